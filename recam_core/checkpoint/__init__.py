@@ -1,0 +1,1 @@
+"""Trained networks on disk: run folders, and files of the published implementation."""

@@ -1,0 +1,120 @@
+"""Activation maps of one picture, and the one reading of them that scores, seeds and views share."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from recam_core.errors import UserError
+
+#: Pixels of the picture for one cell of the grid that maps are kept on.
+GRID_STRIDE = 4
+#: The stored value of the maximum of a map (eq. 2 divides by it).
+FULL = 255
+
+
+@dataclass(frozen=True)
+class ActivationMaps:
+    """The maps of one picture by one method (eq. 2, or eq. 7), quantised to 8 bits.
+
+    Attributes:
+        id: the picture's id in its data set.
+        size: (H, W) of the picture in pixels.
+        classes: n, int64, ascending: the class indices (from 0) that maps were made for.
+        activations: n x h x w, uint8, 255 being the maximum of each class, on a grid of stride 4:
+            h = ceil(H / 4), w = ceil(W / 4).
+    """
+
+    id: str
+    size: tuple[int, int]
+    classes: np.ndarray
+    activations: np.ndarray
+
+    def __post_init__(self) -> None:
+        expected = (len(self.classes), *grid_size(self.size))
+        if self.activations.shape != expected or self.activations.dtype != np.uint8:
+            raise ValueError(
+                f"maps of {self.id!r} must be uint8 {expected}, got {self.activations.dtype} {self.activations.shape}"
+            )
+        # `winner_and_level` resolves ties by this order and the store saves it, so it must be canonical.
+        if len(self.classes) > 1 and not np.all(np.diff(self.classes) > 0):
+            raise ValueError(f"classes of {self.id!r} must ascend, got {self.classes.tolist()}")
+
+
+def grid_size(size: tuple[int, int]) -> tuple[int, int]:
+    """(h, w) of the grid that the maps of a picture of ``size`` (H, W) are kept on."""
+    return -(-size[0] // GRID_STRIDE), -(-size[1] // GRID_STRIDE)
+
+
+def winner_and_level(maps: ActivationMaps) -> tuple[np.ndarray, np.ndarray]:
+    """Which class each pixel goes to, and how strongly: all that a seed mask or a score depends on.
+
+    The 8-bit grid is upsampled bilinearly (``align_corners=False``) to the picture in float32; the arg-max is taken
+    over these floats, and only then is the winner's value rounded. Ties, and pixels where every map is zero, go to
+    the first present class (their level says how little that means).
+
+    Returns:
+        winner: H x W, uint8; k + 1 of the arg-max class k, 0 everywhere if the picture has no class.
+        level: H x W, uint8; the winner's activation, 0..255.
+    """
+    winner = torch.zeros(maps.size, dtype=torch.uint8)
+    level = torch.zeros(maps.size, dtype=torch.float32)
+    # Class by class: the memory needed does not grow with the number of classes of a large photo.
+    for order, (k, plane) in enumerate(zip(maps.classes.tolist(), _upsampled(maps), strict=True)):
+        if order == 0:
+            winner.fill_(k + 1)
+            level = plane
+        else:
+            winner.masked_fill_(plane > level, k + 1)
+            torch.maximum(level, plane, out=level)
+    return winner.numpy(), level.round_().to(torch.uint8).numpy()
+
+
+def full_size(maps: ActivationMaps) -> np.ndarray:
+    """n x H x W, uint8: every map at the size of the picture, by the upsampling of :func:`winner_and_level`."""
+    planes = np.zeros((len(maps.classes), *maps.size), dtype=np.uint8)
+    for order, plane in enumerate(_upsampled(maps)):
+        planes[order] = plane.round_().to(torch.uint8).numpy()
+    return planes
+
+
+def threshold_level(threshold: float) -> int:
+    """The 8-bit level of a background threshold: pixels at or below it are background.
+
+    Raises:
+        UserError: the threshold is not within 0..1.
+    """
+    if not 0.0 <= threshold <= 1.0:
+        raise UserError(f"A background threshold lies between 0 and 1, got {threshold}.")
+    return round(threshold * FULL)
+
+
+def seed_mask(winner: np.ndarray, level: np.ndarray, threshold: float | None) -> np.ndarray:
+    """The seeds: per pixel arg-max over [threshold, CAM of each present class]; the background wins ties.
+
+    Args:
+        winner: H x W, uint8, and
+        level: H x W, uint8, both from :func:`winner_and_level`.
+        threshold: background threshold, 0..1. None gives every pixel to its arg-max class, which is how sets
+            without a background class are read.
+
+    Returns:
+        H x W, uint8: 0 background, k + 1 class k.
+
+    Raises:
+        UserError: the threshold is not within 0..1.
+    """
+    if threshold is None:
+        return winner.copy()
+    return np.where(level > threshold_level(threshold), winner, np.uint8(0))
+
+
+def _upsampled(maps: ActivationMaps) -> Iterator[torch.Tensor]:
+    """Each map in turn as H x W float32, 0..255."""
+    # Maps from a store are read-only views of a file; torch wants memory of its own.
+    grids = torch.from_numpy(np.array(maps.activations, dtype=np.float32))
+    for grid in grids:
+        plane = functional.interpolate(grid[None, None], size=maps.size, mode="bilinear", align_corners=False)
+        yield plane[0, 0]
