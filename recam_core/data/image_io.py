@@ -1,0 +1,267 @@
+"""Photographs from anywhere as H x W x 3 uint8 RGB: shown right, or refused with a sentence."""
+
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from recam_core.errors import UserError
+
+#: The only decoders that a file may reach; Pillow's more exotic ones are never tried on a stranger's bytes.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+#: File name endings under which data sets look for photographs.
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+
+_ORIENTATION_TAG = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@dataclass(frozen=True)
+class PhotoLimits:
+    """What is still accepted as a photograph. Sizes are compared before anything is decoded.
+
+    Attributes:
+        min_side: least width and height in pixels.
+        max_side: greatest width and height in pixels.
+        max_pixels: greatest width x height.
+        max_bytes: greatest size of the file.
+    """
+
+    min_side: int = 8
+    max_side: int = 20_000
+    max_pixels: int = 64_000_000
+    max_bytes: int = 300_000_000
+
+
+#: For pictures of a data set on the user's own disk.
+DATASET_LIMITS = PhotoLimits()
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A decoded photograph.
+
+    Attributes:
+        image: H x W x 3, uint8, RGB, upright.
+        notes: one sentence for each thing that was changed on the way (rotation, first frame, colours).
+    """
+
+    image: np.ndarray
+    notes: tuple[str, ...] = ()
+
+
+class PhotoError(UserError):
+    """A file that cannot be used as a photograph; ``reason`` is the sentence without the file's name."""
+
+    def __init__(self, name: str, reason: str):
+        super().__init__(f"{name}: {reason}")
+        self.reason = reason
+
+
+def read_photo(
+    source: str | Path | bytes | BinaryIO,
+    *,
+    limits: PhotoLimits = DATASET_LIMITS,
+    name: str | None = None,
+) -> Photo:
+    """Read a photograph: EXIF rotation applied, first frame of an animation, transparency on white, 8 bits.
+
+    Args:
+        source: a path, the file's bytes, or an open binary file.
+        limits: what is too small or too large.
+        name: how messages call the picture; by default the path, or the open file's name.
+
+    Raises:
+        PhotoError: (a UserError) the file is missing, not an image, truncated, too small or too large.
+    """
+    data, name = _read_bytes(source, limits.max_bytes, name)
+    image = _open(data, name, limits)
+    notes: list[str] = []
+    try:
+        if getattr(image, "is_animated", False) and image.format in (
+            "GIF",
+            "WEBP",
+            "PNG",
+            "TIFF",
+        ):
+            notes.append("Only the first frame of this animation is used.")
+            image.seek(0)
+        orientation = _orientation(image)
+        image.load()
+        pixels = _to_rgb(image, notes)
+        if orientation in _TURNS:
+            pixels = np.asarray(Image.fromarray(pixels).transpose(_TURNS[orientation]))
+            notes.append("The picture was turned upright as its EXIF data say.")
+    except PhotoError:
+        raise
+    except (
+        Exception
+    ) as error:  # a decoder fed with damaged or hostile bytes may raise anything at all
+        raise PhotoError(name, _why(error)) from error
+    return Photo(np.ascontiguousarray(pixels), tuple(notes))
+
+
+def photo_size(
+    source: str | Path | bytes, *, limits: PhotoLimits = DATASET_LIMITS
+) -> tuple[int, int]:
+    """(height, width) as :func:`read_photo` would return it, from the header alone.
+
+    Raises:
+        PhotoError: as read_photo, except for damage behind the header.
+    """
+    data, name = _read_bytes(source, limits.max_bytes, None)
+    image = _open(data, name, limits)
+    width, height = image.size
+    return (width, height) if _orientation(image) >= 5 else (height, width)
+
+
+def _read_bytes(
+    source: str | Path | bytes | BinaryIO, max_bytes: int, name: str | None
+) -> tuple[bytes, str]:
+    if isinstance(source, bytes):
+        data, name = source, name or "the picture"
+    elif isinstance(source, (str, Path)):
+        name = name or str(source)
+        path = Path(source)
+        try:
+            # A named pipe or a device in place of a file would block for ever.
+            if not path.is_file():
+                raise PhotoError(name, "this file is missing.")
+            if path.stat().st_size > max_bytes:
+                raise PhotoError(
+                    name,
+                    f"the file is larger than {max_bytes / 1e6:.0f} MB; save a smaller picture.",
+                )
+            data = path.read_bytes()
+        except OSError as error:
+            raise PhotoError(
+                name, f"this file cannot be read ({error.strerror or error})."
+            ) from error
+    else:
+        name = name or str(getattr(source, "name", "the picture"))
+        data = source.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise PhotoError(
+            name,
+            f"the file is larger than {max_bytes / 1e6:.0f} MB; save a smaller picture.",
+        )
+    if not data:
+        raise PhotoError(name, "the file is empty.")
+    return data, name
+
+
+def _open(data: bytes, name: str, limits: PhotoLimits) -> Image.Image:
+    """Read the header and refuse what is out of bounds; no pixel is decoded here."""
+    try:
+        image = Image.open(BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError as error:
+        raise PhotoError(
+            name,
+            "this is not an image that can be read; use a JPEG, PNG, WebP, BMP, GIF or TIFF file.",
+        ) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise PhotoError(
+            name,
+            f"it has more than {limits.max_pixels / 1e6:g} million pixels; scale it down.",
+        ) from error
+    except (
+        Exception
+    ) as error:  # as above: header parsers, too, raise anything on hostile bytes
+        raise PhotoError(name, _why(error)) from error
+    width, height = image.size
+    if min(width, height) < limits.min_side:
+        raise PhotoError(
+            name,
+            f"it is {width} x {height} pixels; each side must have at least {limits.min_side} pixels.",
+        )
+    if max(width, height) > limits.max_side:
+        raise PhotoError(
+            name,
+            f"it is {width} x {height} pixels; no side may have more than {limits.max_side:,}. Scale it down.",
+        )
+    if width * height > limits.max_pixels:
+        raise PhotoError(
+            name,
+            f"it is {width} x {height} pixels, more than {limits.max_pixels / 1e6:g} million in all; scale it down.",
+        )
+    return image
+
+
+def _why(error: Exception) -> str:
+    text = str(error)
+    if "truncated" in text.lower() or isinstance(error, EOFError):
+        return "the file is truncated (its end is missing); copy or save it again."
+    if isinstance(error, MemoryError):
+        return "there is not enough memory to decode it; scale it down."
+    return f"the image data are damaged ({text or type(error).__name__})."
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = image.getexif().get(_ORIENTATION_TAG, 1)
+    except Exception:  # noqa: BLE001 - damaged EXIF data are no reason to refuse a picture that decodes
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _to_rgb(image: Image.Image, notes: list[str]) -> np.ndarray:
+    """H x W x 3 uint8 of a decoded Pillow image of any mode."""
+    mode = image.mode
+    if mode == "RGB":
+        return np.asarray(image)
+    if mode.startswith("I;16"):
+        notes.append("16-bit values were scaled to 8 bits.")
+        return _grey(_scale_16(np.asarray(image)))
+    if mode in ("I", "F"):
+        return _grey(_scale_wide(np.asarray(image, dtype=np.float64), notes))
+    if mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        if image.getextrema()[3][0] < 255:
+            notes.append("Transparent parts are shown on white.")
+        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        return np.asarray(Image.alpha_composite(white, image).convert("RGB"))
+    if mode == "CMYK":
+        notes.append("CMYK colours were converted to RGB.")
+    return np.asarray(image.convert("RGB"))
+
+
+def _grey(values: np.ndarray) -> np.ndarray:
+    return np.repeat(values[:, :, None], 3, axis=2)
+
+
+def _scale_16(values: np.ndarray) -> np.ndarray:
+    return ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+
+
+def _scale_wide(values: np.ndarray, notes: list[str]) -> np.ndarray:
+    """32-bit integers or floats to 8 bits: 0..1, 0..255 and 0..65535 by their scale, anything else min to max."""
+    finite = np.isfinite(values)
+    if not finite.any():
+        raise ValueError("no pixel has a finite value")
+    low, high = float(values[finite].min()), float(values[finite].max())
+    values = np.where(finite, values, low)
+    if low >= 0 and high <= 1:
+        top = 1.0
+    elif low >= 0 and high <= 255:
+        top = 255.0
+    elif low >= 0 and high <= 65535:
+        top = 65535.0
+    else:
+        notes.append(
+            "Pixel values were stretched from their own minimum and maximum to 8 bits."
+        )
+        values, top = values - low, high - low
+    if top == 65535.0:
+        notes.append("16-bit values were scaled to 8 bits.")
+    return np.rint(values * (255.0 / top)).astype(np.uint8)

@@ -1,0 +1,221 @@
+"""What data sets of photographs on disk share: reading an item, and saying what is wrong with it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from recam_core.data.image_io import Photo, PhotoError, photo_size, read_photo
+from recam_core.data.sample import VOID, BrokenItem, ClassList, Fault, Sample
+from recam_core.progress import ProgressFn, silent
+
+
+class PhotoDataset(ABC):
+    """A :class:`~recam_core.data.sample.Dataset` whose pictures are files.
+
+    A subclass fills the attributes and says where an item's photograph, mask and labels are. Everything that can
+    be wrong with an item is said here and in the readers, once, so that ``data check``, training and evaluation
+    use the same words.
+
+    Attributes:
+        notes: sentences about the data set that are no faults (pictures left out, label rows without a picture).
+        known_faults: index -> what opening the data set already found wrong (missing file, duplicate or unknown id).
+    """
+
+    spec: str
+    classes: ClassList
+    ids: Sequence[str]
+    has_masks: bool
+
+    def __init__(self, spec: str, classes: ClassList, ids: Sequence[str]):
+        self.spec = spec
+        self.classes = classes
+        self.ids = ids
+        self.has_masks = False
+        self.notes: tuple[str, ...] = ()
+        self.known_faults: dict[int, Fault] = {}
+        self._labels: dict[int, np.ndarray] = {}
+
+    # What a subclass provides -------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def photo_path(self, index: int) -> str:
+        """The picture's file."""
+
+    @abstractmethod
+    def mask_source(self, index: int) -> str:
+        """Where the mask comes from, for messages."""
+
+    @abstractmethod
+    def read_mask(self, index: int) -> np.ndarray | None:
+        """H x W uint8 as stored, values not yet checked; None without a mask. Raises PhotoError or BrokenItem."""
+
+    @abstractmethod
+    def stored_labels(self, index: int) -> np.ndarray | None:
+        """K bools from an annotation that is not the mask, or None without one. Raises BrokenItem."""
+
+    # The protocol -------------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def labels(self, index: int) -> np.ndarray:
+        """K bools; all False for a picture without a label (which :meth:`listing_faults` reports)."""
+        self._refuse_known(index)
+        if index not in self._labels:
+            labels = self.stored_labels(index)
+            if labels is None:
+                labels = self._labels_of_mask(self.mask(index))
+            self._labels[index] = labels
+        return self._labels[index].copy()
+
+    def mask(self, index: int) -> np.ndarray | None:
+        """H x W uint8 with every value checked, or None."""
+        self._refuse_known(index)
+        try:
+            mask = self.read_mask(index)
+        except PhotoError as error:
+            raise BrokenItem(Fault(self.mask_source(index), error.reason)) from error
+        if mask is not None:
+            self._refuse_values(index, mask)
+        return mask
+
+    def photo(self, index: int) -> Photo:
+        """The photograph alone, with its notes."""
+        self._refuse_known(index)
+        try:
+            return read_photo(self.photo_path(index))
+        except PhotoError as error:
+            raise BrokenItem(Fault(self.photo_path(index), error.reason)) from error
+
+    def size(self, index: int) -> tuple[int, int]:
+        """(height, width) from the file's header."""
+        self._refuse_known(index)
+        try:
+            return photo_size(self.photo_path(index))
+        except PhotoError as error:
+            raise BrokenItem(Fault(self.photo_path(index), error.reason)) from error
+
+    def load(self, index: int) -> Sample:
+        image = self.photo(index).image
+        mask = self.mask(index)
+        self._refuse_mismatch(index, image, mask)
+        return Sample(
+            id=self.ids[index],
+            image=image,
+            labels=self._labels_with(index, mask),
+            mask=mask,
+        )
+
+    def faults(self, progress: ProgressFn = silent) -> Iterator[Fault]:
+        for index in range(len(self)):
+            yield from self.item_faults(index)
+            progress(index + 1, len(self), "reading pictures")
+
+    # Finding faults -----------------------------------------------------------------------------------------------
+
+    def listing_faults(self, index: int) -> list[Fault]:
+        """What is wrong with an item that can be told without decoding its photograph.
+
+        A mask is read only where the image-level label has to come from it, and the label is kept.
+        """
+        try:
+            labels = self.labels(index)
+        except BrokenItem as error:
+            return [error.fault]
+        return [] if labels.any() else [self._no_label(index)]
+
+    def item_faults(self, index: int) -> list[Fault]:
+        """Everything that is wrong with an item, reading all of it."""
+        if index in self.known_faults:
+            return [self.known_faults[index]]
+        found: list[Fault] = []
+        image = mask = None
+        try:
+            image = self.photo(index).image
+        except BrokenItem as error:
+            found.append(error.fault)
+        try:
+            mask = self.mask(index)
+            if image is not None:
+                self._refuse_mismatch(index, image, mask)
+        except BrokenItem as error:
+            found.append(error.fault)
+            mask = None
+        try:
+            labels = self._labels_with(index, mask)
+            if not labels.any():
+                found.append(self._no_label(index))
+        except BrokenItem as error:
+            if error.fault not in found:
+                found.append(error.fault)
+        return found
+
+    def _refuse_known(self, index: int) -> None:
+        if index in self.known_faults:
+            raise BrokenItem(self.known_faults[index])
+
+    def _labels_with(self, index: int, mask: np.ndarray | None) -> np.ndarray:
+        """The labels, without reading a mask a second time that has just been read."""
+        if index not in self._labels and mask is not None:
+            labels = self.stored_labels(index)
+            self._labels[index] = (
+                self._labels_of_mask(mask) if labels is None else labels
+            )
+        return self.labels(index)
+
+    def _labels_of_mask(self, mask: np.ndarray | None) -> np.ndarray:
+        count = len(self.classes)
+        if mask is None:
+            return np.zeros(count, dtype=bool)
+        return np.bincount(mask.ravel(), minlength=256)[1 : count + 1] > 0
+
+    def _no_label(self, index: int) -> Fault:
+        return Fault(
+            self.photo_path(index),
+            "this picture is without a label: nothing names a class for it (no annotation, or a mask with no class in "
+            "it). Label it or take it out of the split.",
+        )
+
+    def _refuse_values(self, index: int, mask: np.ndarray) -> None:
+        counts = np.bincount(mask.ravel(), minlength=256)
+        count = len(self.classes)
+        counts[1 : count + 1] = 0
+        counts[VOID] = 0
+        if self.classes.has_background:
+            counts[0] = 0
+        wrong = np.flatnonzero(counts)
+        if not len(wrong):
+            return
+        if wrong[0] == 0:
+            message = (
+                "the mask holds the value 0 (background), but this data set was taken to be without a background "
+                "class, because its other masks hold no 0. Write 'background' as the first line of classes.txt if it "
+                "has one, or mark unlabelled pixels with 255."
+            )
+        else:
+            listed = ", ".join(str(value) for value in wrong[:8]) + (
+                " ..." if len(wrong) > 8 else ""
+            )
+            message = (
+                f"class id out of range: the mask holds {listed}, but there are {count} classes (1 to {count}; "
+                f"{'0 is background, ' if self.classes.has_background else ''}255 is void)."
+            )
+        raise BrokenItem(Fault(self.mask_source(index), message))
+
+    def _refuse_mismatch(
+        self, index: int, image: np.ndarray, mask: np.ndarray | None
+    ) -> None:
+        if mask is None or mask.shape == image.shape[:2]:
+            return
+        (height, width), (photo_height, photo_width) = mask.shape, image.shape[:2]
+        hint = ""
+        if (width, height) == (photo_height, photo_width):
+            hint = " The picture may carry an EXIF rotation that was ignored when the mask was drawn."
+        raise BrokenItem(
+            Fault(
+                self.mask_source(index),
+                f"size mismatch: the mask is {width} x {height} pixels, its picture {photo_width} x {photo_height}."
+                + hint,
+            )
+        )

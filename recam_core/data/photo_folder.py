@@ -1,0 +1,71 @@
+"""Which photographs a folder holds, by id."""
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from recam_core.data.image_io import SUFFIXES
+from recam_core.data.sample import Fault
+from recam_core.errors import UserError
+
+
+def list_files(
+    folder: Path, suffixes: Collection[str] = SUFFIXES
+) -> dict[str, list[str]]:
+    """Id (file name without its ending) -> sorted file names with that id, in order of the ids; photographs by default.
+
+    One pass over the folder instead of a question to the disk for each picture. Hidden files are skipped.
+
+    Raises:
+        UserError: the folder cannot be read.
+    """
+    found: dict[str, list[str]] = {}
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(
+                entry.name for entry in entries if not entry.name.startswith(".")
+            )
+    except OSError as error:
+        raise UserError(
+            f"Cannot read the folder {folder}: {error.strerror or error}."
+        ) from error
+    for name in names:
+        stem, suffix = os.path.splitext(name)
+        if suffix.lower() in suffixes:
+            found.setdefault(stem, []).append(name)
+    return dict(sorted(found.items()))
+
+
+def id_fault(
+    identifier: str, files: dict[str, list[str]], folder: Path, split_file: Path | None
+) -> Fault | None:
+    """What is wrong with an id that is listed in a split (or found in the folder): unknown or ambiguous."""
+    names = files.get(identifier)
+    if names is None:
+        return Fault(
+            str(split_file or folder),
+            f"the split names an unknown id: there is no picture '{identifier}' in {folder} (missing file).",
+        )
+    if len(names) > 1:
+        listed = " and ".join(names)
+        return Fault(
+            str(folder / names[1]),
+            f"duplicate id '{identifier}': {listed} have the same name but for the ending; rename or remove one.",
+        )
+    return None
+
+
+def repeated_ids(ids: list[str], split_file: Path) -> dict[int, Fault]:
+    """Index of each second and later mention of an id -> the fault."""
+    first: dict[str, int] = {}
+    faults: dict[int, Fault] = {}
+    for index, identifier in enumerate(ids):
+        if identifier in first:
+            faults[index] = Fault(
+                str(split_file),
+                f"duplicate id: '{identifier}' is listed more than once in this split (entries "
+                f"{first[identifier] + 1} and {index + 1}).",
+            )
+        else:
+            first[identifier] = index
+    return faults

@@ -1,0 +1,107 @@
+"""A part of a data set, and the fixed partition by which settings are chosen on a part of train."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from recam_core.data.sample import BrokenItem, Dataset, Fault, Sample
+from recam_core.errors import UserError
+from recam_core.progress import ProgressFn, silent
+
+#: ``@SPLIT.fit`` and ``@SPLIT.select``.
+PARTS = ("fit", "select")
+#: One picture in so many belongs to ``select``.
+SELECT_ONE_IN = 5
+
+
+class Subset:
+    """Some pictures of a data set, in the given order, as a data set of its own.
+
+    Args:
+        dataset: where the pictures come from.
+        indices: which ones, as indices into ``dataset``.
+        spec: the specification that opens this subset again.
+    """
+
+    def __init__(self, dataset: Dataset, indices: Sequence[int], spec: str):
+        self.dataset = dataset
+        self.indices = [int(index) for index in indices]
+        self.spec = spec
+        self.classes = dataset.classes
+        self.ids = [dataset.ids[index] for index in self.indices]
+        self.has_masks = dataset.has_masks
+        self.notes: tuple[str, ...] = tuple(getattr(dataset, "notes", ()))
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def labels(self, index: int) -> np.ndarray:
+        return self.dataset.labels(self.indices[index])
+
+    def mask(self, index: int) -> np.ndarray | None:
+        return self.dataset.mask(self.indices[index])
+
+    def load(self, index: int) -> Sample:
+        return self.dataset.load(self.indices[index])
+
+    def size(self, index: int) -> tuple[int, int]:
+        """(height, width), from the header where the data set can tell without decoding."""
+        size = getattr(self.dataset, "size", None)
+        if size is None:
+            return self.load(index).image.shape[:2]
+        return size(self.indices[index])
+
+    def listing_faults(self, index: int) -> list[Fault]:
+        """What the data set can tell about an item without decoding its picture."""
+        listing = getattr(self.dataset, "listing_faults", None)
+        return [] if listing is None else listing(self.indices[index])
+
+    def item_faults(self, index: int) -> list[Fault]:
+        """Everything that is wrong with an item."""
+        whole = getattr(self.dataset, "item_faults", None)
+        if whole is not None:
+            return whole(self.indices[index])
+        try:
+            self.load(index)
+        except BrokenItem as error:
+            return [error.fault]
+        return []
+
+    def faults(self, progress: ProgressFn = silent) -> Iterator[Fault]:
+        for index in range(len(self)):
+            yield from self.item_faults(index)
+            progress(index + 1, len(self), "reading pictures")
+
+
+def part_of(identifier: str) -> str:
+    """``select`` for about one id in five, else ``fit``: by a hash of the id, so the same on every machine.
+
+    A picture stays in its part when others are added or removed, unlike in a shuffled cut.
+    """
+    number = int.from_bytes(
+        hashlib.sha256(identifier.encode("utf-8")).digest()[:8], "big"
+    )
+    return "select" if number % SELECT_ONE_IN == 0 else "fit"
+
+
+def take_part(dataset: Dataset, part: str, spec: str) -> Subset:
+    """The ``fit`` or ``select`` part of a data set.
+
+    Raises:
+        UserError: unknown part, or no picture falls into it.
+    """
+    if part not in PARTS:
+        raise UserError(
+            f"There is no part '{part}'; a split divides into {' and '.join(PARTS)}."
+        )
+    indices = [
+        index
+        for index, identifier in enumerate(dataset.ids)
+        if part_of(identifier) == part
+    ]
+    if not indices:
+        raise UserError(
+            f"{spec}: the split is so small ({len(dataset)} pictures) that its part '{part}' is empty."
+        )
+    return Subset(dataset, indices, spec)

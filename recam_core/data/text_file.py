@@ -1,0 +1,35 @@
+"""Small text files that users write: class lists and splits."""
+
+from pathlib import Path
+
+from recam_core.errors import UserError
+
+#: A split of ten million ids would still fit; anything larger is not a list.
+MAX_BYTES = 256_000_000
+
+
+def read_text(path: Path) -> str:
+    """The whole file as UTF-8 text, with or without a byte-order mark.
+
+    Raises:
+        UserError: missing, unreadable, too large, or not text.
+    """
+    try:
+        if not path.is_file():
+            raise UserError(f"{path}: this file is missing.")
+        if path.stat().st_size > MAX_BYTES:
+            raise UserError(
+                f"{path}: this file is larger than {MAX_BYTES // 1_000_000} MB, too large for a list."
+            )
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: this is not a text file in UTF-8.") from error
+    except OSError as error:
+        raise UserError(
+            f"{path}: this file cannot be read ({error.strerror or error})."
+        ) from error
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines without surrounding blanks, empty ones left out. Raises UserError."""
+    return [line.strip() for line in read_text(path).splitlines() if line.strip()]

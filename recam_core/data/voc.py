@@ -1,0 +1,171 @@
+"""PASCAL VOC, and any data set in the layout of its devkit: ``voc:ROOT@SPLIT``."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from recam_core.data.class_file import masks_have_background, read_class_file
+from recam_core.data.mask_io import read_mask
+from recam_core.data.photo_dataset import PhotoDataset
+from recam_core.data.photo_folder import id_fault, list_files, repeated_ids
+from recam_core.data.sample import ClassList, Fault
+from recam_core.data.split_file import choose_split, list_splits
+from recam_core.data.text_file import read_lines
+from recam_core.data.voc_annotation import labels_from_xml
+from recam_core.errors import UserError
+
+VOC_CLASSES = (
+    "aeroplane",
+    "bicycle",
+    "bird",
+    "boat",
+    "bottle",
+    "bus",
+    "car",
+    "cat",
+    "chair",
+    "cow",
+    "diningtable",
+    "dog",
+    "horse",
+    "motorbike",
+    "person",
+    "pottedplant",
+    "sheep",
+    "sofa",
+    "train",
+    "tvmonitor",
+)
+
+#: The extended training split, and the folder with its masks (they come from another source than VOC's own).
+AUG_SPLIT, AUG_MASKS = "train_aug", "SegmentationClassAug"
+
+
+def open_voc(root: str, split: str | None = None) -> "VocDataset":
+    """Open ``ROOT``: VOCdevkit, the folder above it, VOCdevkit/VOC2012, or a folder with the same layout.
+
+    Raises:
+        UserError: the layout is not there, or the split is missing.
+    """
+    folder = _find_layout(Path(root))
+    lists = folder / "ImageSets" / "Segmentation"
+    split = choose_split(split, list_splits(lists), default="train", where=str(lists))
+    return VocDataset(root, folder, split)
+
+
+class VocDataset(PhotoDataset):
+    """One split of a data set in VOC layout.
+
+    Labels come from ``Annotations/ID.xml`` where there is one, else from the mask. The split ``train_aug`` takes
+    its masks from ``SegmentationClassAug`` if that folder is there, and else those that ``SegmentationClass`` has.
+    In any other split masks are there for all pictures or for none: a single missing one is a fault.
+    """
+
+    def __init__(self, root: str, folder: Path, split: str):
+        self._photos = folder / "JPEGImages"
+        self._annotations = folder / "Annotations"
+        self._split_file = folder / "ImageSets" / "Segmentation" / f"{split}.txt"
+        self._masks = folder / "SegmentationClass"
+        partial = False
+        if split == AUG_SPLIT:
+            if (folder / AUG_MASKS).is_dir():
+                self._masks = folder / AUG_MASKS
+            else:
+                partial = True
+
+        self._files = list_files(self._photos)
+        ids = [_id_of(line, self._files) for line in read_lines(self._split_file)]
+        if not ids:
+            raise UserError(f"{self._split_file}: this split lists no picture.")
+        mask_files = list_files(self._masks, (".png",)) if self._masks.is_dir() else {}
+        xml_files = (
+            list_files(self._annotations, (".xml",))
+            if self._annotations.is_dir()
+            else {}
+        )
+        super().__init__(
+            f"voc:{root}@{split}", _classes(folder, self._masks, list(mask_files)), ids
+        )
+
+        self._class_index = {
+            name: index for index, name in enumerate(self.classes.names)
+        }
+        self._masked = mask_files.keys() & set(ids)
+        self._annotated = xml_files.keys() & set(ids)
+        self.has_masks = bool(self._masked)
+        for index, identifier in enumerate(ids):
+            fault = id_fault(identifier, self._files, self._photos, self._split_file)
+            if (
+                fault is None
+                and self.has_masks
+                and not partial
+                and identifier not in self._masked
+            ):
+                fault = Fault(
+                    str(self._masks / f"{identifier}.png"),
+                    "this mask is missing, though other pictures of the split have one.",
+                )
+            if fault is not None:
+                self.known_faults[index] = fault
+        self.known_faults.update(repeated_ids(ids, self._split_file))
+
+    def photo_path(self, index: int) -> str:
+        return str(self._photos / self._files[self.ids[index]][0])
+
+    def mask_source(self, index: int) -> str:
+        return str(self._masks / f"{self.ids[index]}.png")
+
+    def read_mask(self, index: int) -> np.ndarray | None:
+        return (
+            read_mask(self.mask_source(index))
+            if self.ids[index] in self._masked
+            else None
+        )
+
+    def stored_labels(self, index: int) -> np.ndarray | None:
+        identifier = self.ids[index]
+        if identifier not in self._annotated:
+            return None
+        return labels_from_xml(
+            self._annotations / f"{identifier}.xml", self._class_index
+        )
+
+
+def _find_layout(root: Path) -> Path:
+    candidates = [root]
+    for parent in (root, root / "VOCdevkit"):
+        if parent.is_dir():
+            candidates += sorted(parent.glob("VOC2[0-9][0-9][0-9]"))
+    found = [folder for folder in candidates if (folder / "JPEGImages").is_dir()]
+    if not found:
+        raise UserError(
+            f"{root} has no folder JPEGImages, nor has a VOCdevkit/VOC20xx in it. A data set in VOC layout has "
+            "JPEGImages/, ImageSets/Segmentation/SPLIT.txt and SegmentationClass/ or Annotations/."
+        )
+    if len(found) > 1 and found[0] != root:
+        listed = ", ".join(str(folder) for folder in found)
+        raise UserError(f"{root} holds more than one data set; name one of {listed}.")
+    return found[0]
+
+
+def _id_of(line: str, files: dict[str, list[str]]) -> str:
+    """The id in a line of a split: the line itself, or the picture of a 'photo mask' pair of paths."""
+    if line in files:
+        return line
+    first = line.split()[0]
+    match = re.fullmatch(r"/?JPEGImages/([^/]+)\.\w+", first)
+    return match[1] if match else first
+
+
+def _classes(folder: Path, masks: Path, mask_ids: Sequence[str]) -> ClassList:
+    path = folder / "classes.txt"
+    if not path.exists():
+        return ClassList(VOC_CLASSES, has_background=True)
+    names, explicit = read_class_file(path)
+    # All masks of the folder are candidates, not those of the split alone: train and val must agree.
+    return ClassList(
+        names,
+        explicit or masks_have_background([masks / f"{name}.png" for name in mask_ids]),
+    )
