@@ -1,0 +1,32 @@
+"""How long work reports where it stands, and how it is cancelled."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+#: ``progress(done, total, note)`` is called after each unit of work. It may raise :class:`Cancelled`.
+ProgressFn = Callable[[int, int, str], None]
+
+
+class Cancelled(Exception):
+    """Raised by a progress function to stop the work; whoever does the work leaves no half-written file."""
+
+
+def silent(done: int, total: int, note: str = "") -> None:
+    """Report nothing."""
+
+
+@contextmanager
+def terminal(label: str) -> Iterator[ProgressFn]:
+    """A progress bar on standard error with elapsed time, time left and a note, as a progress function."""
+    from tqdm import tqdm
+
+    with tqdm(desc=label, file=sys.stderr, dynamic_ncols=True, leave=True) as bar:
+
+        def report(done: int, total: int, note: str = "") -> None:
+            bar.total = total
+            if note:
+                bar.set_postfix_str(note, refresh=False)
+            bar.update(done - bar.n)
+
+        yield report
