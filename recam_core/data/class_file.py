@@ -37,9 +37,7 @@ def check_class_names(names: Sequence[str], where: str) -> None:
     if not names:
         raise UserError(f"{where}: no class is named; write one class name a line.")
     if len(names) > MAX_CLASSES:
-        raise UserError(
-            f"{where}: {len(names)} classes are named; masks can tell at most {MAX_CLASSES} apart."
-        )
+        raise UserError(f"{where}: {len(names)} classes are named; masks can tell at most {MAX_CLASSES} apart.")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UserError(f"{where}: the class name {twice[0]!r} occurs more than once.")
@@ -55,11 +53,7 @@ def masks_have_background(masks: Sequence[Path]) -> bool:
     """
     if not masks:
         return True
-    chosen = np.unique(
-        np.linspace(0, len(masks) - 1, min(MASKS_LOOKED_AT, len(masks)))
-        .round()
-        .astype(int)
-    )
+    chosen = np.unique(np.linspace(0, len(masks) - 1, min(MASKS_LOOKED_AT, len(masks))).round().astype(int))
     readable = 0
     for index in chosen:
         try:

@@ -105,16 +105,12 @@ def read_photo(
             notes.append("The picture was turned upright as its EXIF data say.")
     except PhotoError:
         raise
-    except (
-        Exception
-    ) as error:  # a decoder fed with damaged or hostile bytes may raise anything at all
+    except Exception as error:  # a decoder fed with damaged or hostile bytes may raise anything at all
         raise PhotoError(name, _why(error)) from error
     return Photo(np.ascontiguousarray(pixels), tuple(notes))
 
 
-def photo_size(
-    source: str | Path | bytes, *, limits: PhotoLimits = DATASET_LIMITS
-) -> tuple[int, int]:
+def photo_size(source: str | Path | bytes, *, limits: PhotoLimits = DATASET_LIMITS) -> tuple[int, int]:
     """(height, width) as :func:`read_photo` would return it, from the header alone.
 
     Raises:
@@ -126,9 +122,7 @@ def photo_size(
     return (width, height) if _orientation(image) >= 5 else (height, width)
 
 
-def _read_bytes(
-    source: str | Path | bytes | BinaryIO, max_bytes: int, name: str | None
-) -> tuple[bytes, str]:
+def _read_bytes(source: str | Path | bytes | BinaryIO, max_bytes: int, name: str | None) -> tuple[bytes, str]:
     if isinstance(source, bytes):
         data, name = source, name or "the picture"
     elif isinstance(source, (str, Path)):
@@ -145,9 +139,7 @@ def _read_bytes(
                 )
             data = path.read_bytes()
         except OSError as error:
-            raise PhotoError(
-                name, f"this file cannot be read ({error.strerror or error})."
-            ) from error
+            raise PhotoError(name, f"this file cannot be read ({error.strerror or error}).") from error
     else:
         name = name or str(getattr(source, "name", "the picture"))
         data = source.read(max_bytes + 1)
@@ -175,9 +167,7 @@ def _open(data: bytes, name: str, limits: PhotoLimits) -> Image.Image:
             name,
             f"it has more than {limits.max_pixels / 1e6:g} million pixels; scale it down.",
         ) from error
-    except (
-        Exception
-    ) as error:  # as above: header parsers, too, raise anything on hostile bytes
+    except Exception as error:  # as above: header parsers, too, raise anything on hostile bytes
         raise PhotoError(name, _why(error)) from error
     width, height = image.size
     if min(width, height) < limits.min_side:
@@ -258,9 +248,7 @@ def _scale_wide(values: np.ndarray, notes: list[str]) -> np.ndarray:
     elif low >= 0 and high <= 65535:
         top = 65535.0
     else:
-        notes.append(
-            "Pixel values were stretched from their own minimum and maximum to 8 bits."
-        )
+        notes.append("Pixel values were stretched from their own minimum and maximum to 8 bits.")
         values, top = values - low, high - low
     if top == 65535.0:
         notes.append("16-bit values were scaled to 8 bits.")

@@ -57,32 +57,24 @@ def read_mask(
         image = Image.open(BytesIO(data), formats=("PNG",))
         width, height = image.size
         if max(width, height) > limits.max_side or width * height > limits.max_pixels:
-            raise MaskError(
-                name, f"the mask is {width} x {height} pixels, which is too large."
-            )
+            raise MaskError(name, f"the mask is {width} x {height} pixels, which is too large.")
         image.load()
     except MaskError:
         raise
-    except (
-        Exception
-    ) as error:  # a decoder fed with damaged or hostile bytes may raise anything at all
+    except Exception as error:  # a decoder fed with damaged or hostile bytes may raise anything at all
         if "truncated" in str(error).lower():
             raise MaskError(
                 name,
                 "the file is truncated (its end is missing); copy or save it again.",
             ) from error
-        raise MaskError(
-            name, f"the image data are damaged ({error or type(error).__name__})."
-        ) from error
+        raise MaskError(name, f"the image data are damaged ({error or type(error).__name__}).") from error
     values = np.asarray(image).astype(np.uint8)
     if colour == _GREY and depth in (2, 4):
         values //= 255 // (2**depth - 1)
     return values
 
 
-def _read_bytes(
-    source: str | Path | bytes | BinaryIO, max_bytes: int, name: str | None
-) -> tuple[bytes, str]:
+def _read_bytes(source: str | Path | bytes | BinaryIO, max_bytes: int, name: str | None) -> tuple[bytes, str]:
     if isinstance(source, bytes):
         return source, name or "the mask"
     if not isinstance(source, (str, Path)):
@@ -100,9 +92,7 @@ def _read_bytes(
             raise MaskError(name, f"the file is larger than {max_bytes / 1e6:.0f} MB.")
         return path.read_bytes(), name
     except OSError as error:
-        raise MaskError(
-            name, f"this file cannot be read ({error.strerror or error})."
-        ) from error
+        raise MaskError(name, f"this file cannot be read ({error.strerror or error}).") from error
 
 
 def voc_palette() -> np.ndarray:
@@ -115,9 +105,7 @@ def voc_palette() -> np.ndarray:
     palette = np.zeros((256, 3), dtype=np.int64)
     for place in range(8):
         for channel in range(3):
-            palette[:, channel] |= ((numbers >> (3 * place + channel)) & 1) << (
-                7 - place
-            )
+            palette[:, channel] |= ((numbers >> (3 * place + channel)) & 1) << (7 - place)
     return palette.astype(np.uint8)
 
 

@@ -159,9 +159,7 @@ class PhotoDataset(ABC):
         """The labels, without reading a mask a second time that has just been read."""
         if index not in self._labels and mask is not None:
             labels = self.stored_labels(index)
-            self._labels[index] = (
-                self._labels_of_mask(mask) if labels is None else labels
-            )
+            self._labels[index] = self._labels_of_mask(mask) if labels is None else labels
         return self.labels(index)
 
     def _labels_of_mask(self, mask: np.ndarray | None) -> np.ndarray:
@@ -194,18 +192,14 @@ class PhotoDataset(ABC):
                 "has one, or mark unlabelled pixels with 255."
             )
         else:
-            listed = ", ".join(str(value) for value in wrong[:8]) + (
-                " ..." if len(wrong) > 8 else ""
-            )
+            listed = ", ".join(str(value) for value in wrong[:8]) + (" ..." if len(wrong) > 8 else "")
             message = (
                 f"class id out of range: the mask holds {listed}, but there are {count} classes (1 to {count}; "
                 f"{'0 is background, ' if self.classes.has_background else ''}255 is void)."
             )
         raise BrokenItem(Fault(self.mask_source(index), message))
 
-    def _refuse_mismatch(
-        self, index: int, image: np.ndarray, mask: np.ndarray | None
-    ) -> None:
+    def _refuse_mismatch(self, index: int, image: np.ndarray, mask: np.ndarray | None) -> None:
         if mask is None or mask.shape == image.shape[:2]:
             return
         (height, width), (photo_height, photo_width) = mask.shape, image.shape[:2]

@@ -9,9 +9,7 @@ from recam_core.data.sample import Fault
 from recam_core.errors import UserError
 
 
-def list_files(
-    folder: Path, suffixes: Collection[str] = SUFFIXES
-) -> dict[str, list[str]]:
+def list_files(folder: Path, suffixes: Collection[str] = SUFFIXES) -> dict[str, list[str]]:
     """Id (file name without its ending) -> sorted file names with that id, in order of the ids; photographs by default.
 
     One pass over the folder instead of a question to the disk for each picture. Hidden files are skipped.
@@ -22,13 +20,9 @@ def list_files(
     found: dict[str, list[str]] = {}
     try:
         with os.scandir(folder) as entries:
-            names = sorted(
-                entry.name for entry in entries if not entry.name.startswith(".")
-            )
+            names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
     except OSError as error:
-        raise UserError(
-            f"Cannot read the folder {folder}: {error.strerror or error}."
-        ) from error
+        raise UserError(f"Cannot read the folder {folder}: {error.strerror or error}.") from error
     for name in names:
         stem, suffix = os.path.splitext(name)
         if suffix.lower() in suffixes:
@@ -36,9 +30,7 @@ def list_files(
     return dict(sorted(found.items()))
 
 
-def id_fault(
-    identifier: str, files: dict[str, list[str]], folder: Path, split_file: Path | None
-) -> Fault | None:
+def id_fault(identifier: str, files: dict[str, list[str]], folder: Path, split_file: Path | None) -> Fault | None:
     """What is wrong with an id that is listed in a split (or found in the folder): unknown or ambiguous."""
     names = files.get(identifier)
     if names is None:

@@ -38,9 +38,7 @@ KINDS: dict[str, Kind] = {
         "voc:ROOT@SPLIT",
         "PASCAL VOC, or any set in its layout with a classes.txt",
     ),
-    "coco": Kind(
-        "recam_core.data.coco", "open_coco", "coco:ROOT@SPLIT", "MS COCO 2014 or 2017"
-    ),
+    "coco": Kind("recam_core.data.coco", "open_coco", "coco:ROOT@SPLIT", "MS COCO 2014 or 2017"),
     "folder": Kind(
         "recam_core.data.folder",
         "open_folder",
@@ -96,9 +94,7 @@ def parse_spec(text: str) -> Spec:
         hint = ""
         if Path(os.path.expanduser(text)).exists():
             hint = f" To open the folder, say which layout it has, for example 'voc:{text}' or 'folder:{text}'."
-        raise UserError(
-            f"'{text}' does not name a data set.{hint} A data set is written as one of\n{forms}"
-        )
+        raise UserError(f"'{text}' does not name a data set.{hint} A data set is written as one of\n{forms}")
     kind = match[1]
     rest = text[match.end() :]
     root, split = (rest[1:], None) if rest.startswith(":") else ("", None)
@@ -106,18 +102,12 @@ def parse_spec(text: str) -> Spec:
     at = body.rfind("@")
     if at >= 0 and "/" not in body[at:]:
         whole, stem = (Path(os.path.expanduser(part)) for part in (body, body[:at]))
-        if not (
-            KINDS[kind].root and body[:at] and whole.is_dir() and not stem.is_dir()
-        ):
+        if not (KINDS[kind].root and body[:at] and whole.is_dir() and not stem.is_dir()):
             root, split = body[:at], body[at + 1 :]
             if not split:
-                raise UserError(
-                    f"'{text}' ends with '@'; write the name of a split after it, or leave the '@' out."
-                )
+                raise UserError(f"'{text}' ends with '@'; write the name of a split after it, or leave the '@' out.")
     if KINDS[kind].root and not root:
-        raise UserError(
-            f"'{text}' does not say where the data set is; write {KINDS[kind].form}."
-        )
+        raise UserError(f"'{text}' does not say where the data set is; write {KINDS[kind].form}.")
     return _with_split(Spec(kind, root, None, None), split)
 
 
@@ -128,9 +118,7 @@ def _with_split(spec: Spec, split: str | None) -> Spec:
             if split.endswith(f".{name}"):
                 split, part = split[: -len(name) - 1], name
         if not split:
-            raise UserError(
-                f"'@.{part}' lacks the name of a split, as in '@train.{part}'."
-            )
+            raise UserError(f"'@.{part}' lacks the name of a split, as in '@train.{part}'.")
     return Spec(spec.kind, spec.root, split, part)
 
 
@@ -153,11 +141,7 @@ def open_dataset(spec: str, split: str | None = None) -> Dataset:
     if kind.root:
         root = os.path.expanduser(root)
         if not Path(root).is_dir():
-            raise UserError(
-                f"There is no folder {root} (asked for by '{spec}'); check the path."
-            )
+            raise UserError(f"There is no folder {root} (asked for by '{spec}'); check the path.")
     opener = getattr(importlib.import_module(kind.module), kind.opener)
     dataset = opener(root, parsed.split)
-    return (
-        dataset if parsed.part is None else take_part(dataset, parsed.part, str(parsed))
-    )
+    return dataset if parsed.part is None else take_part(dataset, parsed.part, str(parsed))

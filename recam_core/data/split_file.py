@@ -11,9 +11,7 @@ def list_splits(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.txt")) if folder.is_dir() else []
 
 
-def choose_split(
-    split: str | None, available: Sequence[str], default: str, where: str
-) -> str:
+def choose_split(split: str | None, available: Sequence[str], default: str, where: str) -> str:
     """The split asked for, else ``default``, else the only one that there is.
 
     Raises:
@@ -25,9 +23,7 @@ def choose_split(
             return default
         if len(available) == 1:
             return available[0]
-        raise UserError(
-            f"There is no split '{default}' in {where}. Name a split after an '@'; there are: {listed}."
-        )
+        raise UserError(f"There is no split '{default}' in {where}. Name a split after an '@'; there are: {listed}.")
     if split not in available:
         raise UserError(f"There is no split '{split}' in {where}. There are: {listed}.")
     return split

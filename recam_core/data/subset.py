@@ -79,9 +79,7 @@ def part_of(identifier: str) -> str:
 
     A picture stays in its part when others are added or removed, unlike in a shuffled cut.
     """
-    number = int.from_bytes(
-        hashlib.sha256(identifier.encode("utf-8")).digest()[:8], "big"
-    )
+    number = int.from_bytes(hashlib.sha256(identifier.encode("utf-8")).digest()[:8], "big")
     return "select" if number % SELECT_ONE_IN == 0 else "fit"
 
 
@@ -92,16 +90,8 @@ def take_part(dataset: Dataset, part: str, spec: str) -> Subset:
         UserError: unknown part, or no picture falls into it.
     """
     if part not in PARTS:
-        raise UserError(
-            f"There is no part '{part}'; a split divides into {' and '.join(PARTS)}."
-        )
-    indices = [
-        index
-        for index, identifier in enumerate(dataset.ids)
-        if part_of(identifier) == part
-    ]
+        raise UserError(f"There is no part '{part}'; a split divides into {' and '.join(PARTS)}.")
+    indices = [index for index, identifier in enumerate(dataset.ids) if part_of(identifier) == part]
     if not indices:
-        raise UserError(
-            f"{spec}: the split is so small ({len(dataset)} pictures) that its part '{part}' is empty."
-        )
+        raise UserError(f"{spec}: the split is so small ({len(dataset)} pictures) that its part '{part}' is empty.")
     return Subset(dataset, indices, spec)

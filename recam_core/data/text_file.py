@@ -18,16 +18,12 @@ def read_text(path: Path) -> str:
         if not path.is_file():
             raise UserError(f"{path}: this file is missing.")
         if path.stat().st_size > MAX_BYTES:
-            raise UserError(
-                f"{path}: this file is larger than {MAX_BYTES // 1_000_000} MB, too large for a list."
-            )
+            raise UserError(f"{path}: this file is larger than {MAX_BYTES // 1_000_000} MB, too large for a list.")
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: this is not a text file in UTF-8.") from error
     except OSError as error:
-        raise UserError(
-            f"{path}: this file cannot be read ({error.strerror or error})."
-        ) from error
+        raise UserError(f"{path}: this file cannot be read ({error.strerror or error}).") from error
 
 
 def read_lines(path: Path) -> list[str]:

@@ -80,29 +80,18 @@ class VocDataset(PhotoDataset):
         if not ids:
             raise UserError(f"{self._split_file}: this split lists no picture.")
         mask_files = list_files(self._masks, (".png",)) if self._masks.is_dir() else {}
-        xml_files = (
-            list_files(self._annotations, (".xml",))
-            if self._annotations.is_dir()
-            else {}
-        )
+        xml_files = list_files(self._annotations, (".xml",)) if self._annotations.is_dir() else {}
         super().__init__(
-            f"voc:{root}@{split}", _classes(folder, self._masks, list(mask_files)), ids
+            f"voc:{root}@{split}", _classes(folder, [self._masks / names[0] for names in mask_files.values()]), ids
         )
 
-        self._class_index = {
-            name: index for index, name in enumerate(self.classes.names)
-        }
-        self._masked = mask_files.keys() & set(ids)
+        self._class_index = {name: index for index, name in enumerate(self.classes.names)}
+        self._mask_files = {identifier: mask_files[identifier][0] for identifier in ids if identifier in mask_files}
         self._annotated = xml_files.keys() & set(ids)
-        self.has_masks = bool(self._masked)
+        self.has_masks = bool(self._mask_files)
         for index, identifier in enumerate(ids):
             fault = id_fault(identifier, self._files, self._photos, self._split_file)
-            if (
-                fault is None
-                and self.has_masks
-                and not partial
-                and identifier not in self._masked
-            ):
+            if fault is None and self.has_masks and not partial and identifier not in self._mask_files:
                 fault = Fault(
                     str(self._masks / f"{identifier}.png"),
                     "this mask is missing, though other pictures of the split have one.",
@@ -115,22 +104,16 @@ class VocDataset(PhotoDataset):
         return str(self._photos / self._files[self.ids[index]][0])
 
     def mask_source(self, index: int) -> str:
-        return str(self._masks / f"{self.ids[index]}.png")
+        return str(self._masks / self._mask_files.get(self.ids[index], f"{self.ids[index]}.png"))
 
     def read_mask(self, index: int) -> np.ndarray | None:
-        return (
-            read_mask(self.mask_source(index))
-            if self.ids[index] in self._masked
-            else None
-        )
+        return read_mask(self.mask_source(index)) if self.ids[index] in self._mask_files else None
 
     def stored_labels(self, index: int) -> np.ndarray | None:
         identifier = self.ids[index]
         if identifier not in self._annotated:
             return None
-        return labels_from_xml(
-            self._annotations / f"{identifier}.xml", self._class_index
-        )
+        return labels_from_xml(self._annotations / f"{identifier}.xml", self._class_index)
 
 
 def _find_layout(root: Path) -> Path:
@@ -159,7 +142,7 @@ def _id_of(line: str, files: dict[str, list[str]]) -> str:
     return match[1] if match else first
 
 
-def _classes(folder: Path, masks: Path, mask_ids: Sequence[str]) -> ClassList:
+def _classes(folder: Path, masks: Sequence[Path]) -> ClassList:
     path = folder / "classes.txt"
     if not path.exists():
         return ClassList(VOC_CLASSES, has_background=True)
@@ -167,5 +150,5 @@ def _classes(folder: Path, masks: Path, mask_ids: Sequence[str]) -> ClassList:
     # All masks of the folder are candidates, not those of the split alone: train and val must agree.
     return ClassList(
         names,
-        explicit or masks_have_background([masks / f"{name}.png" for name in mask_ids]),
+        explicit or masks_have_background(masks),
     )

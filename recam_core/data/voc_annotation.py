@@ -24,16 +24,10 @@ def labels_from_xml(path: Path, class_index: dict[str, int]) -> np.ndarray:
         if not path.is_file():
             raise BrokenItem(Fault(str(path), "this file is missing."))
         if path.stat().st_size > MAX_BYTES:
-            raise BrokenItem(
-                Fault(
-                    str(path), "this annotation is far too large for a VOC annotation."
-                )
-            )
+            raise BrokenItem(Fault(str(path), "this annotation is far too large for a VOC annotation."))
         data = path.read_bytes()
     except OSError as error:
-        raise BrokenItem(
-            Fault(str(path), f"this file cannot be read ({error.strerror or error}).")
-        ) from error
+        raise BrokenItem(Fault(str(path), f"this file cannot be read ({error.strerror or error}).")) from error
     # Annotations need no document type; entities that expand without end need one.
     if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
         raise BrokenItem(
@@ -45,9 +39,7 @@ def labels_from_xml(path: Path, class_index: dict[str, int]) -> np.ndarray:
     try:
         root = ElementTree.fromstring(data)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise BrokenItem(
-            Fault(str(path), f"this is not a well-formed XML file ({error}).")
-        ) from error
+        raise BrokenItem(Fault(str(path), f"this is not a well-formed XML file ({error}).")) from error
     labels = np.zeros(len(class_index), dtype=bool)
     for element in root.findall("object"):
         name = (element.findtext("name") or "").strip()

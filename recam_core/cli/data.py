@@ -1,0 +1,126 @@
+"""``python -m recam_core data``: look at, check, download and write data sets."""
+
+import argparse
+from pathlib import Path
+
+from recam_core.atomic_write import write_json
+from recam_core.data.check import CheckReport, check_dataset
+from recam_core.data.download import SOURCES, download, find_source
+from recam_core.data.export import export_folder
+from recam_core.data.sample import Fault
+from recam_core.data.spec import KINDS, open_dataset
+from recam_core.data.summary import Summary, summarise
+from recam_core.progress import terminal
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Register ``data`` and what it can do."""
+    forms = "\n".join(f"  {kind.form:<24} {kind.what}" for kind in KINDS.values())
+    parser = subparsers.add_parser(
+        "data",
+        help="check, describe, download and write data sets",
+        description="Data sets are named by a specification:\n" + forms + "\nSPLIT.fit and SPLIT.select are four "
+        "fifths and one fifth of a split.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    check = actions.add_parser("check", help="read everything and list each fault; exit status 1 if there is any")
+    _add_spec(check)
+    check.set_defaults(run=run_check)
+
+    info = actions.add_parser("info", help="counts, classes, companions and sizes")
+    _add_spec(info)
+    info.set_defaults(run=run_info)
+
+    fetch = actions.add_parser("download", help="fetch and verify a public data set")
+    fetch.add_argument("name", choices=sorted(SOURCES), help="which one")
+    fetch.add_argument("--to", required=True, type=Path, metavar="DIR", help="folder to put it into")
+    fetch.set_defaults(run=run_download)
+
+    export = actions.add_parser(
+        "export", aliases=["draw"], help="write a data set as a plain folder (images, masks, labels, classes, split)"
+    )
+    export.add_argument("spec", metavar="SPEC", help="the data set, for example scenes@val")
+    export.add_argument("--to", required=True, type=Path, metavar="DIR", help="a new or empty folder")
+    export.add_argument("--count", type=int, metavar="N", help="only the first N pictures")
+    export.set_defaults(run=run_export)
+
+
+def _add_spec(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("spec", metavar="SPEC", help="the data set, for example voc:ROOT@train")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result to FILE")
+
+
+def run_check(args: argparse.Namespace) -> int:
+    dataset = open_dataset(args.spec)
+    with terminal("check") as progress:
+        from tqdm import tqdm
+
+        def show(fault: Fault) -> None:
+            tqdm.write(str(fault))  # print would tear the progress bar
+
+        report = check_dataset(dataset, progress, show)
+    print(describe_check(report))
+    if args.json:
+        write_json(args.json, report.as_json())
+    return 1 if report.faults else 0
+
+
+def run_info(args: argparse.Namespace) -> int:
+    dataset = open_dataset(args.spec)
+    with terminal("info") as progress:
+        summary = summarise(dataset, progress)
+    print(describe_summary(summary))
+    if args.json:
+        write_json(args.json, summary.as_json())
+    return 0
+
+
+def run_download(args: argparse.Namespace) -> int:
+    source = find_source(args.name)
+    with terminal("unpack") as progress:
+        folder = download(source, args.to, progress)
+    print(f"{args.name} is in {folder}. Open it as voc:{args.to}@train")
+    return 0
+
+
+def run_export(args: argparse.Namespace) -> int:
+    dataset = open_dataset(args.spec)
+    with terminal("export") as progress:
+        count = export_folder(dataset, args.to, args.count, progress)
+    print(f"{count} pictures are in {args.to}. Open them as folder:{args.to}")
+    return 0
+
+
+def describe_check(report: CheckReport) -> str:
+    """The result in words and a table."""
+    lines = [f"{report.spec}: {report.pictures} pictures, {'with' if report.has_masks else 'without'} masks"]
+    lines += _per_class(report.pictures_per_class)
+    lines += report.notes
+    count = len(report.faults)
+    lines.append("No fault found." if not count else f"{count} fault{'s' if count > 1 else ''} found.")
+    return "\n".join(lines)
+
+
+def describe_summary(summary: Summary) -> str:
+    """The summary in words and tables."""
+    lines = [
+        f"{summary.spec}: {summary.pictures} pictures, {'with' if summary.has_masks else 'without'} masks",
+        f"{len(summary.classes)} classes, {'with' if summary.has_background else 'without'} a background class, "
+        f"{summary.classes_per_picture:.2f} a picture",
+    ]
+    lines += _per_class(summary.pictures_per_class)
+    if summary.pairs:
+        lines.append("most frequent companions (pictures with both, share of the rarer class)")
+        lines += [f"  {count:>7}  {share:>4.0%}  {one} + {other}" for one, other, count, share in summary.pairs]
+    for name, (height, width) in summary.sizes.items():
+        lines.append(f"{name} width x height: {width} x {height}")
+    if summary.broken:
+        lines.append(f"{summary.broken} pictures have no readable label; 'data check' says why.")
+    lines += summary.notes
+    return "\n".join(lines)
+
+
+def _per_class(counts: dict[str, int]) -> list[str]:
+    return ["pictures with each class", *(f"  {count:>7}  {name}" for name, count in counts.items())]
