@@ -1,0 +1,48 @@
+# `make` lists the targets. The set-up that they share is in tools/.
+
+SHELL := bash
+.DEFAULT_GOAL := help
+.PHONY: help app test lint format bench clean venv test-venv
+
+IN_VENV := .venv/bin/python
+# One thread of torch a worker: two tests at once on two cores, rather than two that get in each other's way.
+WORKERS ?= 2
+# What to hand to pytest, for example: make test PYTEST="-k scores"
+PYTEST ?=
+
+help: ## list the targets
+	@echo "ReCAM Lab. Start with: make app"
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+app: venv ## start the lab in the browser (PORT=8600 chooses the port, HOST=0.0.0.0 lets the network in)
+	@exec $(IN_VENV) tools/start_app.py
+
+test: test-venv ## check style and formatting, then run every test (PYTEST="-k scores" runs some)
+	@bash tools/browser.sh
+	$(IN_VENV) -m ruff check .
+	$(IN_VENV) -m ruff format --check .
+	$(IN_VENV) -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST)
+
+lint: test-venv ## check style and formatting only
+	$(IN_VENV) -m ruff check .
+	$(IN_VENV) -m ruff format --check .
+
+format: test-venv ## put style and formatting right
+	$(IN_VENV) -m ruff check --fix .
+	$(IN_VENV) -m ruff format .
+
+bench: venv ## run every benchmark; each prints its ratios
+	@for script in benchmarks/*.py; do \
+	  echo "== $$script"; PYTHONPATH=. $(IN_VENV) "$$script" || exit 1; \
+	done
+
+clean: ## delete .venv and caches (runs/ and downloaded data stay)
+	rm -rf .venv .pytest_cache .ruff_cache build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+venv:
+	@bash tools/venv.sh requirements.txt
+
+test-venv:
+	@bash tools/venv.sh requirements.txt requirements-test.txt
