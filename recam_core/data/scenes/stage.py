@@ -1,0 +1,190 @@
+"""The stage: a supersampled photo and, from the same outlines, the exact mask."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageChops, ImageDraw, ImageFilter
+
+from recam_core.data.scenes.colour import Colour, mix
+from recam_core.data.scenes.figure import Figure
+from recam_core.data.scenes.palettes import Palette
+
+#: Pixels drawn along each side of a picture's pixel; odd, so that a pixel has a centre sample for the mask.
+SUPERSAMPLE = 3
+
+
+def _pixels(points: np.ndarray) -> list[float]:
+    return points.ravel().tolist()
+
+
+def _rgb(tone: Colour) -> tuple[int, int, int]:
+    return round(tone[0]), round(tone[1]), round(tone[2])
+
+
+class Stage:
+    """A square picture under construction; x and y run from 0 to 1, y downwards.
+
+    Args:
+        size: side of the finished picture in pixels.
+        palette: the light.
+        photo: whether to draw the photo at all; the mask alone takes a fraction of the time.
+    """
+
+    def __init__(self, size: int, palette: Palette, photo: bool):
+        self.size = size
+        self.side = size * SUPERSAMPLE
+        self.palette = palette
+        self._ids = Image.new("L", (self.side, self.side), 0)
+        self._ids_draw = ImageDraw.Draw(self._ids)
+        self.image = Image.new("RGB", (self.side, self.side)) if photo else None
+        if self.image is not None:
+            self._opaque = ImageDraw.Draw(self.image)
+            self._glaze = ImageDraw.Draw(self.image, "RGBA")
+
+    def sky(self, rows: Sequence[tuple[float, Colour]]) -> None:
+        """Fill the stage with a vertical gradient through (y, colour) stops."""
+        if self.image is None:
+            return
+        y = np.linspace(0.0, 1.0, self.side)
+        stops = [stop for stop, _ in rows]
+        column = np.stack([np.interp(y, stops, [tone[c] for _, tone in rows]) for c in range(3)], axis=1)
+        strip = Image.fromarray(np.round(column).astype(np.uint8)[:, None, :])
+        self.image.paste(strip.resize((self.side, self.side), Image.Resampling.NEAREST))
+
+    def gradient(self, outline: np.ndarray, top: Colour, bottom: Colour) -> None:
+        """A polygon of scenery shaded from ``top`` to ``bottom`` over its height. Never part of the mask."""
+        if self.image is None:
+            return
+        p = outline * self.side
+        y0, y1 = max(0, int(p[:, 1].min())), min(self.side, int(np.ceil(p[:, 1].max())))
+        if y1 <= y0:
+            return
+        cover = Image.new("1", (self.side, y1 - y0), 0)
+        ImageDraw.Draw(cover).polygon(_pixels(p - (0, y0)), fill=1)
+        t = np.linspace(0.0, 1.0, y1 - y0)[:, None]
+        column = np.asarray(top) * (1 - t) + np.asarray(bottom) * t
+        strip = Image.fromarray(np.round(column).astype(np.uint8)[:, None, :])
+        self.image.paste(strip.resize((self.side, y1 - y0), Image.Resampling.NEAREST), (0, y0), cover)
+
+    def paint(self, outline: np.ndarray, tone: Colour, alpha: int = 255) -> None:
+        """A polygon of scenery that lies behind every figure to come."""
+        if self.image is None:
+            return
+        if alpha == 255:
+            self._opaque.polygon(_pixels(outline * self.side), fill=_rgb(tone))
+        else:
+            self._glaze.polygon(_pixels(outline * self.side), fill=(*_rgb(tone), alpha))
+
+    def cover(self, outline: np.ndarray, tone: Colour) -> None:
+        """A polygon of scenery that may stand in front of figures: it is background in the mask too."""
+        self.paint(outline, tone)
+        self._ids_draw.polygon(_pixels(outline * self.side), fill=0)
+
+    def contact_shadow(self, x: float, y: float, width: float, strength: float = 1.0) -> None:
+        """A soft pool of shadow on the ground."""
+        for grow, alpha in ((1.15, 26), (1.0, 34), (0.85, 40)):
+            t = np.linspace(0, 2 * np.pi, 26)
+            pool = np.stack([x + width * 0.5 * grow * np.cos(t), y + width * 0.075 * grow * np.sin(t)], axis=1)
+            self.paint(pool, self.palette.shade, round(alpha * strength * (0.5 + self.palette.contrast)))
+
+    def figure(self, figure: Figure, value: int, place: "Place") -> None:
+        """Put a figure on the stage.
+
+        Args:
+            value: its mask value, k + 1.
+            place: where, how large and how it is lit.
+        """
+        outlines = [place.onto(shape.points) * self.side for shape in figure.shapes]
+        for shape, outline in zip(figure.shapes, outlines, strict=True):
+            if shape.solid:
+                self._ids_draw.polygon(_pixels(outline), fill=value)
+        if self.image is None:
+            return
+        solid = np.concatenate([o for shape, o in zip(figure.shapes, outlines, strict=True) if shape.solid])
+        margin = 2 * SUPERSAMPLE
+        x0, y0 = np.maximum(np.floor(solid.min(axis=0)).astype(int) - margin, 0)
+        x1, y1 = np.minimum(np.ceil(solid.max(axis=0)).astype(int) + margin, self.side)
+        if x1 <= x0 or y1 <= y0:
+            return
+        box = (int(x0), int(y0), int(x1), int(y1))
+        extent = (box[2] - box[0], box[3] - box[1])
+        tile = self.image.crop(box)
+        alpha = Image.new("L", extent, 0)
+        opaque, glaze, cover = ImageDraw.Draw(tile), ImageDraw.Draw(tile, "RGBA"), ImageDraw.Draw(alpha)
+        for shape, outline in zip(figure.shapes, outlines, strict=True):
+            pixels = _pixels(outline - (x0, y0))
+            tone = _rgb(place.light(shape.colour, self.palette))
+            if shape.alpha == 255:
+                opaque.polygon(pixels, fill=tone)
+            else:
+                glaze.polygon(pixels, fill=(*tone, shape.alpha))
+            if shape.solid:
+                cover.polygon(pixels, fill=255)
+        self._drop_shadow(alpha, box)
+        tile = self._modelled(tile, alpha, extent, place.from_left)
+        self.image.paste(tile, box, alpha)
+
+    def _drop_shadow(self, alpha: Image.Image, box: tuple[int, int, int, int]) -> None:
+        """The soft shadow that a paper cut-out throws on what lies behind it."""
+        step = 2 * SUPERSAMPLE
+        pad = 3 * step
+        wide = Image.new("L", (alpha.width + 2 * pad, alpha.height + 2 * pad), 0)
+        wide.paste(alpha, (pad, pad))
+        soft = wide.reduce(step).filter(ImageFilter.BoxBlur(1.2)).resize(wide.size, Image.Resampling.BILINEAR)
+        soft = soft.point(lambda level: round(level * 0.42 * (0.4 + self.palette.contrast)))
+        self.image.paste(_rgb(self.palette.shade), (box[0] - pad + SUPERSAMPLE, box[1] - pad + 2 * SUPERSAMPLE), soft)
+
+    def _modelled(self, tile: Image.Image, alpha: Image.Image, extent: tuple[int, int], from_left: bool) -> Image.Image:
+        """The tile lit from above and one side, with a bright upper rim."""
+        ramp = np.linspace(255.0, 255.0 - 75.0 * self.palette.contrast, 16)
+        side = np.linspace(0.0, -36.0 * self.palette.contrast, 8)
+        field = np.clip(ramp[:, None] + (side if from_left else side[::-1])[None, :], 0, 255)
+        lit = Image.fromarray(np.round(field).astype(np.uint8)).resize(extent, Image.Resampling.BILINEAR)
+        tile = ImageChops.multiply(tile, Image.merge("RGB", (lit, lit, lit)))
+        shift = SUPERSAMPLE
+        moved = Image.new("L", extent, 0)
+        moved.paste(alpha, (shift // 2 if from_left else -(shift // 2), shift))
+        rim = ImageChops.subtract(alpha, moved).point(lambda level: level * 70 // 255)
+        tile.paste(_rgb(mix(self.palette.sun, (255.0, 255.0, 255.0), 0.5)), (0, 0), rim)
+        return tile
+
+    def mask(self) -> np.ndarray:
+        """size x size uint8: 0 background, k + 1 class k; the centre sample of each pixel."""
+        centre = SUPERSAMPLE // 2
+        return np.asarray(self._ids)[centre::SUPERSAMPLE, centre::SUPERSAMPLE].copy()
+
+    def photo(self) -> np.ndarray:
+        """size x size x 3 float32, 0..255: the photo, each pixel the mean of its samples."""
+        return np.asarray(self.image.reduce(SUPERSAMPLE), dtype=np.float32)
+
+
+class Place:
+    """Where a figure stands and in which light.
+
+    Args:
+        x, y: the point of the stage on which the figure's origin is put.
+        scale: length of a figure's unit as a share of the picture's width.
+        mirror: whether it faces left.
+        angle: rotation in radians.
+        distance: 0 near .. 1 at the horizon; far things fade into the haze.
+        from_left: whether the light comes from the left.
+    """
+
+    def __init__(self, x: float, y: float, scale: float, mirror: bool, angle: float, distance: float, from_left: bool):
+        self.x, self.y, self.scale, self.mirror, self.angle = x, y, scale, mirror, angle
+        self.distance, self.from_left = distance, from_left
+
+    def onto(self, points: np.ndarray) -> np.ndarray:
+        """The figure's points (y up) as points of the stage (y down)."""
+        c, s = np.cos(self.angle), np.sin(self.angle)
+        x, y = points[:, 0] * c - points[:, 1] * s, points[:, 0] * s + points[:, 1] * c
+        x = -x if self.mirror else x
+        return np.stack([self.x + x * self.scale, self.y - y * self.scale], axis=1)
+
+    def light(self, tone: Colour, palette: Palette) -> Colour:
+        """The colour as it appears in the palette's light, at this distance."""
+        tinted = tuple(
+            a * (1 - palette.tint_amount + palette.tint_amount * b / 255.0)
+            for a, b in zip(tone, palette.tint, strict=True)
+        )
+        return mix(tinted, palette.haze, palette.haze_amount * self.distance * 0.45)
