@@ -1,0 +1,102 @@
+"""Where a seed mask is right, and which of the two faults of a CAM each wrong pixel shows."""
+
+import numpy as np
+
+from recam_core.data.sample import BACKGROUND, VOID
+from recam_core.views.marks import GREY, ORANGE, PURPLE, SKY_BLUE, VERMILION, YELLOW, Mark, draw_marks
+
+TRUE_POSITIVE, FALSE_ON_BACKGROUND, FALSE_ON_CLASS, LOST_TO_BACKGROUND, LOST_TO_CLASS, UNSCORED = range(1, 7)
+
+#: Errors of one class.
+CLASS_ERRORS: tuple[Mark, ...] = (
+    Mark(TRUE_POSITIVE, "right", "True positive: the class is here, and the seed says so.", SKY_BLUE, "solid"),
+    Mark(
+        FALSE_ON_BACKGROUND,
+        "false, on background",
+        "False positive: the seed claims background for the class.",
+        ORANGE,
+        "rising",
+    ),
+    Mark(
+        FALSE_ON_CLASS,
+        "false, on another class",
+        "False positive: the seed claims pixels of another class, the fault that confusion between classes makes.",
+        VERMILION,
+        "crossed",
+    ),
+    Mark(
+        LOST_TO_BACKGROUND,
+        "lost to background",
+        "False negative: the class is here, but the activation is below the background threshold.",
+        PURPLE,
+        "dotted",
+    ),
+    Mark(
+        LOST_TO_CLASS,
+        "lost to another class",
+        "False negative: the class is here, but another class has the greater activation.",
+        YELLOW,
+        "level",
+    ),
+    Mark(UNSCORED, "not scored", "Void: the ground truth leaves these pixels out.", GREY, "solid"),
+)
+
+#: Errors of all classes at once. A pixel given to a wrong class is false for the one and lost for the other.
+ALL_ERRORS: tuple[Mark, ...] = (
+    CLASS_ERRORS[0],
+    CLASS_ERRORS[1],
+    Mark(
+        FALSE_ON_CLASS,
+        "given to a wrong class",
+        "An object is here, but the seed says another class: false for the one, lost for the other.",
+        VERMILION,
+        "crossed",
+    ),
+    CLASS_ERRORS[3],
+    CLASS_ERRORS[5],
+)
+
+
+def error_marks(class_index: int | None, has_background: bool) -> tuple[Mark, ...]:
+    """The legend of :func:`error_codes` for one class, or for all (None); without a background, without its faults."""
+    marks = ALL_ERRORS if class_index is None else CLASS_ERRORS
+    if has_background:
+        return marks
+    return tuple(mark for mark in marks if mark.code != FALSE_ON_BACKGROUND)
+
+
+def error_codes(seeds: np.ndarray, mask: np.ndarray, class_index: int | None = None) -> np.ndarray:
+    """What each pixel of a seed mask is.
+
+    Args:
+        seeds: H x W, uint8: 0 background, k + 1 class k.
+        mask: H x W, uint8 ground truth: 0 background, k + 1 class k, 255 void.
+        class_index: the class (from 0) whose errors are asked for, or None for those of all classes.
+
+    Returns:
+        H x W, uint8: codes of :data:`CLASS_ERRORS` or :data:`ALL_ERRORS`; 0 where there is nothing to mark.
+    """
+    codes = np.zeros(seeds.shape, dtype=np.uint8)
+    object_here = (mask != BACKGROUND) & (mask != VOID)
+    if class_index is None:
+        claimed = seeds != BACKGROUND
+        codes[object_here & claimed & (seeds != mask)] = FALSE_ON_CLASS
+        codes[object_here & (seeds == mask)] = TRUE_POSITIVE
+        codes[object_here & ~claimed] = LOST_TO_BACKGROUND
+        codes[(mask == BACKGROUND) & claimed] = FALSE_ON_BACKGROUND
+        codes[mask == VOID] = UNSCORED
+        return codes
+    claimed, truth = seeds == class_index + 1, mask == class_index + 1
+    codes[claimed & truth] = TRUE_POSITIVE
+    codes[claimed & (mask == BACKGROUND)] = FALSE_ON_BACKGROUND
+    codes[claimed & object_here & ~truth] = FALSE_ON_CLASS
+    codes[truth & (seeds == BACKGROUND)] = LOST_TO_BACKGROUND
+    codes[truth & (seeds != BACKGROUND) & ~claimed] = LOST_TO_CLASS
+    codes[claimed & (mask == VOID)] = UNSCORED
+    return codes
+
+
+def error_overlay(image: np.ndarray, codes: np.ndarray, opacity: float = 0.8) -> np.ndarray:
+    """H x W x 3 uint8 at screen size: the picture with every code of :func:`error_codes` in its colour and pattern."""
+    # Both legends draw a code alike; the one of single classes has all of them.
+    return draw_marks(image, codes, CLASS_ERRORS, opacity)

@@ -1,0 +1,77 @@
+"""Kinds of pixels, and how they are drawn: each by a colour and by a pattern, so that either alone tells them apart.
+
+The colours are those that Okabe and Ito chose to be told apart with every common form of colour blindness.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from recam_core.views.blend import blend, muted
+from recam_core.views.outline import outline
+from recam_core.views.patterns import PATTERNS
+
+SKY_BLUE = (86, 180, 233)
+ORANGE = (230, 159, 0)
+VERMILION = (213, 94, 0)
+YELLOW = (240, 228, 66)
+PURPLE = (204, 121, 167)
+GREEN = (0, 158, 115)
+GREY = (150, 150, 150)
+
+#: How strongly an area's tint shows, as a share of the opacity of its lines.
+_TINT = 0.55
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One kind of pixel.
+
+    Attributes:
+        code: its value in a code picture; 0 is left for "nothing to say".
+        name: a few words for the legend.
+        meaning: a sentence for the legend's help.
+        colour: red, green, blue, 0..255.
+        pattern: a key of :data:`~recam_core.views.patterns.PATTERNS`.
+    """
+
+    code: int
+    name: str
+    meaning: str
+    colour: tuple[int, int, int]
+    pattern: str
+
+
+def draw_marks(image: np.ndarray, codes: np.ndarray, marks: Sequence[Mark], opacity: float = 0.8) -> np.ndarray:
+    """The picture, quietened, with every pixel whose code has a mark drawn in its colour and pattern.
+
+    Args:
+        image: H x W x 3, uint8, at screen size.
+        codes: H x W, uint8; 0 and values without a mark stay unmarked.
+        marks: how to draw the others.
+        opacity: of lines and borders, 0..1; areas are tinted with about half of it.
+
+    Returns:
+        H x W x 3, uint8.
+    """
+    colours = np.zeros((256, 3), dtype=np.uint8)
+    marked = np.zeros(256, dtype=bool)
+    inked = np.zeros(codes.shape, dtype=bool)
+    for mark in marks:
+        colours[mark.code] = mark.colour
+        marked[mark.code] = True
+        if mark.pattern != "solid" and (here := codes == mark.code).any():
+            inked |= here & PATTERNS[mark.pattern](codes.shape)
+    covered = marked[codes]
+    ink = (inked | outline(codes)) & covered
+    alpha = np.where(ink, opacity, np.where(covered, opacity * _TINT, 0.0)).astype(np.float32)
+    return blend(muted(image, light=0.5 * opacity), colours[codes], alpha)
+
+
+def swatch(mark: Mark, height: int = 24, width: int = 36) -> np.ndarray:
+    """H x W x 3 uint8: what an area with this mark looks like, for legends."""
+    ground = np.full((height, width, 3), 118, dtype=np.uint8)
+    codes = np.zeros((height, width), dtype=np.uint8)
+    codes[2:-2, 2:-2] = mark.code  # a margin, so that the area's border is part of the sample
+    return draw_marks(ground, codes, [mark], opacity=1.0)
