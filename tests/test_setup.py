@@ -1,0 +1,177 @@
+"""The commands that a newcomer types: make, make app, the environment behind them, and the Procfile."""
+
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from app_server import fetch, free_port, needs_the_environment, running_app
+
+
+@pytest.fixture(scope="module")
+def start_app(repo_root: Path) -> ModuleType:
+    """tools/start_app.py as a module."""
+    spec = importlib.util.spec_from_file_location("start_app", repo_root / "tools" / "start_app.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run(*command: str, cwd: Path, **env: str) -> subprocess.CompletedProcess:
+    return subprocess.run(command, cwd=cwd, env={**os.environ, **env}, capture_output=True, text=True, timeout=240)
+
+
+def test_make_alone_lists_the_targets(repo_root: Path) -> None:
+    done = run("make", cwd=repo_root)
+    assert done.returncode == 0
+    for target in ("app", "test", "lint", "format", "bench", "clean"):
+        assert f"make {target} " in done.stdout
+
+
+def test_ci_runs_the_command_that_the_readme_names(repo_root: Path) -> None:
+    script = (repo_root / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert "make test" in script
+    assert os.access(repo_root / ".ci" / "run", os.X_OK)
+
+
+class TestEnvironment:
+    """tools/venv.sh in a folder of its own, with requirements that need nothing from a package index."""
+
+    @pytest.fixture
+    def folder(self, repo_root: Path, tmp_path: Path) -> Path:
+        shutil.copytree(repo_root / "tools", tmp_path / "tools")
+        (tmp_path / "requirements.txt").write_text("# nothing\n")
+        (tmp_path / "constraints.txt").write_text("# nothing\n")
+        return tmp_path
+
+    @staticmethod
+    def make_venv(folder: Path) -> subprocess.CompletedProcess:
+        return run("bash", "tools/venv.sh", "requirements.txt", cwd=folder, PYTHON=sys.executable)
+
+    def test_is_made_once_and_renewed_when_the_requirements_change(self, folder: Path) -> None:
+        first = self.make_venv(folder)
+        assert first.returncode == 0, first.stderr
+        assert "Making .venv" in first.stdout
+
+        again = self.make_venv(folder)
+        assert (again.returncode, again.stdout) == (0, "")
+
+        (folder / "constraints.txt").write_text("# something else\n")
+        changed = self.make_venv(folder)
+        assert changed.returncode == 0
+        assert "up to date" in changed.stdout
+        assert self.make_venv(folder).stdout == ""
+
+    def test_left_half_made_is_made_anew(self, folder: Path) -> None:
+        (folder / ".venv" / "bin").mkdir(parents=True)
+        (folder / ".venv" / "bin" / "python").write_text("not a program")
+        (folder / ".venv" / "installed-requirements.txt").write_text("# nothing\n# nothing\n")
+        assert "does not work" in self.make_venv(folder).stdout
+
+        # An installation that was killed: its marker names a process that is no more.
+        ended = subprocess.Popen([sys.executable, "-c", ""])
+        ended.wait()
+        (folder / ".venv" / "being-installed").write_text(f"{ended.pid}\n")
+        (folder / ".venv" / "left-over").touch()
+        repaired = self.make_venv(folder)
+        assert repaired.returncode == 0, repaired.stderr
+        assert "interrupted" in repaired.stdout
+        assert not (folder / ".venv" / "left-over").exists()
+        assert not (folder / ".venv" / "being-installed").exists()
+
+    def test_that_another_process_is_installing_into_is_left_alone(self, folder: Path) -> None:
+        (folder / ".venv").mkdir()
+        (folder / ".venv" / "being-installed").write_text(f"{os.getpid()}\n")
+        refused = self.make_venv(folder)
+        assert refused.returncode == 1
+        assert "wait for it" in refused.stderr
+        assert (folder / ".venv" / "being-installed").exists()
+
+    def test_requirements_that_do_not_exist_are_an_error_and_stay_one(self, folder: Path) -> None:
+        (folder / "requirements.txt").write_text("./no-such-package\n")
+        for _ in range(2):
+            failed = self.make_venv(folder)
+            assert failed.returncode == 1
+            assert "no-such-package" in failed.stderr
+
+    def test_without_a_usable_python_says_what_to_install(self, folder: Path, tmp_path: Path) -> None:
+        commands = tmp_path / "commands"
+        commands.mkdir()
+        for name in ("bash", "cat"):
+            (commands / name).symlink_to(shutil.which(name))
+        # What a version manager leaves behind: a command that is there and does not run.
+        broken = commands / "python3.12"
+        broken.write_text("#!/bin/sh\nexit 127\n")
+        broken.chmod(0o755)
+        done = run("bash", "tools/find_python.sh", cwd=folder, PATH=str(commands), PYTHON="")
+        assert done.returncode == 1
+        assert "Python from 3.10" in done.stderr
+        assert "PYTHON=" in done.stderr
+
+    def test_a_wrong_choice_of_python_is_refused(self, folder: Path) -> None:
+        done = run("bash", "tools/find_python.sh", cwd=folder, PYTHON="cat")
+        assert done.returncode == 1
+        assert "PYTHON=cat" in done.stderr
+
+
+class TestPort:
+    def test_is_the_first_free_one(self, start_app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            monkeypatch.setattr(start_app, "FIRST_PORT", port)
+            assert port < start_app.choose_port("", "127.0.0.1") < port + start_app.PORTS_TRIED
+
+    def test_that_is_wanted_is_taken_literally(self, start_app: ModuleType) -> None:
+        port = free_port()
+        assert start_app.choose_port(str(port), "127.0.0.1") == port
+
+    @pytest.mark.parametrize("text", ["http", "0", "65536", "-1", "８５０１"])
+    def test_that_is_none_is_refused(self, start_app: ModuleType, text: str) -> None:
+        with pytest.raises(SystemExit, match="not a port"):
+            start_app.choose_port(text, "127.0.0.1")
+
+    def test_that_is_taken_is_refused(self, start_app: ModuleType) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            with pytest.raises(SystemExit, match="taken"):
+                start_app.choose_port(str(taken.getsockname()[1]), "127.0.0.1")
+
+
+def test_make_app_says_where_it_is_and_stops_when_told(tmp_path: Path) -> None:
+    needs_the_environment()
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with running_app(["make", "app"], url, tmp_path / "log", {"PORT": str(port)}) as app:
+        for _ in range(50):
+            if "ready" in app.output():
+                break
+            time.sleep(0.1)
+        assert url in app.output()
+        assert "stcore" not in app.output()
+        os.killpg(app.process.pid, signal.SIGINT)
+        app.process.wait(timeout=20)
+        with pytest.raises(OSError, match="refused"):
+            fetch(url)
+        assert "Traceback" not in app.output()
+
+
+def test_procfile_serves_the_app_on_the_port_that_its_host_gives(repo_root: Path, tmp_path: Path) -> None:
+    kinds = dict(line.split(": ", 1) for line in (repo_root / "Procfile").read_text(encoding="utf-8").splitlines())
+    assert set(kinds) == {"web"}
+    port = free_port()
+    # Another loopback address answers only where the app listens to more than this machine, as a host needs it.
+    address = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
+    env = {"PORT": str(port), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    with running_app(["bash", "-c", kinds["web"]], f"http://{address}:{port}", tmp_path / "log", env) as app:
+        assert '<div id="root">' in fetch(app.url)
