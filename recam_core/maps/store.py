@@ -1,0 +1,265 @@
+"""Activation maps of a whole data set on disk: compact, written whole or not at all, read one picture at a time.
+
+A store is a folder of three files:
+    store.json  which network and rule made the maps, from which data, and how (:class:`StoreInfo`)
+    index.npz   per picture: id, size and classes
+    maps.bin    the uint8 grids of all pictures, one after another; where each begins follows from the index
+"""
+
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from recam_core.atomic_write import replacing_folder, write_json
+from recam_core.data.sample import MAX_CLASSES, ClassList
+from recam_core.errors import UserError
+from recam_core.maps.activation_maps import GRID_STRIDE, ActivationMaps
+
+FORMAT = "recam-maps"
+FORMAT_VERSION = 1
+#: Sides of pictures beyond this are taken for a damaged index.
+LARGEST_SIDE = 100_000
+
+
+@dataclass(frozen=True)
+class StoreInfo:
+    """How the maps of a store were made.
+
+    Attributes:
+        run: name of the run that made them.
+        weights_sha256: of its weights, so that maps of a later training are not taken for these.
+        rule: extraction rule (method.md, eq. 7).
+        data: specification of the data set.
+        classes: names of all K classes.
+        has_background: whether the data set has a background class.
+        scales: factors by which pictures were resized.
+        mirror: whether mirror images were added.
+        labels: which classes got maps: those of the ground truth labels ("truth") or the network's own ("predicted").
+        threshold: the run's own background threshold, if one was chosen for it.
+    """
+
+    run: str
+    weights_sha256: str
+    rule: str
+    data: str
+    classes: tuple[str, ...]
+    has_background: bool
+    scales: tuple[float, ...]
+    mirror: bool
+    labels: str
+    threshold: float | None = None
+
+    @property
+    def class_list(self) -> ClassList:
+        return ClassList(self.classes, self.has_background)
+
+
+def is_store(path: str | Path) -> bool:
+    """Whether the folder says that it is a store; it may still turn out damaged when opened."""
+    return (Path(path) / "store.json").is_file()
+
+
+class StoreWriter:
+    """Takes maps one picture at a time; made by :func:`writing_store`."""
+
+    def __init__(self, folder: Path, info: StoreInfo, stream: BinaryIO):
+        self._folder = folder
+        self._info = info
+        self._stream = stream
+        self._seen: set[str] = set()
+        self._ids: list[str] = []
+        self._sizes: list[tuple[int, int]] = []
+        self._classes: list[np.ndarray] = []
+
+    def add(self, maps: ActivationMaps) -> None:
+        """Append one picture.
+
+        Raises:
+            UserError: the id was added before, or a class is not one of the store's.
+        """
+        if maps.id in self._seen:
+            raise UserError(f"The picture {maps.id!r} comes twice; ids must be unique. `data check` lists such faults.")
+        if len(maps.classes) and not 0 <= maps.classes[0] <= maps.classes[-1] < len(self._info.classes):
+            raise UserError(
+                f"The maps of {maps.id!r} have a class that is not among {len(self._info.classes)} classes."
+            )
+        self._stream.write(np.ascontiguousarray(maps.activations).data)
+        self._seen.add(maps.id)
+        self._ids.append(maps.id)
+        self._sizes.append(maps.size)
+        self._classes.append(maps.classes.astype(np.uint8))
+
+    def _finish(self) -> None:
+        counts = np.array([len(classes) for classes in self._classes], dtype=np.int64)
+        np.savez(
+            self._folder / "index.npz",
+            ids=np.array(self._ids, dtype=np.str_),
+            sizes=np.array(self._sizes, dtype=np.int32).reshape(-1, 2),
+            class_counts=counts,
+            classes=np.concatenate([np.zeros(0, dtype=np.uint8), *self._classes]),
+        )
+        head = {"format": FORMAT, "format_version": FORMAT_VERSION, "pictures": len(self._ids)}
+        write_json(self._folder / "store.json", head | asdict(self._info))
+
+
+@contextmanager
+def writing_store(path: str | Path, info: StoreInfo) -> Iterator[StoreWriter]:
+    """Write a store: ``with writing_store(path, info) as writer: writer.add(maps)``.
+
+    The folder appears under its name only when the block ends well; an older store of that name is then replaced.
+
+    Raises:
+        UserError: ``path`` is something else than a store, or it cannot be written to.
+    """
+    path = Path(path)
+    occupied = path.exists() and not (path.is_dir() and (is_store(path) or not any(path.iterdir())))
+    if occupied:
+        raise UserError(f"{path} exists and is not a store of activation maps; choose another --out, or remove it.")
+    with replacing_folder(path) as folder:
+        with (folder / "maps.bin").open("wb") as stream:
+            writer = StoreWriter(folder, info, stream)
+            yield writer
+        writer._finish()
+
+
+class MapStore(Mapping[str, ActivationMaps]):
+    """A store opened for reading: a mapping from picture id to maps, in the order in which they were written.
+
+    Only the index is held in memory. Grids are read from the file when asked for, by plain reads and not by a memory
+    map: a file that is truncated while it is open gives an error instead of killing the process. Reading is safe
+    from several threads.
+
+    Attributes:
+        path: the folder.
+        info: how the maps were made.
+        ids: one id a picture.
+    """
+
+    path: Path
+    info: StoreInfo
+    ids: tuple[str, ...]
+
+    def __init__(self, path: str | Path):
+        """Open the store at ``path``.
+
+        Raises:
+            UserError: there is no store, it is of another format, or it is damaged.
+        """
+        self.path = Path(path)
+        self.info, pictures = _read_info(self.path)
+        self.ids, self._sizes, self._classes, self._class_starts = _read_index(self.path, pictures, self.info)
+        self._positions = {id: position for position, id in enumerate(self.ids)}
+        if len(self._positions) < len(self.ids):
+            raise _damaged(self.path, "an id comes twice in index.npz")
+        self._grids = -(-self._sizes // GRID_STRIDE)
+        counts = np.diff(self._class_starts)
+        self._offsets = np.concatenate([[0], np.cumsum(counts * self._grids.prod(axis=1))])
+        try:
+            held = (self.path / "maps.bin").stat().st_size
+        except OSError as error:
+            raise _damaged(self.path, "maps.bin is missing") from error
+        if held != self._offsets[-1]:
+            raise _damaged(self.path, f"maps.bin has {held:,} bytes instead of {self._offsets[-1]:,}")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.ids)
+
+    def __contains__(self, id: object) -> bool:
+        return id in self._positions
+
+    def __getitem__(self, key: str | int) -> ActivationMaps:
+        """The maps of one picture, by id or by position. KeyError or IndexError if there is no such picture."""
+        position = self._positions[key] if isinstance(key, str) else range(len(self.ids))[key]
+        classes = self._classes[self._class_starts[position] : self._class_starts[position + 1]].astype(np.int64)
+        height, width = (int(side) for side in self._grids[position])
+        shape = (len(classes), height, width)
+        begin, end = (int(offset) for offset in self._offsets[position : position + 2])
+        try:
+            with (self.path / "maps.bin").open("rb") as stream:
+                stream.seek(begin)
+                content = stream.read(end - begin)
+        except OSError as error:
+            raise UserError(f"Cannot read {self.path / 'maps.bin'}: {error.strerror or error}.") from error
+        if len(content) != end - begin:
+            raise _damaged(self.path, "maps.bin became shorter while it was in use")
+        size = (int(self._sizes[position, 0]), int(self._sizes[position, 1]))
+        return ActivationMaps(self.ids[position], size, classes, np.frombuffer(content, np.uint8).reshape(shape))
+
+
+def _damaged(path: Path, reason: str) -> UserError:
+    return UserError(f"The store {path} is damaged ({reason}); make it again with `cams`.")
+
+
+def _read_info(path: Path) -> tuple[StoreInfo, int]:
+    """The contents of store.json, checked field by field, and the number of pictures."""
+    try:
+        content: Any = json.loads((path / "store.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} is not a store of activation maps: it has no store.json.") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(path, f"store.json cannot be read: {error}") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise UserError(f"{path} is not a store of activation maps: its store.json is of another kind.")
+    if content.get("format_version") != FORMAT_VERSION:
+        raise UserError(
+            f"The store {path} has format version {content.get('format_version')}; this program reads version "
+            f"{FORMAT_VERSION}. Make it again with `cams`."
+        )
+    values = {field.name: content.get(field.name) for field in fields(StoreInfo)}
+    for name in ("run", "weights_sha256", "rule", "data", "labels"):
+        if not isinstance(values[name], str):
+            raise _damaged(path, f"store.json has no valid {name!r}")
+    for name in ("has_background", "mirror"):
+        if not isinstance(values[name], bool):
+            raise _damaged(path, f"store.json has no valid {name!r}")
+    for name, kinds in (("classes", str), ("scales", (int, float))):
+        if not isinstance(values[name], list) or not all(isinstance(item, kinds) for item in values[name]):
+            raise _damaged(path, f"store.json has no valid {name!r}")
+        values[name] = tuple(values[name])
+    threshold = values["threshold"]
+    is_number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
+    if threshold is not None and not (is_number and 0 <= threshold <= 1):
+        raise _damaged(path, "store.json has no valid 'threshold'")
+    if not 0 < len(values["classes"]) <= MAX_CLASSES:
+        raise _damaged(path, f"store.json lists {len(values['classes'])} classes")
+    pictures = content.get("pictures")
+    if not isinstance(pictures, int) or isinstance(pictures, bool) or pictures < 0:
+        raise _damaged(path, "store.json has no valid number of pictures")
+    return StoreInfo(**values), pictures
+
+
+def _read_index(
+    path: Path, pictures: int, info: StoreInfo
+) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, np.ndarray]:
+    """(ids; N x 2 int64 sizes; classes of all pictures, uint8; N + 1 int64 starts into them), checked."""
+    try:
+        with np.load(path / "index.npz", allow_pickle=False) as index:
+            ids, sizes, counts, classes = (index[name] for name in ("ids", "sizes", "class_counts", "classes"))
+    except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+        raise _damaged(path, "index.npz is missing, truncated or of another kind") from error
+    kinds_fit = ids.dtype.kind == "U" and all(array.dtype.kind in "iu" for array in (sizes, counts, classes))
+    shapes_fit = ids.shape == counts.shape == (pictures,) and sizes.shape == (pictures, 2) and classes.ndim == 1
+    if not kinds_fit or not shapes_fit:
+        raise _damaged(path, f"index.npz does not describe {pictures} pictures")
+    sizes, counts = sizes.astype(np.int64), counts.astype(np.int64)
+    if pictures and not (sizes.min() >= 1 and sizes.max() <= LARGEST_SIDE):
+        raise _damaged(path, "index.npz holds impossible picture sizes")
+    if pictures and not (counts.min() >= 0 and counts.max() <= len(info.classes)):
+        raise _damaged(path, "index.npz holds impossible numbers of classes")
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    if starts[-1] != len(classes) or (len(classes) and classes.max() >= len(info.classes)):
+        raise _damaged(path, "index.npz holds classes that store.json does not list")
+    owner = np.repeat(np.arange(pictures), counts)
+    rising = np.diff(classes.astype(np.int64)) > 0
+    if not np.all(rising | (np.diff(owner) > 0)):
+        raise _damaged(path, "index.npz holds classes out of order")
+    return tuple(ids.tolist()), sizes, classes.astype(np.uint8), starts
