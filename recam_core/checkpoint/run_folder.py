@@ -1,0 +1,207 @@
+"""A run as a folder: ``model.safetensors``, ``run.json``, ``metrics.json`` and what is made from them."""
+
+import hashlib
+import json
+import platform
+import sys
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+import recam_core
+from recam_core.atomic_write import replacing_file, write_json
+from recam_core.data.sample import ClassList
+from recam_core.errors import UserError
+from recam_core.model.network import CamNetwork
+
+FORMAT_VERSION = 1
+WEIGHTS_FILE = "model.safetensors"
+INFO_FILE = "run.json"
+METRICS_FILE = "metrics.json"
+METHODS = ("bce", "sce", "recam", "heads")
+
+
+@dataclass
+class RunInfo:
+    """What ``run.json`` holds: enough to build the network, to say how it came about and to make it again.
+
+    Attributes:
+        name: the run's name.
+        method: ``bce``, ``sce``, ``recam``, or ``heads`` (FC1/FC2 retrained on the features of ``parent``).
+        rule: the extraction rule that its maps use unless another is asked for.
+        network: the fields of :class:`recam_core.model.network.NetworkSpec`.
+        classes: K names.
+        has_background: see :class:`recam_core.data.sample.ClassList`.
+        data: the specification of the training data.
+        recipe: every setting of the training.
+        seed: of the random numbers.
+        threshold: the background threshold that was chosen on a part of train, or None.
+        parent: the name of the run that this one started from, or None.
+        command: the command line that makes the run again.
+        scores: what was measured, for instance ``{"val": {"rectified_product": {"miou": ...}}}``.
+        weights_sha256: of ``model.safetensors``.
+    """
+
+    name: str
+    method: str
+    rule: str
+    network: dict[str, Any]
+    classes: list[str]
+    has_background: bool
+    data: str
+    recipe: dict[str, Any]
+    seed: int
+    threshold: float | None = None
+    parent: str | None = None
+    command: str = ""
+    scores: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    created: str = ""
+    weights_sha256: str = ""
+    format_version: int = FORMAT_VERSION
+
+    @property
+    def class_list(self) -> ClassList:
+        """The classes as the data sets give them."""
+        return ClassList(tuple(self.classes), self.has_background)
+
+
+@dataclass
+class Run:
+    """A loaded run: its folder, its record and its network in evaluation mode."""
+
+    path: Path
+    info: RunInfo
+    network: CamNetwork
+
+
+def save_run(path: str | Path, network: CamNetwork, info: RunInfo, half: bool = False) -> RunInfo:
+    """Write the weights and the record of a run; other files in the folder stay.
+
+    Args:
+        path: the run's folder, made if need be.
+        network: its weights are saved.
+        info: its versions, time and check sum are filled in here.
+        half: store in half precision, as the shipped checkpoints are.
+
+    Returns:
+        The record as written.
+
+    Raises:
+        UserError: the folder cannot be written to.
+    """
+    path = Path(path)
+    tensors = {name: _storable(value, half) for name, value in network.state_dict().items()}
+    info.network = asdict(network.spec)
+    info.versions = versions()
+    info.created = info.created or datetime.now(timezone.utc).isoformat(timespec="seconds")
+    with replacing_file(path / WEIGHTS_FILE) as temporary:
+        save_file(tensors, temporary)
+        info.weights_sha256 = hashlib.sha256(temporary.read_bytes()).hexdigest()
+    write_json(path / INFO_FILE, asdict(info))
+    return info
+
+
+def read_info(path: str | Path) -> RunInfo:
+    """The record of a run, without its weights.
+
+    Raises:
+        UserError: no run there, or a record that is damaged or of a newer version.
+    """
+    path = Path(path)
+    file = path / INFO_FILE
+    if not file.is_file():
+        raise UserError(f"{path} is no run folder: it has no {INFO_FILE}.")
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+        version = values.get("format_version")
+        if version != FORMAT_VERSION:
+            raise UserError(f"{file} is of format version {version}; this version reads {FORMAT_VERSION}.")
+        known = {item.name for item in fields(RunInfo)}
+        info = RunInfo(**{name: value for name, value in values.items() if name in known})
+        _check_record(info)
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise UserError(f"{file} is damaged: {error}.") from error
+    return info
+
+
+def _check_record(info: RunInfo) -> None:
+    """Raise ValueError for a record whose values are not of the form that the rest relies on."""
+    if info.method not in METHODS:
+        raise ValueError(f"the method '{info.method}' is unknown")
+    if not isinstance(info.classes, list) or not info.classes or not all(isinstance(n, str) for n in info.classes):
+        raise ValueError("the class names are missing")
+    if info.network["num_classes"] != len(info.classes):
+        raise ValueError(f"{len(info.classes)} class names for {info.network['num_classes']} classes")
+
+
+def load_run(path: str | Path, device: torch.device | str = "cpu") -> Run:
+    """Load a run in single precision and evaluation mode, without running code from it.
+
+    Raises:
+        UserError: no run there; weights that are missing, truncated or of another architecture.
+    """
+    path = Path(path)
+    info = read_info(path)
+    state = read_weights(path / WEIGHTS_FILE)
+    network = CamNetwork(
+        info.network["backbone"],
+        len(info.classes),
+        int(info.network["output_stride"]),
+        with_fc2=bool(info.network["has_fc2"]),
+    )
+    wanted = network.state_dict()
+    for name, value in wanted.items():
+        if name not in state:
+            raise UserError(f"{path / WEIGHTS_FILE} is of another architecture: it has no '{name}'.")
+        if state[name].shape != value.shape:
+            raise UserError(
+                f"{path / WEIGHTS_FILE} is of another architecture: '{name}' has shape {tuple(state[name].shape)}, "
+                f"not {tuple(value.shape)}."
+            )
+    extra = sorted(set(state) - set(wanted))
+    if extra:
+        raise UserError(f"{path / WEIGHTS_FILE} is of another architecture: it has '{extra[0]}' besides.")
+    network.load_state_dict({name: state[name].to(value.dtype) for name, value in wanted.items()})
+    return Run(path, info, network.to(device).eval().to(memory_format=torch.channels_last))
+
+
+def read_weights(file: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file.
+
+    Raises:
+        UserError: it is missing, truncated, or something else (a pickle, say), which is not opened.
+    """
+    if not file.is_file():
+        raise UserError(f"{file} is missing: the run was not finished or not copied whole.")
+    try:
+        return load_file(file)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"{file} is no whole safetensors file; it is truncated or something else ({error}).") from error
+
+
+def versions() -> dict[str, str]:
+    """The versions that a result may depend on."""
+    found = {"recam_core": recam_core.__version__, "python": platform.python_version()}
+    for package in ("torch", "torchvision", "timm", "numpy", "pillow"):
+        found[package] = metadata.version(package)
+    return found
+
+
+def command_line() -> str:
+    """The command that is running, in the form that a person types."""
+    import shlex
+
+    return shlex.join(["python", "-m", "recam_core", *sys.argv[1:]])
+
+
+def _storable(value: Tensor, half: bool) -> Tensor:
+    value = value.detach().cpu().contiguous()
+    return value.half() if half and value.dtype == torch.float32 else value

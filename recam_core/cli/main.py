@@ -1,0 +1,44 @@
+"""The command line: sub-commands, and what an error looks like."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+import recam_core
+from recam_core.errors import UserError
+from recam_core.progress import Cancelled
+
+#: One file a sub-command, each with ``add_parser(subparsers)``; a new one is one entry.
+COMMANDS = ("data", "train", "cams", "evaluate", "retrain", "checkpoint")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with all sub-commands."""
+    parser = argparse.ArgumentParser(
+        prog="python -m recam_core",
+        description="Class Re-Activation Maps: train, draw, score and retrain them from image-level labels.",
+        epilog="Each sub-command has its own --help. Results are for reading; --json FILE writes them for machines.",
+    )
+    parser.add_argument("--version", action="version", version=f"recam_core {recam_core.__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        importlib.import_module(f"recam_core.cli.{name}").add_parser(subparsers)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 on success, 2 for bad input (with a sentence on standard error), 130 when interrupted."""
+    try:
+        parsed = build_parser().parse_args(arguments)
+        return int(parsed.run(parsed) or 0)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except (KeyboardInterrupt, Cancelled):
+        print("Stopped. Nothing half-written was left behind.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe (head, say) has seen enough.
+        sys.stderr.close()
+        return 0

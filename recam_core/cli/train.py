@@ -1,0 +1,119 @@
+"""``train bce``, ``train sce`` and ``train recam``."""
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+
+from recam_core.cli.output import write_results
+from recam_core.errors import UserError
+from recam_core.method.extraction import RULES
+
+#: Options of the command line that set a field of the recipe: field, flag, type, help.
+OPTIONS: tuple[tuple[str, str, type, str], ...] = (
+    (
+        "backbone",
+        "--backbone",
+        str,
+        "resnet50 (the paper's) or a convolutional timm model such as tf_efficientnet_lite0",
+    ),
+    ("output_stride", "--output-stride", int, "pixels a cell of the feature map: 8, 16 or 32"),
+    ("weights", "--weights", str, "ImageNet weights: auto, packaged, download, none or a file"),
+    ("epochs", "--epochs", int, "passes over the data"),
+    ("batch_size", "--batch-size", int, "images a step"),
+    ("optimizer", "--optimizer", str, "sgd or adamw"),
+    ("lr_backbone", "--lr-backbone", float, "learning rate of the backbone at the start"),
+    ("lr_fc1", "--lr-fc1", float, "learning rate of FC1 at the start"),
+    ("lr_fc2", "--lr-fc2", float, "learning rate of FC2 at the start"),
+    ("weight_decay", "--weight-decay", float, "weight decay of all weights"),
+    ("warmup", "--warmup", float, "share of the steps in which the learning rates rise"),
+    ("crop", "--crop", int, "side of the training crop in pixels"),
+    ("weight", "--lambda", float, "weight of L_sce in equation 6 (recam)"),
+    ("mask", "--mask", str, "soft, none, hard:T, power:G or oracle (recam)"),
+    ("seed", "--seed", int, "of initial weights, order and augmentation"),
+)
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add ``train`` with one sub-command a method."""
+    parser = subparsers.add_parser("train", help="train a network from image-level labels")
+    methods = parser.add_subparsers(dest="method", metavar="METHOD", required=True)
+    for method, text in (
+        ("bce", "binary cross-entropy, equation 1: the ordinary CAM"),
+        ("sce", "softmax cross-entropy on the multi-label images: the SCE-CAM"),
+        ("recam", "L_bce + lambda * L_sce, equation 6, from a converged bce run (--init)"),
+    ):
+        command = methods.add_parser(method, help=text, description=text)
+        command.add_argument("--data", required=True, metavar="SPEC", help="training data, such as scenes@train")
+        command.add_argument("--val", metavar="SPEC", help="data to validate on after each epoch")
+        command.add_argument("--out", required=True, metavar="RUN", type=Path, help="the run's folder")
+        command.add_argument("--init", metavar="RUN", type=Path, help="the run to start from (recam: a bce run)")
+        command.add_argument("--preset", default=None, help="paper (the published schedule) or small (no GPU)")
+        command.add_argument("--rule", choices=RULES, help="extraction rule that the run's maps use by default")
+        command.add_argument("--resize-long", nargs=2, type=int, metavar=("LOW", "HIGH"), help="range of the long side")
+        command.add_argument("--train-norm", action="store_true", help="train batch norm instead of freezing it")
+        command.add_argument("--no-amp", action="store_true", help="no mixed precision on CUDA")
+        command.add_argument("--workers", type=int, help="loader processes")
+        command.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+        command.add_argument("--half", action="store_true", help="store the weights in half precision")
+        command.add_argument("--show-recipe", action="store_true", help="print all settings and stop")
+        command.add_argument("--json", type=Path, metavar="FILE", help="write the record and the curves as JSON")
+        for field, flag, kind, text in OPTIONS:
+            command.add_argument(flag, dest=field, type=kind, metavar=field.upper(), help=text)
+        command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train as the arguments say; the same command after a kill goes on where it was cut off."""
+    from recam_core.checkpoint.run_folder import METRICS_FILE, load_run
+    from recam_core.data.spec import open_dataset
+    from recam_core.device import describe_device, pick_device
+    from recam_core.model.backbones import PAPER_BACKBONE
+    from recam_core.progress import terminal
+    from recam_core.train.loop import train
+    from recam_core.train.recipe import check_recipe, preset
+
+    if arguments.resize_long is not None:
+        arguments.resize_long = tuple(arguments.resize_long)
+    # The published schedule belongs to the published backbone; any other starts from the small preset.
+    name = arguments.preset or ("paper" if arguments.backbone in (None, PAPER_BACKBONE) else "small")
+    recipe = preset(arguments.method, name)
+    given = {
+        field.name: getattr(arguments, field.name)
+        for field in dataclasses.fields(recipe)
+        if field.name != "method" and getattr(arguments, field.name, None) is not None
+    }
+    if arguments.train_norm:
+        given["freeze_norm"] = False
+    if arguments.no_amp:
+        given["amp"] = False
+    recipe = dataclasses.replace(recipe, **given)
+    check_recipe(recipe)
+    if arguments.show_recipe:
+        print(json.dumps(recipe.to_json(), indent=2))
+        return 0
+
+    device = pick_device(arguments.device)
+    dataset = open_dataset(arguments.data)
+    val = open_dataset(arguments.val) if arguments.val else None
+    if val is not None and val.classes.names != dataset.classes.names:
+        raise UserError(f"The classes of {arguments.val} are not those of {arguments.data}.")
+    init = load_run(arguments.init) if arguments.init else None
+    print(f"Training {recipe.method} ({recipe.backbone}) on {len(dataset)} pictures, {describe_device(device)}.")
+    with terminal(recipe.method) as progress:
+        info = train(
+            recipe,
+            dataset,
+            arguments.out,
+            val=val,
+            init=init,
+            device=device,
+            workers=arguments.workers,
+            progress=progress,
+            half=arguments.half,
+        )
+    history = json.loads((arguments.out / METRICS_FILE).read_text(encoding="utf-8"))
+    last = ", ".join(f"{key} {value:.4g}" for key, value in history[-1].items() if key != "epoch")
+    print(f"{arguments.out}: {last}")
+    write_results(arguments.json, {"run": dataclasses.asdict(info), "curves": history})
+    return 0

@@ -1,0 +1,126 @@
+"""Multi-scale, mirrored inference: a picture in, its features and then its maps out.
+
+Features cost a pass through the backbone; maps from features cost next to nothing. They are apart so that any
+number of rules and classifiers can be read off one pass.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from recam_core.errors import UserError
+from recam_core.maps.activation_maps import FULL, ActivationMaps, grid_size
+from recam_core.method.cam import normalise, raw_cam
+from recam_core.model.network import CamNetwork
+
+#: The scales of the published experiments; a single scale is the quick choice.
+PAPER_SCALES = (0.5, 1.0, 1.5, 2.0)
+QUICK_SCALES = (1.0,)
+#: A side shorter than this, after scaling, leaves less than one cell to look at.
+SHORTEST_SIDE = 16
+
+
+@dataclass(frozen=True)
+class PictureFeatures:
+    """f(x) of one picture at several scales.
+
+    Attributes:
+        size: (H, W) of the picture.
+        scales: one tensor a scale, n x C x h x w; n is 2 with the mirror image (itself first), else 1.
+        logits: K, z of FC1 at scale 1 or the scale next to it, averaged with the mirror image.
+    """
+
+    size: tuple[int, int]
+    scales: tuple[Tensor, ...]
+    logits: Tensor
+
+
+@torch.inference_mode()
+def picture_features(
+    network: CamNetwork, image: np.ndarray, scales: Sequence[float] = QUICK_SCALES, mirror: bool = True
+) -> PictureFeatures:
+    """The features of a picture at each scale, the mirror image along with it in one batch.
+
+    Args:
+        network: in evaluation mode; its device is used.
+        image: H x W x 3, uint8.
+        scales: factors of the picture's size, each above 0.
+        mirror: whether the mirror image is taken as well.
+
+    Raises:
+        UserError: no scales, or one out of range.
+    """
+    if not scales or any(not 0.05 <= scale <= 4 for scale in scales):
+        raise UserError("Scales are one or more numbers from 0.05 to 4, such as 0.5 1.0 1.5 2.0.")
+    height, width = image.shape[:2]
+    whole = network.preprocess(image)
+    found = []
+    for scale in scales:
+        x = whole
+        if scale != 1:
+            size = (max(round(height * scale), SHORTEST_SIDE), max(round(width * scale), SHORTEST_SIDE))
+            x = F.interpolate(whole, size=size, mode="bilinear", align_corners=False, antialias=scale < 1)
+        if mirror:
+            x = torch.cat([x, x.flip(-1)]).contiguous(memory_format=torch.channels_last)
+        found.append(network.features(x).float())
+    nearest = min(range(len(scales)), key=lambda index: abs(scales[index] - 1))
+    logits = found[nearest].mean(dim=(0, 2, 3)) @ network.fc1.float().T
+    return PictureFeatures((height, width), tuple(found), logits)
+
+
+@torch.inference_mode()
+def maps_from_features(
+    features: PictureFeatures, weight: Tensor, classes: Sequence[int] | np.ndarray, id: str = ""
+) -> ActivationMaps:
+    """Equation 2 (or 7) over all scales: ReLU, sum over the scales and mirror images, divide by the maximum.
+
+    Args:
+        features: of one picture.
+        weight: K x C, w or the w'' of an extraction rule.
+        classes: the class indices (from 0) to make maps of.
+        id: of the picture.
+    """
+    classes = np.unique(np.asarray(classes, dtype=np.int64))
+    grid = grid_size(features.size)
+    rows = weight.detach()[torch.from_numpy(classes).to(weight.device)]
+    total = rows.new_zeros((len(classes), *grid))
+    for scale in features.scales:
+        raw = raw_cam(scale, rows)
+        if len(raw) == 2:
+            raw = torch.stack([raw[0], raw[1].flip(-1)])
+        if len(classes):
+            total += F.interpolate(raw, size=grid, mode="bilinear", align_corners=False).sum(dim=0)
+    levels = (normalise(total) * FULL).round().to(torch.uint8).cpu().numpy()
+    return ActivationMaps(id, features.size, classes, levels)
+
+
+def activation_maps(
+    network: CamNetwork,
+    image: np.ndarray,
+    weight: Tensor,
+    classes: Sequence[int] | np.ndarray,
+    *,
+    scales: Sequence[float] = QUICK_SCALES,
+    mirror: bool = True,
+    id: str = "",
+) -> ActivationMaps:
+    """Maps of a picture in one call; see :func:`picture_features` and :func:`maps_from_features`."""
+    return maps_from_features(picture_features(network, image, scales, mirror), weight, classes, id)
+
+
+def class_probabilities(features: PictureFeatures, softmax: bool = False) -> np.ndarray:
+    """K probabilities of the classes: a sigmoid each, or a softmax over all for a network trained with SCE."""
+    logits = features.logits
+    return (logits.softmax(0) if softmax else logits.sigmoid()).cpu().numpy()
+
+
+def predicted_classes(features: PictureFeatures, softmax: bool = False) -> np.ndarray:
+    """The class indices that the network sees: sigmoid above 0.5 (softmax: above half the largest), at least one."""
+    probabilities = class_probabilities(features, softmax)
+    limit = probabilities.max() / 2 if softmax else 0.5
+    found = np.flatnonzero(probabilities > limit)
+    return found if len(found) else np.array([int(probabilities.argmax())])

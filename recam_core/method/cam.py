@@ -1,0 +1,38 @@
+"""Class activation maps: equation 2."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+#: Keeps the division by an empty map's maximum finite; such a map stays zero everywhere.
+EPSILON = 1e-5
+
+
+def raw_cam(features: Tensor, weight: Tensor) -> Tensor:
+    """ReLU(w_k . f(x)), the numerator of equation 2.
+
+    Args:
+        features: B x C x h x w, f(x).
+        weight: K x C, one row a class.
+
+    Returns:
+        B x K x h x w, not negative, not normalised.
+    """
+    return F.relu(torch.einsum("kc,bchw->bkhw", weight, features))
+
+
+def normalise(raw: Tensor) -> Tensor:
+    """Divide each map by its maximum over the pixels, the denominator of equation 2.
+
+    Args:
+        raw: ... x h x w, not negative.
+
+    Returns:
+        The same shape, in 0..1; a map without any activation stays zero.
+    """
+    return raw / raw.amax(dim=(-2, -1), keepdim=True).clamp_min(EPSILON)
+
+
+def cam(features: Tensor, weight: Tensor) -> Tensor:
+    """CAM_k = ReLU(w_k . f(x)) / max over the pixels of ReLU(w_k . f(x)); equation 2, B x K x h x w in 0..1."""
+    return normalise(raw_cam(features, weight))

@@ -1,0 +1,1 @@
+"""Backbones and the network that carries FC1 and FC2 on top of one."""

@@ -1,0 +1,100 @@
+"""Backbones: an image in, a feature map f(x) out."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from recam_core.errors import UserError
+
+#: The backbone of the shipped checkpoints and of the small preset.
+SMALL_BACKBONE = "tf_efficientnet_lite0"
+#: The paper's backbone, built here rather than by timm.
+PAPER_BACKBONE = "resnet50"
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Built:
+    """A backbone with what is needed to feed it: its feature channels C and the normalisation of its input."""
+
+    module: nn.Module
+    channels: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+class PaperResNet50(nn.Module):
+    """torchvision's ResNet-50 up to the last stage with strides (2, 2, 2, 1), no dilation: output stride 16.
+
+    Taking the stride out of the last stage, without the dilation that usually replaces it, keeps the shape of every
+    weight, so ImageNet weights load as they are. Parameter names are torchvision's.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        from torchvision.models import resnet50
+
+        whole = resnet50(weights=None)
+        first = whole.layer4[0]
+        first.conv2.stride = (1, 1)
+        first.downsample[0].stride = (1, 1)
+        for name in ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4"):
+            self.add_module(name, getattr(whole, name))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x 3 x H x W to B x 2048 x ceil(H/16) x ceil(W/16)."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+
+
+def build_backbone(name: str, output_stride: int = 16) -> Built:
+    """A backbone without weights from ImageNet (see :mod:`recam_core.model.imagenet`).
+
+    Args:
+        name: ``resnet50`` for the paper's own, else the name of a convolutional timm model
+            (``timm:resnet50`` for timm's ResNet-50).
+        output_stride: pixels of the input a cell of the feature map; 8, 16 or 32.
+
+    Raises:
+        UserError: unknown name, a stride that the backbone cannot have, or a model without a feature map.
+    """
+    if output_stride not in (8, 16, 32):
+        raise UserError(f"The output stride must be 8, 16 or 32, not {output_stride}.")
+    if name == PAPER_BACKBONE:
+        if output_stride != 16:
+            raise UserError(
+                "The paper's resnet50 has output stride 16 and no other; 'timm:resnet50' takes a chosen stride."
+            )
+        return Built(PaperResNet50(), 2048, IMAGENET_MEAN, IMAGENET_STD)
+    import timm
+
+    timm_name = name.removeprefix("timm:")
+    if not timm.is_model(timm_name):
+        close = timm.list_models(f"*{timm_name.split('_')[0]}*")[:5]
+        hint = f" Close to it: {', '.join(close)}." if close else " timm.list_models() lists them."
+        raise UserError(f"timm knows no model '{timm_name}'.{hint}")
+    try:
+        module = timm.create_model(
+            timm_name, pretrained=False, num_classes=0, global_pool="", output_stride=output_stride
+        )
+    except (TypeError, NotImplementedError, AssertionError, ValueError, RuntimeError) as error:
+        raise UserError(
+            f"The timm model '{timm_name}' cannot be built with output stride {output_stride} ({error}); "
+            "choose a convolutional model such as tf_efficientnet_lite0, resnet50 or convnext_tiny, or another stride."
+        ) from error
+    module.eval()
+    with torch.no_grad():
+        try:
+            features = module(torch.zeros(1, 3, 64, 64))
+        except (AssertionError, RuntimeError) as error:
+            raise UserError(f"The timm model '{timm_name}' takes images of one size only ({error}).") from error
+    if features.dim() != 4 or features.shape[-1] != 64 // output_stride:
+        raise UserError(
+            f"The timm model '{timm_name}' yields {tuple(features.shape)} for a 64 x 64 image, not a feature map of "
+            f"stride {output_stride}; choose a convolutional model."
+        )
+    defaults = module.default_cfg
+    return Built(module, features.shape[1], tuple(defaults["mean"]), tuple(defaults["std"]))

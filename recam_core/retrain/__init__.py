@@ -1,0 +1,1 @@
+"""Retraining the classifiers FC1 and FC2 on cached features."""

@@ -1,0 +1,1 @@
+"""Training BCE, SCE and ReCAM networks from image-level labels."""

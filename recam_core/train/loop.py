@@ -1,0 +1,260 @@
+"""The training loop."""
+
+import hashlib
+import math
+import os
+import shutil
+import time
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from recam_core.checkpoint.run_folder import INFO_FILE, Run, RunInfo, command_line, save_run
+from recam_core.data.check import listing_faults
+from recam_core.data.sample import BrokenItem, Dataset
+from recam_core.errors import UserError
+from recam_core.method.masks import parse_mask
+from recam_core.method.step import BatchLoss, bce_batch, recam_batch, sce_batch
+from recam_core.model.imagenet import load_imagenet
+from recam_core.model.network import CamNetwork
+from recam_core.progress import ProgressFn, silent
+from recam_core.train.curves import write_curves
+from recam_core.train.recipe import Recipe, check_recipe
+from recam_core.train.schedule import lr_factor
+from recam_core.train.state import STATE_FILE, load_state, save_state
+from recam_core.train.validate import validate
+from recam_core.train.views import AugmentedViews, collate
+
+
+def train(
+    recipe: Recipe,
+    dataset: Dataset,
+    out: str | Path,
+    *,
+    val: Dataset | None = None,
+    init: Run | None = None,
+    device: torch.device | str = "cpu",
+    workers: int | None = None,
+    progress: ProgressFn = silent,
+    half: bool = False,
+) -> RunInfo:
+    """Train a network and leave a run folder; the same call after a kill goes on with the epoch that was cut off.
+
+    Args:
+        recipe: every setting.
+        dataset: training pictures with image-level labels (masks only for the choice ``oracle``).
+        out: the run's folder.
+        val: pictures to validate on after each epoch, or None.
+        init: the run to start from; ``recam`` needs a converged BCE run, as in the paper.
+        device: where to train.
+        workers: loader processes; by default none on a CPU, which trains with all cores, else up to 8.
+        progress: called after each step; may raise Cancelled, which leaves the last finished epoch to go on from.
+        half: store the weights in half precision.
+
+    Returns:
+        The record of the run.
+
+    Raises:
+        UserError: settings that cannot work, a broken picture, a folder with another run in it, a loss that is no
+            number any more.
+    """
+    out, device = Path(out), torch.device(device)
+    check_recipe(recipe)
+    _check_data(recipe, dataset, init)
+    identity = _identity(recipe, dataset, init)
+    resumed = load_state(out)
+    if resumed is None and (out / INFO_FILE).exists():
+        raise UserError(f"{out} holds a finished run already; choose another folder or delete it.")
+    if resumed is not None and resumed["identity"] != identity:
+        raise UserError(
+            f"{out} holds a run with other settings, data or start that was cut off; choose another folder, or delete "
+            f"{out / STATE_FILE} to start afresh."
+        )
+
+    torch.manual_seed(recipe.seed)
+    network, weights = _start(recipe, len(dataset.classes), init, pretrained=resumed is None)
+    network.to(device=device, memory_format=torch.channels_last)
+    optimizer = _optimizer(recipe, network)
+    scaled = recipe.amp and device.type == "cuda" and not torch.cuda.is_bf16_supported()
+    scaler = torch.amp.GradScaler(device.type, enabled=scaled)
+    history: list[dict[str, Any]] = []
+    if resumed is not None:
+        network.load_state_dict(resumed["network"])
+        optimizer.load_state_dict(resumed["optimizer"])
+        scaler.load_state_dict(resumed["scaler"])
+        history, weights = resumed["history"], resumed["weights"]
+
+    mask = parse_mask(recipe.mask)
+    fill = tuple(round(value * 255) for value in network.spec.mean)
+    views = AugmentedViews(dataset, recipe, fill, with_masks=recipe.method == "recam" and mask.needs_truth)
+    per_epoch = max(len(views) // recipe.batch_size, 1)
+    steps = per_epoch * recipe.epochs
+    rates = [group["lr"] for group in _groups(recipe, network)]
+
+    for epoch in range(len(history), recipe.epochs):
+        # The order and all randomness of an epoch follow from (seed, epoch), so a resumed run equals an unbroken one.
+        torch.manual_seed(_epoch_seed(recipe, epoch))
+        network.train()
+        if recipe.freeze_norm:
+            network.freeze_norm()
+        started, sums = time.perf_counter(), {}
+        for step, (images, labels, truth) in enumerate(_batches(views, recipe, epoch, device, workers)):
+            factor = lr_factor(epoch * per_epoch + step, steps, recipe.warmup, recipe.poly_power)
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * factor
+            loss = _loss(network, recipe, mask, images, labels, truth)
+            if not math.isfinite(float(loss.total.detach())):
+                raise UserError(
+                    f"The loss is no number any more in epoch {epoch + 1}: lower the learning rates. "
+                    "The last finished epoch is kept."
+                )
+            optimizer.zero_grad(set_to_none=True)
+            scaler.scale(loss.total).backward()
+            scaler.step(optimizer)
+            scaler.update()
+            for name, part in {"loss": loss.total, **loss.parts}.items():
+                sums[name] = sums.get(name, 0.0) + float(part.detach())
+            progress(
+                epoch * per_epoch + step + 1,
+                steps,
+                f"epoch {epoch + 1}/{recipe.epochs} loss {sums['loss'] / (step + 1):.4f}",
+            )
+        entry = {"epoch": epoch + 1, **{name: value / (step + 1) for name, value in sums.items()}}
+        entry["seconds"] = time.perf_counter() - started
+        if val is not None:
+            network.eval()
+            entry.update(validate(network, recipe, val))
+        history.append(entry)
+        save_state(
+            out,
+            {
+                "identity": identity,
+                "network": network.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "scaler": scaler.state_dict(),
+                "history": history,
+                "weights": weights,
+            },
+        )
+        write_curves(out, history)
+
+    info = save_run(out, network.eval(), _record(recipe, dataset, out, init, weights), half=half)
+    # A finished run needs no state to go on from; it is as large as three copies of the weights.
+    shutil.rmtree((out / STATE_FILE).parent, ignore_errors=True)
+    return info
+
+
+def _epoch_seed(recipe: Recipe, epoch: int) -> int:
+    return recipe.seed * 100_003 + epoch
+
+
+def _check_data(recipe: Recipe, dataset: Dataset, init: Run | None) -> None:
+    """Refuse what would fail deep inside the loop."""
+    for fault in listing_faults(dataset):
+        raise BrokenItem(fault)
+    if len(dataset) == 0:
+        raise UserError(f"{dataset.spec} has no pictures to train on.")
+    if recipe.method == "recam":
+        if init is None:
+            raise UserError("ReCAM starts from a converged BCE run: train bce first and give its folder with --init.")
+        if parse_mask(recipe.mask).needs_truth and not dataset.has_masks:
+            raise UserError(f"The mask 'oracle' needs ground-truth masks, and {dataset.spec} has none.")
+    if init is not None and tuple(init.info.classes) != tuple(dataset.classes.names):
+        raise UserError(f"The classes of {dataset.spec} are not those of the run {init.path}.")
+
+
+def _identity(recipe: Recipe, dataset: Dataset, init: Run | None) -> str:
+    """A digest of all that decides the result, to tell whether an unfinished run may go on."""
+    parts = [repr(recipe), "\n".join(dataset.ids), repr(dataset.classes), init.info.weights_sha256 if init else ""]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _start(recipe: Recipe, classes: int, init: Run | None, pretrained: bool) -> tuple[CamNetwork, str]:
+    """The network before its first step, and a word on where its weights come from."""
+    with_fc2 = recipe.method == "recam"
+    if init is None:
+        network = CamNetwork(recipe.backbone, classes, recipe.output_stride, with_fc2)
+        source = load_imagenet(network.backbone, recipe.backbone, recipe.weights) if pretrained else ""
+        return network, source
+    network = CamNetwork(init.info.network["backbone"], classes, init.info.network["output_stride"], with_fc2)
+    network.load_state_dict(init.network.state_dict(), strict=False)
+    return network, f"run {init.info.name}"
+
+
+def _groups(recipe: Recipe, network: CamNetwork) -> list[dict[str, Any]]:
+    groups = [
+        {"params": [p for p in network.backbone.parameters() if p.requires_grad], "lr": recipe.lr_backbone},
+        {"params": [network.fc1], "lr": recipe.lr_fc1},
+    ]
+    if network.fc2 is not None:
+        groups.append({"params": [network.fc2], "lr": recipe.lr_fc2})
+    return groups
+
+
+def _optimizer(recipe: Recipe, network: CamNetwork) -> torch.optim.Optimizer:
+    groups = _groups(recipe, network)
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
+    return torch.optim.SGD(groups, momentum=0.9, weight_decay=recipe.weight_decay)
+
+
+def _batches(
+    views: AugmentedViews, recipe: Recipe, epoch: int, device: torch.device, workers: int | None
+) -> DataLoader:
+    """The batches of one epoch; the last, incomplete one is left out unless it is the only one."""
+    views.epoch = epoch
+    if workers is None:
+        workers = 0 if device.type == "cpu" else min(8, os.cpu_count() or 1)
+    return DataLoader(
+        views,
+        batch_size=recipe.batch_size,
+        shuffle=True,
+        generator=torch.Generator().manual_seed(_epoch_seed(recipe, epoch)),
+        drop_last=len(views) >= recipe.batch_size,
+        num_workers=workers,
+        collate_fn=collate,
+        pin_memory=device.type == "cuda",
+    )
+
+
+def _loss(network: CamNetwork, recipe: Recipe, mask: Any, images: Tensor, labels: Tensor, truth: Tensor) -> BatchLoss:
+    """Forward pass and loss; mixed precision covers the backbone, the losses stay in single precision."""
+    device = network.device
+    x = network.preprocess(images.to(device, non_blocking=True))
+    labels = labels.to(device, non_blocking=True)
+    with _mixed_precision(device, recipe.amp):
+        features = network.features(x)
+    features = features.float()
+    logits = features.mean(dim=(2, 3)) @ network.fc1.T
+    if recipe.method == "bce":
+        return bce_batch(logits, labels)
+    if recipe.method == "sce":
+        return sce_batch(logits, labels)
+    truth = truth.to(device) if truth.numel() else None
+    return recam_batch(features, logits, labels, network.fc1, network.fc2, mask, recipe.weight, truth)
+
+
+def _mixed_precision(device: torch.device, wanted: bool) -> AbstractContextManager:
+    if not wanted or device.type != "cuda":
+        return nullcontext()
+    return torch.autocast("cuda", dtype=torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)
+
+
+def _record(recipe: Recipe, dataset: Dataset, out: Path, init: Run | None, weights: str) -> RunInfo:
+    return RunInfo(
+        name=out.name,
+        method=recipe.method,
+        rule=recipe.rule,
+        network={},
+        classes=list(dataset.classes.names),
+        has_background=dataset.classes.has_background,
+        data=dataset.spec,
+        recipe={**recipe.to_json(), "weights": weights},
+        seed=recipe.seed,
+        parent=init.info.name if init else None,
+        command=command_line(),
+    )

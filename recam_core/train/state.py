@@ -1,0 +1,33 @@
+"""What a training needs to go on after a kill: written whole after each epoch."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from recam_core.atomic_write import replacing_file
+from recam_core.errors import UserError
+
+STATE_FILE = "state/last.pt"
+
+
+def save_state(run: Path, state: dict[str, Any]) -> None:
+    """Write the state of a training to its run folder, whole or not at all."""
+    with replacing_file(run / STATE_FILE) as temporary:
+        torch.save(state, temporary)
+
+
+def load_state(run: Path) -> dict[str, Any] | None:
+    """The state of the last finished epoch, or None where there is none; read without running code.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    file = run / STATE_FILE
+    if not file.exists():
+        return None
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:
+        # torch raises several types for damaged files, all meaning the same here.
+        raise UserError(f"{file} is damaged ({type(error).__name__}); delete it to start this run again.") from error

@@ -1,0 +1,44 @@
+"""What is watched during training: classification on whole images, and seed mIoU where there are masks."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from recam_core.data.sample import Dataset
+from recam_core.maps.inference import maps_from_features, picture_features
+from recam_core.method.extraction import class_weights
+from recam_core.method.losses import bce_loss, multi_label_sce_loss
+from recam_core.model.network import CamNetwork
+from recam_core.scores.evaluate import evaluate_maps
+from recam_core.train.average_precision import mean_average_precision
+from recam_core.train.recipe import Recipe
+
+#: Curves need no more pictures than this; the full score is `evaluate`'s business.
+MOST_PICTURES = 100
+
+
+@torch.inference_mode()
+def validate(network: CamNetwork, recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
+    """Classification loss and mAP, and seed mIoU at the best threshold, on (at most 100 evenly spread) pictures."""
+    chosen = np.unique(np.linspace(0, len(dataset) - 1, min(len(dataset), MOST_PICTURES)).round().astype(int))
+    weight = class_weights(recipe.rule, network.fc1, network.fc2)
+    logits, labels, maps, masks = [], [], [], []
+    for index in chosen.tolist():
+        sample = dataset.load(index)
+        features = picture_features(network, sample.image)
+        logits.append(features.logits.cpu())
+        labels.append(sample.labels)
+        if sample.mask is not None:
+            maps.append(maps_from_features(features, weight, np.flatnonzero(sample.labels), sample.id))
+            masks.append(sample.mask)
+    z = torch.stack(logits)
+    y = np.stack(labels)
+    loss = multi_label_sce_loss if recipe.method == "sce" else bce_loss
+    found = {
+        "val_loss": float(loss(z, torch.from_numpy(y))),
+        "val_map": mean_average_precision(z.numpy(), y),
+    }
+    if maps:
+        found["val_seed_miou"] = evaluate_maps(maps, masks, dataset.classes).best.miou
+    return found
