@@ -95,6 +95,22 @@ class TestEnvironment:
         assert "wait for it" in refused.stderr
         assert (folder / ".venv" / "being-installed").exists()
 
+    def test_stopped_by_ctrl_c_is_not_trusted(self, folder: Path) -> None:
+        # A python whose pip does what pip does on Ctrl-C: it ends, in the middle, with an ordinary status.
+        bin_folder = folder / ".venv" / "bin"
+        bin_folder.mkdir(parents=True)
+        (bin_folder / "python").write_text(
+            "#!/usr/bin/env bash\n[ \"$1\" = -c ] && exit 0\ntrap 'exit 1' INT\ntouch started\nsleep 60\n"
+        )
+        (bin_folder / "python").chmod(0o755)
+        setup = subprocess.Popen(["bash", "tools/venv.sh", "requirements.txt"], cwd=folder, start_new_session=True)
+        deadline = time.monotonic() + 20
+        while not (folder / "started").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.killpg(setup.pid, signal.SIGINT)
+        assert setup.wait(timeout=20) == 130
+        assert "interrupted" in self.make_venv(folder).stdout
+
     def test_requirements_that_do_not_exist_are_an_error_and_stay_one(self, folder: Path) -> None:
         (folder / "requirements.txt").write_text("./no-such-package\n")
         for _ in range(2):

@@ -42,7 +42,7 @@ fi
 arguments=()
 for file in "$@"; do arguments+=(-r "$file"); done
 # A person sees pip at work; a log gets only what goes wrong.
-[ -t 1 ] || arguments+=(--quiet --progress-bar=off)
+[ -t 1 ] || arguments+=(-qq --progress-bar=off)
 
 echo $$ >"$marker"
 stopped=
