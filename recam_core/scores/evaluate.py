@@ -1,0 +1,240 @@
+"""Scoring the maps of a data set: one pass over the pixels, and then every threshold."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from recam_core.data.sample import ClassList, Dataset
+from recam_core.errors import UserError
+from recam_core.maps.activation_maps import ActivationMaps, winner_and_level
+from recam_core.maps.store import MapStore
+from recam_core.progress import ProgressFn, silent
+from recam_core.scores.pixel_counts import PictureCounts, PixelCounts, count_pixels, join
+from recam_core.scores.scores import DEFAULT_THRESHOLDS, Scores, Sweep, bootstrap_miou, score, sweep
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What came out for one method.
+
+    Attributes:
+        name: of the method, for people: run and rule.
+        counts: the per-picture parts; any other threshold, and scores of single pictures, follow from them.
+        sweep: the curve over all thresholds.
+        best: with a background class, the scores at the threshold that fits these very pictures best (so its mIoU is
+            slightly optimistic); without one, every pixel given to its arg-max class.
+        fixed: the scores at a threshold that was given, or chosen on other pictures; None if there was none.
+        fixed_from: where the threshold of ``fixed`` comes from, in words.
+        without_mask: pictures that could not be scored because they have no ground truth.
+        interval: 95% interval of the mIoU of ``fixed``, or else ``best``, over draws of pictures; or None.
+    """
+
+    name: str
+    counts: PixelCounts
+    sweep: Sweep
+    best: Scores
+    fixed: Scores | None = None
+    fixed_from: str = ""
+    without_mask: int = 0
+    interval: tuple[float, float] | None = None
+
+    @property
+    def scored_names(self) -> tuple[str, ...]:
+        """The names that per-class arrays of the scores go with."""
+        classes = self.counts.classes
+        return ("background", *classes.names) if classes.has_background else classes.names
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the per-picture parts, as JSON values."""
+        return {
+            "name": self.name,
+            "pictures": len(self.counts),
+            "pictures_without_mask": self.without_mask,
+            "pixels": self.best.pixels,
+            "has_background": self.counts.classes.has_background,
+            "classes": list(self.scored_names),
+            "confusion_classes": [
+                "background" if self.counts.classes.has_background else "unlabelled",
+                *self.counts.classes.names,
+            ],
+            "best": self.best.to_json(),
+            "fixed": None if self.fixed is None else self.fixed.to_json() | {"threshold_from": self.fixed_from},
+            "miou_interval": None if self.interval is None else list(self.interval),
+            "curve": {
+                "thresholds": self.sweep.thresholds.round(6).tolist(),
+                "miou": [None if np.isnan(value) else float(value) for value in self.sweep.miou],
+            },
+        }
+
+
+class Tally:
+    """Gathers pictures of one method, in any order, and scores them."""
+
+    def __init__(self, classes: ClassList):
+        self._classes = classes
+        self._ids: list[str] = []
+        self._pictures: list[PictureCounts] = []
+        self._without_mask = 0
+
+    def add(self, maps: ActivationMaps, mask: np.ndarray | None) -> None:
+        """Count a picture's pixels.
+
+        Args:
+            maps: of the picture.
+            mask: H x W, uint8 ground truth; a picture without one is noted and not scored.
+
+        Raises:
+            UserError: maps and mask do not belong together.
+        """
+        if mask is None:
+            self._without_mask += 1
+            return
+        winner, level = winner_and_level(maps)
+        try:
+            counts = count_pixels(winner, level, mask, self._classes)
+        except UserError as error:
+            raise UserError(f"{maps.id}: {error}.") from None
+        self._ids.append(maps.id)
+        self._pictures.append(counts)
+
+    def evaluation(
+        self,
+        name: str = "",
+        *,
+        thresholds: int = DEFAULT_THRESHOLDS,
+        threshold: float | None = None,
+        threshold_from: str = "given",
+        resamples: int = 0,
+    ) -> Evaluation:
+        """Score what was gathered.
+
+        Args:
+            name: of the method.
+            thresholds: how many to score, at least 2.
+            threshold: a background threshold to report besides, or None.
+            threshold_from: where it comes from, in words.
+            resamples: draws of pictures for an interval; 0 for none.
+
+        Raises:
+            UserError: no picture with ground truth, or a threshold out of range.
+        """
+        if not self._ids:
+            raise UserError("There is nothing to score: none of the pictures has a ground-truth mask.")
+        counts = join(self._ids, self._pictures, self._classes)
+        return evaluate_counts(
+            counts,
+            name,
+            thresholds=thresholds,
+            threshold=threshold,
+            threshold_from=threshold_from,
+            resamples=resamples,
+            without_mask=self._without_mask,
+        )
+
+
+def evaluate_counts(
+    counts: PixelCounts,
+    name: str = "",
+    *,
+    thresholds: int = DEFAULT_THRESHOLDS,
+    threshold: float | None = None,
+    threshold_from: str = "given",
+    resamples: int = 0,
+    without_mask: int = 0,
+) -> Evaluation:
+    """Score counts, freshly made or loaded; for the arguments see :meth:`Tally.evaluation`.
+
+    Raises:
+        UserError: a threshold out of range, or fewer than 2 of them.
+    """
+    histogram = counts.total()
+    has_background = counts.classes.has_background
+    curve = sweep(histogram, thresholds, has_background)
+    best = curve.best() if has_background else score(histogram, None, has_background)
+    fixed = None if threshold is None else score(histogram, threshold, has_background)
+    interval = bootstrap_miou(counts, (fixed or best).threshold, resamples) if resamples else None
+    return Evaluation(name, counts, curve, best, fixed, threshold_from if fixed else "", without_mask, interval)
+
+
+def evaluate_maps(
+    maps: Iterable[ActivationMaps],
+    masks: Iterable[np.ndarray | None],
+    classes: ClassList,
+    name: str = "",
+    *,
+    thresholds: int = DEFAULT_THRESHOLDS,
+    threshold: float | None = None,
+) -> Evaluation:
+    """Score maps against masks that are at hand, picture by picture.
+
+    Args:
+        maps: of each picture.
+        masks: H x W, uint8 ground truth of each picture, in the same order.
+        classes: of the data set.
+        name: of the method.
+        thresholds: how many to score, at least 2.
+        threshold: a background threshold to report besides, or None.
+
+    Raises:
+        UserError: maps and masks do not belong together, or there is nothing to score.
+    """
+    tally = Tally(classes)
+    for picture, mask in zip(maps, masks, strict=True):
+        tally.add(picture, mask)
+    return tally.evaluation(name, thresholds=thresholds, threshold=threshold)
+
+
+def tally_store(dataset: Dataset, store: MapStore, progress: ProgressFn = silent) -> Tally:
+    """Count the pixels of a data set under the maps of a store.
+
+    Pictures of the data set that the store lacks are left out (the number of scored pictures tells).
+
+    Raises:
+        UserError: other classes, no picture in common, a broken mask, or maps of other sizes.
+    """
+    check_classes(store.info.class_list, dataset.classes, f"The store {store.path}", f"the data set {dataset.spec}")
+    common = [index for index, id in enumerate(dataset.ids) if id in store]
+    if not common:
+        raise UserError(
+            f"The store {store.path} has none of the pictures of {dataset.spec}; it was made from {store.info.data}."
+        )
+    tally = Tally(dataset.classes)
+    for done, index in enumerate(common, start=1):
+        tally.add(store[dataset.ids[index]], dataset.mask(index))
+        progress(done, len(common), "")
+    return tally
+
+
+def check_classes(ours: ClassList, theirs: ClassList, us: str, them: str) -> None:
+    """Make sure that class numbers mean the same on both sides.
+
+    Raises:
+        UserError: names or their order differ, or only one side has a background class.
+    """
+    if ours.names != theirs.names:
+        raise UserError(f"{us} and {them} have different classes: {'; '.join(_differences(ours, theirs))}.")
+    if ours.has_background != theirs.has_background:
+        with_background, without = (us, them) if ours.has_background else (them, us)
+        raise UserError(f"{with_background} has a background class and {without} has none; they cannot be compared.")
+
+
+def _differences(ours: ClassList, theirs: ClassList) -> Iterator[str]:
+    """How two lists of names differ, in words."""
+    missing = [name for name in ours.names if name not in theirs.names]
+    more = [name for name in theirs.names if name not in ours.names]
+    if missing:
+        yield f"only the former has {_listing(missing)}"
+    if more:
+        yield f"only the latter has {_listing(more)}"
+    if not missing and not more:
+        place, (one, other) = next(
+            (k, pair) for k, pair in enumerate(zip(ours.names, theirs.names, strict=False)) if pair[0] != pair[1]
+        )
+        yield f"the names are the same, but in another order (class {place + 1} is {one!r} and {other!r})"
+
+
+def _listing(names: list[str], most: int = 8) -> str:
+    shown = ", ".join(repr(name) for name in names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
