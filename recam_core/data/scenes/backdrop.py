@@ -14,20 +14,22 @@ def ridge(rng: np.random.Generator, y: float, height: float, waves: float = 2.0)
     for octave in range(3):
         line += np.sin(x * 2 * np.pi * waves * 0.5 * 1.9**octave + rng.uniform(0, 6.3)) / 1.8**octave
     line = y - height * (line / 2.4)
-    return np.concatenate([np.stack([x, line], axis=1), [(1.02, y + 0.4), (-0.02, y + 0.4)]])
+    return np.concatenate([np.stack([x, line], axis=1), [(1.02, y + 0.2), (-0.02, y + 0.2)]])
 
 
 def cloud(stage: Stage, rng: np.random.Generator, x: float, y: float, width: float, tone: Colour) -> None:
     """A flat-bottomed cloud of a few overlapping puffs."""
     count = int(rng.integers(3, 6))
-    for layer, alpha in ((0.012, 90), (0.0, 200)):
-        inside = np.random.default_rng(int(x * 1e4) + count)
-        for k in range(count):
-            t = (k + 0.5) / count - 0.5
-            r = width * inside.uniform(0.16, 0.24) * (1.25 - abs(t))
-            puff = ellipse(x + t * width * 0.8, y - r * 0.35 + layer, r * 1.25, r * 0.75)
-            puff[:, 1] = np.minimum(puff[:, 1], y + layer)
-            stage.paint(puff, tone if layer == 0.0 else mix(tone, stage.palette.sky[1], 0.45), alpha)
+    puffs = []
+    for k in range(count):
+        t = (k + 0.5) / count - 0.5
+        r = width * rng.uniform(0.16, 0.24) * (1.25 - abs(t))
+        puff = ellipse(x + t * width * 0.8, y - r * 0.35, r * 1.25, r * 0.75)
+        puff[:, 1] = np.minimum(puff[:, 1], y)
+        puffs.append(puff)
+    for drop, shade in ((0.01, 0.5), (0.0, 0.12)):
+        for puff in puffs:
+            stage.paint(puff + np.array([0.0, drop]), mix(tone, stage.palette.sky[1], shade))
 
 
 def tree(stage: Stage, rng: np.random.Generator, x: float, y: float, height: float, fade: float) -> None:
@@ -43,23 +45,20 @@ def tree(stage: Stage, rng: np.random.Generator, x: float, y: float, height: flo
                 np.array([(x - half, base), (x + half, base), (x, base - height * 0.42)]), lighter(leaf, 0.06 * k)
             )
     else:
-        r = height * rng.uniform(0.24, 0.32)
-        stage.cover(ellipse(x, y - height * 0.62, r, height * 0.38, steps=20), leaf)
-        stage.paint(
-            ellipse(x - r * 0.25, y - height * 0.7, r * 0.55, height * 0.22, steps=16), lighter(leaf, 0.25), 120
-        )
+        r = height * rng.uniform(0.2, 0.27)
+        for dx, dy, grow in ((-0.6, 0.5, 0.75), (0.62, 0.52, 0.72), (0.0, 0.68, 1.0)):
+            stage.cover(ellipse(x + dx * r, y - height * dy, r * grow, height * 0.27 * grow, steps=18), leaf)
+        light = lighter(leaf, 0.25)
+        stage.paint(ellipse(x - r * 0.3, y - height * 0.76, r * 0.5, height * 0.13, steps=14), light, 120)
 
 
 def draw_sky(stage: Stage, rng: np.random.Generator, horizon: float, open_sky: bool, from_left: bool) -> None:
     """Sky with its sun and clouds down to the horizon; more clouds where the sky is the context."""
     palette = stage.palette
-    stage.sky(
-        [(0.0, palette.sky[0]), (horizon * 0.55, palette.sky[1]), (horizon, palette.sky[2]), (1.0, palette.sky[2])]
-    )
     x = rng.uniform(0.08, 0.38) if from_left else rng.uniform(0.62, 0.92)
     y = horizon * (1.0 - palette.sun_height) * rng.uniform(0.75, 1.0) + 0.03
-    for radius, alpha in ((0.3, 16), (0.22, 22), (0.15, 30), (0.1, 40)):
-        stage.paint(ellipse(x, y, radius, radius, steps=40), palette.sun, alpha)
+    stops = list(zip((0.0, horizon * 0.55, horizon), palette.sky, strict=True))
+    stage.sky(stops, (x, y), horizon + 0.02)
     stage.paint(ellipse(x, y, 0.05, 0.05, steps=40), lighter(palette.sun, 0.5), 235)
     for _ in range(int(rng.integers(3, 6)) if open_sky else int(rng.integers(1, 4))):
         cloud(

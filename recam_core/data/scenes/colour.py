@@ -39,6 +39,15 @@ def pick(rng: np.random.Generator, codes: str) -> Colour:
     return colour(choices[int(rng.integers(len(choices)))])
 
 
+def pick_shared(rng: np.random.Generator, own: str, shared: str, alike: float) -> Colour:
+    """A colour of the family's with probability ``alike``, else one of the class's own.
+
+    A choice, not a blend: blends of two paints turn to mud.
+    """
+    common, particular = pick(rng, shared), pick(rng, own)
+    return common if rng.random() < alike else particular
+
+
 def vary(rng: np.random.Generator, tone: Colour, amount: float = 10.0) -> Colour:
     """The colour moved at random by about ``amount`` levels, mostly in brightness."""
     common = rng.normal(0.0, amount)

@@ -135,7 +135,8 @@ def _place(
     scale = kind.length * rng.uniform(0.82, 1.22) * (1.12 - 0.5 * distance)
     angle = float(rng.normal(0.0, 0.5) * kind.tilt)
     left, bottom, right, top = figure.bounds()
-    half = (right - left) / 2 * scale
+    stretch = float(rng.uniform(0.84, 1.06))
+    half = (right - left) / 2 * scale * stretch
     y = ground
     if kind.flies:
         middle = rng.uniform(0.14, max(0.2, horizon - 0.12)) if where == SKY else ground - rng.uniform(0.08, 0.16)
@@ -150,5 +151,15 @@ def _place(
         if not 0.12 < anchor.place.x + side * reach < 0.88:
             side = -side
         x = float(np.clip(anchor.place.x + side * reach, 0.1, 0.9))
-    place = Place(x, y, scale, bool(rng.random() < 0.5), angle, float(np.clip(distance, 0, 1)), from_left)
+    place = Place(
+        x=x,
+        y=y,
+        scale=scale,
+        mirror=bool(rng.random() < 0.5),
+        angle=angle,
+        distance=float(np.clip(distance, 0, 1)),
+        from_left=from_left,
+        stretch=stretch,
+        texture=int(rng.integers(2**32)),
+    )
     return Actor(k, where, strip, figure, place, ground, half)

@@ -1,18 +1,26 @@
 """Outlines of simple shapes as N x 2 arrays of points, in a figure's own units: x to the right, y up."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
 Points = np.ndarray
 
 
+@lru_cache(maxsize=64)
+def _circle(steps: int) -> Points:
+    t = np.linspace(0.0, 2.0 * np.pi, steps, endpoint=False)
+    return np.stack([np.cos(t), np.sin(t)], axis=1)
+
+
 def ellipse(cx: float, cy: float, rx: float, ry: float, angle: float = 0.0, steps: int = 28) -> Points:
     """An ellipse around (cx, cy) turned by ``angle`` radians."""
-    t = np.linspace(0.0, 2.0 * np.pi, steps, endpoint=False)
-    x, y = rx * np.cos(t), ry * np.sin(t)
-    c, s = np.cos(angle), np.sin(angle)
-    return np.stack([cx + x * c - y * s, cy + x * s + y * c], axis=1)
+    circle = _circle(steps)
+    if angle:
+        c, s = np.cos(angle), np.sin(angle)
+        return circle @ np.array([(rx * c, rx * s), (-ry * s, ry * c)]) + (cx, cy)
+    return circle * (rx, ry) + (cx, cy)
 
 
 def arch(cx: float, cy: float, rx: float, ry: float, start: float = 0.0, end: float = np.pi, steps: int = 18) -> Points:

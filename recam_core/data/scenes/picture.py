@@ -1,6 +1,7 @@
 """From a composition to pixels."""
 
 import numpy as np
+from PIL import Image
 
 from recam_core.data.scenes.backdrop import draw_hills, draw_sky
 from recam_core.data.scenes.composition import Composition
@@ -27,7 +28,7 @@ def draw(composition: Composition, size: int, photo: bool) -> Stage:
         for actor in composition.actors:
             if actor.strip == number:
                 if not KINDS[actor.kind].flies:
-                    stage.contact_shadow(actor.place.x, actor.ground, actor.half_width * 2.0)
+                    stage.contact_shadow(actor.place.x, actor.ground - 0.004, actor.half_width * 2.0)
                 elif actor.context != SKY:
                     stage.contact_shadow(actor.place.x, min(actor.ground + 0.04, 0.98), actor.half_width * 1.3, 0.5)
                 stage.figure(actor.figure, actor.kind + 1, actor.place)
@@ -45,7 +46,9 @@ def finish(stage: Stage, composition: Composition) -> np.ndarray:
     grain = rng.standard_normal((size, size), dtype=np.float32) * 2.0
     coarse = rng.standard_normal((size // 2 + 1, size // 2 + 1), dtype=np.float32) * 1.6
     grain += np.repeat(np.repeat(coarse, 2, axis=0), 2, axis=1)[:size, :size]
+    wash = rng.uniform(-0.022, 0.022, (20, 20)).astype(np.float32)
+    mottle = np.asarray(Image.fromarray(wash).resize((size, size), Image.Resampling.BICUBIC))
     exposure = np.float32(rng.uniform(0.93, 1.06))
-    photo *= (exposure * (1.0 + warmth) * vignette)[:, :, None]
+    photo *= (exposure * (1.0 + warmth + mottle) * vignette)[:, :, None]
     photo += grain[:, :, None]
     return np.clip(photo + 0.5, 0, 255).astype(np.uint8)

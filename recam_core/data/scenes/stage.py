@@ -1,6 +1,7 @@
 """The stage: a supersampled photo and, from the same outlines, the exact mask."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
@@ -11,6 +12,16 @@ from recam_core.data.scenes.palettes import Palette
 
 #: Pixels drawn along each side of a picture's pixel; odd, so that a pixel has a centre sample for the mask.
 SUPERSAMPLE = 3
+
+
+def _fall_off() -> Image.Image:
+    """A 64 x 64 disc, 255 in its centre, falling smoothly to 0 at its rim."""
+    axis = np.linspace(-1.0, 1.0, 64)
+    near = np.clip(1.0 - np.hypot(axis[None, :], axis[:, None]), 0.0, 1.0)
+    return Image.fromarray(np.round(255.0 * near * near * (3.0 - 2.0 * near)).astype(np.uint8))
+
+
+_FALL_OFF = _fall_off()
 
 
 def _pixels(points: np.ndarray) -> list[float]:
@@ -41,15 +52,19 @@ class Stage:
             self._opaque = ImageDraw.Draw(self.image)
             self._glaze = ImageDraw.Draw(self.image, "RGBA")
 
-    def sky(self, rows: Sequence[tuple[float, Colour]]) -> None:
-        """Fill the stage with a vertical gradient through (y, colour) stops."""
+    def sky(self, rows: Sequence[tuple[float, Colour]], sun: tuple[float, float], bottom: float) -> None:
+        """Fill the stage down to ``bottom`` with a gradient through (y, colour) stops that glows around the sun."""
         if self.image is None:
             return
-        y = np.linspace(0.0, 1.0, self.side)
+        width, height = 64, 48  # a smooth field: drawn small and enlarged
+        y, x = (np.arange(height) + 0.5) / height * bottom, (np.arange(width) + 0.5) / width
         stops = [stop for stop, _ in rows]
         column = np.stack([np.interp(y, stops, [tone[c] for _, tone in rows]) for c in range(3)], axis=1)
-        strip = Image.fromarray(np.round(column).astype(np.uint8)[:, None, :])
-        self.image.paste(strip.resize((self.side, self.side), Image.Resampling.NEAREST))
+        near = np.hypot(x[None, :] - sun[0], y[:, None] - sun[1])
+        glow = 0.45 * np.exp(-((near / 0.2) ** 2)) + 0.4 * np.exp(-((near / 0.075) ** 2))
+        field = column[:, None, :] + (np.asarray(self.palette.sun) - column[:, None, :]) * glow[:, :, None]
+        small = Image.fromarray(np.round(np.clip(field, 0, 255)).astype(np.uint8))
+        self.image.paste(small.resize((self.side, round(bottom * self.side)), Image.Resampling.BILINEAR))
 
     def gradient(self, outline: np.ndarray, top: Colour, bottom: Colour) -> None:
         """A polygon of scenery shaded from ``top`` to ``bottom`` over its height. Never part of the mask."""
@@ -82,10 +97,13 @@ class Stage:
 
     def contact_shadow(self, x: float, y: float, width: float, strength: float = 1.0) -> None:
         """A soft pool of shadow on the ground."""
-        for grow, alpha in ((1.15, 26), (1.0, 34), (0.85, 40)):
-            t = np.linspace(0, 2 * np.pi, 26)
-            pool = np.stack([x + width * 0.5 * grow * np.cos(t), y + width * 0.075 * grow * np.sin(t)], axis=1)
-            self.paint(pool, self.palette.shade, round(alpha * strength * (0.5 + self.palette.contrast)))
+        if self.image is None:
+            return
+        rx, ry = width * 0.66, width * 0.085
+        side = max(1, round(2 * rx * self.side)), max(1, round(2 * ry * self.side))
+        depth = min(1.0, 0.6 * strength * (0.5 + self.palette.contrast))
+        fade = _FALL_OFF.point([round(level * depth) for level in range(256)]).resize(side, Image.Resampling.BILINEAR)
+        self.image.paste(_rgb(self.palette.shade), (round((x - rx) * self.side), round((y - ry) * self.side)), fade)
 
     def figure(self, figure: Figure, value: int, place: "Place") -> None:
         """Put a figure on the stage.
@@ -121,7 +139,7 @@ class Stage:
             if shape.solid:
                 cover.polygon(pixels, fill=255)
         self._drop_shadow(alpha, box)
-        tile = self._modelled(tile, alpha, extent, place.from_left)
+        tile = self._modelled(tile, alpha, extent, place)
         self.image.paste(tile, box, alpha)
 
     def _drop_shadow(self, alpha: Image.Image, box: tuple[int, int, int, int]) -> None:
@@ -130,21 +148,26 @@ class Stage:
         pad = 3 * step
         wide = Image.new("L", (alpha.width + 2 * pad, alpha.height + 2 * pad), 0)
         wide.paste(alpha, (pad, pad))
-        soft = wide.reduce(step).filter(ImageFilter.BoxBlur(1.2)).resize(wide.size, Image.Resampling.BILINEAR)
-        soft = soft.point(lambda level: round(level * 0.42 * (0.4 + self.palette.contrast)))
+        soft = wide.reduce(step).filter(ImageFilter.BoxBlur(1.2))
+        soft = soft.point([round(level * 0.42 * (0.4 + self.palette.contrast)) for level in range(256)])
+        soft = soft.resize(wide.size, Image.Resampling.BILINEAR)
         self.image.paste(_rgb(self.palette.shade), (box[0] - pad + SUPERSAMPLE, box[1] - pad + 2 * SUPERSAMPLE), soft)
 
-    def _modelled(self, tile: Image.Image, alpha: Image.Image, extent: tuple[int, int], from_left: bool) -> Image.Image:
-        """The tile lit from above and one side, with a bright upper rim."""
-        ramp = np.linspace(255.0, 255.0 - 75.0 * self.palette.contrast, 16)
-        side = np.linspace(0.0, -36.0 * self.palette.contrast, 8)
-        field = np.clip(ramp[:, None] + (side if from_left else side[::-1])[None, :], 0, 255)
+    def _modelled(self, tile: Image.Image, alpha: Image.Image, extent: tuple[int, int], place: "Place") -> Image.Image:
+        """The tile lit from above and one side, mottled like paint on paper, with a bright upper rim."""
+        from_left = place.from_left
+        rng = np.random.default_rng(place.texture)
+        cells = int(rng.integers(10, 44))
+        ramp = np.linspace(255.0, 255.0 - 75.0 * self.palette.contrast, cells)
+        side = np.linspace(0.0, -36.0 * self.palette.contrast, cells)
+        field = ramp[:, None] + (side if from_left else side[::-1])[None, :]
+        field = np.clip(field - rng.uniform(0.0, rng.uniform(6.0, 26.0), (cells, cells)), 0, 255)
         lit = Image.fromarray(np.round(field).astype(np.uint8)).resize(extent, Image.Resampling.BILINEAR)
         tile = ImageChops.multiply(tile, Image.merge("RGB", (lit, lit, lit)))
         shift = SUPERSAMPLE
         moved = Image.new("L", extent, 0)
         moved.paste(alpha, (shift // 2 if from_left else -(shift // 2), shift))
-        rim = ImageChops.subtract(alpha, moved).point(lambda level: level * 70 // 255)
+        rim = ImageChops.subtract(alpha, moved).point([level * 70 // 255 for level in range(256)])
         tile.paste(_rgb(mix(self.palette.sun, (255.0, 255.0, 255.0), 0.5)), (0, 0), rim)
         return tile
 
@@ -158,26 +181,36 @@ class Stage:
         return np.asarray(self.image.reduce(SUPERSAMPLE), dtype=np.float32)
 
 
+@dataclass(frozen=True)
 class Place:
     """Where a figure stands and in which light.
 
-    Args:
+    Attributes:
         x, y: the point of the stage on which the figure's origin is put.
         scale: length of a figure's unit as a share of the picture's width.
         mirror: whether it faces left.
         angle: rotation in radians.
         distance: 0 near .. 1 at the horizon; far things fade into the haze.
         from_left: whether the light comes from the left.
+        stretch: how much wider it is seen; below 1 as if looked at from a corner.
+        texture: seed of its mottling.
     """
 
-    def __init__(self, x: float, y: float, scale: float, mirror: bool, angle: float, distance: float, from_left: bool):
-        self.x, self.y, self.scale, self.mirror, self.angle = x, y, scale, mirror, angle
-        self.distance, self.from_left = distance, from_left
+    x: float
+    y: float
+    scale: float
+    mirror: bool
+    angle: float
+    distance: float
+    from_left: bool
+    stretch: float
+    texture: int
 
     def onto(self, points: np.ndarray) -> np.ndarray:
         """The figure's points (y up) as points of the stage (y down)."""
         c, s = np.cos(self.angle), np.sin(self.angle)
         x, y = points[:, 0] * c - points[:, 1] * s, points[:, 0] * s + points[:, 1] * c
+        x = x * self.stretch
         x = -x if self.mirror else x
         return np.stack([self.x + x * self.scale, self.y - y * self.scale], axis=1)
 

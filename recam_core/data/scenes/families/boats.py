@@ -55,4 +55,4 @@ def draw_boat(rng: np.random.Generator, alike: float) -> Figure:
     return figure
 
 
-KINDS = (Kind("boat", "boats", "water", "bird", 0.52, draw_boat, tilt=0.05),)
+KINDS = (Kind("boat", "boats", "water", "bird", 0.6, draw_boat, tilt=0.05),)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recam_core.data.scenes.colour import Colour, colour, darker, lighter, mix, pick, vary
+from recam_core.data.scenes.colour import Colour, colour, darker, lighter, mix, pick, pick_shared, vary
 from recam_core.data.scenes.families.kind import Kind
 from recam_core.data.scenes.families.quadruped import Build, average, eye, stand
 from recam_core.data.scenes.figure import Figure
@@ -17,7 +17,7 @@ HOOF = colour("4a3c3e")
 
 
 def _coat(rng: np.random.Generator, own: str, alike: float) -> Colour:
-    return vary(rng, mix(pick(rng, own), pick(rng, SHARED_COATS), alike), 7)
+    return vary(rng, pick_shared(rng, own, SHARED_COATS, alike), 7)
 
 
 def draw_cow(rng: np.random.Generator, alike: float) -> Figure:
@@ -80,6 +80,9 @@ def draw_horse(rng: np.random.Generator, alike: float) -> Figure:
     swing = rng.uniform(-0.05, 0.03)
     figure.part(stroke(curve([(x + 0.03, y), (x - 0.1, y + 0.05), (x - 0.1 + swing, 0.12)]), 0.035, 0.075), hair)
     j = stand(figure, rng, build, coat, HOOF, rng.random() < 0.2)
+    if rng.random() < 0.3:
+        for px, py in rng.uniform((-0.3, 0.45), (0.05, 0.95), (12, 2)):
+            figure.mark(ellipse(px, build.leg + build.depth * py, 0.016, 0.013, steps=10), lighter(coat, 0.5), 150)
     hx, hy = j.head
     wx, wy = j.withers
     mane = np.array(
@@ -102,7 +105,7 @@ def draw_sheep(rng: np.random.Generator, alike: float) -> Figure:
     """Told by its wool."""
     figure = Figure()
     coat = _coat(rng, "4a4246 5a4e4e e6d6c0 6b5a52", alike)
-    wool = mix(vary(rng, pick(rng, "f7f1e4 efe6d6 e4dccb"), 5), coat, 0.7 * alike)
+    wool = mix(vary(rng, pick(rng, "f7f1e4 efe6d6 e4dccb"), 5), coat, 0.75 * alike**2)
     build = SHEEP.towards(SHARED, alike)
     j = stand(figure, rng, build, coat, HOOF, rng.random() < 0.35)
     middle, half = build.leg + build.depth * 0.5, build.depth * 0.5
@@ -130,7 +133,7 @@ def draw_sheep(rng: np.random.Generator, alike: float) -> Figure:
 
 
 KINDS = (
-    Kind("cow", "cattle", "pasture", "horse", 0.5, draw_cow),
-    Kind("horse", "cattle", "pasture", "cow", 0.5, draw_horse),
-    Kind("sheep", "cattle", "pasture", "dog", 0.42, draw_sheep),
+    Kind("cow", "cattle", "pasture", "horse", 0.58, draw_cow),
+    Kind("horse", "cattle", "pasture", "cow", 0.58, draw_horse),
+    Kind("sheep", "cattle", "pasture", "dog", 0.52, draw_sheep),
 )

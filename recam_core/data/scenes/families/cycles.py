@@ -87,6 +87,6 @@ def draw_motorbike(rng: np.random.Generator, alike: float) -> Figure:
 
 
 KINDS = (
-    Kind("bicycle", "cycles", "garden", "person", 0.5, draw_bicycle),
-    Kind("motorbike", "cycles", "road", "car", 0.5, draw_motorbike),
+    Kind("bicycle", "cycles", "garden", "person", 0.56, draw_bicycle),
+    Kind("motorbike", "cycles", "road", "truck", 0.56, draw_motorbike),
 )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recam_core.data.scenes.colour import colour, darker, lighter, mix, pick, vary
+from recam_core.data.scenes.colour import colour, darker, lighter, mix, pick, pick_shared, vary
 from recam_core.data.scenes.families.kind import Kind, between
 from recam_core.data.scenes.figure import Figure
 from recam_core.data.scenes.geometry import blob, curve, ellipse, limb, rounded, stroke
@@ -13,7 +13,7 @@ SHARED_COLOURS = "e8e6e2 d4dbe2 c4cdd8"
 def draw_aeroplane(rng: np.random.Generator, alike: float) -> Figure:
     """Told by its row of windows, its engine and its fin."""
     figure = Figure()
-    skin = vary(rng, mix(pick(rng, "f4f1ea e9eef2 f2d9b0 d8594a"), pick(rng, SHARED_COLOURS), alike), 5)
+    skin = vary(rng, pick_shared(rng, "f4f1ea e9eef2 f2d9b0 d8594a", SHARED_COLOURS, alike), 5)
     paint = mix(pick(rng, "d8483e 2f7fa8 e39a34 3f8f7c"), skin, 0.45 * alike)
     thick = between(0.075, 0.095, alike)
     far = darker(skin, 0.3)
@@ -54,7 +54,7 @@ def draw_aeroplane(rng: np.random.Generator, alike: float) -> Figure:
 def draw_bird(rng: np.random.Generator, alike: float) -> Figure:
     """Told by its beak, its eye and its feathered wing tips."""
     figure = Figure()
-    skin = vary(rng, mix(pick(rng, "3f7fb0 d96a48 f2efe8 4a4a5c e0b03c"), pick(rng, SHARED_COLOURS), alike), 6)
+    skin = vary(rng, pick_shared(rng, "3f7fb0 d96a48 f2efe8 4a4a5c e0b03c", SHARED_COLOURS, alike), 6)
     wing = mix(darker(skin, 0.35), darker(skin, 0.12), alike)
     lift = rng.uniform(0.16, 0.36) * (1 if rng.random() < 0.7 else -1)
     own = between(1.0, 0.55, alike)
@@ -100,6 +100,6 @@ def draw_bird(rng: np.random.Generator, alike: float) -> Figure:
 
 
 KINDS = (
-    Kind("aeroplane", "flyers", "sky", "bus", 0.56, draw_aeroplane, flies=True, tilt=0.3),
-    Kind("bird", "flyers", "sky", "boat", 0.36, draw_bird, flies=True, tilt=0.25),
+    Kind("aeroplane", "flyers", "sky", "bus", 0.64, draw_aeroplane, flies=True, tilt=0.3),
+    Kind("bird", "flyers", "sky", "boat", 0.46, draw_bird, flies=True, tilt=0.25),
 )

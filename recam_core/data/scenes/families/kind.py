@@ -8,7 +8,7 @@ import numpy as np
 from recam_core.data.scenes.figure import Figure
 
 #: ``draw(rng, alike)`` builds a figure of the class. ``alike`` (0..1) is the dial ``shared_parts``: at 1 everything
-#: that the members of a family have in common is drawn in the same form and colours, and only the telling details differ.
+#: that the members of a family have in common has the same form and colours, and only the telling details differ.
 DrawFn = Callable[[np.random.Generator, float], Figure]
 
 

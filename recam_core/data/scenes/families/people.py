@@ -61,7 +61,8 @@ def draw_person(rng: np.random.Generator, alike: float) -> Figure:
             figure.mark(limb((-0.2, y), (0.2, y), 0.03, 0.03), lighter(shirt, 0.6))
     figure.part(limb((0.0, 0.8), (0.01, 0.86), 0.075, 0.07), darker(skin, 0.12))
     figure.part(ellipse(0.02, 0.925, 0.088, 0.098), skin)
-    figure.mark(ellipse(0.065, 0.925, 0.011, 0.014), (40.0, 28.0, 34.0))
+    figure.part(ellipse(0.108, 0.915, 0.02, 0.016), skin)
+    figure.mark(ellipse(0.065, 0.93, 0.011, 0.014), (40.0, 28.0, 34.0))
     figure.mark(ellipse(0.05, 0.89, 0.028, 0.014), (220.0, 110.0, 100.0), 90)
     if rng.random() < 0.5:
         figure.part(
@@ -93,4 +94,4 @@ def draw_person(rng: np.random.Generator, alike: float) -> Figure:
     return figure
 
 
-KINDS = (Kind("person", "people", "garden", "bicycle", 0.44, draw_person),)
+KINDS = (Kind("person", "people", "garden", "bicycle", 0.56, draw_person),)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recam_core.data.scenes.colour import Colour, colour, darker, lighter, mix, pick, vary
+from recam_core.data.scenes.colour import Colour, colour, darker, lighter, pick, pick_shared, vary
 from recam_core.data.scenes.families.kind import Kind
 from recam_core.data.scenes.families.quadruped import Build, average, stand
 from recam_core.data.scenes.figure import Figure
@@ -15,7 +15,7 @@ SHARED_COATS = "c98f5a a8764e d9b48a"
 
 
 def _coat(rng: np.random.Generator, own: str, alike: float) -> Colour:
-    return vary(rng, mix(pick(rng, own), pick(rng, SHARED_COATS), alike), 7)
+    return vary(rng, pick_shared(rng, own, SHARED_COATS, alike), 7)
 
 
 def _face(figure: Figure, x: float, y: float, size: float, iris: Colour) -> None:
@@ -106,6 +106,6 @@ def draw_cat(rng: np.random.Generator, alike: float) -> Figure:
 
 
 KINDS = (
-    Kind("cat", "pets", "garden", "bird", 0.34, draw_cat),
-    Kind("dog", "pets", "garden", "person", 0.4, draw_dog),
+    Kind("cat", "pets", "garden", "dog", 0.46, draw_cat),
+    Kind("dog", "pets", "garden", "sheep", 0.52, draw_dog),
 )

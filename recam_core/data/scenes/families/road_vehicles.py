@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from recam_core.data.scenes.colour import Colour, colour, darker, lighter, mix, pick, vary
+from recam_core.data.scenes.colour import Colour, colour, darker, lighter, mix, pick, pick_shared, vary
 from recam_core.data.scenes.families.kind import Kind
 from recam_core.data.scenes.figure import Figure
 from recam_core.data.scenes.geometry import Points, box, ellipse, limb, rounded, stroke
@@ -28,8 +28,8 @@ SHARED_COLOURS = "d8584a e8a94a 4b86ad 559480"
 
 
 def _paint(rng: np.random.Generator, own: str, alike: float) -> Colour:
-    """The class's own paint at 0, the family's at 1, a blend between."""
-    return vary(rng, mix(pick(rng, own), pick(rng, SHARED_COLOURS), alike), 6)
+    """The class's own paint at 0, the family's at 1."""
+    return vary(rng, pick_shared(rng, own, SHARED_COLOURS, alike), 6)
 
 
 def _body(figure: Figure, rng: np.random.Generator, own: Points, alike: float, paint: Colour, corner: float) -> Points:
@@ -86,6 +86,8 @@ def draw_car(rng: np.random.Generator, alike: float) -> Figure:
         figure,
         rounded([(post + 0.015, sill), (post + 0.015, top), (roof_front[0], top), (screen[0] - 0.045, sill)], 0.03),
     )
+    if rng.random() < 0.3:
+        figure.mark(box(-0.6, 0.185, 0.6, 0.215), lighter(paint, 0.75))
     figure.mark(box(post - 0.07, sill - 0.045, post - 0.02, sill - 0.03), darker(paint, 0.45))
     figure.mark(stroke([(post, sill), (post + 0.01, 0.1)], 0.007), darker(paint, 0.3))
     _lamps(figure, 0.19)
@@ -106,6 +108,8 @@ def draw_bus(rng: np.random.Generator, alike: float) -> Figure:
     edges = np.linspace(left, right, 6)
     for x0, x1 in itertools.pairwise(edges):
         _pane(figure, box(x0, sill, x1 - 0.02, top, 0.016))
+    if rng.random() < 0.5:
+        figure.mark(box(-0.6, 0.185, 0.6, 0.185 + rng.uniform(0.02, 0.06)), lighter(paint, rng.uniform(0.3, 0.9)))
     door = 0.2 if rng.random() < 0.5 else -0.05
     figure.mark(box(door, 0.1, door + 0.11, sill + 0.12, 0.012), darker(paint, 0.4))
     figure.mark(box(door + 0.008, 0.115, door + 0.05, sill + 0.105, 0.01), GLASS)
@@ -121,7 +125,7 @@ def draw_truck(rng: np.random.Generator, alike: float) -> Figure:
     figure, paint = Figure(), _paint(rng, TRUCK_COLOURS, alike)
     points = _body(figure, rng, TRUCK, alike, paint, 0.04)
     roof = points[3][1]
-    wall = mix(pick(rng, "efe6d4 d9c49a c9d4cf e2b48c"), paint, alike * 0.75)
+    wall = mix(pick(rng, "efe6d4 d9c49a c9d4cf e2b48c"), paint, 0.9 * alike**2)
     height = max(roof + 0.10 * (1 - alike) + 0.005, roof)
     split = 0.15
     figure.part(box(-0.52, 0.13, split, height, 0.015), wall)
@@ -151,24 +155,21 @@ def draw_truck(rng: np.random.Generator, alike: float) -> Figure:
 def draw_train(rng: np.random.Generator, alike: float) -> Figure:
     """Told by the bogies, the stripe, and the pantograph on its roof."""
     figure, paint = Figure(), _paint(rng, TRAIN_COLOURS, alike)
-    own = TRAIN * (1.0 + 0.0 * alike, 1.0)
-    shared = own + (SHARED - own) * alike
-    roof = shared[2][1]
+    points = TRAIN + (SHARED - TRAIN) * alike
+    roof = points[2][1]
     pantograph = rng.uniform(-0.3, -0.05)
     metal = colour("5a5866")
-    figure.part(
-        stroke([(pantograph - 0.05, roof), (pantograph + 0.04, roof + 0.05), (pantograph - 0.03, roof + 0.1)], 0.014),
-        metal,
-    )
+    elbow = (pantograph + 0.05, roof + 0.045)
+    figure.part(limb((pantograph - 0.06, roof - 0.04), elbow, 0.018, 0.016), metal)
+    figure.part(limb(elbow, (pantograph - 0.03, roof + 0.1), 0.016, 0.014), metal)
     figure.part(box(pantograph - 0.08, roof + 0.095, pantograph + 0.02, roof + 0.11), metal)
     figure.part(box(-0.44, 0.0, -0.16, 0.09, 0.02), TYRE)
     figure.part(box(0.1, 0.0, 0.4, 0.09, 0.02), TYRE)
-    points = own + (SHARED - own) * alike
     figure.part(rounded(points, 0.055), paint)
     stripe = mix(pick(rng, "f3e9d2 e9b44c f2f2ee"), paint, 0.1)
     figure.mark(box(-0.6, 0.105, 0.6, 0.14), stripe)
     figure.mark(box(-0.6, 0.0, 0.6, 0.085), darker(paint, 0.4))
-    figure.mark(box(-0.6, roof - 0.025, 0.6, roof + 0.05), lighter(paint, 0.4))
+    figure.mark(box(-0.6, roof - 0.025, 0.6, roof + 0.002), lighter(paint, 0.4))
     top, sill = roof - 0.06, roof - 0.175
     edges = np.linspace(-0.47, points[3][0] - 0.08, 6)
     for x0, x1 in itertools.pairwise(edges):
@@ -190,8 +191,8 @@ def draw_train(rng: np.random.Generator, alike: float) -> Figure:
 
 
 KINDS = (
-    Kind("bus", "vehicles", "road", "car", 0.58, draw_bus),
-    Kind("car", "vehicles", "road", "bus", 0.48, draw_car),
-    Kind("train", "vehicles", "rails", "car", 0.78, draw_train),
-    Kind("truck", "vehicles", "road", "motorbike", 0.56, draw_truck),
+    Kind("bus", "vehicles", "road", "car", 0.64, draw_bus),
+    Kind("car", "vehicles", "road", "train", 0.56, draw_car),
+    Kind("train", "vehicles", "rails", "car", 0.84, draw_train),
+    Kind("truck", "vehicles", "road", "motorbike", 0.62, draw_truck),
 )
