@@ -1,0 +1,66 @@
+"""``retrain``: FC2, or FC1 and FC2, on cached features."""
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from recam_core.cli.output import write_results
+from recam_core.errors import UserError
+from recam_core.method.extraction import RULES
+from recam_core.retrain.head_recipe import UPDATES, HeadRecipe
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add ``retrain``."""
+    defaults = HeadRecipe()
+    parser = subparsers.add_parser(
+        "retrain",
+        help="retrain FC2 (and FC1) on cached features: seconds instead of hours",
+        description="Retrain the classifiers of a run on its own cached features; the backbone stays as it is.",
+    )
+    parser.add_argument("source", metavar="RUN", type=Path, help="the run to start from, such as a bce run")
+    parser.add_argument("--data", required=True, metavar="SPEC", help="training data, such as scenes@train")
+    parser.add_argument("--out", required=True, metavar="RUN2", type=Path, help="the new run's folder")
+    parser.add_argument("--lambda", dest="weight", type=float, default=defaults.weight, metavar="LAMBDA",
+                        help="weight of L_sce; with --update fc2 it hardly matters, see the documentation")  # fmt: skip
+    parser.add_argument("--mask", default=defaults.mask, help="soft, none, hard:T, power:G or oracle")
+    parser.add_argument("--rule", default=defaults.rule, choices=RULES, help="extraction rule of the maps")
+    parser.add_argument("--update", default=defaults.update, choices=UPDATES, help="what is trained")
+    parser.add_argument("--epochs", type=int, default=0, help="passes over the data (0: the default of --update)")
+    parser.add_argument("--lr", type=float, default=0.0, help="learning rate (0: the default of --update)")
+    parser.add_argument("--weight-decay", type=float, default=defaults.weight_decay)
+    parser.add_argument("--batch-size", type=int, default=defaults.batch_size, help="images a step (--update both)")
+    parser.add_argument("--seed", type=int, default=defaults.seed)
+    parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the record and the curve as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Build the cache where it is not there yet, train, and write the run."""
+    from recam_core.atomic_write import write_json
+    from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, load_run
+    from recam_core.data.spec import open_dataset
+    from recam_core.device import describe_device, pick_device
+    from recam_core.progress import terminal
+    from recam_core.retrain.features import build_feature_cache
+    from recam_core.retrain.head_recipe import completed
+    from recam_core.retrain.heads import retrain_heads, save_heads
+
+    recipe = completed(
+        HeadRecipe(**{field.name: getattr(arguments, field.name) for field in dataclasses.fields(HeadRecipe)})
+    )
+    if (arguments.out / INFO_FILE).exists():
+        raise UserError(f"{arguments.out} holds a run already; choose another folder or delete it.")
+    source = load_run(arguments.source, pick_device(arguments.device))
+    dataset = open_dataset(arguments.data)
+    with terminal("features") as progress:
+        cache = build_feature_cache(source, dataset, progress)
+    with terminal("retrain") as progress:
+        result = retrain_heads(cache, source, recipe, progress)
+    info = save_heads(arguments.out, source, dataset.spec, result)
+    write_json(arguments.out / METRICS_FILE, result.history)
+    losses = ", ".join(f"{name} {value:.4f}" for name, value in result.history[-1].items() if name != "epoch")
+    print(f"{arguments.out}: {losses}, {result.seconds:.2f} s on {describe_device(source.network.device)}.")
+    write_results(arguments.json, {"run": dataclasses.asdict(info), "curve": result.history, "seconds": result.seconds})
+    return 0

@@ -1,0 +1,180 @@
+"""The cache of features: f(x) of every picture of a data set, once per (weights, data).
+
+The backbone stays as it is when only FC1 and FC2 are retrained, so its features are computed once, kept in half
+precision on disk, and every later run starts from them at once.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from recam_core.atomic_write import replacing_file
+from recam_core.checkpoint.run_folder import Run
+from recam_core.data.check import listing_faults
+from recam_core.data.sample import BrokenItem, Dataset, label_matrix
+from recam_core.errors import UserError
+from recam_core.method.single_label import present_pairs
+from recam_core.method.truth_grid import truth_shares
+from recam_core.progress import ProgressFn, silent
+
+#: Where caches go unless $RECAM_CACHE says otherwise, and how much room they may take together.
+DEFAULT_FOLDER = Path("~/.cache/recam-lab")
+MOST_BYTES = 8 << 30
+#: Bump when what a cache holds changes, so that old ones are not read.
+FORMAT = 1
+#: How many pictures are read to tell whether a data set's pictures are still those of the cache.
+PROBES = 8
+
+
+@dataclass(frozen=True)
+class FeatureBlock:
+    """Pictures whose feature maps have one shape.
+
+    Attributes:
+        index: n int64, their places in the data set.
+        features: n x C x h x w, half precision.
+        labels: n x K bool.
+        truth: P x h x w, half precision: the share of each cell that is the class of each pair (see
+            :func:`recam_core.method.single_label.present_pairs`), or None where a picture has no mask.
+    """
+
+    index: Tensor
+    features: Tensor
+    labels: Tensor
+    truth: Tensor | None
+
+
+@dataclass(frozen=True)
+class FeatureCache:
+    """The features of a data set, grouped by shape.
+
+    Attributes:
+        blocks: one a shape of feature map.
+        spec: the data set.
+        weights_sha256: the weights that made them.
+    """
+
+    blocks: tuple[FeatureBlock, ...]
+    spec: str
+    weights_sha256: str
+
+    def __len__(self) -> int:
+        return sum(len(block.index) for block in self.blocks)
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether the masking choice ``oracle`` is possible."""
+        return all(block.truth is not None for block in self.blocks)
+
+
+def cache_folder() -> Path:
+    """Where caches are kept."""
+    return Path(os.environ.get("RECAM_CACHE", DEFAULT_FOLDER)).expanduser()
+
+
+def cache_path(run: Run, dataset: Dataset) -> Path:
+    """The file of the cache for this run and data set; it depends on the weights and on the pictures.
+
+    The pictures enter by their ids, labels and the pixels of a few of them, so that another picture under an old
+    name is noticed in all but contrived cases without reading the whole data set.
+    """
+    digest = hashlib.sha256(f"{FORMAT}\0{run.info.weights_sha256}\0{dataset.spec}\0".encode())
+    digest.update("\n".join(dataset.ids).encode())
+    digest.update(np.packbits(label_matrix(dataset)).tobytes())
+    for index in np.unique(np.linspace(0, len(dataset) - 1, PROBES).round().astype(int)).tolist():
+        digest.update(np.ascontiguousarray(dataset.load(index).image).tobytes())
+    return cache_folder() / f"features-{digest.hexdigest()[:32]}.safetensors"
+
+
+def build_feature_cache(run: Run, dataset: Dataset, progress: ProgressFn = silent) -> FeatureCache:
+    """The features of a data set under a run's backbone: read from the cache, or computed and cached.
+
+    Args:
+        run: its network's device does the work.
+        dataset: pictures with labels.
+        progress: called after each picture; may raise Cancelled, which leaves no cache.
+
+    Raises:
+        UserError: classes that are not the run's, a broken picture, no room on the disk.
+    """
+    if tuple(dataset.classes.names) != tuple(run.info.classes):
+        raise UserError(f"The classes of {dataset.spec} are not those of the run {run.info.name}.")
+    for fault in listing_faults(dataset):
+        raise BrokenItem(fault)
+    if len(dataset) == 0:
+        raise UserError(f"{dataset.spec} has no pictures.")
+    path = cache_path(run, dataset)
+    cached = _read(path, dataset.spec, run.info.weights_sha256)
+    if cached is not None:
+        progress(len(dataset), len(dataset), "features from the cache")
+        return cached
+    blocks = tuple(_compute(run, dataset, progress))
+    tensors = {}
+    for number, block in enumerate(blocks):
+        for name in ("index", "features", "labels", "truth"):
+            if getattr(block, name) is not None:
+                tensors[f"{number}.{name}"] = getattr(block, name).contiguous()
+    with replacing_file(path) as temporary:
+        save_file(tensors, temporary, metadata={"blocks": json.dumps(len(blocks))})
+    drop_oldest(path)
+    return FeatureCache(blocks, dataset.spec, run.info.weights_sha256)
+
+
+def drop_oldest(keep: Path) -> None:
+    """Delete the caches that were used longest ago until all together take no more room than allowed."""
+    files = sorted(keep.parent.glob("features-*.safetensors"), key=lambda file: file.stat().st_mtime, reverse=True)
+    total = 0
+    for file in files:
+        total += file.stat().st_size
+        if total > MOST_BYTES and file != keep:
+            file.unlink(missing_ok=True)
+
+
+def _read(path: Path, spec: str, weights_sha256: str) -> FeatureCache | None:
+    """The cache in a file, or None where there is none that can be read."""
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = set(file.keys())
+            blocks = []
+            for number in range(json.loads(file.metadata()["blocks"])):
+                index, features, labels = (file.get_tensor(f"{number}.{n}") for n in ("index", "features", "labels"))
+                truth = file.get_tensor(f"{number}.truth") if f"{number}.truth" in names else None
+                blocks.append(FeatureBlock(index, features, labels, truth))
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError):
+        # A damaged cache is worth nothing and costs nothing: it is computed again and overwritten.
+        return None
+    path.touch()
+    return FeatureCache(tuple(blocks), spec, weights_sha256)
+
+
+@torch.inference_mode()
+def _compute(run: Run, dataset: Dataset, progress: ProgressFn) -> Iterator[FeatureBlock]:
+    """Run the backbone over the data set and group what comes out by shape."""
+    groups: dict[tuple[int, int], list[tuple[int, Tensor, Tensor, Tensor | None]]] = {}
+    for index in range(len(dataset)):
+        sample = dataset.load(index)
+        features = run.network.features(run.network.preprocess(sample.image)).float()
+        labels = torch.from_numpy(sample.labels.copy())
+        size = tuple(features.shape[-2:])
+        truth = None
+        if sample.mask is not None:
+            image, category = present_pairs(labels[None])
+            truth = truth_shares(torch.from_numpy(sample.mask.copy())[None], image, category, size).half()
+        groups.setdefault(size, []).append((index, features[0].half().cpu().contiguous(), labels, truth))
+        progress(index + 1, len(dataset), "computing features")
+    # Freed group by group: at no time are two copies of everything held.
+    for size in list(groups):
+        indices, features, labels, truths = zip(*groups.pop(size), strict=True)
+        whole = None if any(truth is None for truth in truths) else torch.cat(truths)
+        yield FeatureBlock(torch.tensor(indices), torch.stack(features), torch.stack(labels), whole)

@@ -1,0 +1,71 @@
+"""Every setting of a retraining of FC1 and FC2 on cached features."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from recam_core.errors import UserError
+from recam_core.method.extraction import RULES
+from recam_core.method.masks import parse_mask
+
+UPDATES = ("fc2", "both")
+#: Epochs and learning rate that suit each choice of `update`; FC2 alone is a convex problem over all pairs at once,
+#: FC1 and FC2 together go through the features in batches.
+DEFAULTS = {"fc2": (200, 0.02), "both": (15, 0.002)}
+
+
+@dataclass(frozen=True)
+class HeadRecipe:
+    """The settings of one retraining.
+
+    Attributes:
+        weight: lambda of equation 6. With ``update="both"`` it weighs L_sce against L_bce. With ``update="fc2"``
+            L_bce does not depend on what is trained: lambda only scales the gradient, which Adam undoes, so 0 means
+            that FC2 is not trained at all and any other value gives (nearly) the same FC2.
+        mask: masking choice.
+        rule: extraction rule of the maps.
+        update: ``fc2`` (FC1 stays) or ``both``.
+        epochs: passes over the data; 0 takes the default of ``update``.
+        lr: learning rate of Adam at the start, falling to 0 along a half cosine; 0 takes the default of ``update``.
+        weight_decay: pulls the weights to 0, apart from the learning rate (AdamW).
+        batch_size: images a step for ``both``.
+        seed: of the order for ``both``.
+    """
+
+    weight: float = 1.0
+    mask: str = "soft"
+    rule: str = "rectified_product"
+    update: str = "fc2"
+    epochs: int = 0
+    lr: float = 0.0
+    weight_decay: float = 0.0
+    batch_size: int = 32
+    seed: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as plain values."""
+        return asdict(self)
+
+
+def completed(recipe: HeadRecipe) -> HeadRecipe:
+    """The recipe with defaults filled in, checked.
+
+    Raises:
+        UserError: the first setting that is out of range.
+    """
+    if recipe.update not in UPDATES:
+        raise UserError(f"What to update must be one of {', '.join(UPDATES)}, not '{recipe.update}'.")
+    epochs, lr = DEFAULTS[recipe.update]
+    recipe = HeadRecipe(**{**recipe.to_json(), "epochs": recipe.epochs or epochs, "lr": recipe.lr or lr})
+    rules = [
+        (0 <= recipe.weight <= 1e6, "lambda must be 0 or more"),
+        (recipe.rule in RULES, f"the rule must be one of {', '.join(RULES)}"),
+        (1 <= recipe.epochs <= 10_000, "the epochs must be 1 to 10000"),
+        (0 < recipe.lr <= 10, "the learning rate must be above 0 and at most 10"),
+        (0 <= recipe.weight_decay <= 10, "the weight decay must be 0 to 10"),
+        (1 <= recipe.batch_size <= 4096, "the batch size must be 1 to 4096"),
+    ]
+    for holds, sentence in rules:
+        if not holds:
+            raise UserError(f"The retraining cannot work: {sentence}.")
+    parse_mask(recipe.mask)
+    return recipe
