@@ -191,3 +191,13 @@ def test_procfile_serves_the_app_on_the_port_that_its_host_gives(repo_root: Path
     env = {"PORT": str(port), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     with running_app(["bash", "-c", kinds["web"]], f"http://{address}:{port}", tmp_path / "log", env) as app:
         assert '<div id="root">' in fetch(app.url)
+
+
+def test_the_command_line_lists_its_sub_commands(repo_root: Path) -> None:
+    done = run(sys.executable, "-m", "recam_core", "--help", cwd=repo_root)
+    assert done.returncode == 0, done.stderr
+    for name in ("data", "train", "cams", "evaluate", "retrain", "checkpoint"):
+        assert name in done.stdout
+        shown = run(sys.executable, "-m", "recam_core", name, "--help", cwd=repo_root)
+        assert shown.returncode == 0, shown.stderr
+        assert f"recam_core {name}" in shown.stdout
