@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from threading import Lock
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from recam_core.progress import ProgressFn, silent
 
 #: Least visible share of the picture for each of its classes. A composition that hides one is drawn anew.
 LEAST_AREA = 0.012
-#: Compositions tried for a picture; about one in eight is refused, so the last one is never reached in practice.
+#: Compositions tried for a picture; about one in thirty is refused, so the last one is never reached in practice.
 ATTEMPTS = 200
 
 
@@ -62,14 +61,13 @@ class ScenesDataset:
         train: int = SceneOptions.train,
         val: int = SceneOptions.val,
     ):
-        self.options = SceneOptions(float(context), float(shared_parts), seed, train, val, size)
+        self.options = SceneOptions(float(context), float(shared_parts), int(seed), int(train), int(val), int(size))
         self.split = check_split(split)
         self.spec = canonical_spec(self.options, self.split)
         self.classes = ClassList(tuple(kind.name for kind in KINDS), has_background=True)
         self.ids: Sequence[str] = tuple(f"{split}_{number:05d}" for number in range(getattr(self.options, split)))
         self._attempts: dict[int, int] = {}
         self._labels = np.zeros((len(self.ids), len(KINDS)), dtype=bool)
-        self._lock = Lock()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -82,8 +80,7 @@ class ScenesDataset:
         """The first composition of this index in which every class shows enough of itself."""
         if not 0 <= index < len(self):
             raise IndexError(f"picture {index} of {len(self)}")
-        with self._lock:
-            known = self._attempts.get(index)
+        known = self._attempts.get(index)
         if known is not None:
             return self._compose(index, known)
         for attempt in range(ATTEMPTS):
@@ -92,9 +89,9 @@ class ScenesDataset:
             area = np.bincount(mask.ravel(), minlength=len(KINDS) + 1)[1:] / mask.size
             wanted = [actor.kind for actor in composition.actors]
             if min(area[wanted]) >= LEAST_AREA:
-                with self._lock:
-                    self._labels[index, wanted] = True
-                    self._attempts[index] = attempt
+                # In this order: a thread that sees the attempt relies on the labels.
+                self._labels[index, wanted] = True
+                self._attempts[index] = attempt
                 return composition
         raise UserError(f"{self.spec}: picture {self.ids[index]} could not be composed; choose another seed.")
 

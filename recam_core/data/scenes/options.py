@@ -76,12 +76,9 @@ def check_split(split: str | None) -> str:
 
 def canonical_spec(options: SceneOptions, split: str) -> str:
     """The shortest specification that opens the same set again."""
-    default = SceneOptions()
     given = [
-        f"{field.name}={getattr(options, field.name):g}"
-        if isinstance(getattr(options, field.name), float)
-        else f"{field.name}={getattr(options, field.name)}"
+        f"{field.name}={getattr(options, field.name)!r}"
         for field in fields(SceneOptions)
-        if getattr(options, field.name) != getattr(default, field.name)
+        if getattr(options, field.name) != field.default
     ]
     return "scenes" + (":" + ",".join(given) if given else "") + f"@{split}"
