@@ -186,16 +186,21 @@ def evaluate_maps(
     return tally.evaluation(name, thresholds=thresholds, threshold=threshold)
 
 
-def tally_store(dataset: Dataset, store: MapStore, progress: ProgressFn = silent) -> Tally:
+def tally_store(dataset: Dataset, store: MapStore, progress: ProgressFn = silent, limit: int | None = None) -> Tally:
     """Count the pixels of a data set under the maps of a store.
 
-    Pictures of the data set that the store lacks are left out (the number of scored pictures tells).
+    Args:
+        dataset: where the ground truth comes from. Pictures that the store lacks are left out (the number of scored
+            pictures tells).
+        store: where the maps come from.
+        progress: called after each picture.
+        limit: only the first so many pictures of the data set; None for all.
 
     Raises:
         UserError: other classes, no picture in common, a broken mask, or maps of other sizes.
     """
     check_classes(store.info.class_list, dataset.classes, f"The store {store.path}", f"the data set {dataset.spec}")
-    common = [index for index, id in enumerate(dataset.ids) if id in store]
+    common = [index for index, id in enumerate(dataset.ids[:limit]) if id in store]
     if not common:
         raise UserError(
             f"The store {store.path} has none of the pictures of {dataset.spec}; it was made from {store.info.data}."

@@ -1,0 +1,113 @@
+"""``python -m recam_core cams``: activation maps of a data set into stores."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recam_core.cli.inference_options import add_inference_options, rules_for, settings_for
+from recam_core.cli.output import write_results
+from recam_core.errors import UserError
+
+if TYPE_CHECKING:
+    from recam_core.checkpoint.run_folder import Run, RunInfo
+    from recam_core.data.sample import Dataset
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Register ``cams``."""
+    parser = subparsers.add_parser(
+        "cams",
+        help="write the activation maps of a data set to disk",
+        description="Make the activation maps of trained runs: one pass through each network serves all its rules. "
+        "Each run and rule gets a store DIR/RUN-RULE, which `evaluate` reads.",
+    )
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders")
+    parser.add_argument("--data", required=True, metavar="SPEC", help="the data set, such as scenes@val")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the stores")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what was made to FILE")
+    add_inference_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the stores, each whole or not at all."""
+    from recam_core.checkpoint.run_folder import load_run, read_info
+    from recam_core.data.spec import open_dataset
+    from recam_core.device import describe_device, pick_device
+    from recam_core.scores.evaluate import check_classes
+
+    device = pick_device(arguments.device)
+    dataset = open_dataset(arguments.data)
+    # Everything that can be wrong is looked for before the first of what may be hours of inference.
+    targets: dict[Path, Path] = {}
+    for path in arguments.runs:
+        info = read_info(path)
+        check_classes(info.class_list, dataset.classes, f"The run {info.name}", f"the data set {dataset.spec}")
+        for rule in rules_for(arguments, info):
+            target = arguments.out / store_name(info, rule)
+            if target in targets:
+                raise UserError(
+                    f"{path} and {targets[target]} would both be written to {target}; use two --out folders."
+                )
+            targets[target] = path
+    print(f"{len(targets)} stores of {dataset.spec}, {describe_device(device)}.")
+    made = []
+    for path in arguments.runs:
+        made += _write_stores(load_run(path, device), dataset, arguments)
+    for entry in made:
+        print(f"{entry['store']}: {entry['pictures']} pictures, {entry['bytes'] / 1e6:.1f} MB")
+    write_results(arguments.json, {"data": dataset.spec, "stores": made})
+    return 0
+
+
+def store_name(info: RunInfo, rule: str) -> str:
+    """The folder name of the store of a run and rule; a run's name may be anything, a folder's may not."""
+    return f"{re.sub(r'[^A-Za-z0-9._-]+', '_', info.name).lstrip('.') or 'run'}-{rule}"
+
+
+def _write_stores(loaded: Run, dataset: Dataset, arguments: argparse.Namespace) -> list[dict]:
+    from recam_core.maps.dataset_maps import maps_of_dataset
+    from recam_core.maps.store import StoreInfo, writing_store
+    from recam_core.progress import terminal
+
+    info, rules, settings = loaded.info, rules_for(arguments, loaded.info), settings_for(arguments, loaded.info)
+    total = min(arguments.limit or len(dataset), len(dataset))
+    with ExitStack() as stack:
+        writers = {}
+        for rule in rules:
+            record = StoreInfo(
+                run=info.name,
+                weights_sha256=info.weights_sha256,
+                rule=rule,
+                data=dataset.spec,
+                classes=dataset.classes.names,
+                has_background=dataset.classes.has_background,
+                scales=settings.scales,
+                mirror=settings.mirror,
+                labels=settings.labels,
+                # A threshold chosen for one rule says nothing about another.
+                threshold=info.threshold if rule == info.rule else None,
+            )
+            writers[rule] = stack.enter_context(writing_store(arguments.out / store_name(info, rule), record))
+        progress = stack.enter_context(terminal(info.name))
+        pictures = maps_of_dataset(loaded.network, dataset, rules, settings, arguments.limit)
+        for done, (_, maps) in enumerate(pictures, start=1):
+            for rule, writer in writers.items():
+                writer.add(maps[rule])
+            progress(done, total, "")
+    return [
+        {
+            "store": str(arguments.out / store_name(info, rule)),
+            "run": info.name,
+            "rule": rule,
+            "pictures": total,
+            "bytes": sum(file.stat().st_size for file in (arguments.out / store_name(info, rule)).iterdir()),
+            "settings": asdict(settings),
+        }
+        for rule in rules
+    ]

@@ -1,0 +1,206 @@
+"""``python -m recam_core evaluate``: score maps against the ground truth, at every background threshold at once."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recam_core.cli.inference_options import add_inference_options, rules_for, settings_for
+from recam_core.cli.output import write_results
+from recam_core.errors import UserError
+
+if TYPE_CHECKING:
+    from recam_core.data.sample import Dataset
+    from recam_core.scores.evaluate import Evaluation
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Register ``evaluate``."""
+    parser = subparsers.add_parser(
+        "evaluate",
+        help="score stores or runs at every background threshold",
+        description="Score activation maps against ground-truth masks. A store (from `cams`) is read; a run is scored "
+        "as it is, without writing maps. Several are compared with the first.",
+    )
+    parser.add_argument("sources", nargs="+", type=Path, metavar="STORE_OR_RUN", help="stores or run folders")
+    parser.add_argument("--data", required=True, metavar="SPEC", help="the data set, such as scenes@val")
+    parser.add_argument("--thresholds", type=int, default=101, metavar="T", help="how many to score (default: 101)")
+    parser.add_argument(
+        "--threshold", type=float, metavar="T", help="report this background threshold, too (default: the run's own)"
+    )
+    parser.add_argument("--per-class", action="store_true", help="print the IoU of each class")
+    parser.add_argument("--bootstrap", type=int, default=0, metavar="N", help="95%% interval of mIoU by N draws")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to FILE")
+    parser.add_argument("--parts", type=Path, metavar="FILE.npz", help="write the per-picture counts")
+    parser.add_argument(
+        "--keep-threshold",
+        action="store_true",
+        help="write the best threshold into run.json of each run; for a part of train, such as @train.select",
+    )
+    parser.add_argument("--keep-scores", action="store_true", help="write the scores into run.json of each run")
+    add_inference_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Score, print a table, and write what was asked for."""
+    from recam_core.data.spec import open_dataset
+    from recam_core.maps.store import is_store
+    from recam_core.scores.table import check_comparable, class_table, summary_table
+
+    _check(arguments)
+    dataset = open_dataset(arguments.data)
+    if not dataset.has_masks:
+        raise UserError(f"{dataset.spec} has no ground-truth masks, so there is nothing to score maps against.")
+    for source in arguments.sources:
+        _check_source(source, dataset, arguments)
+    evaluations: list[Evaluation] = []
+    for source in arguments.sources:
+        score = _score_store if is_store(source) else _score_run
+        evaluations += score(source, dataset, arguments)
+    check_comparable(evaluations)
+
+    first = evaluations[0]
+    background = " and background" if dataset.classes.has_background else ", no background class"
+    print(
+        f"{dataset.spec}: {len(first.counts)} of {len(dataset)} pictures scored, {first.best.pixels:,} pixels, "
+        f"{len(dataset.classes)} classes{background}"
+    )
+    if first.without_mask:
+        print(f"{first.without_mask} pictures have no ground truth and were left out.")
+    print(summary_table(evaluations))
+    if arguments.per_class:
+        print("\n" + class_table(evaluations))
+    _write_parts(arguments.parts, evaluations)
+    write_results(
+        arguments.json,
+        {
+            "data": dataset.spec,
+            "pictures_in_data": len(dataset),
+            "evaluations": [evaluation.to_json() for evaluation in evaluations],
+        },
+    )
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if arguments.thresholds < 2:
+        raise UserError("--thresholds takes 2 or more; 101 are scored by default.")
+    if arguments.threshold is not None and not 0 <= arguments.threshold <= 1:
+        raise UserError(f"A background threshold lies between 0 and 1, got {arguments.threshold}.")
+    if arguments.bootstrap < 0:
+        raise UserError("--bootstrap takes the number of draws, such as 1000.")
+
+
+def _check_source(source: Path, dataset: Dataset, arguments: argparse.Namespace) -> None:
+    """Find what is wrong before anything slow begins."""
+    from recam_core.checkpoint.run_folder import INFO_FILE, read_info
+    from recam_core.maps.store import MapStore, is_store
+    from recam_core.scores.evaluate import check_classes
+
+    if is_store(source):
+        if arguments.keep_threshold or arguments.keep_scores:
+            raise UserError(f"{source} is a store; --keep-threshold and --keep-scores write into runs.")
+        MapStore(source)
+    elif (source / INFO_FILE).is_file():
+        info = read_info(source)
+        rules_for(arguments, info)
+        check_classes(info.class_list, dataset.classes, f"The run {info.name}", f"the data set {dataset.spec}")
+    else:
+        raise UserError(f"{source} is neither a run folder (with run.json) nor a store of maps (with store.json).")
+
+
+def _score_store(path: Path, dataset: Dataset, arguments: argparse.Namespace) -> list[Evaluation]:
+    from recam_core.maps.store import MapStore
+    from recam_core.progress import terminal
+    from recam_core.scores.evaluate import tally_store
+
+    store = MapStore(path)
+    info = store.info
+    with terminal(path.name) as progress:
+        tally = tally_store(dataset, store, progress, arguments.limit)
+    return [tally.evaluation(f"{info.run} {info.rule}", **_options(arguments, info.threshold, info.run))]
+
+
+def _score_run(path: Path, dataset: Dataset, arguments: argparse.Namespace) -> list[Evaluation]:
+    from recam_core.checkpoint.run_folder import load_run
+    from recam_core.device import pick_device
+    from recam_core.maps.dataset_maps import maps_of_dataset
+    from recam_core.progress import terminal
+    from recam_core.scores.evaluate import Tally
+
+    loaded = load_run(path, pick_device(arguments.device))
+    info = loaded.info
+    rules = rules_for(arguments, info)
+    tallies = {rule: Tally(dataset.classes) for rule in rules}
+    total = min(arguments.limit or len(dataset), len(dataset))
+    with terminal(info.name) as progress:
+        pictures = maps_of_dataset(loaded.network, dataset, rules, settings_for(arguments, info), arguments.limit)
+        for done, (sample, maps) in enumerate(pictures, start=1):
+            for rule, tally in tallies.items():
+                tally.add(maps[rule], sample.mask)
+            progress(done, total, "")
+    evaluations = {}
+    for rule, tally in tallies.items():
+        # A threshold chosen for one rule says nothing about another.
+        own = info.threshold if rule == info.rule else None
+        evaluations[rule] = tally.evaluation(f"{info.name} {rule}", **_options(arguments, own, info.name))
+    _keep(path, evaluations, dataset, arguments)
+    return list(evaluations.values())
+
+
+def _options(arguments: argparse.Namespace, own: float | None, run_name: str) -> dict:
+    given = arguments.threshold is not None
+    return {
+        "thresholds": arguments.thresholds,
+        "threshold": arguments.threshold if given else own,
+        "threshold_from": "given" if given else f"of {run_name}",
+        "resamples": arguments.bootstrap,
+    }
+
+
+def _keep(path: Path, evaluations: dict[str, Evaluation], dataset: Dataset, arguments: argparse.Namespace) -> None:
+    """Write what ``--keep-threshold`` and ``--keep-scores`` ask for into the run's record."""
+    from recam_core.atomic_write import write_json
+    from recam_core.checkpoint.run_folder import INFO_FILE, read_info
+
+    if not (arguments.keep_threshold or arguments.keep_scores):
+        return
+    info = read_info(path)
+    if arguments.keep_threshold:
+        if info.rule not in evaluations:
+            raise UserError(f"--keep-threshold is for the run's own rule, {info.rule}, which was not scored.")
+        info.threshold = evaluations[info.rule].best.threshold
+    if arguments.keep_scores:
+        kept = info.scores.setdefault(dataset.spec.rpartition("@")[2] or dataset.spec, {})
+        for rule, evaluation in evaluations.items():
+            report = evaluation.to_json()
+            kept[rule] = {
+                "pictures": report["pictures"],
+                "data": dataset.spec,
+                "scales": list(arguments.scales),
+                "mirror": not arguments.no_mirror,
+                "labels": arguments.labels,
+                **{key: _without_confusion(report[key]) for key in ("best", "fixed")},
+            }
+    write_json(path / INFO_FILE, asdict(info))
+
+
+def _without_confusion(scores: dict | None) -> dict | None:
+    """A record for reading; the whole matrix is what ``--json`` is for."""
+    return None if scores is None else {name: value for name, value in scores.items() if name != "confusion"}
+
+
+def _write_parts(path: Path | None, evaluations: list[Evaluation]) -> None:
+    """One file for one method; for several, the method's name goes before the suffix."""
+    if path is None:
+        return
+    for evaluation in evaluations:
+        target = path
+        if len(evaluations) > 1:
+            name = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in evaluation.name)
+            target = path.with_name(f"{path.stem}-{name}{path.suffix or '.npz'}")
+        evaluation.counts.save(target)
+        print(f"Per-picture counts written to {target}.")

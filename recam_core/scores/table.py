@@ -1,0 +1,115 @@
+"""Scores of several methods as a table for people."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from recam_core.errors import UserError
+from recam_core.scores.evaluate import Evaluation
+from recam_core.scores.scores import Scores
+
+
+def check_comparable(evaluations: Sequence[Evaluation]) -> None:
+    """Make sure that figures that stand side by side are of the same pictures.
+
+    Raises:
+        UserError: two of them were scored on different pictures.
+    """
+    first = evaluations[0]
+    for other in evaluations[1:]:
+        apart = set(first.counts.ids) ^ set(other.counts.ids)
+        if apart:
+            raise UserError(
+                f"{first.name} and {other.name} were scored on different pictures ({len(apart)} are in one of them "
+                f"only, such as {min(apart)!r}); make both stores from the same data."
+            )
+
+
+def summary_table(evaluations: Sequence[Evaluation]) -> str:
+    """One row a method (two where a threshold of its own comes besides the best one), all figures in percent.
+
+    Raises:
+        UserError: the methods were scored on different pictures.
+    """
+    check_comparable(evaluations)
+    rows = [["", "mIoU", "", "threshold", "FP", "FN", "wrong class", "lost"]]
+    first = evaluations[0]
+    for evaluation in evaluations:
+        difference = "" if evaluation is first else f"{100 * (evaluation.best.miou - first.best.miou):+.2f}"
+        rows.append(_row(evaluation.name, evaluation.best, difference, "best here"))
+        if evaluation.fixed is not None:
+            difference = ""
+            if evaluation is not first and first.fixed is not None:
+                difference = f"{100 * (evaluation.fixed.miou - first.fixed.miou):+.2f}"
+            rows.append(_row("", evaluation.fixed, difference, evaluation.fixed_from))
+        if evaluation.interval is not None:
+            low, high = evaluation.interval
+            of = "best" if evaluation.fixed is None else "fixed"
+            rows.append([f"  95% interval ({of})", f"{100 * low:.2f} - {100 * high:.2f}"])
+    return "\n".join([_aligned(rows), "", _legend(first)])
+
+
+def class_table(evaluations: Sequence[Evaluation], fixed: bool = False) -> str:
+    """IoU of each class (rows) by each method (columns), in percent, with the most frequent confusion of the last."""
+    chosen = [(e.fixed if fixed and e.fixed is not None else e.best) for e in evaluations]
+    rows = [["IoU per class", *(evaluation.name for evaluation in evaluations), "most often taken for (last column)"]]
+    names = evaluations[0].scored_names
+    for position, name in enumerate(names):
+        row = [name, *(_percent(scores.iou[position]) for scores in chosen)]
+        rows.append([*row, _confused_with(evaluations[-1], chosen[-1], position)])
+    return _aligned(rows)
+
+
+def _confused_with(evaluation: Evaluation, scores: Scores, position: int) -> str:
+    """The class that most pixels of a class were given to, and their share."""
+    offset = 0 if scores.has_background else 1
+    row = scores.confusion[position + offset].astype(float)
+    whole = row.sum()
+    row[position + offset] = 0
+    if not row.any():
+        return ""
+    place = int(row.argmax())
+    name = ("background" if scores.has_background else "unlabelled", *evaluation.counts.classes.names)[place]
+    return f"{name} ({_percent(row[place] / whole)}%)"
+
+
+def _row(name: str, scores: Scores, difference: str, origin: str) -> list[str]:
+    threshold = "none (arg-max)" if scores.threshold is None else f"{scores.threshold:.2f} {origin}"
+    rates = (
+        scores.mean_false_positive_rate,
+        scores.mean_false_negative_rate,
+        scores.wrong_class,
+        scores.lost_to_background,
+    )
+    return [name, _percent(scores.miou, 2), difference, threshold, *(_percent(rate) for rate in rates)]
+
+
+def _legend(evaluation: Evaluation) -> str:
+    lost = "left to the background" if evaluation.counts.classes.has_background else "left unlabelled"
+    return (
+        "In percent. FP: FP / (FP + TN) and FN: FN / (FN + TP), means over the classes without the background.\n"
+        f"Of the pixels that show a class - wrong class: given to another class; lost: {lost}."
+    )
+
+
+def _percent(value: float, digits: int = 1) -> str:
+    return "-" if np.isnan(value) else f"{100 * value:.{digits}f}"
+
+
+def _aligned(rows: list[list[str]]) -> str:
+    """Columns as wide as their widest cell; numbers to the right, words to the left."""
+    columns = max(len(row) for row in rows)
+    # A line with less cells (an interval) is a remark: it does not widen the columns.
+    widths = [max(len(row[k]) for row in rows if len(row) == columns) for k in range(columns)]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if k == 0 or not _is_number(cell) else cell.rjust(width)
+            for k, (cell, width) in enumerate(zip(row, widths, strict=False))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def _is_number(cell: str) -> bool:
+    return bool(cell) and (cell == "-" or cell.replace(".", "").strip("+-").isdigit())
