@@ -148,6 +148,8 @@ def _is_network(error: OSError) -> bool:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, urllib.error.HTTPError):
+        return f"the server answered {error.code}, {error.reason}"
     reason = getattr(error, "reason", None) or error
     return "it took too long to answer" if isinstance(reason, TimeoutError) else str(reason) or type(reason).__name__
 

@@ -106,7 +106,7 @@ def read_photo(
     except PhotoError:
         raise
     except Exception as error:  # a decoder fed with damaged or hostile bytes may raise anything at all
-        raise PhotoError(name, _why(error)) from error
+        raise PhotoError(name, damage(error)) from error
     return Photo(np.ascontiguousarray(pixels), tuple(notes))
 
 
@@ -168,7 +168,7 @@ def _open(data: bytes, name: str, limits: PhotoLimits) -> Image.Image:
             f"it has more than {limits.max_pixels / 1e6:g} million pixels; scale it down.",
         ) from error
     except Exception as error:  # as above: header parsers, too, raise anything on hostile bytes
-        raise PhotoError(name, _why(error)) from error
+        raise PhotoError(name, damage(error)) from error
     width, height = image.size
     if min(width, height) < limits.min_side:
         raise PhotoError(
@@ -188,8 +188,9 @@ def _open(data: bytes, name: str, limits: PhotoLimits) -> Image.Image:
     return image
 
 
-def _why(error: Exception) -> str:
-    text = str(error)
+def damage(error: Exception) -> str:
+    """The sentence for whatever a decoder raised."""
+    text = "" if isinstance(error, UnidentifiedImageError) else str(error)
     if "truncated" in text.lower() or isinstance(error, EOFError):
         return "the file is truncated (its end is missing); copy or save it again."
     if isinstance(error, MemoryError):

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from recam_core.atomic_write import replacing_file
-from recam_core.data.image_io import DATASET_LIMITS, PhotoError, PhotoLimits
+from recam_core.data.image_io import DATASET_LIMITS, PhotoError, PhotoLimits, damage
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _PALETTE = 0, 3
@@ -62,12 +62,7 @@ def read_mask(
     except MaskError:
         raise
     except Exception as error:  # a decoder fed with damaged or hostile bytes may raise anything at all
-        if "truncated" in str(error).lower():
-            raise MaskError(
-                name,
-                "the file is truncated (its end is missing); copy or save it again.",
-            ) from error
-        raise MaskError(name, f"the image data are damaged ({error or type(error).__name__}).") from error
+        raise MaskError(name, damage(error)) from error
     values = np.asarray(image).astype(np.uint8)
     if colour == _GREY and depth in (2, 4):
         values //= 255 // (2**depth - 1)

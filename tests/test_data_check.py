@@ -1,0 +1,164 @@
+"""``data check``, ``data info`` and ``data export``, as functions and as commands."""
+
+import argparse
+import json
+
+import numpy as np
+import pytest
+
+from data_layouts import folder, halves, voc, write_grey_mask, write_list, write_photo, write_xml
+from recam_core.cli import data as cli
+from recam_core.data.check import check_dataset, listing_faults
+from recam_core.data.export import export_folder
+from recam_core.data.spec import open_dataset
+from recam_core.data.summary import summarise
+from recam_core.errors import UserError
+from recam_core.progress import Cancelled
+
+
+def run(*arguments):
+    parser = argparse.ArgumentParser()
+    cli.add_parser(parser.add_subparsers())
+    args = parser.parse_args(["data", *map(str, arguments)])
+    return args.run(args)
+
+
+def test_a_sound_set(tmp_path, capsys):
+    folder(tmp_path / "set")
+    assert run("check", f"folder:{tmp_path / 'set'}", "--json", tmp_path / "out" / "report.json") == 0
+    text = capsys.readouterr().out
+    assert "No fault found." in text
+    assert "3 pictures, with masks" in text
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["faults"] == []
+    assert report["pictures"] == 3
+    assert report["pictures_per_class"] == {"red": 0, "blue": 3}
+
+
+def test_each_fault_is_listed_with_its_file(tmp_path, capsys):
+    root = folder(tmp_path / "set", ids=list("abcde"))
+    (root / "images" / "a.png").write_bytes(b"text")
+    write_grey_mask(root / "masks" / "b.png", halves(0, 9))
+    write_grey_mask(root / "masks" / "c.png", halves(0, 1, 10, 10))
+    (root / "masks" / "d.png").unlink()
+    write_list(root / "splits" / "mine.txt", [*"abcde", "e", "nobody"])
+    assert run("check", f"folder:{root}@mine", "--json", tmp_path / "report.json") == 1
+    text = capsys.readouterr().out
+    expected = [
+        ("a.png", "not an image"),
+        ("b.png", "out of range"),
+        ("c.png", "size mismatch"),
+        ("d.png", "without a label"),
+        ("mine.txt", "duplicate id"),
+        ("mine.txt", "unknown id"),
+    ]
+    lines = [line for line in text.splitlines() if ".png: " in line or ".txt: " in line]
+    assert len(lines) == len(expected)
+    for line, (name, words) in zip(lines, expected, strict=True):
+        assert name in line
+        assert words in line
+    assert "6 faults found." in text
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert [fault["message"] for fault in report["faults"]] == [line.split(": ", 1)[1] for line in lines]
+    # Pictures with a readable label are counted: a (its mask is sound), c and e.
+    assert report["pictures_per_class"] == {"red": 1, "blue": 2}
+
+
+def test_the_cheap_check_reports_its_progress_and_can_be_cancelled(tmp_path):
+    dataset = open_dataset(f"folder:{folder(tmp_path)}")
+    seen = []
+    assert listing_faults(dataset, lambda done, total, note: seen.append((done, total))) == []
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+    def cancel(done, total, note):
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        check_dataset(dataset, cancel)
+
+
+def test_notes_are_printed(tmp_path, capsys):
+    root = folder(tmp_path)
+    write_grey_mask(root / "masks" / "z.png", halves(0, 1))
+    assert run("check", f"folder:{root}") == 0
+    assert "1 masks have no picture" in capsys.readouterr().out
+
+
+def test_summary(tmp_path, capsys):
+    root = voc(tmp_path, ids=list("abcd"), xml=True)
+    write_photo(root / "JPEGImages" / "d.jpg", height=48, width=64)
+    write_xml(root / "Annotations" / "c.xml", ["cat"])
+    write_xml(root / "Annotations" / "d.xml", ["unicorn"])
+    summary = summarise(open_dataset(f"voc:{tmp_path}@train"))
+    assert (summary.pictures, summary.broken) == (4, 1)
+    assert summary.pictures_per_class["cat"] == 3
+    assert summary.pictures_per_class["dog"] == 2
+    assert summary.classes_per_picture == pytest.approx(5 / 3)
+    assert summary.pairs == [("cat", "dog", 2, 1.0)]
+    assert summary.sizes == {"smallest": (24, 32), "median": (24, 32), "largest": (48, 64)}
+    assert run("info", f"voc:{tmp_path}@train", "--json", tmp_path / "info.json") == 0
+    text = capsys.readouterr().out
+    assert "cat + dog" in text
+    assert "largest width x height: 64 x 48" in text
+    assert json.loads((tmp_path / "info.json").read_text())["classes_per_picture"] == pytest.approx(5 / 3)
+
+
+@pytest.mark.parametrize("background", [True, False])
+def test_export_and_open_again(tmp_path, background):
+    root = folder(tmp_path / "original")
+    if not background:
+        for identifier in "abc":
+            write_grey_mask(root / "masks" / f"{identifier}.png", halves(255, 2))
+        write_list(root / "classes.txt", ["red", "blue"])
+    write_list(root / "splits" / "mine.txt", ["c", "a"])
+    original = open_dataset(f"folder:{root}@mine")
+    assert run("export", original.spec, "--to", tmp_path / "copy") == 0
+    copy = open_dataset(f"folder:{tmp_path / 'copy'}@mine")
+    assert list(copy.ids) == ["c", "a"]
+    assert copy.classes == original.classes
+    for index in range(2):
+        one, other = original.load(index), copy.load(index)
+        assert np.array_equal(one.image, other.image)
+        assert np.array_equal(one.mask, other.mask)
+        assert np.array_equal(one.labels, other.labels)
+    assert list(copy.faults()) == []
+
+
+def test_export_of_pictures_without_masks_and_of_the_first_few(tmp_path):
+    voc(tmp_path / "original", xml=True, masks=False)
+    dataset = open_dataset(f"voc:{tmp_path / 'original'}@train")
+    assert export_folder(dataset, tmp_path / "copy", count=2) == 2
+    copy = open_dataset(f"folder:{tmp_path / 'copy'}")
+    assert len(copy) == 2
+    assert not copy.has_masks
+    assert np.array_equal(copy.labels(0), dataset.labels(0))
+
+
+def test_export_never_overwrites_and_leaves_no_half(tmp_path):
+    root = folder(tmp_path / "original")
+    dataset = open_dataset(f"folder:{root}")
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "precious.txt").write_text("mine")
+    with pytest.raises(UserError, match="already holds"):
+        export_folder(dataset, tmp_path / "used")
+    with pytest.raises(UserError, match="already holds"):
+        export_folder(dataset, root / "classes.txt")
+    with pytest.raises(UserError, match="At least one"):
+        export_folder(dataset, tmp_path / "copy", count=0)
+    write_grey_mask(root / "masks" / "c.png", halves(0, 9))
+    with pytest.raises(UserError, match="out of range"):
+        export_folder(dataset, tmp_path / "copy")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["original", "used"]
+
+
+def test_download_command_names_what_there_is(capsys):
+    with pytest.raises(SystemExit):
+        run("download", "imagenet", "--to", "somewhere")
+    assert "voc2012" in capsys.readouterr().err
+
+
+def test_download_command(tmp_path, monkeypatch, capsys):
+    folder = voc(tmp_path)
+    monkeypatch.setattr(cli, "download", lambda source, to, progress: folder)
+    assert run("download", "voc2012", "--to", tmp_path) == 0
+    assert f"voc:{tmp_path}@train" in capsys.readouterr().out
