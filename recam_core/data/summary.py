@@ -10,6 +10,8 @@ from recam_core.progress import ProgressFn, silent
 
 #: Sizes are taken from so many pictures, spread evenly; reading 80,000 headers would take minutes.
 SIZES_LOOKED_AT = 200
+#: The same for data sets that have no headers to read, where each picture has to be made.
+PICTURES_LOOKED_AT = 20
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ def _companions(
 
 def _sizes(dataset: Dataset) -> dict[str, tuple[int, int]]:
     from_header = getattr(dataset, "size", None)
-    chosen = np.unique(np.linspace(0, len(dataset) - 1, min(SIZES_LOOKED_AT, len(dataset))).round().astype(int))
+    count = min(SIZES_LOOKED_AT if from_header else PICTURES_LOOKED_AT, len(dataset))
+    chosen = np.unique(np.linspace(0, len(dataset) - 1, count).round().astype(int))
     sizes = []
     for index in chosen:
         try:
