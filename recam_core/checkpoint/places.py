@@ -1,0 +1,27 @@
+"""Where runs lie: those that ship with the project, and the user's own."""
+
+import os
+from pathlib import Path
+
+from recam_core.checkpoint.run_folder import INFO_FILE
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def shipped_folder() -> Path:
+    """The folder of the shipped checkpoints, ``FAMILY/METHOD`` in it; ``RECAM_ASSETS`` names another assets folder."""
+    return Path(os.environ.get("RECAM_ASSETS") or ROOT / "assets") / "checkpoints"
+
+
+def runs_folder() -> Path:
+    """The folder of the user's own runs; the environment variable ``RECAM_RUNS`` names another one."""
+    return Path(os.environ.get("RECAM_RUNS") or ROOT / "runs")
+
+
+def run_folders(folder: str | Path, depth: int = 2) -> list[Path]:
+    """The run folders at most ``depth`` levels inside ``folder``, or the folder itself if it is a run; sorted."""
+    folder = Path(folder)
+    patterns = ["/".join(["*"] * level + [INFO_FILE]) for level in range(depth + 1)]
+    found = {record.parent for pattern in patterns for record in folder.glob(pattern)}
+    # A name with a leading dot is a folder that is just being written.
+    return sorted(path for path in found if not path.name.startswith("."))
