@@ -177,7 +177,10 @@ def _keep(path: Path, evaluations: dict[str, Evaluation], dataset: Dataset, argu
         kept = info.scores.setdefault(dataset.spec.rpartition("@")[2] or dataset.spec, {})
         for rule, evaluation in evaluations.items():
             report = evaluation.to_json()
+            headline = evaluation.fixed or evaluation.best
             kept[rule] = {
+                "miou": headline.miou,
+                "threshold": headline.threshold,
                 "pictures": report["pictures"],
                 "data": dataset.spec,
                 "scales": list(arguments.scales),
