@@ -55,6 +55,8 @@ class CamNetwork(nn.Module):
 
     def preprocess(self, images: np.ndarray | Tensor) -> Tensor:
         """uint8 RGB images, H x W x 3 or B x H x W x 3, to a normalised B x 3 x H x W float tensor on its device."""
+        if isinstance(images, np.ndarray) and not images.flags.writeable:
+            images = images.copy()  # loaders hand out read-only pictures, which torch warns about
         images = torch.as_tensor(images, device=self.fc1.device)
         if images.dim() == 3:
             images = images[None]
