@@ -262,3 +262,18 @@ def test_different_class_lists_are_named():
     with pytest.raises(UserError, match="A has a background class and B has none"):
         check_classes(ClassList(("cat",)), ClassList(("cat",), False), "A", "B")
     check_classes(ClassList(("cat",)), ClassList(("cat",)), "A", "B")
+
+
+@pytest.mark.parametrize("has_background", [True, False])
+def test_few_and_many_classes_are_counted_alike(has_background):
+    """The histogram of a picture is laid out otherwise for long class lists; the counts are the same."""
+    rng = np.random.default_rng(4)
+    winner, level = rng.integers(0, K + 1, (2, 30, 40)).astype(np.uint8)
+    level *= 50
+    mask = rng.choice([0, 1, 2, K, VOID], (30, 40)).astype(np.uint8)
+    few = count_pixels(winner, level, mask, ClassList(NAMES, has_background))
+    many = count_pixels(winner, level, mask, ClassList(tuple(f"c{k}" for k in range(80)), has_background))
+    for name in ("truth", "winner", "level", "count"):
+        assert np.array_equal(getattr(few, name), getattr(many, name))
+    counted = mask != VOID if has_background else (mask != VOID) & (mask != 0)
+    assert few.count.sum() == counted.sum()

@@ -99,17 +99,19 @@ def _percent(value: float, digits: int = 1) -> str:
 def _aligned(rows: list[list[str]]) -> str:
     """Columns as wide as their widest cell; numbers to the right, words to the left."""
     columns = max(len(row) for row in rows)
-    # A line with less cells (an interval) is a remark: it does not widen the columns.
+    # A line with fewer cells (an interval) is a remark: it does not widen the columns.
     widths = [max(len(row[k]) for row in rows if len(row) == columns) for k in range(columns)]
+    body = [row for row in rows[1:] if len(row) == columns]
+    numeric = [k > 0 and all(_is_number(row[k]) or not row[k] for row in body) for k in range(columns)]
     lines = []
     for row in rows:
         cells = [
-            cell.ljust(width) if k == 0 or not _is_number(cell) else cell.rjust(width)
-            for k, (cell, width) in enumerate(zip(row, widths, strict=False))
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(row, widths, numeric, strict=False)
         ]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
 
 
 def _is_number(cell: str) -> bool:
-    return bool(cell) and (cell == "-" or cell.replace(".", "").strip("+-").isdigit())
+    return cell == "-" or cell.replace(".", "").strip("+-").isdigit()
