@@ -1,5 +1,7 @@
 """Where a seed mask is right, and which of the two faults of a CAM each wrong pixel shows."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from recam_core.data.sample import BACKGROUND, VOID
@@ -58,11 +60,17 @@ ALL_ERRORS: tuple[Mark, ...] = (
 
 
 def error_marks(class_index: int | None, has_background: bool) -> tuple[Mark, ...]:
-    """The legend of :func:`error_codes` for one class, or for all (None); without a background, without its faults."""
+    """The legend of :func:`error_codes` for one class, or for all (None); without a background, in other words."""
     marks = ALL_ERRORS if class_index is None else CLASS_ERRORS
     if has_background:
         return marks
-    return tuple(mark for mark in marks if mark.code != FALSE_ON_BACKGROUND)
+    unlabelled = replace(
+        CLASS_ERRORS[3],
+        name="left unlabelled",
+        meaning="False negative: the class is here, but the activation is not above the threshold.",
+    )
+    kept = [mark for mark in marks if mark.code != FALSE_ON_BACKGROUND]
+    return tuple(unlabelled if mark.code == LOST_TO_BACKGROUND else mark for mark in kept)
 
 
 def error_codes(seeds: np.ndarray, mask: np.ndarray, class_index: int | None = None) -> np.ndarray:

@@ -1,0 +1,112 @@
+"""Which runs there are, grouped into families that can be compared: those that know the same classes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from app.settings import METHOD_TITLES, checkpoints_folder, runs_folder
+from recam_core.checkpoint.run_folder import INFO_FILE, RunInfo, read_info
+from recam_core.data.sample import ClassList
+from recam_core.errors import UserError
+
+#: The shipped families: title, a line about them, and the pictures that the page opens with.
+SHIPPED = {
+    "scenes": ("Drawn scenes", "Pictures that the project draws, with exact masks.", "scenes@val"),
+    "photos": ("Photographs", "Everyday photographs. Upload one of your own, or look at the gallery.", "gallery"),
+}
+_ORDER = list(METHOD_TITLES)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run on disk, by its record; its weights are not read yet."""
+
+    path: Path
+    info: RunInfo
+    shipped: bool
+
+    @property
+    def key(self) -> str:
+        """Short and unique among the entries, for widgets and links."""
+        return f"{self.path.parent.name}/{self.path.name}" if self.shipped else f"run/{self.path.name}"
+
+    @property
+    def title(self) -> str:
+        """How the page calls it."""
+        return METHOD_TITLES[self.info.method] if self.shipped else self.info.name
+
+
+@dataclass(frozen=True)
+class Family:
+    """Runs with one list of classes, which can stand side by side."""
+
+    key: str
+    title: str
+    about: str
+    pictures: str
+    entries: tuple[Entry, ...]
+
+    @property
+    def classes(self) -> ClassList:
+        return self.entries[0].info.class_list
+
+    @property
+    def first_choice(self) -> tuple[Entry, ...]:
+        """The panes to begin with: what is shipped, or else the first three runs."""
+        shipped = tuple(entry for entry in self.entries if entry.shipped)
+        return shipped or self.entries[:3]
+
+    def by_method(self, method: str) -> Entry | None:
+        """The first run of a method, shipped ones before others."""
+        return next((entry for entry in self.entries if entry.info.method == method), None)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All families, and a sentence for each folder that could not be read."""
+
+    families: tuple[Family, ...]
+    faults: tuple[str, ...]
+
+
+@st.cache_data(max_entries=512, show_spinner=False)
+def _info(path: str, changed: int, size: int) -> RunInfo:
+    return read_info(path)
+
+
+def _entries(folder: Path, shipped: bool, faults: list[str]) -> Iterator[Entry]:
+    """The runs directly inside ``folder``; damaged ones become sentences."""
+    if not folder.is_dir():
+        return
+    for record in sorted(folder.glob(f"*/{INFO_FILE}")):
+        if record.parent.name.startswith("."):
+            continue  # a folder that is being written
+        try:
+            state = record.stat()
+            # Time and size stand for the content: a run that is written anew is read anew.
+            yield Entry(record.parent, _info(str(record.parent), state.st_mtime_ns, state.st_size), shipped)
+        except (UserError, OSError) as error:
+            faults.append(str(error))
+
+
+def read_catalogue() -> Catalogue:
+    """Look at the shipped checkpoints and at the user's runs."""
+    faults: list[str] = []
+    families: dict[ClassList, list[Entry]] = {}
+    names: dict[ClassList, tuple[str, str, str, str]] = {}
+    for key, (title, about, pictures) in SHIPPED.items():
+        entries = sorted(_entries(checkpoints_folder() / key, True, faults), key=lambda e: _ORDER.index(e.info.method))
+        for entry in entries:
+            names.setdefault(entry.info.class_list, (key, title, about, pictures))
+            families.setdefault(entry.info.class_list, []).append(entry)
+    for entry in _entries(runs_folder(), False, faults):
+        classes = entry.info.class_list
+        if classes not in names:
+            about = f"Runs of your own that know {len(classes)} classes."
+            names[classes] = (f"own-{len(names)}", f"Your runs: {entry.info.name}", about, entry.info.data)
+        families.setdefault(classes, []).append(entry)
+    return Catalogue(
+        tuple(Family(*names[classes], tuple(entries)) for classes, entries in families.items()), tuple(faults)
+    )

@@ -1,0 +1,47 @@
+"""Data sets, their thumbnails and labels, opened once and shared by all sessions."""
+
+import numpy as np
+import streamlit as st
+
+from recam_core.data.sample import BrokenItem, Dataset
+from recam_core.data.spec import open_dataset
+from recam_core.views.encode import data_url
+from recam_core.views.thumbnail import thumbnail
+
+#: A search by class reads the label of every picture; a larger set is searched in its first pictures only.
+SEARCHED = 20_000
+
+
+@st.cache_resource(max_entries=8, ttl="30m", show_spinner="Opening the pictures")
+def dataset(spec: str) -> Dataset:
+    """The data set of a specification. Raises UserError."""
+    return open_dataset(spec)
+
+
+@st.cache_data(max_entries=2000, ttl="30m", show_spinner=False)
+def _thumbnail(spec: str, index: int, picture_id: str) -> str:
+    return data_url(thumbnail(dataset(spec).load(index).image), "jpeg")
+
+
+def thumbnail_url(spec: str, index: int) -> str | None:
+    """A thumbnail as a data address; None for a picture that is broken (choosing it says why)."""
+    try:
+        return _thumbnail(spec, index, dataset(spec).ids[index])
+    except BrokenItem:
+        return None
+
+
+def labels_of(spec: str, index: int) -> np.ndarray:
+    """K bools; none set for a broken picture."""
+    found = dataset(spec)
+    try:
+        return found.labels(index)
+    except BrokenItem:
+        return np.zeros(len(found.classes), dtype=bool)
+
+
+@st.cache_data(max_entries=8, ttl="30m", show_spinner="Reading the labels of the pictures")
+def label_rows(spec: str) -> np.ndarray:
+    """N x K bool: the labels of the set, for searching."""
+    count = min(len(dataset(spec)), SEARCHED)
+    return np.array([labels_of(spec, index) for index in range(count)])

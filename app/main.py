@@ -1,0 +1,36 @@
+"""The app: ``streamlit run app/main.py``. Each page is a file in ``app/pages``."""
+
+import sys
+from pathlib import Path
+
+import streamlit as st
+
+# Streamlit puts this file's folder on the path; the packages ``app`` and ``recam_core`` are one above.
+ROOT = str(Path(__file__).resolve().parent.parent)
+if ROOT not in sys.path:
+    sys.path.insert(0, ROOT)
+
+from app import style  # noqa: E402
+from app.guard import sentences  # noqa: E402
+from app.models import device_words  # noqa: E402
+from app.pages import about, explore, results  # noqa: E402
+
+
+def main() -> None:
+    """Draw what all pages share, then the chosen page."""
+    st.set_page_config(page_title="ReCAM Lab", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
+    style.apply()
+    page = st.navigation(
+        [
+            st.Page(explore.main, title="Explore", icon=":material/compare:", url_path="explore", default=True),
+            st.Page(results.main, title="Results", icon=":material/leaderboard:", url_path="results"),
+            st.Page(about.main, title="About the method", icon=":material/menu_book:", url_path="about"),
+        ],
+        position="top",
+    )
+    page.run()
+    with st.sidebar, sentences():
+        st.caption(f":material/memory: Computing on **{device_words()}**")
+
+
+main()

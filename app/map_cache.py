@@ -1,0 +1,72 @@
+"""Maps and what is read off them, kept between reruns: moving a slider runs no network."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+
+from app.methods import Method
+from app.pictures import Picture
+from recam_core.maps.activation_maps import ActivationMaps, full_size, winner_and_level
+from recam_core.maps.inference import (
+    class_probabilities,
+    maps_from_features,
+    picture_features,
+    predicted_classes,
+)
+
+
+@dataclass(frozen=True)
+class Inference:
+    """How a picture goes through the network."""
+
+    scales: tuple[float, ...] = (1.0,)
+    mirror: bool = True
+
+
+@st.cache_data(max_entries=400, show_spinner=False)
+def _maps(
+    weights: str, picture: str, classes: tuple[int, ...], how: Inference, _method: Method, _image: np.ndarray
+) -> ActivationMaps:
+    with _method.shared.lock:
+        features = picture_features(_method.shared.run.network, _image, how.scales, how.mirror)
+        return maps_from_features(features, _method.weight, classes)
+
+
+@st.cache_data(max_entries=100, show_spinner=False)
+def _reading(
+    weights: str, picture: str, classes: tuple[int, ...], how: Inference, _maps: ActivationMaps
+) -> tuple[np.ndarray, np.ndarray]:
+    return winner_and_level(_maps)
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def _prediction(weights: str, picture: str, _method: Method, _image: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
+    with _method.shared.lock:
+        features = picture_features(_method.shared.run.network, _image)
+    found = predicted_classes(features, _method.softmax)
+    return class_probabilities(features, _method.softmax), tuple(found.tolist())
+
+
+def maps_of(method: Method, picture: Picture, classes: tuple[int, ...], how: Inference) -> ActivationMaps:
+    """The maps of the classes; computed once for a method's weights, a picture's pixels and the settings."""
+    return _maps(method.weights_key, picture.key, classes, how, method, picture.image)
+
+
+def reading_of(
+    method: Method, picture: Picture, classes: tuple[int, ...], how: Inference
+) -> tuple[np.ndarray, np.ndarray]:
+    """Winner and level (both H x W uint8) of the maps; see ``winner_and_level``."""
+    maps = maps_of(method, picture, classes, how)
+    return _reading(method.weights_key, picture.key, classes, how, maps)
+
+
+def plane_of(maps: ActivationMaps, class_index: int) -> np.ndarray:
+    """H x W uint8: the activations of one class at the size of the picture."""
+    chosen = maps.classes == class_index
+    return full_size(ActivationMaps(maps.id, maps.size, maps.classes[chosen], maps.activations[chosen]))[0]
+
+
+def prediction_of(method: Method, picture: Picture) -> tuple[np.ndarray, tuple[int, ...]]:
+    """K class probabilities, and the classes that count as seen."""
+    return _prediction(method.weights_key, picture.key, method, picture.image)

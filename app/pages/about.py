@@ -1,0 +1,119 @@
+"""About the method: what the lab shows, in a page."""
+
+import numpy as np
+import streamlit as st
+
+from app.settings import PAPER_URL
+from recam_core.method.gradients import two_class_gradients
+
+#: Figures of the paper; none was measured here.
+_PUBLISHED = [
+    {"": "Seeds, CAM → ReCAM (mIoU on train)", "VOC 2012": "48.8 → 54.8", "MS COCO 2014": "33.1 → 34.6"},
+    {"": "Pseudo masks after IRN, CAM → ReCAM", "VOC 2012": "66.3 → 70.9", "MS COCO 2014": "42.4 → 44.1"},
+    {"": "DeepLabV2 on the pseudo masks", "VOC 2012": "val 68.5, test 68.4", "MS COCO 2014": "val 45.0"},
+    {"": "UperNet-Swin on the pseudo masks", "VOC 2012": "val 71.8, test 72.2", "MS COCO 2014": "–"},
+]
+
+
+def main() -> None:
+    """Draw the page."""
+    st.title("About the method")
+    text, _ = st.columns([3, 1])
+    with text:
+        _problem()
+        _method()
+        _gradients()
+        _published()
+
+
+def _problem() -> None:
+    st.markdown(
+        """
+A network that was only ever told *which* classes a picture shows can still be asked *where* they are: its **class
+activation map** (CAM) says how much each place speaks for a class. Cut at a threshold, maps become **seeds** for
+learning segmentation without a single outlined object. Seeds have two faults, and this lab exists to look at them:
+
+- **false positives**: places that light up for a class, but belong to another one, often one that it is confused with;
+- **false negatives**: places of the object that stay dark, because recognising it never needed them.
+"""
+    )
+    st.markdown("A CAM weighs the features $f(x)$ by the classifier's weights $w_k$, and is divided by its maximum:")
+    st.latex(r"\mathrm{CAM}_k = \frac{\mathrm{ReLU}(w_k \cdot f(x))}{\max \mathrm{ReLU}(w_k \cdot f(x))}")
+
+
+def _method() -> None:
+    st.subheader("From BCE to ReCAM")
+    st.markdown(
+        r"""
+The classifier FC1 is usually trained by binary cross-entropy (BCE), a yes-or-no question for each class by itself.
+Nothing in it makes two classes compete for the same features. Softmax cross-entropy (SCE) does, but asks for a single
+right answer, which a picture of a cow *and* a sheep does not have.
+
+ReCAM makes single answers out of such a picture: it masks the features by the CAM of one present class at a time,
+"""
+    )
+    st.latex(r"f_k(x) = M_k \odot f(x), \qquad M_k = \mathrm{CAM}_k,")
+    st.markdown(
+        "so that what is left belongs to one class. A second classifier FC2, with weights $w'$, is trained on these by "
+        "SCE, while FC1 goes on with BCE:"
+    )
+    st.latex(
+        r"\mathcal{L} = \mathcal{L}_{bce}\big(\mathrm{FC1}(\mathrm{GAP}\,f(x)),\, y\big) + \lambda \cdot "
+        r"\frac{1}{|\mathcal{P}|} \sum_{k \in \mathcal{P}} -\log \mathrm{softmax}\big(\mathrm{FC2}(\mathrm{GAP}\,"
+        r"f_k(x))\big)_k"
+    )
+    st.markdown(
+        r"""
+with $\mathcal{P}$ the present classes. The map is then made from both classifiers: an **extraction rule** turns $w$ and
+$w'$ into $w''$. The paper takes the product $w \odot w'$; this lab adds $w \odot \mathrm{ReLU}(w')$, because in a plain
+product two negative weights make a positive one.
+
+**SCE-CAM**, the middle pane, is the simple alternative: one classifier, trained by SCE with the answer spread evenly
+over the present classes.
+"""
+    )
+
+
+def _gradients() -> None:
+    st.subheader("Why softmax separates what BCE leaves close")
+    st.markdown(
+        r"""
+Take a present class $p$ and an absent class $q$ that resembles it. The curves show how strongly each loss pulls at the
+two logits. Under BCE the pull on a class depends on its own logit alone, $\sigma(z_k) - y_k$: once $z_p$ is high
+enough the pull up is gone, however close $z_q$ is. Under SCE it depends on the distance alone,
+$\mathrm{softmax}(z)_k - y_k$: while $q$ stays near $p$, both are pulled, apart.
+"""
+    )
+    total = st.slider(
+        "z_p + z_q: how strongly the picture speaks for both",
+        -8.0,
+        8.0,
+        4.0,
+        0.5,
+        key="total",
+        help="Move it: the BCE curves slide away, those of SCE stay.",
+    )
+    difference = np.linspace(-8, 8, 161)
+    bce, sce = two_class_gradients(difference, total)
+    for column, title, (on_p, on_q) in zip(st.columns(2), ("BCE", "SCE"), (bce, sce), strict=True):
+        with column:
+            st.markdown(f"**{title}**")
+            st.line_chart(
+                {"z_p − z_q": difference, "on z_p (present)": on_p, "on z_q (absent)": on_q},
+                x="z_p − z_q",
+                y=["on z_p (present)", "on z_q (absent)"],
+                x_label="z_p − z_q",
+                y_label="gradient",
+                height=260,
+                alt=f"Gradients of {title} on the logits of a present and an absent class",
+            )
+
+
+def _published() -> None:
+    st.subheader("Published figures")
+    st.markdown(
+        f"From the paper: Chen, Wang, Wu, Hua, Zhang, Sun, *Class Re-Activation Maps for Weakly-Supervised Semantic "
+        f"Segmentation*, CVPR 2022, [arXiv 2203.00962]({PAPER_URL}). **None of these was measured here**; they are of "
+        "other data than this lab's own figures, which stand under *Results*."
+    )
+    st.table(_PUBLISHED)

@@ -1,0 +1,194 @@
+"""Explore: BCE-CAM, SCE-CAM and ReCAM of one picture, side by side."""
+
+import numpy as np
+import streamlit as st
+
+from app.catalogue import Catalogue, Entry, Family, read_catalogue
+from app.controls import view_controls
+from app.guard import sentences
+from app.links import keep, kept
+from app.map_cache import Inference, prediction_of
+from app.methods import Method, method_of_entry
+from app.panes import compute, draw_panes
+from app.picker import pick_picture
+from app.pictures import Picture
+from app.retrain_panel import fourth_pane, retrain_panel
+from recam_core.maps.inference import PAPER_SCALES, QUICK_SCALES
+from recam_core.method.extraction import RULES
+from recam_core.views.encode import encode
+from recam_core.views.enlarge import enlarge_codes, enlarge_photo, screen_factor
+from recam_core.views.seed_overlay import seed_overlay
+
+#: More panes than this leave none of them enough room.
+MOST_PANES = 6
+_AS_TRAINED = "as trained"
+_EMPTY = """
+There are no checkpoints to look at yet. The shipped ones belong in `assets/checkpoints`; your own are made by
+
+```
+python -m recam_core train bce --data scenes@train --val scenes@val --preset small --out runs/bce
+python -m recam_core train recam --data scenes@train --val scenes@val --preset small --init runs/bce --out runs/recam
+```
+"""
+
+
+def main() -> None:
+    """Draw the page."""
+    catalogue = read_catalogue()
+    if not catalogue.families:
+        st.info(_EMPTY, icon=":material/inventory_2:")
+        _faults(catalogue)
+        return
+    picture = None
+    with st.sidebar:
+        family = _choose_family(catalogue)
+        with sentences():
+            picture = pick_picture(family)
+        entries, rule, how = _settings(family)
+    if picture is None:
+        st.info(
+            "Choose a photo of your own in the sidebar, and its maps appear here.",
+            icon=":material/add_photo_alternate:",
+        )
+    else:
+        with sentences():
+            _look(family, picture, entries, rule, how)
+    _faults(catalogue)
+
+
+def _choose_family(catalogue: Catalogue) -> Family:
+    families = {family.key: family for family in catalogue.families}
+    wanted = kept("family", next(iter(families)))
+    key = st.selectbox(
+        "Checkpoints",
+        list(families),
+        index=list(families).index(wanted) if wanted in families else 0,
+        format_func=lambda key: families[key].title,
+        key="family_choice",
+        persist_state="session",
+        help="\n".join(f"- **{family.title}**: {family.about}" for family in catalogue.families),
+    )
+    keep("family", key, next(iter(families)))
+    return families[key]
+
+
+def _settings(family: Family) -> tuple[list[Entry], str | None, Inference]:
+    """Which runs are shown, and how their maps are made."""
+    by_key = {entry.key: entry for entry in family.entries}
+    _add_kept_run(family, by_key)
+    with st.expander("Methods and maps"):
+        chosen = st.multiselect(
+            "Panes",
+            list(by_key),
+            default=[entry.key for entry in family.first_choice],
+            format_func=lambda key: by_key[key].title,
+            key=f"panes_{family.key}",
+            persist_state="session",
+            max_selections=MOST_PANES,
+            help="The shipped methods, and runs of yours that know the same classes.",
+        )
+        rule = st.selectbox(
+            "Extraction rule of ReCAM",
+            [_AS_TRAINED, *RULES],
+            key="rule",
+            persist_state="session",
+            format_func=lambda name: name.replace("_", " "),
+            help="How the weights w of FC1 and w' of FC2 become the weights of the map.\n"
+            + "\n".join(f"- **{name.replace('_', ' ')}**: {rule.meaning}" for name, rule in RULES.items()),
+        )
+        many = st.toggle(
+            "Four scales",
+            key="scales",
+            persist_state="session",
+            help=f"Sum the maps over the scales {', '.join(f'{scale:g}' for scale in PAPER_SCALES)}, as the paper "
+            "does, instead of scale 1 alone. Takes about seven times as long.",
+        )
+        mirror = st.toggle(
+            "Mirror image too",
+            value=True,
+            key="mirror",
+            persist_state="session",
+            help="Add the maps of the mirrored picture.",
+        )
+    how = Inference(PAPER_SCALES if many else QUICK_SCALES, mirror)
+    return [by_key[key] for key in chosen], None if rule == _AS_TRAINED else rule, how
+
+
+def _add_kept_run(family: Family, by_key: dict[str, Entry]) -> None:
+    """Put a run that was kept a moment ago among the chosen panes."""
+    key, added = st.session_state.get("add_pane", ("", ""))
+    if key == family.key and added in by_key:
+        del st.session_state["add_pane"]
+        chosen = st.session_state.get(f"panes_{family.key}", [entry.key for entry in family.first_choice])
+        st.session_state[f"panes_{family.key}"] = [*chosen[: MOST_PANES - 1], added]
+
+
+def _look(family: Family, picture: Picture, entries: list[Entry], rule: str | None, how: Inference) -> None:
+    """Panes and retraining for one picture."""
+    methods: list[Method] = []
+    for entry in entries:
+        with sentences():
+            methods.append(method_of_entry(entry, rule))
+    made = fourth_pane(family)
+    if made is not None:
+        methods.append(made)
+    if not methods:
+        st.info(
+            "No method is chosen: add one under *Methods and maps* in the sidebar.", icon=":material/visibility_off:"
+        )
+        return
+    for note in picture.notes:
+        st.caption(f":material/info: {note}")
+    present = _present_classes(family, picture, methods[0])
+    if not present:
+        st.info("Name at least one class that the picture shows.", icon=":material/label:")
+        return
+    view = view_controls(picture, present, family.classes, methods)
+    with st.spinner("Computing maps", show_time=True):
+        shown = compute(methods, picture, present, family.classes, view, how)
+    reference = family.by_method("bce")
+    draw_panes(shown, picture, family.classes, view, methods[0].key if reference is None else reference.key)
+    _source(family, picture)
+    retrain_panel(family)
+
+
+def _present_classes(family: Family, picture: Picture, method: Method) -> tuple[int, ...]:
+    """The classes to make maps of: the known labels, or what the network sees, which may be corrected."""
+    if picture.labels:
+        return picture.labels
+    probabilities, seen = prediction_of(method, picture)
+    order = np.argsort(-probabilities).tolist()
+    names = family.classes.names
+    chosen = st.multiselect(
+        "Classes in this picture",
+        order,
+        default=list(seen),
+        format_func=lambda k: f"{names[k]} ({probabilities[k]:.0%})",
+        key=f"present_{picture.key}_{family.key}",
+        help=f"The picture comes without labels. These are what {method.title} sees in it. Add what it missed and "
+        "take out what is not there: maps are made of these classes only.",
+    )
+    return tuple(sorted(chosen))
+
+
+def _source(family: Family, picture: Picture) -> None:
+    """The photo and its ground truth, without any method."""
+    with st.expander(f"The picture itself: {picture.title}"), st.container(key="picture_itself"):
+        factor = screen_factor(picture.image.shape[:2])
+        photo = enlarge_photo(picture.image, factor)
+        columns = st.columns(3)
+        columns[0].image(encode(photo, "jpeg"), caption="Photo", alt=f"The photo {picture.title}", width="stretch")
+        if picture.mask is not None:
+            truth = seed_overlay(photo, enlarge_codes(picture.mask, factor), len(family.classes))
+            columns[1].image(encode(truth, "jpeg"), caption="Ground truth", alt="Ground truth", width="stretch")
+        columns[2].markdown(
+            "Contains " + (", ".join(family.classes.names[k] for k in picture.labels) or "nothing that is known.")
+        )
+
+
+def _faults(catalogue: Catalogue) -> None:
+    """Run folders that could not be read."""
+    if catalogue.faults:
+        with st.expander(f":material/warning: {len(catalogue.faults)} run folders cannot be read"):
+            for fault in catalogue.faults:
+                st.markdown(f"- {fault}")

@@ -1,0 +1,175 @@
+"""Choosing a picture: from a data set by its thumbnail, or one's own photo."""
+
+import numpy as np
+import streamlit as st
+
+from app.catalogue import Family
+from app.datasets import SEARCHED, dataset, label_rows, labels_of, thumbnail_url
+from app.links import keep, kept
+from app.pictures import Picture, picture_of_set, picture_of_upload
+from app.settings import PICTURES_A_PAGE
+from recam_core.data.match_classes import match_classes
+from recam_core.data.sample import Dataset
+from recam_core.data.spec import KINDS
+from recam_core.errors import UserError
+
+FROM_SET, OWN_PHOTO = "Pictures", "Your photo"
+_COLUMNS = 3
+#: A picture that shows the disease well, to begin with; the first one where the set has it not.
+_FIRST = {"scenes@val": "val_00006"}
+_SPEC_HELP = "Any data set on the computer that runs the app, written as one of\n" + "\n".join(
+    f"- `{kind.form}`: {kind.what}" for kind in KINDS.values()
+)
+
+
+def pick_picture(family: Family) -> Picture | None:
+    """The controls for choosing; None until there is a picture to look at.
+
+    Raises:
+        UserError: the data set, the picture or the upload cannot be used.
+    """
+    source = st.segmented_control(
+        "Look at",
+        [FROM_SET, OWN_PHOTO],
+        default=FROM_SET,
+        required=True,
+        key="source",
+        persist_state="session",
+        width="stretch",
+    )
+    if source == OWN_PHOTO:
+        return _upload(family)
+    return _from_set(family)
+
+
+# An upload -----------------------------------------------------------------------------------------------------------
+
+
+def _upload(family: Family) -> Picture | None:
+    photo = st.file_uploader(
+        "Photo",
+        key="photo",
+        help="JPEG, PNG, WebP, BMP, GIF or TIFF, at least 8 x 8 pixels. It stays in this computer's memory and is not "
+        "kept.",
+    )
+    with st.expander("Add ground truth (optional)"):
+        mask = st.file_uploader(
+            "Mask",
+            type=["png"],
+            key="mask",
+            help="An indexed or 8-bit grey PNG of the photo's size: 0 background, 255 not scored, else the class's "
+            "number.",
+        )
+        st.caption(", ".join(f"{k + 1} {name}" for k, name in enumerate(family.classes.names)))
+    if photo is None:
+        return None
+    return picture_of_upload(
+        photo.getvalue(),
+        photo.name,
+        None if mask is None else mask.getvalue(),
+        "the mask" if mask is None else mask.name,
+        family.classes,
+    )
+
+
+# A data set ----------------------------------------------------------------------------------------------------------
+
+
+def _from_set(family: Family) -> Picture:
+    spec = _spec(family)
+    found = dataset(spec)
+    match = match_classes(found.classes, family.classes)
+    if not match.shared:
+        raise UserError(
+            f"{spec} and these checkpoints have no class in common: the checkpoints know "
+            f"{', '.join(family.classes.names)}. Choose another family, or other pictures."
+        )
+    if not len(found):
+        raise UserError(f"{spec} holds no pictures.")
+    if not match.is_same and len(match.shared) < len(found.classes):
+        st.caption(f"Of the {len(found.classes)} classes of these pictures, the checkpoints know {len(match.shared)}.")
+    indices = _search(spec, found)
+    chosen = _chosen(spec, found)
+    if not len(indices):
+        st.info("No picture shows all of these classes. Take one out of the search.", icon=":material/search_off:")
+    else:
+        _thumbnails(spec, found, indices, chosen)
+    return picture_of_set(found, chosen, match)
+
+
+def _spec(family: Family) -> str:
+    """The data set to look at: the family's own, unless another one was typed."""
+    key = f"spec_{family.key}"
+    with st.expander("Other pictures"):
+        typed = st.text_input(
+            "Data set",
+            value=kept("data") if kept("family", family.key) == family.key else "",
+            key=key,
+            persist_state="session",
+            placeholder=family.pictures,
+            help=_SPEC_HELP,
+        ).strip()
+    keep("data", typed)
+    return typed or family.pictures
+
+
+def _search(spec: str, found: Dataset) -> np.ndarray:
+    """Indices of the pictures that show every class searched for, in the order of the set."""
+    wanted = st.multiselect(
+        "Search by class",
+        found.classes.names,
+        key=f"search_{spec}",
+        persist_state="session",
+        placeholder="All pictures",
+        help="Only pictures that show all of these classes.",
+    )
+    if not wanted:
+        return np.arange(len(found))
+    if len(found) > SEARCHED:
+        st.caption(f"Searched are the first {SEARCHED:,} pictures of {len(found):,}.")
+    columns = [found.classes.names.index(name) for name in wanted]
+    return np.flatnonzero(label_rows(spec)[:, columns].all(axis=1))
+
+
+def _chosen(spec: str, found: Dataset) -> int:
+    """The index of the picture that was pressed last, or that the address names, or a good first one."""
+    wanted = st.session_state.get(f"picture_{spec}") or kept("picture") or _FIRST.get(spec, "")
+    try:
+        index = list(found.ids).index(wanted)
+    except ValueError:
+        index = 0
+    keep("picture", found.ids[index], _FIRST.get(spec, found.ids[0]))
+    return index
+
+
+def _choose(spec: str, picture_id: str) -> None:
+    st.session_state[f"picture_{spec}"] = picture_id
+    keep("picture", picture_id)
+
+
+def _thumbnails(spec: str, found: Dataset, indices: np.ndarray, chosen: int) -> None:
+    """One page of thumbnails; each is a button whose picture is its background."""
+    pages = -(-len(indices) // PICTURES_A_PAGE)
+    page = 1
+    if pages > 1:
+        with st.container(key="pages"):
+            page = st.pagination(pages, max_visible_pages=3, key=f"page_{spec}_{len(indices)}")
+    shown = indices[(page - 1) * PICTURES_A_PAGE : page * PICTURES_A_PAGE].tolist()
+    rules = []
+    with st.container(key="thumbnails", gap="small"):
+        for start in range(0, len(shown), _COLUMNS):
+            for column, index in zip(st.columns(_COLUMNS, wrap=False), shown[start : start + _COLUMNS], strict=False):
+                picture_id = found.ids[index]
+                names = [found.classes.names[k] for k in np.flatnonzero(labels_of(spec, index))]
+                column.button(
+                    f"{picture_id}: {', '.join(names) or 'no label'}",
+                    key=f"thumb_{index}",
+                    help=", ".join(names) or picture_id,
+                    on_click=_choose,
+                    args=(spec, picture_id),
+                    type="primary" if index == chosen else "secondary",
+                    width="stretch",
+                )
+                if url := thumbnail_url(spec, index):
+                    rules.append(f".st-key-thumb_{index} button {{ background-image: url({url}) !important; }}")
+    st.html(f"<style>{''.join(rules)}</style>")

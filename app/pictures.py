@@ -1,0 +1,75 @@
+"""The picture that is being looked at, wherever it came from."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.settings import LONGEST_SIDE, UPLOAD_LIMITS
+from recam_core.data.fit_size import fit_mask, fit_photo
+from recam_core.data.match_classes import ClassMatch
+from recam_core.data.sample import VOID, ClassList, Dataset, Sample
+from recam_core.data.upload import read_upload
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture, ready to be looked at.
+
+    Attributes:
+        title: what the page calls it.
+        image: H x W x 3, uint8; no side longer than ``LONGEST_SIDE``.
+        mask: H x W uint8 in the classes of the family, or None.
+        labels: indices of the classes that are known to be present; empty where nothing is known.
+        notes: sentences about what was changed on the way.
+        key: stands for the content of ``image`` in caches.
+    """
+
+    title: str
+    image: np.ndarray
+    mask: np.ndarray | None
+    labels: tuple[int, ...]
+    notes: tuple[str, ...]
+    key: str
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether errors can be told: some pixel has a ground truth that counts."""
+        return self.mask is not None and bool((self.mask != VOID).any())
+
+
+def picture_of_set(dataset: Dataset, index: int, match: ClassMatch) -> Picture:
+    """A picture of a data set, in the classes of the family.
+
+    Raises:
+        UserError: the picture is broken.
+    """
+    sample = dataset.load(index)
+    mask = None if sample.mask is None else match.mask(sample.mask)
+    return _picture(Sample(sample.id, sample.image, match.labels(sample.labels), mask), ())
+
+
+def picture_of_upload(photo: bytes, name: str, mask: bytes | None, mask_name: str, classes: ClassList) -> Picture:
+    """An uploaded photograph, optionally with a mask PNG in the classes of the family.
+
+    Raises:
+        UserError: see :func:`recam_core.data.upload.read_upload`.
+    """
+    return _picture(*read_upload(photo, name, classes, UPLOAD_LIMITS, mask, mask_name))
+
+
+def _picture(sample: Sample, notes: tuple[str, ...]) -> Picture:
+    image = np.ascontiguousarray(fit_photo(sample.image, LONGEST_SIDE))
+    (height, width), (was_height, was_width) = image.shape[:2], sample.image.shape[:2]
+    if (height, width) != (was_height, was_width):
+        notes = (*notes, f"Shown and computed at {width} x {height} pixels instead of {was_width} x {was_height}.")
+    digest = hashlib.blake2b(image.tobytes(), digest_size=16)
+    digest.update(repr(image.shape).encode())
+    return Picture(
+        title=sample.id,
+        image=image,
+        mask=None if sample.mask is None else fit_mask(sample.mask, LONGEST_SIDE),
+        labels=tuple(np.flatnonzero(sample.labels).tolist()),
+        notes=notes,
+        key=digest.hexdigest(),
+    )

@@ -1,0 +1,295 @@
+"""The retraining panel: settings, a button, progress, and what to do with the result."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from app.catalogue import Entry, Family
+from app.guard import sentences
+from app.jobs import CANCELLED, DONE, FAILED, RUNNING, Job, board
+from app.links import keep, kept
+from app.methods import Method, method_of_heads
+from app.models import device_words, shared_run
+from app.settings import ROOT, runs_folder
+from recam_core.data.spec import open_dataset
+from recam_core.errors import UserError
+from recam_core.method.extraction import RULES
+from recam_core.method.masks import MASKS
+from recam_core.retrain.head_recipe import DEFAULTS, HeadRecipe, completed
+from recam_core.retrain.named_run import check_run_name, keep_heads, retrain_command
+
+_TITLE = "Your ReCAM"
+_UPDATES = {"fc2": "FC2 only", "both": "FC1 and FC2"}
+#: What lambda means for either choice of what is updated.
+_LAMBDA_WORDS = {
+    "fc2": "**FC2 only:** $L_{bce}$ does not depend on FC2, so λ merely scales the gradient of $L_{sce}$, and Adam "
+    "divides that scale out again: any λ above 0 gives nearly the same FC2, and λ = 0 trains nothing.",
+    "both": "**FC1 and FC2:** both are trained on $L_{bce} + \\lambda L_{sce}$, and FC1 makes the masks as well: λ "
+    "weighs telling classes apart (large) against recognising them (small).",
+}
+
+
+# The result as a pane ------------------------------------------------------------------------------------------------
+
+
+def _job(family: Family) -> Job | None:
+    """The job that the address names, if it is of this family."""
+    job = board().find(kept("job"))
+    return job if job is not None and job.entry.info.class_list == family.classes else None
+
+
+def fourth_pane(family: Family) -> Method | None:
+    """The retrained maps, once there are any."""
+    job = _job(family)
+    if job is None or job.state != DONE or job.result is None or job.kept_as:
+        return None
+    result = job.result
+    try:
+        shared = shared_run(job.entry)
+    except UserError:
+        return None  # its run was deleted meanwhile; the panel still offers to discard the result
+    return method_of_heads(f"job/{job.id}", _TITLE, shared, result.fc1, result.fc2, result.recipe.rule, job.threshold)
+
+
+# The panel -----------------------------------------------------------------------------------------------------------
+
+
+def retrain_panel(family: Family) -> None:
+    """Everything below the panes."""
+    with st.container(border=True, key="retrain"):
+        st.markdown("#### Make your own ReCAM")
+        st.markdown(
+            "Train the classifiers anew on the features that a run's backbone gives of its training pictures. The "
+            "backbone stays as it is, so this takes seconds; the result appears as a pane of its own above."
+        )
+        job = _job(family)
+        busy = job is not None and not job.is_over
+        recipe, entry, data = _recipe(family)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if st.button("Retrain", type="primary", icon=":material/model_training:", disabled=busy, key="start"):
+                with sentences():
+                    _start(entry, data, recipe)
+            st.caption(f"On {device_words()}. The first time, features are computed and kept: about half a minute.")
+        if busy:
+            _progress(job.id)
+        elif job is not None:
+            _ending(family, job)
+
+
+def _recipe(family: Family) -> tuple[HeadRecipe, Entry, str]:
+    """The settings."""
+    first = family.by_method("bce") or family.entries[0]
+    by_key = {entry.key: entry for entry in family.entries}
+    update = st.segmented_control(
+        "Update",
+        list(_UPDATES),
+        default="fc2",
+        required=True,
+        format_func=_UPDATES.__getitem__,
+        key="update",
+        persist_state="session",
+        help="What is trained: FC2 alone (about a second), or FC1 as well (longer: the masks change in every step).",
+    )
+    left, middle, right = st.columns(3, gap="medium")
+    weight = left.number_input(
+        "Lambda (λ)",
+        min_value=0.0,
+        max_value=1000.0,
+        value=1.0,
+        step=0.1,
+        format="%g",
+        key="lambda",
+        persist_state="session",
+        help="The weight of L_sce in L_bce + λ L_sce (equation 6).",
+    )
+    mask = _mask(left)
+    rule = middle.selectbox(
+        "Extraction rule",
+        list(RULES),
+        index=list(RULES).index("rectified_product"),
+        format_func=lambda name: name.replace("_", " "),
+        key="new_rule",
+        persist_state="session",
+        help="\n".join(f"- **{name.replace('_', ' ')}**: {rule.meaning}" for name, rule in RULES.items()),
+    )
+    epochs = middle.number_input(
+        "Epochs",
+        min_value=1,
+        max_value=2000,
+        value=DEFAULTS[update][0],
+        key=f"epochs_{update}",
+        persist_state="session",
+        help="How often the training goes through all pictures.",
+    )
+    rate = right.number_input(
+        "Learning rate",
+        min_value=0.00001,
+        max_value=1.0,
+        value=DEFAULTS[update][1],
+        step=0.001,
+        format="%g",
+        key=f"rate_{update}",
+        persist_state="session",
+        help="Of Adam, at the start; it falls to 0 along a half cosine.",
+    )
+    start = right.selectbox(
+        "Features and FC1 of",
+        list(by_key),
+        index=list(by_key).index(first.key),
+        format_func=lambda key: by_key[key].title,
+        key=f"start_{family.key}",
+        persist_state="session",
+        help="The run whose backbone gives the features, and whose FC1 gives the masks.",
+    )
+    st.caption(_LAMBDA_WORDS[update])
+    entry = by_key[start]
+    with st.expander("Training pictures"):
+        data = st.text_input(
+            "Data set to train on",
+            value=entry.info.data,
+            key=f"train_on_{entry.key}",
+            persist_state="session",
+            help="As the run was trained on, unless you name another set with the same classes, such as "
+            "`voc:FOLDER@train` or `folder:FOLDER`.",
+        ).strip()
+    recipe = HeadRecipe(weight=float(weight), mask=mask, rule=rule, update=update, epochs=int(epochs), lr=float(rate))
+    return recipe, entry, data
+
+
+def _mask(column: st.delta_generator.DeltaGenerator) -> str:
+    """The masking choice with its parameter, as the recipe writes it."""
+    kind = column.selectbox(
+        "Mask",
+        list(MASKS),
+        key="new_mask",
+        persist_state="session",
+        help="What the features are multiplied with to become those of a single class (equation 3).\n"
+        + "\n".join(f"- **{name}**: {mask.meaning}" for name, mask in MASKS.items()),
+    )
+    parameter = MASKS[kind].parameter
+    if parameter is None:
+        return kind
+    name, default, smallest, largest = parameter
+    value = column.number_input(
+        f"{name} of the {kind} mask",
+        min_value=smallest,
+        max_value=largest,
+        value=default,
+        step=0.05 if largest <= 1 else 0.5,
+        key=f"parameter_{kind}",
+        persist_state="session",
+    )
+    return f"{kind}:{value:g}"
+
+
+def _start(entry: Entry, data: str, recipe: HeadRecipe) -> None:
+    """Check what can be checked at once, and put the job to work."""
+    recipe = completed(recipe)
+    try:
+        found = open_dataset(data)
+    except UserError as error:
+        raise UserError(
+            f"The training pictures are not here: {error} Name one with the same classes under *Training pictures*."
+        ) from error
+    if found.classes.names != entry.info.class_list.names:
+        raise UserError(
+            f"{data} has other classes than {entry.title}; retraining needs the same ones in the same order."
+        )
+    board().forget(kept("job"))
+    job = board().start(entry, data, recipe)
+    keep("job", job.id)
+    st.rerun()
+
+
+@st.fragment(run_every=0.7)
+def _progress(job_id: str) -> None:
+    """Where the job stands; redraws itself until the job is over, then the page."""
+    job = board().find(job_id)
+    if job is None or job.is_over:
+        st.rerun(scope="app")
+        return
+    left = job.seconds_left
+    words = job.step if job.state == RUNNING else "Waiting for another retraining to end"
+    if job.total:
+        words += f": {job.done} of {job.total}"
+    if left is not None:
+        words += f", about {left:.0f} s left"
+    bar, button = st.columns([5, 1], vertical_alignment="bottom")
+    bar.progress(min(job.done / job.total, 1.0) if job.total else 0.0, text=words)
+    button.button(
+        "Cancel",
+        icon=":material/close:",
+        key="cancel",
+        on_click=job.cancel.set,
+        disabled=job.cancel.is_set(),
+        width="stretch",
+    )
+
+
+# After the end -------------------------------------------------------------------------------------------------------
+
+
+def _ending(family: Family, job: Job) -> None:
+    if job.state == FAILED:
+        st.error(job.message, icon=":material/error:")
+    elif job.state == CANCELLED:
+        st.info("Cancelled. Nothing was kept of it.", icon=":material/cancel:")
+    elif job.kept_as:
+        st.success(
+            f"Kept as the run **{job.kept_as}**; it stands among the panes now.", icon=":material/bookmark_added:"
+        )
+    elif job.result is not None:
+        _result(family, job)
+
+
+def _result(family: Family, job: Job) -> None:
+    """The loss curve, keeping and discarding, and the command that makes it again."""
+    result = job.result
+    chosen = "" if job.threshold is None else f" Background threshold {job.threshold:.2f}, chosen on training pictures."
+    st.success(f"Trained in {result.seconds:.1f} s: see **{_TITLE}** above.{chosen}", icon=":material/check_circle:")
+    curve, keeping = st.columns([3, 2], gap="large")
+    with curve:
+        names = [name for name in ("sce", "bce") if name in result.history[0]]
+        st.line_chart(
+            {"epoch": [row["epoch"] for row in result.history]}
+            | {f"L_{name}": [row[name] for row in result.history] for name in names},
+            x="epoch",
+            y=[f"L_{name}" for name in names],
+            x_label="epoch",
+            y_label="loss",
+            height=220,
+            alt="The losses over the epochs",
+        )
+    with keeping:
+        name = st.text_input("Keep it as", placeholder="a name, such as hard-masks", key=f"name_{job.id}")
+        with st.container(horizontal=True):
+            if st.button("Keep", icon=":material/bookmark_add:", key="keep"):
+                with sentences():
+                    _keep(family, job, name)
+            st.button("Discard", icon=":material/delete:", key="discard", on_click=_discard, args=(job.id,))
+    st.caption("The same run from the command line:")
+    st.code(_command(job, name.strip() or "my-recam"), language="bash", wrap_lines=True)
+
+
+def _command(job: Job, name: str) -> str:
+    return retrain_command(_as_typed(job.entry.path), job.data, _as_typed(runs_folder() / name), job.result.recipe)
+
+
+def _as_typed(path: Path) -> Path:
+    """A path as one types it in the project's folder."""
+    path = path.absolute()
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+
+
+def _keep(family: Family, job: Job, name: str) -> None:
+    name = check_run_name(name, runs_folder())
+    keep_heads(runs_folder(), name, shared_run(job.entry).run, job.data, job.result, job.threshold, _command(job, name))
+    job.kept_as = name
+    # The pane of the result becomes the pane of the run.
+    st.session_state["add_pane"] = (family.key, f"run/{name}")
+    st.rerun()
+
+
+def _discard(job_id: str) -> None:
+    board().forget(job_id)
+    keep("job", "")

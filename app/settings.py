@@ -1,0 +1,28 @@
+"""Where the app finds things, and the bounds it keeps to."""
+
+import os
+from pathlib import Path
+
+from recam_core.data.image_io import PhotoLimits
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: Photographs are scaled down to this long side before anything is computed: maps are coarser than that anyway.
+LONGEST_SIDE = 768
+#: What is accepted as an upload; the size of the file agrees with ``maxUploadSize`` of the server.
+UPLOAD_LIMITS = PhotoLimits(min_side=8, max_side=20_000, max_pixels=40_000_000, max_bytes=32_000_000)
+#: Thumbnails on one page of the picker.
+PICTURES_A_PAGE = 12
+#: Methods in the order of the panes.
+METHOD_TITLES = {"bce": "BCE-CAM", "sce": "SCE-CAM", "recam": "ReCAM", "heads": "retrained"}
+PAPER_URL = "https://arxiv.org/abs/2203.00962"
+
+
+def checkpoints_folder() -> Path:
+    """The folder of the shipped families; ``RECAM_ASSETS`` names another assets folder."""
+    return Path(os.environ.get("RECAM_ASSETS") or ROOT / "assets") / "checkpoints"
+
+
+def runs_folder() -> Path:
+    """The folder of the user's own runs; ``RECAM_RUNS`` names another one."""
+    return Path(os.environ.get("RECAM_RUNS") or ROOT / "runs")

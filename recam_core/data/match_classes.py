@@ -1,0 +1,55 @@
+"""Pictures of one data set under the class list of another: what a network may be asked about pictures it never met."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recam_core.data.sample import BACKGROUND, VOID, ClassList
+
+
+@dataclass(frozen=True)
+class ClassMatch:
+    """Which classes of ``source`` are classes of ``target``, by name (upper and lower case do not matter).
+
+    Attributes:
+        source, target: the two class lists.
+        index: one entry a source class: its index in ``target``, or -1 where it is unknown there.
+    """
+
+    source: ClassList
+    target: ClassList
+    index: np.ndarray
+
+    @property
+    def is_same(self) -> bool:
+        """Whether nothing changes."""
+        return self.source == self.target
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """The names that both lists have, as the target writes them."""
+        return tuple(self.target.names[k] for k in self.index if k >= 0)
+
+    def labels(self, labels: np.ndarray) -> np.ndarray:
+        """Source labels (K bool) as target labels; classes unknown to the target are dropped."""
+        found = np.zeros(len(self.target), dtype=bool)
+        found[self.index[labels & (self.index >= 0)]] = True
+        return found
+
+    def mask(self, mask: np.ndarray) -> np.ndarray:
+        """A source mask (H x W uint8) as a target mask; what the target does not know becomes void, and counts nowhere."""
+        if self.is_same:
+            return mask
+        table = np.full(256, VOID, dtype=np.uint8)
+        known = np.flatnonzero(self.index >= 0)
+        table[known + 1] = self.index[known] + 1
+        if self.source.has_background and self.target.has_background:
+            table[BACKGROUND] = BACKGROUND
+        return table[mask]
+
+
+def match_classes(source: ClassList, target: ClassList) -> ClassMatch:
+    """Match two class lists by name."""
+    places = {name.casefold(): k for k, name in enumerate(target.names)}
+    index = np.array([places.get(name.casefold(), -1) for name in source.names], dtype=np.int64)
+    return ClassMatch(source, target, index)

@@ -1,0 +1,71 @@
+"""Keeping retrained classifiers as a run with a name."""
+
+import re
+import shlex
+from dataclasses import asdict
+from pathlib import Path
+
+from recam_core.atomic_write import replacing_folder, write_json
+from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, Run, RunInfo
+from recam_core.errors import UserError
+from recam_core.retrain.head_recipe import HeadRecipe, completed
+from recam_core.retrain.heads import HeadResult, save_heads
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
+#: Names that Windows gives to devices; a folder of runs may be copied there.
+_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+
+
+def check_run_name(name: str, folder: str | Path) -> str:
+    """The name, stripped, if a new run of that name can be made in ``folder``.
+
+    Raises:
+        UserError: the name is empty, too long, not fit for a folder, or taken.
+    """
+    name = name.strip()
+    if not name:
+        raise UserError("Give the run a name.")
+    if not _NAME.fullmatch(name) or name.endswith(".") or name.split(".")[0].lower() in _DEVICES:
+        raise UserError(
+            f"'{name}' cannot be the name of a run: use up to 60 letters, digits, dots, dashes and underscores, "
+            "beginning with a letter or a digit."
+        )
+    if (Path(folder) / name).exists():
+        raise UserError(f"There is a run named '{name}' already; choose another name.")
+    return name
+
+
+def retrain_command(source: str | Path, data: str, out: str | Path, recipe: HeadRecipe) -> str:
+    """The command line that makes the same run again."""
+    recipe = completed(recipe)
+    words = ["python", "-m", "recam_core", "retrain", str(source), "--data", data, "--out", str(out)]
+    words += ["--lambda", f"{recipe.weight:g}", "--mask", recipe.mask, "--rule", recipe.rule]
+    words += ["--update", recipe.update, "--epochs", str(recipe.epochs), "--lr", f"{recipe.lr:g}"]
+    words += ["--weight-decay", f"{recipe.weight_decay:g}", "--batch-size", str(recipe.batch_size)]
+    return shlex.join([*words, "--seed", str(recipe.seed)])
+
+
+def keep_heads(
+    folder: str | Path, name: str, run: Run, data: str, result: HeadResult, threshold: float | None, command: str
+) -> RunInfo:
+    """Write a run folder ``folder/name``, whole or not at all.
+
+    Args:
+        folder: of runs; made if need be.
+        name: of the new run.
+        run: whose backbone the classifiers belong to.
+        data: specification of the training data.
+        result: the classifiers.
+        threshold: the background threshold that was chosen for them, or None.
+        command: the command line that makes the run again.
+
+    Raises:
+        UserError: the name cannot be used, or the folder cannot be written to.
+    """
+    name = check_run_name(name, folder)
+    with replacing_folder(Path(folder) / name) as temporary:
+        info = save_heads(temporary, run, data, result)
+        info.name, info.threshold, info.command = name, threshold, command
+        write_json(temporary / INFO_FILE, asdict(info))
+        write_json(temporary / METRICS_FILE, result.history)
+    return info
