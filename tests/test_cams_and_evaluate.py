@@ -1,6 +1,7 @@
 """``cams`` and ``evaluate`` on a small folder of pictures: what is stored, scored, compared and refused."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -217,3 +218,29 @@ def test_runs_are_listed_and_damaged_ones_named(place, tmp_path, capsys):
     assert {row.get("method") for row in rows} == {"bce", "recam", None}
     assert run("checkpoint", "info", place / "broken") == 2
     assert run("checkpoint", "list", place / "nowhere") == 2
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("network", {"num_classes": 3}),
+        ("network", [1]),
+        ("network", None),
+        ("threshold", "low"),
+        ("threshold", 7),
+        ("has_background", "yes"),
+        ("name", 3),
+        ("scores", []),
+        ("classes", ["red"]),
+        ("method", "magic"),
+    ],
+)
+def test_a_record_of_another_form_is_refused(place, data, tmp_path, capsys, field, value):
+    shutil.copytree(place / "bce", tmp_path / "bce")
+    record = json.loads((tmp_path / "bce" / "run.json").read_text())
+    write_json(tmp_path / "bce" / "run.json", record | {field: value})
+    for words in (["checkpoint", "info"], ["evaluate", "--data", data]):
+        assert run(*words, tmp_path / "bce") == 2
+        assert "run.json is damaged" in capsys.readouterr().err
+    assert run("checkpoint", "list", tmp_path) == 0
+    assert "damaged" in capsys.readouterr().out

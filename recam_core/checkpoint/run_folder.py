@@ -138,6 +138,19 @@ def _check_record(info: RunInfo) -> None:
         raise ValueError(f"the method '{info.method}' is unknown")
     if not isinstance(info.classes, list) or not info.classes or not all(isinstance(n, str) for n in info.classes):
         raise ValueError("the class names are missing")
+    texts = ("name", "rule", "data", "command", "created", "weights_sha256")
+    tables = ("network", "recipe", "scores", "versions")
+    for names, kind in ((texts, str), (tables, dict), (("has_background",), bool)):
+        for name in names:
+            if not isinstance(getattr(info, name), kind):
+                raise ValueError(f"'{name}' is of another kind")
+    numbers = ("output_stride", "channels", "num_classes")
+    for name, kind in (("backbone", str), ("has_fc2", bool), *((number, int) for number in numbers)):
+        if not isinstance(info.network.get(name), kind):
+            raise ValueError(f"the network's '{name}' is missing or of another kind")
+    number = info.threshold
+    if number is not None and not (isinstance(number, (int, float)) and 0 <= number <= 1):
+        raise ValueError("the threshold is no number from 0 to 1")
     if info.network["num_classes"] != len(info.classes):
         raise ValueError(f"{len(info.classes)} class names for {info.network['num_classes']} classes")
 
