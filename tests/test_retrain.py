@@ -1,0 +1,188 @@
+"""Retraining FC1 and FC2 on cached features, on a data set of coloured squares."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from recam_core.checkpoint.run_folder import Run, load_run
+from recam_core.data.sample import Sample
+from recam_core.errors import UserError
+from recam_core.method.cam import cam
+from recam_core.method.masks import parse_mask
+from recam_core.progress import Cancelled
+from recam_core.retrain import features as feature_cache
+from recam_core.retrain.features import build_feature_cache, cache_path
+from recam_core.retrain.head_recipe import HeadRecipe, completed
+from recam_core.retrain.heads import pooled_pairs, retrain_heads, save_heads
+from recam_core.train.loop import train
+from recam_core.train.recipe import preset
+from tiny_data import TinyDataset
+
+
+class TwoShapes(TinyDataset):
+    """Every other picture is wider, so that the cache has blocks of two shapes."""
+
+    def load(self, index: int) -> Sample:
+        sample = super().load(index)
+        if index % 2:
+            return sample
+        pad = ((0, 0), (0, 32))
+        image = np.pad(sample.image, (*pad, (0, 0)), constant_values=128)
+        return dataclasses.replace(sample, image=image, mask=np.pad(sample.mask, pad))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Run:
+    folder = tmp_path_factory.mktemp("runs") / "bce"
+    recipe = dataclasses.replace(
+        preset("bce", "small"), backbone="timm:resnet10t", weights="none", epochs=2, batch_size=4, crop=48,
+        resize_long=(40, 56), lr_backbone=1e-3, lr_fc1=1e-2,
+    )  # fmt: skip
+    train(recipe, TwoShapes(), folder)
+    return load_run(folder)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("RECAM_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def cache(run):
+    return build_feature_cache(run, TwoShapes())
+
+
+def test_the_cache_holds_the_features_of_every_picture(run, cache):
+    assert len(cache) == 8
+    assert len(cache.blocks) == 2
+    for block in cache.blocks:
+        for place, index in enumerate(block.index.tolist()):
+            sample = TwoShapes().load(index)
+            with torch.no_grad():
+                expected = run.network.features(run.network.preprocess(sample.image))[0]
+            assert torch.allclose(block.features[place].float(), expected, rtol=2e-3, atol=2e-3)
+            assert block.labels[place].tolist() == sample.labels.tolist()
+
+
+def test_the_second_time_nothing_is_computed(run, cache, monkeypatch):
+    monkeypatch.setattr(run.network, "features", lambda x: pytest.fail("the backbone ran again"))
+    again = build_feature_cache(run, TwoShapes())
+    assert all(torch.equal(a.features, b.features) for a, b in zip(cache.blocks, again.blocks, strict=True))
+    assert all(torch.equal(a.truth, b.truth) for a, b in zip(cache.blocks, again.blocks, strict=True))
+
+
+def test_other_pictures_or_weights_have_another_cache(run):
+    class Darker(TwoShapes):
+        def load(self, index: int) -> Sample:
+            sample = super().load(index)
+            return dataclasses.replace(sample, image=sample.image // 2)
+
+    other = Run(run.path, dataclasses.replace(run.info, weights_sha256="0" * 64), run.network)
+    paths = {cache_path(run, TwoShapes()), cache_path(run, Darker()), cache_path(other, TwoShapes())}
+    assert len(paths) == 3
+
+
+def test_a_damaged_cache_is_computed_again(run, cache):
+    path = cache_path(run, TwoShapes())
+    path.write_bytes(path.read_bytes()[:1000])
+    again = build_feature_cache(run, TwoShapes())
+    assert torch.equal(again.blocks[0].features, cache.blocks[0].features)
+
+
+def test_cancelling_leaves_no_cache(run):
+    def stop(done: int, total: int, note: str) -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        build_feature_cache(run, TwoShapes(), stop)
+    folder = feature_cache.cache_folder()
+    assert not folder.exists() or not list(folder.iterdir())
+
+
+def test_old_caches_make_room(tmp_path, monkeypatch):
+    monkeypatch.setattr(feature_cache, "MOST_BYTES", 250)
+    files = [tmp_path / f"features-{number}.safetensors" for number in range(3)]
+    for age, file in enumerate(files):
+        file.write_bytes(bytes(100))
+        import os
+
+        os.utime(file, (1000 + age, 1000 + age))
+    feature_cache.drop_oldest(files[2])
+    assert [file.exists() for file in files] == [False, True, True]
+
+
+@pytest.mark.parametrize("text", ["soft", "none", "hard:0.3", "power:2", "oracle"])
+def test_pooled_pairs_are_equations_3_and_4(run, cache, text):
+    """One row a pair, GAP(M_k * f(x)), whatever the shape of the picture."""
+    mask = parse_mask(text)
+    pooled, category, image = pooled_pairs(cache, run.network.fc1.detach(), mask)
+    row = picture = 0
+    for block in cache.blocks:
+        row_of_truth = 0
+        for place in range(len(block.index)):
+            f = block.features[place].float()
+            maps = cam(f[None], run.network.fc1.detach())[0]
+            for k in torch.nonzero(block.labels[place]).flatten().tolist():
+                m = mask(maps[k][None], block.truth[row_of_truth].float()[None])[0]
+                assert torch.allclose(pooled[row], (m * f).mean(dim=(1, 2)), rtol=1e-4, atol=1e-5)
+                assert (int(category[row]), int(image[row])) == (k, picture)
+                row, row_of_truth = row + 1, row_of_truth + 1
+            picture += 1
+    assert row == len(pooled)
+
+
+def test_fc2_alone_learns_and_leaves_fc1(run, cache):
+    result = retrain_heads(cache, run, HeadRecipe(epochs=60))
+    assert torch.equal(result.fc1, run.network.fc1)
+    assert result.history[0]["sce"] == pytest.approx(math.log(3), rel=1e-4)  # FC2 starts from zero: all classes alike
+    assert result.history[-1]["sce"] < 0.3 * result.history[0]["sce"]
+    again = retrain_heads(cache, run, HeadRecipe(epochs=60))
+    assert torch.equal(result.fc2, again.fc2)
+
+
+def test_lambda_means_what_the_help_says(run, cache):
+    """FC2 only: 0 trains nothing, other values hardly matter. Both: it changes FC1."""
+    assert retrain_heads(cache, run, HeadRecipe(weight=0)).fc2.abs().max() == 0
+    one, ten = (retrain_heads(cache, run, HeadRecipe(weight=weight)).fc2 for weight in (1.0, 10.0))
+    assert torch.nn.functional.cosine_similarity(one.flatten(), ten.flatten(), dim=0) > 0.999
+    low, high = (retrain_heads(cache, run, HeadRecipe(update="both", weight=weight)).fc1 for weight in (0.1, 10.0))
+    assert not torch.allclose(low, high)
+    assert not torch.equal(low, run.network.fc1.detach())
+
+
+def test_both_learn_both_losses(run, cache):
+    history = retrain_heads(cache, run, HeadRecipe(update="both", epochs=15, batch_size=4)).history
+    assert history[-1]["bce"] < history[0]["bce"]
+    assert history[-1]["sce"] < history[0]["sce"]
+
+
+def test_a_kept_run_gives_the_same_heads_back(run, cache, tmp_path):
+    result = retrain_heads(cache, run, HeadRecipe(epochs=20, rule="product"))
+    save_heads(tmp_path / "mine", run, cache.spec, result, half=False)
+    loaded = load_run(tmp_path / "mine")
+    assert torch.equal(loaded.network.fc2, result.fc2)
+    assert (loaded.info.method, loaded.info.rule, loaded.info.parent) == ("heads", "product", "bce")
+    assert loaded.info.recipe["epochs"] == 20
+    assert run.network.fc2 is None, "the shared network of the source run was changed"
+
+
+def test_settings_that_cannot_work_are_refused(run, cache):
+    for change, words in [
+        ({"update": "everything"}, "update"),
+        ({"weight": -1.0}, "lambda"),
+        ({"rule": "best"}, "rule"),
+        ({"epochs": -3}, "epochs"),
+        ({"lr": 100.0}, "learning rate"),
+        ({"mask": "fog"}, "mask"),
+    ]:
+        with pytest.raises(UserError, match=words):
+            completed(dataclasses.replace(HeadRecipe(), **change))
+    other = dataclasses.replace(cache, weights_sha256="0" * 64)
+    with pytest.raises(UserError, match="other weights"):
+        retrain_heads(other, run, HeadRecipe())
+    blind = dataclasses.replace(cache, blocks=tuple(dataclasses.replace(b, truth=None) for b in cache.blocks))
+    with pytest.raises(UserError, match="oracle"):
+        retrain_heads(blind, run, HeadRecipe(mask="oracle"))
