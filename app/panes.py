@@ -12,16 +12,18 @@ from app.legend import class_legend, heat_legend, mark_legend
 from app.map_cache import Inference, maps_of, plane_of, reading_of
 from app.methods import Method
 from app.pictures import Picture
-from recam_core.data.sample import ClassList
+from recam_core.data.sample import VOID, ClassList
 from recam_core.maps.activation_maps import seed_mask
 from recam_core.scores.picture import PictureScores, picture_scores
 from recam_core.views.disagreement import DISAGREEMENTS, disagreement_codes, disagreement_overlay, disagreement_share
 from recam_core.views.encode import encode
 from recam_core.views.enlarge import enlarge_codes, enlarge_levels, enlarge_photo, screen_factor
-from recam_core.views.error_overlay import error_codes, error_marks, error_overlay
+from recam_core.views.error_overlay import UNSCORED, error_codes, error_marks, error_overlay
 from recam_core.views.heat_overlay import heat_overlay
 from recam_core.views.seed_overlay import seed_overlay
 
+#: Seeds and heat cover whole areas evenly, so the same opacity hides more of the photo than error marks do.
+_FILLED = 0.7
 #: Label, attribute, what it says, and whether more of it is better.
 _FIGURES = (
     ("IoU", "iou", "Intersection over union: right pixels / (right + falsely claimed + lost).", True),
@@ -100,7 +102,7 @@ def _draw_pane(
     method = pane.method
     st.markdown(f"**{method.title}**")
     if view.kind == HEAT:
-        image = heat_overlay(photo, enlarge_levels(pane.level, factor), view.colour_map, view.opacity)
+        image = heat_overlay(photo, enlarge_levels(pane.level, factor), view.colour_map, view.opacity * _FILLED)
     elif view.kind == ERRORS and picture.mask is not None:
         codes = error_codes(pane.seeds, picture.mask, view.class_index)
         image = error_overlay(photo, enlarge_codes(codes, factor), view.opacity)
@@ -109,7 +111,7 @@ def _draw_pane(
         image = disagreement_overlay(photo, enlarge_codes(codes, factor), view.opacity)
     else:
         seeds = enlarge_codes(pane.seeds, factor)
-        image = seed_overlay(photo, seeds, len(classes), view.opacity, view.class_index)
+        image = seed_overlay(photo, seeds, len(classes), view.opacity * _FILLED, view.class_index)
     about = "all present classes" if view.class_index is None else classes.names[view.class_index]
     st.image(encode(image, "jpeg"), width="stretch", alt=f"{method.title}, {view.kind} of {about}")
     cut = "every pixel to its arg-max class" if pane.threshold is None else f"threshold {pane.threshold:.2f}"
@@ -120,18 +122,16 @@ def _draw_pane(
 
 def _figures(scores: PictureScores, base: PictureScores | None, mean: bool) -> None:
     """The four scores, two by two, with their differences to the reference."""
-    rows = [_FIGURES[:2], _FIGURES[2:]]
-    for figures in rows:
-        with st.container(horizontal=True, gap="small"):
-            for label, name, meaning, more_is_better in figures:
-                value = getattr(scores, name)
-                st.metric(
-                    f"m{label}" if mean and name == "iou" else label,
-                    _percent(value),
-                    _difference(value, None if base is None else getattr(base, name)),
-                    delta_color="normal" if more_is_better else "inverse",
-                    help=meaning + (" The mean over the classes in the picture." if mean and more_is_better else ""),
-                )
+    for pair in (_FIGURES[:2], _FIGURES[2:]):
+        for column, (label, name, meaning, more_is_better) in zip(st.columns(2, wrap=False), pair, strict=True):
+            value = getattr(scores, name)
+            column.metric(
+                f"m{label}" if mean and name == "iou" else label,
+                _percent(value),
+                _difference(value, None if base is None else getattr(base, name)),
+                delta_color="normal" if more_is_better else "inverse",
+                help=meaning + (" The mean over the classes in the picture." if mean and more_is_better else ""),
+            )
 
 
 def _percent(value: float) -> str:
@@ -147,7 +147,9 @@ def _difference(value: float, base: float | None) -> str | None:
 
 def _legend(shown: Sequence[Shown], picture: Picture, classes: ClassList, view: View) -> None:
     if view.kind == ERRORS:
-        mark_legend(error_marks(view.class_index, classes.has_background))
+        marks = error_marks(view.class_index, classes.has_background)
+        has_void = picture.mask is not None and bool((picture.mask == VOID).any())
+        mark_legend(mark for mark in marks if mark.code != UNSCORED or has_void)
     elif view.kind == HEAT:
         heat_legend(view.colour_map)
     elif view.kind == DISAGREEMENT:

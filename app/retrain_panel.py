@@ -256,7 +256,7 @@ def _result(family: Family, job: Job) -> None:
             x="epoch",
             y=[f"L_{name}" for name in names],
             x_label="epoch",
-            y_label="loss",
+            y_label="loss" if len(names) > 1 else f"L_{names[0]}",
             height=220,
             alt="The losses over the epochs",
         )

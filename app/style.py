@@ -7,8 +7,9 @@ _RULES = """
 /* The panes: side by side while each has room, then below one another. */
 .st-key-panes [data-testid="stHorizontalBlock"] { flex-wrap: wrap; row-gap: 1.4rem; }
 .st-key-panes [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] { min-width: min(100%, 15rem); }
+.st-key-panes [data-testid="stColumn"] [data-testid="stColumn"] { min-width: 0; }
+.st-key-panes [data-testid="stMetric"] { min-height: 5.4rem; }
 .st-key-panes [data-testid="stMetric"] [data-testid="stMetricValue"] { font-size: 1.3rem; line-height: 1.3; }
-.st-key-panes [data-testid="stMetric"] [data-testid="stHorizontalBlock"] { row-gap: 0; }
 .st-key-panes img, .st-key-picture_itself img { border-radius: 0.4rem; width: 100%; }
 .block-container, [data-testid="stMainBlockContainer"] { padding: 4.2rem 2.5rem 3rem; }
 /* Thumbnails are buttons, so that they are reached and pressed by keyboard; their label is for screen readers. */

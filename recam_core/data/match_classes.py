@@ -37,7 +37,7 @@ class ClassMatch:
         return found
 
     def mask(self, mask: np.ndarray) -> np.ndarray:
-        """A source mask (H x W uint8) as a target mask; what the target does not know becomes void, and counts nowhere."""
+        """A source mask (H x W uint8) as a target mask; unknown classes become void."""
         if self.is_same:
             return mask
         table = np.full(256, VOID, dtype=np.uint8)

@@ -13,7 +13,7 @@ class PictureScores:
     """Four numbers 0..1; nan where there is nothing to divide by.
 
     Attributes:
-        iou: of the class, or the mean over the scored classes that occur (the background among them where there is one).
+        iou: of the class, or the mean over the scored classes that occur (and the background, if any).
         precision: likewise; the share of the claimed pixels that are right.
         recall: likewise; the share of the ground truth's pixels that were found.
         wrong_class: of the pixels of the class (or of all foreground pixels), the share given to another class.

@@ -20,8 +20,8 @@ PURPLE = (204, 121, 167)
 GREEN = (0, 158, 115)
 GREY = (150, 150, 150)
 
-#: How strongly an area's tint shows, as a share of the opacity of its lines.
-_TINT = 0.55
+#: How strongly an area's tint shows, as a share of the opacity of its lines: weak where lines must stand out from it.
+_TINT, _SOLID_TINT = 0.34, 0.62
 
 
 @dataclass(frozen=True)
@@ -50,23 +50,22 @@ def draw_marks(image: np.ndarray, codes: np.ndarray, marks: Sequence[Mark], opac
         image: H x W x 3, uint8, at screen size.
         codes: H x W, uint8; 0 and values without a mark stay unmarked.
         marks: how to draw the others.
-        opacity: of lines and borders, 0..1; areas are tinted with about half of it.
+        opacity: of lines and borders, 0..1; areas are tinted with about half of it, and the picture is muted by it.
 
     Returns:
         H x W x 3, uint8.
     """
     colours = np.zeros((256, 3), dtype=np.uint8)
-    marked = np.zeros(256, dtype=bool)
+    tint = np.zeros(256, dtype=np.float32)
     inked = np.zeros(codes.shape, dtype=bool)
     for mark in marks:
         colours[mark.code] = mark.colour
-        marked[mark.code] = True
+        tint[mark.code] = _SOLID_TINT if mark.pattern == "solid" else _TINT
         if mark.pattern != "solid" and (here := codes == mark.code).any():
             inked |= here & PATTERNS[mark.pattern](codes.shape)
-    covered = marked[codes]
-    ink = (inked | outline(codes)) & covered
-    alpha = np.where(ink, opacity, np.where(covered, opacity * _TINT, 0.0)).astype(np.float32)
-    return blend(muted(image, light=0.5 * opacity), colours[codes], alpha)
+    alpha = tint[codes]
+    alpha[(inked | outline(codes)) & (alpha > 0)] = 1.0
+    return blend(muted(image, colour=1 - 0.75 * opacity, light=0.4 * opacity), colours[codes], alpha * opacity)
 
 
 def swatch(mark: Mark, height: int = 24, width: int = 36) -> np.ndarray:
