@@ -5,7 +5,7 @@ SHELL := bash
 .PHONY: help app test lint format bench clean venv test-venv
 
 IN_VENV := .venv/bin/python
-# One thread of torch a worker: two tests at once on two cores, rather than two that get in each other's way.
+# Each worker takes whole files, so that what the tests of a file share (a trained network, the running app) is made once.
 WORKERS ?= 2
 # What to hand to pytest, for example: make test PYTEST="-k scores"
 PYTEST ?=
@@ -22,7 +22,7 @@ test: test-venv ## check style and formatting, then run every test (PYTEST="-k s
 	@bash tools/browser.sh
 	$(IN_VENV) -m ruff check .
 	$(IN_VENV) -m ruff format --check .
-	$(IN_VENV) -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST)
+	$(IN_VENV) -m pytest -n $(WORKERS) --dist loadfile $(PYTEST)
 
 lint: test-venv ## check style and formatting only
 	$(IN_VENV) -m ruff check .

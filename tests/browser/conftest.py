@@ -1,7 +1,7 @@
 """A real Chromium in front of the app as `make app` starts it.
 
-Everything in this folder is marked ``browser`` and runs in one worker, so that the app is started once. A test asks for
-``page`` (a wide window) or ``new_page`` (any size, light or dark); errors on the browser's console fail it.
+Everything in this folder is marked ``browser``. A test asks for ``page`` (a wide window) or ``new_page`` (any size, light
+or dark); errors on the browser's console fail it.
 """
 
 import os
@@ -32,13 +32,11 @@ BROWSER_OPTIONS = (
 )
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist, which reads the groups in the same step
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is in this folder."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +68,7 @@ def app_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def app_url(chromium: str, app_runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the app, started once by ``make app``."""
+    """The address of the app, started by ``make app`` once for all tests of a worker."""
     needs_the_environment()
     port = free_port()
     env = {"PORT": str(port), "RECAM_RUNS": str(app_runs)}
