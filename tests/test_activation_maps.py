@@ -58,7 +58,8 @@ def test_a_picture_without_classes_is_all_background():
     maps = ActivationMaps("none", (6, 9), np.zeros(0, dtype=np.int64), np.zeros((0, 2, 3), dtype=np.uint8))
     winner, level = winner_and_level(maps)
     assert winner.shape == level.shape == (6, 9)
-    assert not winner.any() and not level.any()
+    assert not winner.any()
+    assert not level.any()
     assert not seed_mask(winner, level, None).any()
 
 

@@ -151,7 +151,7 @@ def test_multi_label_softmax_loss(tensors):
 
 
 def test_images_without_a_class_do_not_count_in_the_softmax_losses(tensors):
-    features, fc1, fc2 = tensors
+    features, fc1, _ = tensors
     logits = features.mean(dim=(2, 3)) @ fc1.T
     with_empty = torch.cat([LABELS, torch.zeros(1, K, dtype=LABELS.dtype)])
     more = torch.cat([logits, logits[:1]])

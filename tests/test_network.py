@@ -91,7 +91,7 @@ def test_weights_from_a_file_and_of_another_network(tmp_path):
 
 def test_offline_downloads_say_so(monkeypatch, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(UserError, match="could not be downloaded.*packaged"):
+    with pytest.raises(UserError, match=r"could not be downloaded.*packaged"):
         load_imagenet(build_backbone("resnet50").module, "resnet50", "download")
 
 

@@ -170,8 +170,8 @@ def test_bad_starts_are_refused_with_a_sentence(bce_run, tmp_path):
         check_recipe(dataclasses.replace(RECAM, mask="fog"))
     with pytest.raises(UserError, match="no preset"):
         preset("bce", "huge")
+    exploding = dataclasses.replace(SMALL, optimizer="sgd", lr_backbone=1e12, lr_fc1=1e12, warmup=0)
     with pytest.raises(UserError, match="lower the learning rates"):
-        exploding = dataclasses.replace(SMALL, optimizer="sgd", lr_backbone=1e12, lr_fc1=1e12, warmup=0)
         train(exploding, TinyDataset(), tmp_path / "nan")
     assert not (tmp_path / "nan" / "run.json").exists()
 

@@ -1,7 +1,7 @@
 """A real Chromium in front of the app as `make app` starts it.
 
-Everything in this folder is marked ``browser``. A test asks for ``page`` (a wide window) or ``new_page`` (any size, light
-or dark); errors on the browser's console fail it.
+Everything in this folder is marked ``browser``. A test asks for ``page`` (a wide window) or ``new_page`` (any size,
+light or dark); errors on the browser's console fail it.
 """
 
 import os
