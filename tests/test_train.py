@@ -76,7 +76,7 @@ def test_training_learns():
     with tempfile.TemporaryDirectory() as folder:
         train(dataclasses.replace(SMALL, epochs=12), TinyDataset(12), Path(folder) / "run")
         history = json.loads((Path(folder) / "run" / "metrics.json").read_text())
-    assert history[-1]["loss"] < 0.6 * history[0]["loss"]
+    assert history[-1]["loss"] < 0.7 * history[0]["loss"]
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(bce_run, tmp_path):

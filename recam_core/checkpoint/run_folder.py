@@ -99,7 +99,9 @@ def save_run(path: str | Path, network: CamNetwork, info: RunInfo, half: bool = 
     """
     path = Path(path)
     tensors = {name: _storable(value, half) for name, value in network.state_dict().items()}
-    info.network = asdict(network.spec)
+    # By way of JSON, so that the record returned here equals the one read back (tuples become lists).
+    info.network = json.loads(json.dumps(asdict(network.spec)))
+    info.recipe = json.loads(json.dumps(info.recipe))
     info.versions = versions()
     info.created = info.created or datetime.now(timezone.utc).isoformat(timespec="seconds")
     with replacing_file(path / WEIGHTS_FILE) as temporary:

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from recam_core.errors import UserError
+from recam_core.maps.inference import QUICK_SCALES
 
 if TYPE_CHECKING:
     from recam_core.checkpoint.run_folder import RunInfo
@@ -25,9 +26,9 @@ def add_inference_options(parser: argparse.ArgumentParser) -> None:
         "--scales",
         nargs="+",
         type=float,
-        default=[1.0],
+        default=list(QUICK_SCALES),
         metavar="S",
-        help="factors of the picture's size (default: 1.0; the paper: 0.5 1.0 1.5 2.0)",
+        help="factors of the picture's size (default: 1.0 2.0; the paper: 0.5 1.0 1.5 2.0)",
     )
     group.add_argument("--no-mirror", action="store_true", help="leave the mirror images out: twice as fast")
     group.add_argument(

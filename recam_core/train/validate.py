@@ -26,7 +26,7 @@ def validate(network: CamNetwork, recipe: Recipe, dataset: Dataset) -> dict[str,
     logits, labels, maps, masks = [], [], [], []
     for index in chosen.tolist():
         sample = dataset.load(index)
-        features = picture_features(network, sample.image)
+        features = picture_features(network, sample.image, scales=(1.0,))
         logits.append(features.logits.cpu())
         labels.append(sample.labels)
         if sample.mask is not None:
