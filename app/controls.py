@@ -97,6 +97,7 @@ def _view_kind(picture: Picture) -> str:
         required=True,
         format_func=_VIEW_LABELS.__getitem__,
         key="view_kind",
+        wrap=True,
         help=_VIEW_HELP if picture.has_truth else f"{_NO_TRUTH}\n{_VIEW_HELP}",
         on_change=lambda: st.session_state.update(wanted_view=st.session_state["view_kind"]),
     )

@@ -1,4 +1,4 @@
-"""The app: ``streamlit run app/main.py``. Each page is a file in ``app/pages``."""
+"""The app: ``streamlit run app/main.py``. Each page is a file in ``app/screens``."""
 
 import sys
 from pathlib import Path
@@ -11,9 +11,7 @@ if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
 from app import style  # noqa: E402
-from app.guard import sentences  # noqa: E402
-from app.models import device_words  # noqa: E402
-from app.pages import about, explore, results  # noqa: E402
+from app.screens import about, explore, results  # noqa: E402
 
 
 def main() -> None:
@@ -29,8 +27,6 @@ def main() -> None:
         position="top",
     )
     page.run()
-    with st.sidebar, sentences():
-        st.caption(f":material/memory: Computing on **{device_words()}**")
 
 
 main()

@@ -18,7 +18,7 @@ from recam_core.scores.picture import PictureScores, picture_scores
 from recam_core.views.disagreement import DISAGREEMENTS, disagreement_codes, disagreement_overlay, disagreement_share
 from recam_core.views.encode import encode
 from recam_core.views.enlarge import enlarge_codes, enlarge_levels, enlarge_photo, screen_factor
-from recam_core.views.error_overlay import UNSCORED, error_codes, error_marks, error_overlay
+from recam_core.views.error_overlay import LOST_TO_BACKGROUND, UNSCORED, error_codes, error_marks, error_overlay
 from recam_core.views.heat_overlay import heat_overlay
 from recam_core.views.seed_overlay import seed_overlay
 
@@ -148,8 +148,12 @@ def _difference(value: float, base: float | None) -> str | None:
 def _legend(shown: Sequence[Shown], picture: Picture, classes: ClassList, view: View) -> None:
     if view.kind == ERRORS:
         marks = error_marks(view.class_index, classes.has_background)
-        has_void = picture.mask is not None and bool((picture.mask == VOID).any())
-        mark_legend(mark for mark in marks if mark.code != UNSCORED or has_void)
+        unused = set()
+        if not (picture.mask == VOID).any():
+            unused.add(UNSCORED)
+        if all(pane.threshold is None for pane in shown):
+            unused.add(LOST_TO_BACKGROUND)
+        mark_legend(mark for mark in marks if mark.code not in unused)
     elif view.kind == HEAT:
         heat_legend(view.colour_map)
     elif view.kind == DISAGREEMENT:

@@ -100,10 +100,12 @@ def _from_set(family: Family) -> Picture:
 def _spec(family: Family) -> str:
     """The data set to look at: the family's own, unless another one was typed."""
     key = f"spec_{family.key}"
+    # The address names pictures for the family that it opened with, and for no other.
+    opened_with, named = st.session_state.setdefault("data_in_address", (family.key, kept("data")))
     with st.expander("Other pictures"):
         typed = st.text_input(
             "Data set",
-            value=kept("data") if kept("family", family.key) == family.key else "",
+            value=named if opened_with == family.key else "",
             key=key,
             persist_state="session",
             placeholder=family.pictures,

@@ -9,6 +9,7 @@ from app.guard import sentences
 from app.links import keep, kept
 from app.map_cache import Inference, prediction_of
 from app.methods import Method, method_of_entry
+from app.models import device_words
 from app.panes import compute, draw_panes
 from app.picker import pick_picture
 from app.pictures import Picture
@@ -45,9 +46,11 @@ def main() -> None:
         with sentences():
             picture = pick_picture(family)
         entries, rule, how = _settings(family)
+        with sentences():
+            st.caption(f":material/memory: Computing on **{device_words()}**")
     if picture is None:
         st.info(
-            "Choose a photo of your own in the sidebar, and its maps appear here.",
+            "Choose a picture in the sidebar, and its maps appear here.",
             icon=":material/add_photo_alternate:",
         )
     else:
