@@ -1,0 +1,178 @@
+"""The retraining panel: from the button to the fourth pane, to a named run; cancel, failure, reload."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import jobs
+from app.jobs import JobBoard
+from recam_core.checkpoint.run_folder import load_run, read_info
+from recam_core.errors import UserError
+from recam_core.retrain.head_recipe import HeadRecipe
+from recam_core.retrain.named_run import check_run_name, retrain_command
+
+
+def titles(page: AppTest) -> list[str]:
+    """The titles over the panes."""
+    return [box.value.strip("*") for box in page.markdown if box.value.startswith("**") and box.value.endswith("**")]
+
+
+def until_over(page: AppTest, seconds: float = 120) -> AppTest:
+    """Wait for the job that the address names, and look again."""
+    job = jobs.board().find(page.query_params["job"])
+    deadline = time.monotonic() + seconds
+    while not job.is_over:
+        assert time.monotonic() < deadline, job.step
+        time.sleep(0.1)
+    return page.run()
+
+
+def test_from_the_button_to_a_named_run(opened: Callable[..., AppTest], runs: Path) -> None:
+    page = opened()
+    page.number_input(key="lambda").set_value(0.5)
+    page.selectbox(key="new_mask").set_value("power").run()
+    page.number_input(key="parameter_power").set_value(1.5)
+    page.selectbox(key="new_rule").set_value("fc2")
+    page.number_input(key="epochs_fc2").set_value(5)
+    page.button(key="start").click().run()
+    assert not page.exception
+    page = until_over(page)
+    assert not page.error
+    assert titles(page)[:4] == ["BCE-CAM", "SCE-CAM", "ReCAM", "Your ReCAM"]
+    assert [metric.label for metric in page.metric].count("mIoU") == 4
+    command = page.code[0].value
+    for part in ("--lambda 0.5", "--mask power:1.5", "--rule fc2", "--update fc2", "--epochs 5", "scenes/bce"):
+        assert part in command
+
+    # Another session, or the same one after a reload, finds it by the address.
+    assert "Your ReCAM" in titles(opened(job=page.query_params["job"]))
+
+    page.text_input(key=f"name_{page.query_params['job']}").set_value("../evil").run()
+    page.button(key="keep").click().run()
+    assert "cannot be the name of a run" in page.error[0].value
+    page.text_input(key=f"name_{page.query_params['job']}").set_value("mine").run()
+    page.button(key="keep").click().run()
+    assert not page.exception
+    assert not page.error
+    assert titles(page)[:4] == ["BCE-CAM", "SCE-CAM", "ReCAM", "mine"]
+    info = read_info(runs / "mine")
+    assert (info.name, info.method, info.rule) == ("mine", "heads", "fc2")
+    assert info.recipe["mask"] == "power:1.5"
+    assert info.command.startswith("python -m recam_core retrain ")
+    assert "--out" in info.command
+    load_run(runs / "mine")
+    # It is offered to everyone who opens the family later.
+    assert (
+        "run/mine" in opened().multiselect(key="panes_scenes").proto.options
+        or "mine" in opened().multiselect(key="panes_scenes").options
+    )
+
+
+def test_both_classifiers_and_discarding(opened: Callable[..., AppTest]) -> None:
+    page = opened()
+    page.segmented_control(key="update").set_value("both").run()
+    assert any("weighs telling classes apart" in caption.value for caption in page.caption)
+    page.number_input(key="epochs_both").set_value(2)
+    page.button(key="start").click().run()
+    page = until_over(page)
+    assert "Your ReCAM" in titles(page)
+    page.button(key="discard").click().run()
+    assert "Your ReCAM" not in titles(page)
+    assert "job" not in page.query_params
+    assert not page.exception
+
+
+def test_lambda_is_explained_for_fc2_only(opened: Callable[..., AppTest]) -> None:
+    assert any("nearly the same FC2" in caption.value for caption in opened().caption)
+
+
+def test_cancelling_leaves_nothing(opened: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch) -> None:
+    def endless(run: object, dataset: object, progress: Callable[[int, int, str], None]) -> None:
+        for step in range(10_000):
+            progress(step, 10_000, "")
+            time.sleep(0.02)
+
+    monkeypatch.setattr(jobs, "build_feature_cache", endless)
+    page = opened()
+    page.button(key="start").click().run()
+    assert page.button(key="start").disabled
+    job = jobs.board().find(page.query_params["job"])
+    page.button(key="cancel").click().run()
+    page = until_over(page, 20)
+    assert job.state == jobs.CANCELLED
+    assert any("Cancelled" in box.value for box in page.info)
+    assert not page.button(key="start").disabled
+    assert "Your ReCAM" not in titles(page)
+
+
+def test_missing_training_pictures_are_a_sentence(opened: Callable[..., AppTest]) -> None:
+    page = opened(family="photos")
+    page.button(key="start").click().run()
+    assert not page.exception
+    assert "The training pictures are not here" in page.error[0].value
+    assert "job" not in page.query_params
+
+
+def test_a_failure_is_a_sentence(opened: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object) -> None:
+        raise UserError("The disk is full.")
+
+    monkeypatch.setattr(jobs, "build_feature_cache", failing)
+    page = opened()
+    page.button(key="start").click().run()
+    page = until_over(page)
+    assert page.error[0].value == "The disk is full."
+    assert not page.exception
+
+
+def test_jobs_take_turns_and_old_ones_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    working: list[str] = []
+    most = 0
+
+    def work(job: jobs.Job) -> None:
+        nonlocal most
+        working.append(job.id)
+        most = max(most, len(working))
+        time.sleep(0.01)
+        working.remove(job.id)
+
+    monkeypatch.setattr(jobs, "_retrain", work)
+    board = JobBoard()
+    started = [board.start(None, "scenes", HeadRecipe()) for _ in range(8)]
+    while not all(job.is_over for job in started):
+        time.sleep(0.01)
+    assert most == 1
+    for _ in range(jobs.REMEMBERED + 4):
+        last = board.start(None, "scenes", HeadRecipe())
+        while not last.is_over:
+            time.sleep(0.002)
+    assert board.find(started[0].id) is None
+    assert board.find(last.id) is last
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a/b", "..", ".hidden", "con", "x" * 61, "naïve", "a\nb", "tail."])
+def test_names_that_make_no_folder_are_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError):
+        check_run_name(name, tmp_path)
+
+
+def test_a_taken_name_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(UserError, match="already"):
+        check_run_name("mine", tmp_path)
+    assert check_run_name(" mine-2 ", tmp_path) == "mine-2"
+
+
+def test_the_command_is_one_that_the_command_line_takes() -> None:
+    import shlex
+
+    from recam_core.cli.main import build_parser
+
+    recipe = HeadRecipe(weight=0.25, mask="hard:0.3", rule="sum", update="both")
+    words = shlex.split(retrain_command("my runs/bce", "scenes@train", "runs/x", recipe))
+    arguments = build_parser().parse_args(words[3:])
+    assert (arguments.weight, arguments.mask, arguments.rule, arguments.update) == (0.25, "hard:0.3", "sum", "both")
+    assert str(arguments.source) == "my runs/bce"
