@@ -90,12 +90,11 @@ def maps_from_features(
     grid = grid_size(features.size)
     rows = weight.detach()[torch.from_numpy(classes).to(weight.device)]
     total = rows.new_zeros((len(classes), *grid))
-    for scale in features.scales:
+    for scale in features.scales if len(classes) else ():
         raw = raw_cam(scale, rows)
         if len(raw) == 2:
             raw = torch.stack([raw[0], raw[1].flip(-1)])
-        if len(classes):
-            total += F.interpolate(raw, size=grid, mode="bilinear", align_corners=False).sum(dim=0)
+        total += F.interpolate(raw, size=grid, mode="bilinear", align_corners=False).sum(dim=0)
     levels = (normalise(total) * FULL).round().to(torch.uint8).cpu().numpy()
     return ActivationMaps(id, features.size, classes, levels)
 
