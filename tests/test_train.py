@@ -34,6 +34,15 @@ SMALL = dataclasses.replace(
 RECAM = dataclasses.replace(SMALL, method="recam", lr_fc2=1e-2, rule="product")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Sums depend on the number of threads in their last bits: what is compared to the bit uses one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def bce_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "bce"
