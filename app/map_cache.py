@@ -9,6 +9,7 @@ from app.methods import Method
 from app.pictures import Picture
 from recam_core.maps.activation_maps import ActivationMaps, full_size, winner_and_level
 from recam_core.maps.inference import (
+    QUICK_SCALES,
     class_probabilities,
     maps_from_features,
     picture_features,
@@ -20,7 +21,7 @@ from recam_core.maps.inference import (
 class Inference:
     """How a picture goes through the network."""
 
-    scales: tuple[float, ...] = (1.0,)
+    scales: tuple[float, ...] = QUICK_SCALES
     mirror: bool = True
 
 
@@ -43,7 +44,8 @@ def _reading(
 @st.cache_data(max_entries=200, show_spinner=False)
 def _prediction(weights: str, picture: str, _method: Method, _image: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
     with _method.shared.lock:
-        features = picture_features(_method.shared.run.network, _image)
+        # Probabilities come from scale 1 alone, so the others need not be computed.
+        features = picture_features(_method.shared.run.network, _image, scales=(1.0,))
     found = predicted_classes(features, _method.softmax)
     return class_probabilities(features, _method.softmax), tuple(found.tolist())
 

@@ -23,6 +23,11 @@ from recam_core.views.seed_overlay import seed_overlay
 #: More panes than this leave none of them enough room.
 MOST_PANES = 6
 _AS_TRAINED = "as trained"
+_SCALES = {
+    "1 and 2 (as scored)": QUICK_SCALES,
+    "1 alone (quickest)": (1.0,),
+    "0.5, 1, 1.5 and 2 (the paper's)": PAPER_SCALES,
+}
 _EMPTY = """
 There are no checkpoints to look at yet. The shipped ones belong in `assets/checkpoints`; your own are made by
 
@@ -99,12 +104,12 @@ def _settings(family: Family) -> tuple[list[Entry], str | None, Inference]:
             help="How the weights w of FC1 and w' of FC2 become the weights of the map.\n"
             + "\n".join(f"- **{name.replace('_', ' ')}**: {rule.meaning}" for name, rule in RULES.items()),
         )
-        many = st.toggle(
-            "Four scales",
+        scales = st.selectbox(
+            "Scales",
+            list(_SCALES),
             key="scales",
             persist_state="session",
-            help=f"Sum the maps over the scales {', '.join(f'{scale:g}' for scale in PAPER_SCALES)}, as the paper "
-            "does, instead of scale 1 alone. Takes about seven times as long.",
+            help="Maps of the picture at several sizes are summed. More scales give finer maps, and take longer.",
         )
         mirror = st.toggle(
             "Mirror image too",
@@ -113,7 +118,7 @@ def _settings(family: Family) -> tuple[list[Entry], str | None, Inference]:
             persist_state="session",
             help="Add the maps of the mirrored picture.",
         )
-    how = Inference(PAPER_SCALES if many else QUICK_SCALES, mirror)
+    how = Inference(_SCALES[scales], mirror)
     return [by_key[key] for key in chosen], None if rule == _AS_TRAINED else rule, how
 
 

@@ -7,9 +7,8 @@ import streamlit as st
 
 from app.catalogue import Entry, Family, read_catalogue
 
-#: Names of scores in ``run.json``, as the table heads them. Values are shares and are shown as per cent.
-_COLUMNS = {
-    "miou": "mIoU",
+#: Further scores in ``run.json``, as the table heads them. Like the mIoU they are shares, shown as per cent.
+_DETAILS = {
     "mean_false_positive_rate": "false positive rate",
     "mean_false_negative_rate": "false negative rate",
     "wrong_class": "wrong class",
@@ -37,6 +36,7 @@ def _family(family: Family) -> None:
     st.subheader(family.title)
     st.caption(f"{family.about} {len(family.classes)} classes: {', '.join(family.classes.names)}.")
     rows = [row for entry in family.entries for row in _rows(entry)]
+    rows.sort(key=lambda row: row["split"] != "val")  # what is reported before what settings were chosen on
     if rows:
         _add_differences(rows)
         st.dataframe(
@@ -44,8 +44,13 @@ def _family(family: Family) -> None:
             hide_index=True,
             width="stretch",
             column_config={
-                **{name: st.column_config.NumberColumn(format="percent") for name in _COLUMNS.values()},
-                "threshold": st.column_config.NumberColumn(format="%.2f"),
+                **{name: st.column_config.NumberColumn(format="percent") for name in ("mIoU", *_DETAILS.values())},
+                "threshold": st.column_config.NumberColumn(
+                    format="%.2f", help="Background threshold; none where every pixel goes to its arg-max class."
+                ),
+                "threshold from": st.column_config.TextColumn(
+                    help="A threshold chosen on the very pictures that are scored makes the mIoU slightly too good."
+                ),
                 "to BCE-CAM": st.column_config.NumberColumn(
                     format="%+.1f", help="Difference of the mIoU, in points of per cent."
                 ),
@@ -67,15 +72,22 @@ def _rows(entry: Entry) -> Iterator[dict[str, Any]]:
         if not isinstance(by_rule, dict):
             continue
         for rule, scores in by_rule.items():
-            if isinstance(scores, dict) and isinstance(scores.get("miou"), (int, float)):
-                yield {
-                    "run": entry.title,
-                    "rule": rule.replace("_", " "),
-                    "split": split,
-                    **{title: scores.get(name) for name, title in _COLUMNS.items() if name in scores},
-                    "threshold": scores.get("threshold"),
-                    "_reference": entry.info.method == "bce" and rule == "fc1",
-                }
+            if not isinstance(scores, dict) or not isinstance(scores.get("miou"), (int, float)):
+                continue
+            fixed = scores.get("fixed")
+            # The other figures belong to the threshold that the mIoU belongs to.
+            details = fixed or scores.get("best") or {}
+            threshold = scores.get("threshold")
+            yield {
+                "run": entry.title,
+                "rule": rule.replace("_", " ") + (" (its own)" if rule == entry.info.rule else ""),
+                "split": split,
+                "mIoU": scores["miou"],
+                **{title: details.get(name) for name, title in _DETAILS.items() if name in details},
+                "threshold": threshold,
+                "threshold from": "" if threshold is None else (fixed or {}).get("threshold_from", "these pictures"),
+                "_reference": entry.info.method == "bce" and rule == "fc1",
+            }
 
 
 def _add_differences(rows: list[dict[str, Any]]) -> None:

@@ -10,16 +10,16 @@ from recam_core.progress import ProgressFn, silent
 from recam_core.scores.evaluate import Tally
 
 #: Enough for a threshold that is good to a few hundredths, within seconds.
-MOST_PICTURES = 48
+MOST_PICTURES = 24
 
 
 def choose_threshold(
     network: CamNetwork, weight: Tensor, dataset: Dataset, progress: ProgressFn = silent
 ) -> float | None:
-    """The background threshold with the best mIoU on (at most 48 evenly spread) pictures of a training set.
+    """The background threshold with the best mIoU on (at most 24 evenly spread) pictures of a training set.
 
     Args:
-        network: gives the features, at scale 1 with the mirror image.
+        network: gives the features, at the usual scales with the mirror image.
         weight: K x C class weights.
         dataset: pictures that the method may be fitted to.
         progress: called after each picture; may raise Cancelled.

@@ -149,7 +149,7 @@ def test_rules_scales_and_panes_can_be_chosen(opened: Callable[..., AppTest]) ->
     page = opened()
     page.selectbox(key="rule").set_value("product").run()
     assert "rule product" in texts(page)
-    page.toggle(key="scales").set_value(True).run()
+    page.selectbox(key="scales").set_value("1 alone (quickest)").run()
     page.multiselect(key="panes_scenes").set_value([]).run()
     assert not page.exception
     assert "No method is chosen" in page.info[0].value
