@@ -16,7 +16,7 @@ from recam_core.errors import UserError
 FROM_SET, OWN_PHOTO = "Pictures", "Your photo"
 _COLUMNS = 3
 #: A picture that shows the disease well, to begin with; the first one where the set has it not.
-_FIRST = {"scenes@val": "val_00006"}
+_FIRST = {"scenes@val": "val_00037"}
 _SPEC_HELP = "Any data set on the computer that runs the app, written as one of\n" + "\n".join(
     f"- `{kind.form}`: {kind.what}" for kind in KINDS.values()
 )
@@ -155,7 +155,13 @@ def _thumbnails(spec: str, found: Dataset, indices: np.ndarray, chosen: int) -> 
     page = 1
     if pages > 1:
         with st.container(key="pages"):
-            page = st.pagination(pages, max_visible_pages=3, key=f"page_{spec}_{len(indices)}")
+            page = st.pagination(
+                pages,
+                # Open where the chosen picture is, if the search found it.
+                default=int(np.flatnonzero(indices == chosen)[0]) // PICTURES_A_PAGE + 1 if chosen in indices else 1,
+                max_visible_pages=3,
+                key=f"page_{spec}_{len(indices)}",
+            )
     shown = indices[(page - 1) * PICTURES_A_PAGE : page * PICTURES_A_PAGE].tolist()
     rules = []
     with st.container(key="thumbnails", gap="small"):

@@ -42,7 +42,7 @@ def test_from_the_first_screen_to_a_recam_of_ones_own(
 
     # Another picture by its thumbnail, and another view.
     first = page.locator(".st-key-panes img").first.get_attribute("src")
-    page.get_by_role("button", name="val_00004").first.click()
+    page.locator(".st-key-thumbnails button[kind=secondary]").first.click()
     wait_until_finished(page)
     wait_for_pictures(page, 3)
     assert page.locator(".st-key-panes img").first.get_attribute("src") != first

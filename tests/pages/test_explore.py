@@ -61,7 +61,7 @@ def test_own_thresholds_are_those_of_the_runs(opened: Callable[..., AppTest]) ->
 
 
 def test_one_class_keeps_chosen_while_pictures_change(opened: Callable[..., AppTest]) -> None:
-    page = opened(picture="val_00006")
+    page = opened(picture="val_00006")  # aeroplane, bird and boat; picture 0 shows no boat
     page.pills(key="class_choice").set_value("boat").run()
     assert scores(page, "IoU") != []
     page.button(key="thumb_0").click().run()
