@@ -60,14 +60,17 @@ def test_from_the_first_screen_to_a_recam_of_ones_own(
 
     # Settings of one's own, the button, and the fourth pane.
     page.get_by_text("Training pictures", exact=True).click()
-    training = page.get_by_label("Data set to train on")
+    training = page.get_by_role("textbox", name="Data set to train on")
     training.fill(TRAINING)
     training.press("Enter")
     wait_until_finished(page)
-    page.get_by_label(re.compile(r"^Lambda")).fill("0.5")
-    page.get_by_label(re.compile(r"^Lambda")).press("Enter")
+    weight = page.get_by_role("spinbutton", name=re.compile("^Lambda")).or_(
+        page.get_by_role("textbox", name=re.compile("^Lambda"))
+    )
+    weight.fill("0.5")
+    weight.press("Enter")
     wait_until_finished(page)
-    page.get_by_role("button", name="Retrain").click()
+    page.locator(".st-key-start button").first.click()
     expect(page.get_by_text("Trained in")).to_be_visible(timeout=400_000)
     wait_until_finished(page)
     wait_for_pictures(page, 4)
@@ -79,11 +82,11 @@ def test_from_the_first_screen_to_a_recam_of_ones_own(
     # It survives a reload, and can be kept.
     page.reload()
     wait_for_pictures(page, 4)
-    name = page.get_by_label("Keep it as")
+    name = page.get_by_role("textbox", name="Keep it as")
     name.fill("journey")
     name.press("Enter")
     wait_until_finished(page)
-    page.get_by_role("button", name="Keep", exact=False).last.click()
+    page.locator(".st-key-keep button").first.click()
     expect(page.locator(".st-key-panes").get_by_text("journey", exact=True)).to_be_visible(timeout=60_000)
     no_exception(page)
     assert read_info(app_runs / "journey").recipe["weight"] == 0.5
