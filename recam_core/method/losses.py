@@ -42,6 +42,18 @@ def sce_loss(logits: Tensor, category: Tensor, image: Tensor, images: int) -> Te
     """
     if len(category) == 0:
         return logits.sum() * 0.0
-    per_pair = F.cross_entropy(logits, category, reduction="none")
+    return (F.cross_entropy(logits, category, reduction="none") / pair_divisors(image, images)).sum()
+
+
+def pair_divisors(image: Tensor, images: int) -> Tensor:
+    """By how much each pair is divided in equation 5's mean, over an image's present classes and then over the images.
+
+    Args:
+        image: P int64, the image of each pair.
+        images: B, how many images the batch has; those without any pair do not count.
+
+    Returns:
+        P int64, whose reciprocals sum to 1.
+    """
     pairs = torch.bincount(image, minlength=images)
-    return (per_pair / pairs[image]).sum() / (pairs > 0).sum()
+    return pairs[image] * (pairs > 0).sum()

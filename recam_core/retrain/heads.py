@@ -8,20 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from recam_core.checkpoint.run_folder import Run, RunInfo, command_line, save_run
 from recam_core.errors import UserError
 from recam_core.method.cam import cam
-from recam_core.method.losses import bce_loss, sce_loss
+from recam_core.method.losses import bce_loss, pair_divisors, sce_loss
 from recam_core.method.masks import MaskChoice, parse_mask
 from recam_core.method.single_label import pooled_single_label, present_pairs
 from recam_core.progress import ProgressFn, silent
 from recam_core.retrain.features import FeatureBlock, FeatureCache
 from recam_core.retrain.head_recipe import HeadRecipe, completed
 
-#: Pictures whose features are turned into single precision at a time.
-CHUNK = 32
+#: Pictures whose features are turned into single precision at a time; few enough to stay in a processor's cache.
+CHUNK = 8
 
 
 @dataclass(frozen=True)
@@ -121,18 +122,21 @@ def _train_fc2(
     """All pairs in every step: they are a few thousand rows."""
     with torch.no_grad():
         pooled, category, image = pooled_pairs(cache, fc1, mask)
-    fc2 = torch.zeros_like(fc1).requires_grad_()
+    # A full batch of a linear softmax classifier has its gradient in closed form (softmax - target, times the features;
+    # method/gradients.py): with the features kept in both layouts, each product reads them along their rows.
+    columns, share = pooled.T.contiguous(), 1.0 / pair_divisors(image, len(cache))
+    target = F.one_hot(category, len(fc1)).T.to(pooled.dtype)
+    fc2 = torch.zeros_like(fc1)
     optimizer = torch.optim.AdamW([fc2], lr=recipe.lr, weight_decay=recipe.weight_decay)
     history = []
     for epoch in range(recipe.epochs):
         _set_rate(optimizer, recipe, epoch / recipe.epochs)
-        sce = sce_loss(pooled @ fc2.T, category, image, len(cache))
-        loss = recipe.weight * sce
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        log_belief = F.log_softmax(fc2 @ columns, dim=0)
+        sce = -float((share * log_belief.gather(0, category[None])[0]).sum())
+        fc2.grad = (recipe.weight * share * (log_belief.exp() - target)) @ pooled
         optimizer.step()
-        history.append({"epoch": epoch + 1, "loss": float(loss.detach()), "sce": float(sce.detach())})
-        progress(epoch + 1, recipe.epochs, f"L_sce {history[-1]['sce']:.4f}")
+        history.append({"epoch": epoch + 1, "loss": recipe.weight * sce, "sce": sce})
+        progress(epoch + 1, recipe.epochs, f"L_sce {sce:.4f}")
     return fc1, fc2, history
 
 
@@ -185,7 +189,8 @@ def _chunks(
 ) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
     """Features (n x C x h x w), labels (n x K) and truth (P x h x w) in single precision, ``size`` pictures at a time.
 
-    With a generator the pictures come in random order, batches of different shapes mixed.
+    The features lie in one buffer that the next chunk overwrites: fresh memory for each would cost more than the
+    conversion. With a generator the pictures come in random order, batches of different shapes mixed.
     """
     parts: list[tuple[FeatureBlock, Tensor]] = []
     for block in cache.blocks:
@@ -193,12 +198,17 @@ def _chunks(
         parts += [(block, part) for part in order.split(size)]
     if generator:
         parts = [parts[number] for number in torch.randperm(len(parts), generator=generator).tolist()]
+    chosen = torch.empty(0, dtype=torch.float16)
+    features = torch.empty(0, dtype=torch.float32, device=device)
     for block, part in parts:
+        shape = (len(part), *block.features.shape[1:])
+        torch.index_select(block.features, 0, part, out=chosen.resize_(shape))
+        features.resize_(shape).copy_(chosen)
         labels = block.labels[part].to(device)
         truth = None
         if block.truth is not None:
             truth = _rows_of_pairs(block, part).to(device, torch.float32)
-        yield block.features[part].to(device, torch.float32), labels.float(), truth
+        yield features, labels.float(), truth
 
 
 def _rows_of_pairs(block: FeatureBlock, part: Tensor) -> Tensor:
