@@ -6,7 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.settings import METHOD_TITLES, checkpoints_folder, runs_folder
+from app.settings import METHOD_TITLES
+from recam_core.checkpoint.places import runs_folder, shipped_folder
 from recam_core.checkpoint.run_folder import INFO_FILE, RunInfo, read_info
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
@@ -97,7 +98,7 @@ def read_catalogue() -> Catalogue:
     families: dict[ClassList, list[Entry]] = {}
     names: dict[ClassList, tuple[str, str, str, str]] = {}
     for key, (title, about, pictures) in SHIPPED.items():
-        entries = sorted(_entries(checkpoints_folder() / key, True, faults), key=lambda e: _ORDER.index(e.info.method))
+        entries = sorted(_entries(shipped_folder() / key, True, faults), key=lambda e: _ORDER.index(e.info.method))
         for entry in entries:
             names.setdefault(entry.info.class_list, (key, title, about, pictures))
             families.setdefault(entry.info.class_list, []).append(entry)

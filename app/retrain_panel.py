@@ -10,7 +10,7 @@ from app.jobs import CANCELLED, DONE, FAILED, RUNNING, Job, board
 from app.links import keep, kept
 from app.methods import Method, method_of_heads
 from app.models import device_words, shared_run
-from app.settings import ROOT, runs_folder
+from recam_core.checkpoint.places import ROOT, runs_folder
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.method.extraction import RULES

@@ -1,11 +1,6 @@
 """Where the app finds things, and the bounds it keeps to."""
 
-import os
-from pathlib import Path
-
 from recam_core.data.image_io import PhotoLimits
-
-ROOT = Path(__file__).resolve().parent.parent
 
 #: Photographs are scaled down to this long side before anything is computed: maps are coarser than that anyway.
 LONGEST_SIDE = 768
@@ -16,13 +11,3 @@ PICTURES_A_PAGE = 12
 #: Methods in the order of the panes.
 METHOD_TITLES = {"bce": "BCE-CAM", "sce": "SCE-CAM", "recam": "ReCAM", "heads": "retrained"}
 PAPER_URL = "https://arxiv.org/abs/2203.00962"
-
-
-def checkpoints_folder() -> Path:
-    """The folder of the shipped families; ``RECAM_ASSETS`` names another assets folder."""
-    return Path(os.environ.get("RECAM_ASSETS") or ROOT / "assets") / "checkpoints"
-
-
-def runs_folder() -> Path:
-    """The folder of the user's own runs; ``RECAM_RUNS`` names another one."""
-    return Path(os.environ.get("RECAM_RUNS") or ROOT / "runs")

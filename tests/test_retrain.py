@@ -2,18 +2,19 @@
 
 import dataclasses
 import math
+import os
 
 import numpy as np
 import pytest
 import torch
 
+from recam_core.cache import cache_folder, drop_oldest
 from recam_core.checkpoint.run_folder import Run, load_run
 from recam_core.data.sample import Sample
 from recam_core.errors import UserError
 from recam_core.method.cam import cam
 from recam_core.method.masks import parse_mask
 from recam_core.progress import Cancelled
-from recam_core.retrain import features as feature_cache
 from recam_core.retrain.features import build_feature_cache, cache_path
 from recam_core.retrain.head_recipe import HeadRecipe, completed
 from recam_core.retrain.heads import pooled_pairs, retrain_heads, save_heads
@@ -98,20 +99,24 @@ def test_cancelling_leaves_no_cache(run):
 
     with pytest.raises(Cancelled):
         build_feature_cache(run, TwoShapes(), stop)
-    folder = feature_cache.cache_folder()
+    folder = cache_folder()
     assert not folder.exists() or not list(folder.iterdir())
 
 
-def test_old_caches_make_room(tmp_path, monkeypatch):
-    monkeypatch.setattr(feature_cache, "MOST_BYTES", 250)
+def test_old_caches_make_room(tmp_path):
     files = [tmp_path / f"features-{number}.safetensors" for number in range(3)]
-    for age, file in enumerate(files):
-        file.write_bytes(bytes(100))
-        import os
-
-        os.utime(file, (1000 + age, 1000 + age))
-    feature_cache.drop_oldest(files[2])
-    assert [file.exists() for file in files] == [False, True, True]
+    folder = tmp_path / "maps"
+    for age, entry in enumerate([folder, *files]):
+        if entry is folder:
+            folder.mkdir()
+            (folder / "maps.bin").write_bytes(bytes(100))
+        else:
+            entry.write_bytes(bytes(100))
+        os.utime(entry, (1000 + age, 1000 + age))
+    drop_oldest(tmp_path.iterdir(), keep=files[2], most=250)
+    assert [entry.exists() for entry in (folder, *files)] == [False, False, True, True]
+    drop_oldest(tmp_path.iterdir(), keep=files[1], most=50)
+    assert [file.exists() for file in files] == [False, True, False]
 
 
 @pytest.mark.parametrize("text", ["soft", "none", "hard:0.3", "power:2", "oracle"])

@@ -13,6 +13,11 @@ def shipped_folder() -> Path:
     return Path(os.environ.get("RECAM_ASSETS") or ROOT / "assets") / "checkpoints"
 
 
+def shipped_maps_folder() -> Path:
+    """The folder of the maps that ship with the project, see :mod:`recam_core.analysis.analysed`."""
+    return Path(os.environ.get("RECAM_ASSETS") or ROOT / "assets") / "maps"
+
+
 def runs_folder() -> Path:
     """The folder of the user's own runs; the environment variable ``RECAM_RUNS`` names another one."""
     return Path(os.environ.get("RECAM_RUNS") or ROOT / "runs")

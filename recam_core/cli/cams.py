@@ -71,8 +71,8 @@ def store_name(info: RunInfo, rule: str) -> str:
 
 
 def _write_stores(loaded: Run, dataset: Dataset, arguments: argparse.Namespace) -> list[dict]:
-    from recam_core.maps.dataset_maps import maps_of_dataset
-    from recam_core.maps.store import StoreInfo, writing_store
+    from recam_core.maps.dataset_maps import maps_of_dataset, store_info
+    from recam_core.maps.store import writing_store
     from recam_core.progress import terminal
 
     info, rules, settings = loaded.info, rules_for(arguments, loaded.info), settings_for(arguments, loaded.info)
@@ -80,19 +80,7 @@ def _write_stores(loaded: Run, dataset: Dataset, arguments: argparse.Namespace) 
     with ExitStack() as stack:
         writers = {}
         for rule in rules:
-            record = StoreInfo(
-                run=info.name,
-                weights_sha256=info.weights_sha256,
-                rule=rule,
-                data=dataset.spec,
-                classes=dataset.classes.names,
-                has_background=dataset.classes.has_background,
-                scales=settings.scales,
-                mirror=settings.mirror,
-                labels=settings.labels,
-                # A threshold chosen for one rule says nothing about another.
-                threshold=info.threshold if rule == info.rule else None,
-            )
+            record = store_info(info, rule, dataset, settings)
             writers[rule] = stack.enter_context(writing_store(arguments.out / store_name(info, rule), record))
         progress = stack.enter_context(terminal(info.name))
         pictures = maps_of_dataset(loaded.network, dataset, rules, settings, arguments.limit)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from recam_core.errors import UserError
 from recam_core.maps.inference import QUICK_SCALES
 
 if TYPE_CHECKING:
@@ -47,15 +46,9 @@ def rules_for(arguments: argparse.Namespace, info: RunInfo) -> list[str]:
     Raises:
         UserError: unknown rule, or one that needs FC2 where the run has none.
     """
-    from recam_core.method.extraction import RULES
+    from recam_core.checkpoint.run_rule import check_rule
 
-    rules = list(dict.fromkeys(arguments.rule or [info.rule]))
-    for rule in rules:
-        if rule not in RULES:
-            raise UserError(f"There is no extraction rule '{rule}': choose one of {', '.join(RULES)}.")
-        if RULES[rule].needs_fc2 and not info.network["has_fc2"]:
-            raise UserError(f"The rule '{rule}' needs FC2, and the run {info.name} was trained without it; use fc1.")
-    return rules
+    return [check_rule(info, rule) for rule in dict.fromkeys(arguments.rule or [info.rule])]
 
 
 def settings_for(arguments: argparse.Namespace, info: RunInfo) -> MapSettings:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from recam_core.checkpoint.run_folder import RunInfo
 from recam_core.data.sample import Dataset, Sample
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps
 from recam_core.maps.inference import QUICK_SCALES, maps_from_features, picture_features, predicted_classes
+from recam_core.maps.store import StoreInfo
 from recam_core.method.extraction import class_weights
 from recam_core.model.network import CamNetwork
 
@@ -36,6 +38,23 @@ class MapSettings:
     mirror: bool = True
     labels: str = "truth"
     softmax: bool = False
+
+
+def store_info(info: RunInfo, rule: str, dataset: Dataset, settings: MapSettings) -> StoreInfo:
+    """What a store of these maps says about itself."""
+    return StoreInfo(
+        run=info.name,
+        weights_sha256=info.weights_sha256,
+        rule=rule,
+        data=dataset.spec,
+        classes=dataset.classes.names,
+        has_background=dataset.classes.has_background,
+        scales=settings.scales,
+        mirror=settings.mirror,
+        labels=settings.labels,
+        # A threshold chosen for one rule says nothing about another.
+        threshold=info.threshold if rule == info.rule else None,
+    )
 
 
 def maps_of_dataset(

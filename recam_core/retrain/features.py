@@ -6,33 +6,28 @@ precision on disk, and every later run starts from them at once.
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from recam_core.atomic_write import replacing_file
+from recam_core.cache import cache_folder, drop_oldest
 from recam_core.checkpoint.run_folder import Run
 from recam_core.data.check import listing_faults
-from recam_core.data.sample import BrokenItem, Dataset, label_matrix
+from recam_core.data.digest import dataset_digest
+from recam_core.data.sample import BrokenItem, Dataset
 from recam_core.errors import UserError
 from recam_core.method.single_label import present_pairs
 from recam_core.method.truth_grid import truth_shares
 from recam_core.progress import ProgressFn, silent
 
-#: Where caches go unless $RECAM_CACHE says otherwise, and how much room they may take together.
-DEFAULT_FOLDER = Path("~/.cache/recam-lab")
-MOST_BYTES = 8 << 30
 #: Bump when what a cache holds changes, so that old ones are not read.
 FORMAT = 1
-#: How many pictures are read to tell whether a data set's pictures are still those of the cache.
-PROBES = 8
 
 
 @dataclass(frozen=True)
@@ -76,23 +71,10 @@ class FeatureCache:
         return all(block.truth is not None for block in self.blocks)
 
 
-def cache_folder() -> Path:
-    """Where caches are kept."""
-    return Path(os.environ.get("RECAM_CACHE", DEFAULT_FOLDER)).expanduser()
-
-
 def cache_path(run: Run, dataset: Dataset) -> Path:
-    """The file of the cache for this run and data set; it depends on the weights and on the pictures.
-
-    The pictures enter by their ids, labels and the pixels of a few of them, so that another picture under an old
-    name is noticed in all but contrived cases without reading the whole data set.
-    """
-    digest = hashlib.sha256(f"{FORMAT}\0{run.info.weights_sha256}\0{dataset.spec}\0".encode())
-    digest.update("\n".join(dataset.ids).encode())
-    digest.update(np.packbits(label_matrix(dataset)).tobytes())
-    for index in np.unique(np.linspace(0, len(dataset) - 1, PROBES).round().astype(int)).tolist():
-        digest.update(np.ascontiguousarray(dataset.load(index).image).tobytes())
-    return cache_folder() / f"features-{digest.hexdigest()[:32]}.safetensors"
+    """The file of the cache for this run and data set; it depends on the weights and on the pictures."""
+    key = hashlib.sha256(f"{FORMAT}\0{run.info.weights_sha256}\0{dataset_digest(dataset)}".encode())
+    return cache_folder() / f"features-{key.hexdigest()[:32]}.safetensors"
 
 
 def build_feature_cache(run: Run, dataset: Dataset, progress: ProgressFn = silent) -> FeatureCache:
@@ -125,18 +107,8 @@ def build_feature_cache(run: Run, dataset: Dataset, progress: ProgressFn = silen
                 tensors[f"{number}.{name}"] = getattr(block, name).contiguous()
     with replacing_file(path) as temporary:
         save_file(tensors, temporary, metadata={"blocks": json.dumps(len(blocks))})
-    drop_oldest(path)
+    drop_oldest(path.parent.glob("features-*.safetensors"), keep=path)
     return FeatureCache(blocks, dataset.spec, run.info.weights_sha256)
-
-
-def drop_oldest(keep: Path) -> None:
-    """Delete the caches that were used longest ago until all together take no more room than allowed."""
-    files = sorted(keep.parent.glob("features-*.safetensors"), key=lambda file: file.stat().st_mtime, reverse=True)
-    total = 0
-    for file in files:
-        total += file.stat().st_size
-        if total > MOST_BYTES and file != keep:
-            file.unlink(missing_ok=True)
 
 
 def _read(path: Path, spec: str, weights_sha256: str) -> FeatureCache | None:

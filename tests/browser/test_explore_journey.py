@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.settings import checkpoints_folder
+from recam_core.checkpoint.places import shipped_folder
 from recam_core.checkpoint.run_folder import read_info
 from streamlit_page import no_exception, open_app, wait_until_finished
 
@@ -27,7 +27,7 @@ def wait_for_pictures(page: Page, count: int) -> None:
 
 
 @pytest.mark.skipif(
-    not (checkpoints_folder() / "scenes" / "recam" / "run.json").is_file(), reason="needs the shipped checkpoints"
+    not (shipped_folder() / "scenes" / "recam" / "run.json").is_file(), reason="needs the shipped checkpoints"
 )
 def test_from_the_first_screen_to_a_recam_of_ones_own(
     app_url: str, app_runs: Path, page: Page, repo_root: Path, tmp_path: Path

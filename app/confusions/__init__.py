@@ -1,0 +1,1 @@
+"""The parts of the Confusions page: what is compared, the charts, the galleries, filters and tags."""

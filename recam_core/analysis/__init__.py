@@ -1,0 +1,1 @@
+"""Error analysis: which classes get confused, where, and how the methods differ in it."""

@@ -1,0 +1,157 @@
+"""A method on a data set, ready to be looked at: its maps and its pixel counts, made once and kept.
+
+What is kept is a folder per (weights, rule, data set, inference settings): ``maps/``, a store, and ``counts.npz``. Such
+folders ship in ``assets/maps``; others are made in the cache.
+"""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from recam_core.atomic_write import replacing_folder
+from recam_core.cache import cache_folder, drop_oldest
+from recam_core.checkpoint.places import shipped_maps_folder
+from recam_core.checkpoint.run_folder import Run, RunInfo
+from recam_core.checkpoint.run_rule import check_rule
+from recam_core.data.digest import dataset_digest
+from recam_core.data.sample import Dataset
+from recam_core.errors import UserError
+from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset, store_info
+from recam_core.maps.store import MapStore, writing_store
+from recam_core.progress import ProgressFn, silent
+from recam_core.scores.evaluate import Tally, check_classes
+from recam_core.scores.pixel_counts import PixelCounts, load_counts
+
+#: Bump when what is kept changes, so that old folders are not read.
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """One method on one data set.
+
+    Attributes:
+        key: short, stable, unique among methods that are compared; for links and widgets.
+        title: for people.
+        info: the record of the run.
+        rule: extraction rule of the maps.
+        threshold: the background threshold chosen for this run and rule on other pictures; None where none was, and
+            where the classes have no background (every pixel then goes to its arg-max class).
+        store: the maps, read lazily by picture id.
+        counts: the sparse histogram of every picture that has ground truth.
+    """
+
+    key: str
+    title: str
+    info: RunInfo
+    rule: str
+    threshold: float | None
+    store: MapStore
+    counts: PixelCounts
+
+
+def settings_of(info: RunInfo) -> MapSettings:
+    """The settings under which runs are compared: the usual scales, mirror images, classes of the ground truth."""
+    return MapSettings(softmax=info.method == "sce")
+
+
+def analysed_name(info: RunInfo, rule: str, digest: str, settings: MapSettings) -> str:
+    """The folder name of a method on a data set.
+
+    Args:
+        info: of the run; its weights count, not its name.
+        rule: extraction rule.
+        digest: of the data set, see :func:`~recam_core.data.digest.dataset_digest`.
+        settings: how the maps are made.
+    """
+    scales = ",".join(f"{scale:g}" for scale in settings.scales)
+    # Softmax enters only where the network names the classes itself.
+    softmax = settings.softmax and settings.labels == "predicted"
+    parts = (FORMAT, info.weights_sha256, rule, digest, scales, settings.mirror, settings.labels, softmax)
+    return f"maps-{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}"
+
+
+def find_analysed(
+    info: RunInfo, rule: str, dataset: Dataset, settings: MapSettings, key: str = "", title: str = "", digest: str = ""
+) -> Analysed | None:
+    """What ships or was kept for this method and data set; None where there is nothing (whole). Computes nothing.
+
+    Args:
+        info: the record of the run.
+        rule: extraction rule.
+        dataset: the pictures.
+        settings: how the maps are made.
+        key, title: how the result is called; the run's name unless given.
+        digest: of the data set, where the caller has it already.
+    """
+    name = analysed_name(info, rule, digest or dataset_digest(dataset), settings)
+    for folder in (shipped_maps_folder(), cache_folder()):
+        found = _read(folder / name, info, rule, key or info.name, title or info.name)
+        if found is not None:
+            return found
+    return None
+
+
+def analyse(
+    run: Run,
+    rule: str,
+    dataset: Dataset,
+    settings: MapSettings,
+    progress: ProgressFn = silent,
+    key: str = "",
+    title: str = "",
+    folder: Path | None = None,
+) -> Analysed:
+    """The maps and counts of a method on a data set: what is kept, or else computed now and kept.
+
+    Args:
+        run: its network's device does the work.
+        rule: extraction rule.
+        dataset: the pictures.
+        settings: how the maps are made.
+        progress: called after each picture; may raise Cancelled, which leaves nothing behind.
+        key, title: how the result is called; the run's name unless given.
+        folder: where to keep it; the cache unless given.
+
+    Raises:
+        UserError: a rule that is unknown or lacks its FC2, other classes, no picture with ground truth, a broken
+            picture, no room on the disk.
+    """
+    info = run.info
+    key, title = key or info.name, title or info.name
+    check_rule(info, rule)
+    check_classes(info.class_list, dataset.classes, f"The run {info.name}", f"the data set {dataset.spec}")
+    digest = dataset_digest(dataset)
+    if folder is None and (kept := find_analysed(info, rule, dataset, settings, key, title, digest)) is not None:
+        progress(len(dataset), len(dataset), "maps from the cache")
+        return kept
+    target = (folder or cache_folder()) / analysed_name(info, rule, digest, settings)
+    tally = Tally(dataset.classes)
+    with replacing_folder(target) as temporary:
+        with writing_store(temporary / "maps", store_info(info, rule, dataset, settings)) as writer:
+            for done, (sample, maps) in enumerate(maps_of_dataset(run.network, dataset, [rule], settings), start=1):
+                writer.add(maps[rule])
+                tally.add(maps[rule], sample.mask)
+                progress(done, len(dataset), f"maps of {title}")
+        tally.evaluation(title).counts.save(temporary / "counts.npz")
+    if folder is None:
+        drop_oldest(target.parent.glob("maps-*"), keep=target)
+    made = _read(target, info, rule, key, title)
+    if made is None:
+        raise UserError(f"The maps that were just written to {target} cannot be read again; is the disk sound?")
+    return made
+
+
+def _read(folder: Path, info: RunInfo, rule: str, key: str, title: str) -> Analysed | None:
+    """What a folder holds, or None where it is not there or not whole: it costs nothing but time to make again."""
+    if not folder.is_dir():
+        return None
+    try:
+        store, counts = MapStore(folder / "maps"), load_counts(folder / "counts.npz")
+    except UserError:
+        return None
+    if folder.parent == cache_folder():
+        os.utime(folder)
+    threshold = info.threshold if rule == info.rule and info.has_background else None
+    return Analysed(key, title, info, rule, threshold, store, counts)

@@ -1,0 +1,45 @@
+"""Where what was computed is kept between runs of the program, and how much room it may take."""
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+#: Where caches go unless $RECAM_CACHE says otherwise.
+DEFAULT_FOLDER = Path("~/.cache/recam-lab")
+#: How much room the entries of one kind may take together.
+MOST_BYTES = 8 << 30
+
+
+def cache_folder() -> Path:
+    """Where caches are kept."""
+    return Path(os.environ.get("RECAM_CACHE") or DEFAULT_FOLDER).expanduser()
+
+
+def drop_oldest(entries: Iterable[Path], keep: Path, most: int | None = None) -> None:
+    """Delete the entries that were used longest ago until all together take no more room than allowed.
+
+    Args:
+        entries: files or folders, of which some may be gone by now. Reading one should touch it.
+        keep: the one that is never deleted.
+        most: bytes; :data:`MOST_BYTES` unless given.
+    """
+    found = []
+    for entry in entries:
+        try:
+            found.append((entry.stat().st_mtime, entry, _size(entry)))
+        except OSError:
+            continue  # deleted by another process meanwhile
+    total = 0
+    for _, entry, size in sorted(found, reverse=True):
+        total += size
+        if total > (MOST_BYTES if most is None else most) and entry != keep:
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
+
+
+def _size(entry: Path) -> int:
+    files = entry.rglob("*") if entry.is_dir() else [entry]
+    return sum(file.stat().st_size for file in files if file.is_file())
