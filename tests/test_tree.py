@@ -14,8 +14,9 @@ REPO_ROOT = Path(__file__).resolve().parent.parent
 
 #: The way of the data: a part imports only from parts before it (and from itself).
 STAGES = (
-    *("errors", "progress", "atomic_write", "device"),
-    *("data", "model", "method", "checkpoint", "maps", "scores", "train", "retrain", "views", "cli"),
+    *("errors", "progress", "atomic_write", "cache", "device"),
+    *("data", "model", "method", "checkpoint", "maps", "scores", "train", "retrain"),
+    *("analysis", "views", "report", "cli"),
 )
 
 #: Modules whose distribution has another name.

@@ -1,0 +1,437 @@
+"""Pixel counts in the order of the confusion matrix, so that a cell's pictures are found without reading all rows.
+
+Rows are grouped by (ground truth, arg-max class, picture); within a group they ascend by level and hold running sums.
+A threshold then splits a group by one binary search instead of a pass over its rows, and a cell of the confusion
+matrix is one slice of groups (or, for a column, one slice for each ground truth).
+"""
+
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recam_core.atomic_write import replacing_folder, write_json
+from recam_core.data.sample import MAX_CLASSES, ClassList
+from recam_core.errors import UserError
+from recam_core.maps.activation_maps import threshold_level
+from recam_core.progress import ProgressFn, silent
+from recam_core.scores.pixel_counts import LEVELS, PixelCounts
+
+FORMAT = "recam-cells"
+FORMAT_VERSION = 1
+#: Rows that are in memory at once while an index is built: 4 million need about 200 MB.
+ROWS_AT_ONCE = 4_000_000
+#: Arrays of an index, and the type each has on disk and in memory.
+ARRAYS = {
+    "truth": np.uint8,
+    "winner": np.uint8,
+    "image": np.int32,
+    "pixels": np.uint32,
+    "start": np.int64,
+    "level": np.uint8,
+    "upto": np.uint32,
+    "total": np.int64,
+}
+_GROUP_ARRAYS = ("truth", "winner", "image", "pixels")
+_HEAD = "cells.json"
+
+#: ``make(name, length)`` gives an array of the type in :data:`ARRAYS` to be filled.
+_Make = Callable[[str, int], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class CellIndex:
+    """The counts of N pictures and K classes: G groups of rows, R rows in all.
+
+    Attributes:
+        ids: N picture ids.
+        classes: the K classes.
+        truth: G, uint8, ascending; ground truth of the group: 0 background, k + 1 class k.
+        winner: G, uint8, ascending within a truth; arg-max class in the same numbers, 0 where a picture has no class.
+        image: G, int32, ascending within a (truth, winner); position of the picture in ``ids``.
+        pixels: G, uint32; pixels of the group.
+        start: G + 1, int64; rows of group g are ``start[g]`` to ``start[g + 1]``.
+        level: R, uint8, strictly ascending within a group; activation of the winner.
+        upto: R, uint32; pixels of the group with this level or a lower one.
+        total: (K+1) x (K+1) x 256, int64; what :meth:`PixelCounts.total` gives.
+    """
+
+    ids: tuple[str, ...]
+    classes: ClassList
+    truth: np.ndarray
+    winner: np.ndarray
+    image: np.ndarray
+    pixels: np.ndarray
+    start: np.ndarray
+    level: np.ndarray
+    upto: np.ndarray
+    total: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def values(self) -> int:
+        """K + 1: how many values truth and winner can have."""
+        return len(self.classes) + 1
+
+    @classmethod
+    def build(cls, counts: PixelCounts, progress: ProgressFn = silent) -> "CellIndex":
+        """Index counts in memory.
+
+        Args:
+            counts: of N pictures; rows of a picture may come in any order.
+            progress: called now and then; may raise Cancelled.
+
+        Raises:
+            UserError: a picture of more than 4 billion pixels.
+        """
+        arrays = _build(counts, lambda name, length: np.zeros(length, dtype=ARRAYS[name]), progress)
+        return cls(counts.ids, counts.classes, **arrays)
+
+    @classmethod
+    def of(cls, counts: "PixelCounts | CellIndex") -> "CellIndex":
+        """The index itself, or one made from counts."""
+        return counts if isinstance(counts, CellIndex) else cls.build(counts)
+
+    @classmethod
+    def write(cls, counts: PixelCounts, path: str | Path, progress: ProgressFn = silent) -> "CellIndex":
+        """Index counts straight into a folder, whole or not at all, and open it; for counts that fill the memory.
+
+        Raises:
+            UserError: the folder cannot be written to.
+        """
+        with replacing_folder(_free(path)) as folder:
+
+            def make(name: str, length: int) -> np.ndarray:
+                if not length:
+                    np.save(folder / f"{name}.npy", np.zeros(0, dtype=ARRAYS[name]))
+                    return np.zeros(0, dtype=ARRAYS[name])
+                return np.lib.format.open_memmap(folder / f"{name}.npy", "w+", ARRAYS[name], (length,))
+
+            arrays = _build(counts, make, progress)
+            for array in arrays.values():
+                if isinstance(array, np.memmap):
+                    array.flush()
+            np.save(folder / "total.npy", arrays["total"])
+            _write_head(folder, counts.ids, counts.classes)
+        return cls.load(path)
+
+    def save(self, path: str | Path) -> None:
+        """Write a folder, whole or not at all; :meth:`load` opens it.
+
+        Raises:
+            UserError: the folder cannot be written to, or holds something else.
+        """
+        with replacing_folder(_free(path)) as folder:
+            for name in ARRAYS:
+                np.save(folder / f"{name}.npy", getattr(self, name))
+            _write_head(folder, self.ids, self.classes)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "CellIndex":
+        """Open what :meth:`save` or :meth:`write` wrote; rows stay on disk until they are looked at.
+
+        Raises:
+            UserError: missing, truncated, or something else.
+        """
+        path = Path(path)
+        try:
+            head: Any = json.loads((path / _HEAD).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UserError(f"{path} is not an index of confusions: it has no {_HEAD}.") from None
+        except (OSError, ValueError, RecursionError) as error:
+            raise _damaged(path) from error
+        if not isinstance(head, dict) or head.get("format") != FORMAT or head.get("format_version") != FORMAT_VERSION:
+            raise UserError(f"{path} is an index of another format than this program reads; delete it to have it made.")
+        names, has_background = head.get("classes"), head.get("has_background")
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise _damaged(path)
+        if not 0 < len(names) <= MAX_CLASSES or not isinstance(has_background, bool):
+            raise _damaged(path)
+        try:
+            ids = np.load(path / "ids.npy", allow_pickle=False)
+            arrays = {name: np.load(path / f"{name}.npy", "r", allow_pickle=False) for name in ARRAYS}
+        except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+            raise _damaged(path) from error
+        # np.load gives an np.memmap, whose arithmetic is slower than that of the plain array it is a view of.
+        arrays = {name: array.view(np.ndarray) if array.size else np.array(array) for name, array in arrays.items()}
+        index = cls(tuple(ids.tolist()) if ids.ndim == 1 else (), ClassList(tuple(names), has_background), **arrays)
+        if ids.dtype.kind != "U" or not _fits(index):
+            raise _damaged(path)
+        return index
+
+    @cached_property
+    def _cell_start(self) -> np.ndarray:
+        """(K+1)^2 + 1, int64: where the groups of each cell t * (K+1) + w begin."""
+        cell = self.truth.astype(np.int32) * self.values + self.winner
+        return np.searchsorted(cell, np.arange(self.values**2 + 1)).astype(np.int64)
+
+    def groups_of_truth(self, truth: int) -> slice:
+        """The groups of a ground truth value."""
+        return slice(*self._cell_start[[truth * self.values, (truth + 1) * self.values]].tolist())
+
+    def groups_of_cell(self, truth: int, winner: int) -> slice:
+        """The groups of a ground truth value and an arg-max class."""
+        cell = truth * self.values + winner
+        return slice(*self._cell_start[[cell, cell + 1]].tolist())
+
+    def groups_of_winner(self, winner: int) -> np.ndarray:
+        """The groups of an arg-max class, of any ground truth: int64, ascending."""
+        ranges = [range(self._cell_start[cell], self._cell_start[cell + 1]) for cell in self._column(winner)]
+        return np.concatenate([np.zeros(0, dtype=np.int64), *(np.arange(r.start, r.stop) for r in ranges if r)])
+
+    def above(self, threshold: float | None, groups: slice | np.ndarray = slice(None)) -> np.ndarray:
+        """The pixels of groups that keep their arg-max class at a threshold; the others go to the background.
+
+        Args:
+            threshold: background threshold 0..1, or None to give every pixel to its arg-max class.
+            groups: which ones; all by default.
+
+        Returns:
+            one int64 a group.
+
+        Raises:
+            UserError: the threshold is not within 0..1.
+        """
+        everything = self.pixels[groups].astype(np.int64)
+        if threshold is None:
+            return everything
+        limit = threshold_level(threshold)
+        first, stop = self.start[:-1][groups], self.start[1:][groups]
+        # Binary search in all groups at once for the first row above the limit; 256 levels need 9 steps at most.
+        low, high = first.copy(), stop.copy()
+        last = max(len(self.level) - 1, 0)
+        while np.any(low < high):
+            middle = (low + high) >> 1
+            under = (self.level[np.minimum(middle, last)] <= limit) & (low < high)
+            low, high = np.where(under, middle + 1, low), np.where(under, high, np.minimum(middle, high))
+        some = low > first
+        everything[some] -= self.upto[low[some] - 1]
+        return everything
+
+    def pictures(
+        self, truth: int, predicted: int, threshold: float | None, chosen: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The pictures of a cell of the confusion matrix, worst first.
+
+        Args:
+            truth: row: 0 background, k + 1 class k.
+            predicted: column, in the same numbers.
+            threshold: background threshold 0..1, or None.
+            chosen: N bools, to look at some of the pictures only.
+
+        Returns:
+            positions: int64 positions in ``ids``; equal ones in the order of the data set.
+            pixels: int64 pixels of the cell in each, all above 0.
+
+        Raises:
+            UserError: no such class, or the threshold is not within 0..1.
+        """
+        self._check(truth, predicted)
+        if predicted:
+            groups = self.groups_of_cell(truth, predicted)
+            return self._ranked(groups, self.above(threshold, groups), chosen)
+        groups = self.groups_of_truth(truth)
+        return self._ranked(groups, self._given_to_background(groups, threshold), chosen)
+
+    def false_positives(
+        self, k: int, threshold: float | None, chosen: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The pictures in which most pixels are claimed for a class that they are not; as :meth:`pictures`.
+
+        Args:
+            k: the class, from 0; -1 for the background.
+        """
+        value = k + 1
+        self._check(value, value)
+        if value:
+            groups = self.groups_of_winner(value)
+            groups = groups[self.truth[groups] != value]
+            return self._ranked(groups, self.above(threshold, groups), chosen)
+        others = slice(self.groups_of_truth(0).stop, len(self.truth))
+        return self._ranked(others, self._given_to_background(others, threshold), chosen)
+
+    def false_negatives(
+        self, k: int, threshold: float | None, chosen: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The pictures in which most pixels of a class are given to anything else; as :meth:`pictures`.
+
+        Args:
+            k: the class, from 0; -1 for the background.
+        """
+        value = k + 1
+        self._check(value, value)
+        groups = self.groups_of_truth(value)
+        if value:
+            right = np.where(self.winner[groups] == value, self.above(threshold, groups), 0)
+        else:
+            right = self._given_to_background(groups, threshold)
+        return self._ranked(groups, self.pixels[groups].astype(np.int64) - right, chosen)
+
+    @cached_property
+    def present(self) -> np.ndarray:
+        """N x (K+1) bool (read-only): which values the ground truth of each picture has."""
+        there = np.zeros((len(self), self.values), dtype=bool)
+        there[self.image, self.truth] = True
+        there.flags.writeable = False
+        return there
+
+    def _column(self, winner: int) -> range:
+        return range(winner, self.values**2, self.values)
+
+    def _given_to_background(self, groups: slice | np.ndarray, threshold: float | None) -> np.ndarray:
+        everything = self.pixels[groups].astype(np.int64)
+        return np.where(self.winner[groups] == 0, everything, everything - self.above(threshold, groups))
+
+    def _ranked(
+        self, groups: slice | np.ndarray, pixels: np.ndarray, chosen: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        # Sums are exact: float64 holds whole numbers up to 2^53.
+        by_picture = np.bincount(self.image[groups], weights=pixels, minlength=len(self)).astype(np.int64)
+        if chosen is not None:
+            by_picture = np.where(chosen, by_picture, 0)
+        positions = np.flatnonzero(by_picture)
+        found = by_picture[positions]
+        order = np.argsort(-found, kind="stable")
+        return positions[order], found[order]
+
+    def _check(self, *values: int) -> None:
+        for value in values:
+            if not 0 <= value < self.values:
+                raise UserError(
+                    f"There is no class number {value}; the data set has the values 0 to {self.values - 1}."
+                )
+
+
+def _build(counts: PixelCounts, make: _Make, progress: ProgressFn) -> dict[str, np.ndarray]:
+    """The arrays of the index, by a counting sort in two passes over blocks of whole pictures."""
+    values = len(counts.classes) + 1
+    cells = values**2
+    rows_of_cell = np.zeros(cells, dtype=np.int64)
+    groups_of_cell = np.zeros(cells, dtype=np.int64)
+    total = np.zeros(cells * LEVELS, dtype=np.int64)
+    blocks = _blocks(counts.image)
+    steps = 2 * len(blocks)
+    for done, block in enumerate(blocks, start=1):
+        image, cell, level, count = _canonical(counts, block, values)
+        rows_of_cell += np.bincount(cell, minlength=cells)
+        groups_of_cell += np.bincount(cell[_firsts(image, cell)], minlength=cells)
+        total += np.bincount(cell.astype(np.int64) * LEVELS + level, weights=count, minlength=len(total)).astype(
+            np.int64
+        )
+        progress(done, steps, "indexing confusions")
+    rows, groups = int(rows_of_cell.sum()), int(groups_of_cell.sum())
+    arrays = {name: make(name, groups) for name in _GROUP_ARRAYS}
+    arrays |= {name: make(name, rows) for name in ("level", "upto")}
+    arrays["start"] = start = make("start", groups + 1)
+    next_row = np.cumsum(rows_of_cell) - rows_of_cell
+    next_group = np.cumsum(groups_of_cell) - groups_of_cell
+    for done, block in enumerate(blocks, start=len(blocks) + 1):
+        image, cell, level, count = _canonical(counts, block, values)
+        first = _firsts(image, cell)
+        lengths = np.diff(first, append=len(cell))
+        sums = np.cumsum(count, dtype=np.int64)
+        before = sums[first] - count[first]
+        pixels = np.diff(before, append=sums[-1:])
+        if pixels.max(initial=0) > np.iinfo(np.uint32).max:
+            raise UserError("A picture has more than 4 billion pixels of one kind; such counts cannot be indexed.")
+        at_row, order = _places(cell, next_row)
+        arrays["level"][at_row] = level[order]
+        arrays["upto"][at_row] = (sums - np.repeat(before, lengths))[order]
+        at_group, order = _places(cell[first], next_group)
+        arrays["image"][at_group] = image[first][order]
+        arrays["pixels"][at_group] = pixels[order]
+        start[at_group + 1] = lengths[order]
+        progress(done, steps, "indexing confusions")
+    np.cumsum(start, out=start)
+    cell_of_group = np.repeat(np.arange(cells), groups_of_cell)
+    arrays["truth"][:] = cell_of_group // values
+    arrays["winner"][:] = cell_of_group % values
+    arrays["total"] = total.reshape(values, values, LEVELS)
+    return arrays
+
+
+def _blocks(image: np.ndarray) -> list[slice]:
+    """Slices of rows, of whole pictures each and about :data:`ROWS_AT_ONCE` long."""
+    edges = [0]
+    while edges[-1] < len(image):
+        stop = edges[-1] + ROWS_AT_ONCE
+        edges.append(int(np.searchsorted(image, image[stop], "left")) if stop < len(image) else len(image))
+        if edges[-1] == edges[-2]:  # one picture with more rows than that
+            edges[-1] = int(np.searchsorted(image, image[edges[-2]], "right"))
+    return [slice(*edge) for edge in pairwise(edges)]
+
+
+def _canonical(counts: PixelCounts, rows: slice, values: int) -> tuple[np.ndarray, ...]:
+    """(image, cell, level, count) of a block, each combination once and in ascending order."""
+    image, level, count = (np.asarray(column[rows]) for column in (counts.image, counts.level, counts.count))
+    cell = counts.truth[rows].astype(np.uint16) * np.uint16(values) + counts.winner[rows]
+    key = (image.astype(np.int64) << 24) | (cell.astype(np.int64) << 8) | level
+    if np.any(np.diff(key) <= 0):
+        key, inverse = np.unique(key, return_inverse=True)
+        count = np.bincount(inverse, weights=count).astype(np.int64)
+        image, cell, level = (key >> 24).astype(np.int32), ((key >> 8) & 0xFFFF).astype(np.uint16), key & 0xFF
+    return image, cell, level, count
+
+
+def _firsts(image: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    """The first row of each run of equal (image, cell)."""
+    return np.flatnonzero(np.concatenate([[True], (np.diff(image) != 0) | (np.diff(cell) != 0)])[: len(cell)])
+
+
+def _places(cell: np.ndarray, following: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where items go that are sorted by cell, and the order that sorts them; moves ``following`` on."""
+    order = np.argsort(cell, kind="stable")  # 16-bit numbers: a radix sort
+    amounts = np.bincount(cell, minlength=len(following))
+    begins = np.cumsum(amounts) - amounts
+    places = np.arange(len(cell)) + np.repeat(following - begins, amounts)
+    following += amounts
+    return places, order
+
+
+def _fits(index: CellIndex) -> bool:
+    """Whether sizes and types belong together; rows are not read, so that opening stays quick."""
+    groups, rows = len(index.truth), len(index.level)
+    values = index.values
+    shapes = dict.fromkeys(_GROUP_ARRAYS, (groups,)) | {"start": (groups + 1,), "level": (rows,), "upto": (rows,)}
+    shapes["total"] = (values, values, LEVELS)
+    if any(getattr(index, name).shape != shape for name, shape in shapes.items()):
+        return False
+    if any(getattr(index, name).dtype != kind for name, kind in ARRAYS.items()):
+        return False
+    if index.start[0] != 0 or index.start[-1] != rows or np.any(np.diff(index.start) < 1):
+        return False
+    if not groups:
+        return True
+    cell = index.truth.astype(np.int32) * values + index.winner
+    return bool(
+        max(index.truth.max(), index.winner.max()) < values
+        and np.all(np.diff(cell) >= 0)
+        and index.image.min() >= 0
+        and index.image.max() < len(index.ids)
+    )
+
+
+def _free(path: str | Path) -> Path:
+    """``path``, if a folder may be put there."""
+    path = Path(path)
+    if path.exists() and not (path.is_dir() and ((path / _HEAD).is_file() or not any(path.iterdir()))):
+        raise UserError(f"{path} exists and is not an index of confusions; choose another place, or remove it.")
+    return path
+
+
+def _write_head(folder: Path, ids: tuple[str, ...], classes: ClassList) -> None:
+    np.save(folder / "ids.npy", np.array(ids, dtype=np.str_))
+    head = {"format": FORMAT, "format_version": FORMAT_VERSION}
+    write_json(folder / _HEAD, head | {"classes": list(classes.names), "has_background": classes.has_background})
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(f"The index of confusions {path} is damaged; delete it, and it is made again.")

@@ -1,0 +1,187 @@
+"""IoU per class of several methods, and what each gains over a reference, with intervals over pictures."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from recam_core.analysis.cell_index import CellIndex
+from recam_core.analysis.outcomes import Outcomes, outcomes_of_all
+from recam_core.analysis.picture_parts import PictureParts, picture_parts
+from recam_core.analysis.ratio import ratio
+from recam_core.data.sample import ClassList
+from recam_core.errors import UserError
+from recam_core.progress import ProgressFn, silent
+from recam_core.scores.pixel_counts import PixelCounts
+from recam_core.scores.scores import mean_of_present
+
+#: Weights of draws that are in memory at once: 64 MB.
+_WEIGHTS_AT_ONCE = 8_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class ClassGain:
+    """M methods, S scored classes (background first where there is one, then the K classes).
+
+    Arrays ``..._low`` and ``..._high`` are the ends of intervals: how far a figure would move with another draw of
+    the same number of pictures. Draws are shared by all methods (paired), so a gain's interval leaves out what all
+    have in common, and is far narrower than that of either IoU.
+
+    Attributes:
+        keys: of the methods.
+        reference: the method that gains are over.
+        names: of the scored classes.
+        values: S, int64; 0 background, k + 1 class k.
+        order: S, int64; positions of the classes sorted by the gain of the last method, largest first, classes
+            without one last.
+        iou, iou_low, iou_high: M x S; nan where a class occurs in neither ground truth nor seeds.
+        gain, gain_low, gain_high: M x S; IoU less that of the reference.
+        miou, miou_low, miou_high: M; means over the classes that occur.
+        miou_gain, miou_gain_low, miou_gain_high: M.
+    """
+
+    keys: tuple[str, ...]
+    reference: str
+    names: tuple[str, ...]
+    values: np.ndarray
+    order: np.ndarray
+    iou: np.ndarray
+    iou_low: np.ndarray
+    iou_high: np.ndarray
+    gain: np.ndarray
+    gain_low: np.ndarray
+    gain_high: np.ndarray
+    miou: np.ndarray
+    miou_low: np.ndarray
+    miou_high: np.ndarray
+    miou_gain: np.ndarray
+    miou_gain_low: np.ndarray
+    miou_gain_high: np.ndarray
+
+    @property
+    def beyond_noise(self) -> np.ndarray:
+        """M x S bool: whether the interval of the gain leaves out 0."""
+        return (self.gain_low > 0) | (self.gain_high < 0)
+
+
+def class_gain(
+    counts: Mapping[str, PixelCounts | CellIndex],
+    thresholds: Mapping[str, float | None],
+    reference: str | None = None,
+    *,
+    resamples: int = 1000,
+    coverage: float = 0.95,
+    seed: int = 0,
+    chosen: np.ndarray | None = None,
+    outcomes: Mapping[str, Outcomes] | None = None,
+    progress: ProgressFn = silent,
+) -> ClassGain:
+    """IoU per class and the gain over a reference, with paired bootstrap intervals over pictures.
+
+    Args:
+        counts: by method, of the same pictures.
+        thresholds: by method; background threshold 0..1, or None.
+        reference: a method; the first by default.
+        resamples: draws of as many pictures as there are, with replacement.
+        coverage: share of the draws that an interval holds.
+        seed: of the draws.
+        chosen: N bools, to look at some of the pictures only.
+        outcomes: what :func:`outcomes_of_all` gives, if it is at hand.
+        progress: called after each block of draws; may raise Cancelled.
+
+    Raises:
+        UserError: no picture, no draw, an unknown reference, or methods that cannot be compared.
+    """
+    keys = tuple(counts)
+    found = outcomes if outcomes is not None else outcomes_of_all(counts, thresholds)
+    reference = keys[0] if reference is None else reference
+    if reference not in keys:
+        raise UserError(f"{reference!r} is not among the methods that are compared: {', '.join(keys)}.")
+    if resamples < 1 or not 0 < coverage < 1:
+        raise UserError("An interval by bootstrap needs at least one draw and a coverage between 0 and 1.")
+    classes = found[keys[0]].classes
+    pictures = np.arange(found[keys[0]].pictures) if chosen is None else np.flatnonzero(chosen)
+    if not len(pictures):
+        raise UserError("No picture is left to compare the methods on; loosen the filters.")
+    sums = [_class_sums(picture_parts(found[key]), found[key], pictures) for key in keys]
+    iou = _iou(sums, np.ones((len(pictures), 1)), classes)[:, :, 0]
+    draws = np.empty((len(keys), iou.shape[1], resamples))
+    generator = np.random.default_rng(seed)
+    block = max(1, min(resamples, _WEIGHTS_AT_ONCE // len(pictures)))
+    for begin in range(0, resamples, block):
+        some = min(block, resamples - begin)
+        draws[:, :, begin : begin + some] = _iou(sums, _weights(generator, len(pictures), some), classes)
+        progress(begin + some, resamples, "drawing pictures")
+    return _summary(keys, reference, classes, iou, draws, coverage)
+
+
+def _weights(generator: np.random.Generator, pictures: int, draws: int) -> np.ndarray:
+    """pictures x draws, float64: how often each picture is drawn."""
+    picks = generator.integers(0, pictures, (draws, pictures), dtype=np.int32)
+    weights = np.empty((pictures, draws))
+    for draw, picked in enumerate(picks):
+        weights[:, draw] = np.bincount(picked, minlength=pictures)
+    return weights
+
+
+def _class_sums(parts: PictureParts, outcomes: Outcomes, pictures: np.ndarray) -> tuple[csr_array, ...]:
+    """Sparse (K+1) x pictures: right, ground truth and predicted pixels."""
+    place = np.full(outcomes.pictures, -1, dtype=np.int32)
+    place[pictures] = np.arange(len(pictures), dtype=np.int32)
+    kept = place[parts.image] >= 0
+    at = (parts.value[kept].astype(np.int32), place[parts.image[kept]])
+    shape = (outcomes.values, len(pictures))
+    return tuple(csr_array((part[kept], at), shape=shape) for part in (parts.right, parts.truth, parts.predicted))
+
+
+def _iou(sums: list[tuple[csr_array, ...]], weights: np.ndarray, classes: ClassList) -> np.ndarray:
+    """Methods x scored classes x draws."""
+    first = 0 if classes.has_background else 1
+    truth = sums[0][1] @ weights  # the ground truth is the same for all
+    result = []
+    for right, _, predicted in sums:
+        hits = right @ weights
+        result.append(ratio(hits, truth + predicted @ weights - hits)[first:])
+    return np.stack(result)
+
+
+def _summary(
+    keys: tuple[str, ...], reference: str, classes: ClassList, iou: np.ndarray, draws: np.ndarray, coverage: float
+) -> ClassGain:
+    base = keys.index(reference)
+    ends = [(1 - coverage) / 2, (1 + coverage) / 2]
+    gain, gain_draws = iou - iou[base], draws - draws[base]
+    miou, miou_draws = mean_of_present(iou, axis=1), mean_of_present(draws, axis=1)
+    rank = np.where(np.isnan(gain[-1]), -np.inf, gain[-1])
+    names = ("background", *classes.names) if classes.has_background else classes.names
+    miou_gain_draws = miou_draws - miou_draws[base]
+    return ClassGain(
+        keys,
+        reference,
+        names,
+        np.arange(len(names)) + (0 if classes.has_background else 1),
+        np.argsort(-rank, kind="stable"),
+        iou,
+        *_quantiles(draws, ends),
+        gain,
+        *_quantiles(gain_draws, ends),
+        miou,
+        *_quantiles(miou_draws, ends),
+        miou - miou[base],
+        *_quantiles(miou_gain_draws, ends),
+    )
+
+
+def _quantiles(draws: np.ndarray, ends: list[float]) -> np.ndarray:
+    """Two arrays: the ends over the last axis, without nans; nan where there is nothing else."""
+    empty = np.isnan(draws).all(axis=-1)
+    some = np.where(empty[..., None], 0.0, draws)
+    # Classes that every draw has are by far the most, and nanquantile takes many times as long as quantile.
+    gaps = np.isnan(some).any(axis=-1)
+    result = np.full((2, *draws.shape[:-1]), np.nan)
+    result[:, ~gaps] = np.quantile(some[~gaps], ends, axis=-1)
+    if gaps.any():
+        result[:, gaps] = np.nanquantile(some[gaps], ends, axis=-1)
+    result[:, empty] = np.nan
+    return result

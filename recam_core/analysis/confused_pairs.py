@@ -1,0 +1,107 @@
+"""Which classes are taken for each other, how much it costs, and whether their company explains it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from recam_core.analysis.cell_index import CellIndex
+from recam_core.analysis.company import company
+from recam_core.analysis.outcomes import Outcomes, outcomes_of_all
+from recam_core.analysis.ratio import ratio
+from recam_core.scores.pixel_counts import PixelCounts
+
+
+@dataclass(frozen=True)
+class ConfusedPair:
+    """One cell of the confusion matrix off the diagonal.
+
+    Attributes:
+        truth: the row: 0 background, k + 1 class k.
+        predicted: the column, in the same numbers.
+        pixels: by method: pixels of ``truth`` that were given to ``predicted``.
+        share: by method: of the truth's pixels, 0..1; nan if it has none.
+        pictures: by method: in how many pictures that happens.
+        together: pictures whose ground truth shows both.
+        together_share: of the pictures that show ``truth``, the share that shows both, 0..1; nan if there are none.
+        share_in_company: by method: of the truth's pixels in the pictures that show both, the share given to
+            ``predicted``; nan if no picture shows both. Where it is high and ``together_share`` is not, company is
+            not the cause.
+    """
+
+    truth: int
+    predicted: int
+    pixels: dict[str, int]
+    share: dict[str, float]
+    pictures: dict[str, int]
+    together: int
+    together_share: float
+    share_in_company: dict[str, float]
+
+
+def top_pairs(
+    confusions: Mapping[str, np.ndarray],
+    counts: Mapping[str, PixelCounts | CellIndex],
+    thresholds: Mapping[str, float | None],
+    *,
+    by: str | None = None,
+    most: int | None = 50,
+    with_background: bool = False,
+    chosen: np.ndarray | None = None,
+    outcomes: Mapping[str, Outcomes] | None = None,
+) -> list[ConfusedPair]:
+    """The most confused pairs of classes, most pixels first; equal ones by class number.
+
+    Args:
+        confusions: by method, in the order in which they are shown: (K+1) x (K+1) pixels at its threshold.
+        counts: by method; an index (or ``outcomes``) is quicker.
+        thresholds: by method.
+        by: the method whose pixels sort; by default the sum over all methods.
+        most: how many; None for all that occur, as for a scatter plot.
+        with_background: whether pixels lost to, or claimed from, the background are pairs as well.
+        chosen: N bools, where the matrices are of some of the pictures only.
+        outcomes: what :func:`outcomes_of_all` gives, if it is at hand.
+
+    Raises:
+        UserError: methods of other pictures or classes, or a method without a threshold.
+    """
+    keys = list(confusions)
+    outcomes = (
+        dict(outcomes) if outcomes is not None else outcomes_of_all({key: counts[key] for key in keys}, thresholds)
+    )
+    if chosen is not None:
+        outcomes = {key: outcomes[key].where(chosen) for key in keys}
+    stack = np.stack([confusions[key] for key in keys])
+    pixels = stack.sum(axis=0) if by is None else confusions[by]
+    occurs = stack.sum(axis=0) > 0
+    np.fill_diagonal(occurs, False)
+    if not with_background:
+        occurs[0] = occurs[:, 0] = False
+    cells = np.flatnonzero(occurs)
+    cells = cells[np.argsort(-pixels.ravel()[cells], kind="stable")][:most]
+    truth, predicted = np.divmod(cells, stack.shape[1])
+    there = company(outcomes[keys[0]])
+    both, alone = there.pictures[truth, predicted], there.pictures[truth, truth]
+    of_method = {}
+    for key in keys:
+        cell_pixels = confusions[key][truth, predicted]
+        of_method[key] = (
+            cell_pixels.tolist(),
+            ratio(cell_pixels, confusions[key].sum(axis=1)[truth]).tolist(),
+            outcomes[key].pictures_touched()[truth, predicted].tolist(),
+            ratio(there.confused(outcomes[key])[truth, predicted], there.truth_pixels[truth, predicted]).tolist(),
+        )
+    together_share = ratio(both, alone).tolist()
+    return [
+        ConfusedPair(
+            int(truth[row]),
+            int(predicted[row]),
+            {key: of_method[key][0][row] for key in keys},
+            {key: of_method[key][1][row] for key in keys},
+            {key: of_method[key][2][row] for key in keys},
+            int(both[row]),
+            together_share[row],
+            {key: of_method[key][3][row] for key in keys},
+        )
+        for row in range(len(cells))
+    ]

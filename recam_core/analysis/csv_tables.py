@@ -1,0 +1,154 @@
+"""Tables of the analysis as CSV text that a spreadsheet opens safely."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from recam_core.analysis.class_flow import class_flow
+from recam_core.analysis.class_gain import ClassGain
+from recam_core.analysis.confused_pairs import ConfusedPair
+from recam_core.analysis.picture_table import PictureTable
+from recam_core.analysis.tags import Tagged
+from recam_core.data.sample import ClassList
+
+#: A spreadsheet takes a cell that begins so for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """CSV with a header line. Words that a spreadsheet would take for a formula get an apostrophe in front; numbers do
+    not. Shares are written with 6 digits; nan and None become empty cells.
+    """
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([_cell(name) for name in header])
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return stream.getvalue()
+
+
+def value_names(classes: ClassList) -> tuple[str, ...]:
+    """K + 1 names, for rows and columns of a confusion matrix: index 0 is the background, or what is unlabelled."""
+    return ("background" if classes.has_background else "unlabelled", *classes.names)
+
+
+def confusion_csv(
+    confusion: np.ndarray, classes: ClassList, order: Sequence[int] | None = None, normalised: bool = False
+) -> str:
+    """A confusion matrix (or a difference of two), rows ground truth, columns prediction.
+
+    Args:
+        confusion: (K+1) x (K+1) pixels or shares.
+        classes: the K classes.
+        order: a permutation of 0..K in which rows and columns are written.
+        normalised: divide each row by its sum.
+    """
+    names = value_names(classes)
+    places = list(range(len(names))) if order is None else [int(place) for place in order]
+    if not classes.has_background:
+        rows = [place for place in places if place]
+    else:
+        rows = places
+    body = []
+    for row in rows:
+        cells = confusion[row, places]
+        if normalised:
+            whole = confusion[row].sum()
+            cells = cells / whole if whole else np.full(len(places), np.nan)
+        body.append([names[row], *cells.tolist()])
+    return csv_text(["ground truth", *(names[place] for place in places)], body)
+
+
+def pairs_csv(pairs: Sequence[ConfusedPair], classes: ClassList, titles: Mapping[str, str]) -> str:
+    """Confused pairs; one line a pair, a few columns a method.
+
+    Args:
+        pairs: what :func:`top_pairs` gave.
+        classes: the K classes.
+        titles: by method key, as people know it; its keys are written, in this order.
+    """
+    names = value_names(classes)
+    header = ["ground truth", "predicted", "pictures with both", "share of the class's pictures"]
+    for title in titles.values():
+        header += [f"{title}: {what}" for what in ("pixels", "share of pixels", "pictures", "share where both are")]
+    rows = []
+    for pair in pairs:
+        row: list[object] = [names[pair.truth], names[pair.predicted], pair.together, pair.together_share]
+        for key in titles:
+            row += [pair.pixels[key], pair.share[key], pair.pictures[key], pair.share_in_company[key]]
+        rows.append(row)
+    return csv_text(header, rows)
+
+
+def flow_csv(confusion: np.ndarray, classes: ClassList) -> str:
+    """Where the pixels of each class go: right, to the background, to each other class, as shares."""
+    names = value_names(classes)
+    rows = []
+    for truth in range(0 if classes.has_background else 1, len(names)):
+        flow = class_flow(confusion, truth)
+        others = [None if value == truth else share for value, share in enumerate(flow.others.tolist())]
+        rows.append([names[truth], flow.pixels, flow.right, flow.background, *others[1:]])
+    return csv_text(["ground truth", "pixels", "right", f"to {names[0]}", *(f"to {name}" for name in names[1:])], rows)
+
+
+def gain_csv(gain: ClassGain, titles: Mapping[str, str]) -> str:
+    """IoU per class, one line a class in the order of the gain, and the mean below; intervals beside each figure."""
+    header = ["class"]
+    columns = []
+    for place, key in enumerate(gain.keys):
+        title = titles.get(key, key)
+        header += [f"{title}: {what}" for what in ("IoU", "IoU low", "IoU high", "gain", "gain low", "gain high")]
+        columns += [
+            (getattr(gain, name)[place], getattr(gain, f"m{name}" if name.startswith("iou") else f"miou_{name}")[place])
+            for name in ("iou", "iou_low", "iou_high", "gain", "gain_low", "gain_high")
+        ]
+    rows = [[gain.names[row], *(float(each[row]) for each, _ in columns)] for row in gain.order.tolist()]
+    rows.append(["mean", *(float(mean) for _, mean in columns)])
+    return csv_text(header, rows)
+
+
+def pictures_csv(table: PictureTable, titles: Mapping[str, str], chosen: np.ndarray | None = None) -> str:
+    """The table of pictures; ``chosen`` (N bools, or positions in the order to write) leaves the others out."""
+    header = ["id", "classes", "number of classes", "largest object"]
+    columns: list[np.ndarray] = []
+    for key in titles:
+        names = ("mIoU", "wrong class", f"left to {value_names(table.classes)[0]}", "mIoU less reference")
+        header += [f"{titles[key]}: {name}" for name in names]
+        columns += [table.miou[key], table.wrong_class[key], table.lost[key], table.difference[key]]
+    positions = np.arange(len(table)) if chosen is None else np.asarray(chosen)
+    if positions.dtype == bool:
+        positions = np.flatnonzero(positions)
+    rows = (
+        [
+            table.ids[place],
+            "; ".join(table.classes.names[k] for k in np.flatnonzero(table.present[place])),
+            int(table.number[place]),
+            float(table.largest[place]),
+            *(float(column[place]) for column in columns),
+        ]
+        for place in positions.tolist()
+    )
+    return csv_text(header, rows)
+
+
+def cell_csv(ids: Sequence[str], positions: np.ndarray, pixels: np.ndarray) -> str:
+    """The pictures of a cell: what :meth:`CellIndex.pictures` gave."""
+    return csv_text(["id", "pixels"], ([ids[place], count] for place, count in zip(positions, pixels, strict=True)))
+
+
+def tags_csv(entries: Sequence[Tagged]) -> str:
+    """Tags and notes, one a line."""
+    header = ["data", "picture", "tag", "note", "ground truth", "predicted", "written (UTC)"]
+    return csv_text(header, ([e.data, e.picture, e.tag, e.note, e.truth, e.predicted, e.made] for e in entries))
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, (float, np.floating)):
+        return "" if np.isnan(value) else format(float(value), ".6g")
+    if isinstance(value, (int, np.integer)):
+        return str(int(value))
+    text = str(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -1,0 +1,119 @@
+"""The confusion matrix of every picture at one threshold, sparse: what per-picture figures are made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from recam_core.analysis.cell_index import CellIndex
+from recam_core.data.sample import ClassList
+from recam_core.errors import UserError
+from recam_core.scores.pixel_counts import PixelCounts
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """E entries, only cells that have pixels, in ascending order of (truth, predicted, image).
+
+    Attributes:
+        pictures: N, how many pictures there are.
+        classes: the K classes.
+        truth: E, uint8; ground truth: 0 background, k + 1 class k.
+        predicted: E, uint8; the seed's class in the same numbers.
+        image: E, int32; position of the picture.
+        pixels: E, int64.
+    """
+
+    pictures: int
+    classes: ClassList
+    truth: np.ndarray
+    predicted: np.ndarray
+    image: np.ndarray
+    pixels: np.ndarray
+
+    @property
+    def values(self) -> int:
+        """K + 1."""
+        return len(self.classes) + 1
+
+    def confusion(self) -> np.ndarray:
+        """(K+1) x (K+1), int64: the sum over all pictures."""
+        return self._by_cell(self.pixels)
+
+    def pictures_touched(self) -> np.ndarray:
+        """(K+1) x (K+1), int64: in how many pictures a cell has pixels."""
+        return self._by_cell(None)
+
+    def where(self, chosen: np.ndarray) -> "Outcomes":
+        """Those of some of the pictures (N bools); positions stay as they are."""
+        kept = np.asarray(chosen, dtype=bool)[self.image]
+        columns = (column[kept] for column in (self.truth, self.predicted, self.image, self.pixels))
+        return Outcomes(self.pictures, self.classes, *columns)
+
+    def _by_cell(self, weights: np.ndarray | None) -> np.ndarray:
+        cell = self.truth.astype(np.int64) * self.values + self.predicted
+        sums = np.bincount(cell, weights=weights, minlength=self.values**2)
+        return sums.astype(np.int64).reshape(self.values, self.values)
+
+
+def outcomes_at(counts: PixelCounts | CellIndex, threshold: float | None) -> Outcomes:
+    """Where the pixels of each picture go at a threshold.
+
+    Args:
+        counts: of N pictures; an index is quicker, as one is made from counts otherwise.
+        threshold: background threshold 0..1, or None to give every pixel to its arg-max class.
+
+    Raises:
+        UserError: the threshold is not within 0..1.
+    """
+    index = CellIndex.of(counts)
+    kept = np.where(index.winner > 0, index.above(threshold), 0)
+    left = index.pixels - kept
+    parts = []
+    for truth in range(index.values):
+        groups = index.groups_of_truth(truth)
+        to_background = np.bincount(index.image[groups], weights=left[groups], minlength=1)
+        images = np.flatnonzero(to_background)
+        some = np.flatnonzero(kept[groups]) + groups.start
+        parts.append(
+            (
+                np.full(len(images) + len(some), truth, dtype=np.uint8),
+                np.concatenate([np.zeros(len(images), dtype=np.uint8), index.winner[some]]),
+                np.concatenate([images.astype(np.int32), index.image[some]]),
+                np.concatenate([to_background[images].astype(np.int64), kept[some]]),
+            )
+        )
+    return Outcomes(len(index), index.classes, *(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def outcomes_of_all(
+    counts: Mapping[str, PixelCounts | CellIndex], thresholds: Mapping[str, float | None]
+) -> dict[str, Outcomes]:
+    """:func:`outcomes_at` of several methods, each at its own threshold.
+
+    Raises:
+        UserError: no method, one without a threshold entry, or methods of other pictures or classes.
+    """
+    check_same_pictures(counts)
+    missing = [key for key in counts if key not in thresholds]
+    if missing:
+        raise UserError(f"There is no threshold for {missing[0]!r}; give one, or None for none.")
+    return {key: outcomes_at(each, thresholds[key]) for key, each in counts.items()}
+
+
+def check_same_pictures(counts: Mapping[str, PixelCounts | CellIndex]) -> None:
+    """Make sure that methods can be compared picture by picture.
+
+    Raises:
+        UserError: no method, or pictures or classes differ.
+    """
+    if not counts:
+        raise UserError("There is no method to look at; choose at least one.")
+    (first, reference), *others = counts.items()
+    for key, other in others:
+        if other.classes != reference.classes:
+            raise UserError(f"{first!r} and {key!r} have different classes and cannot be compared.")
+        if other.ids != reference.ids:
+            raise UserError(
+                f"{first!r} and {key!r} were scored on different pictures; make both from the same data set."
+            )

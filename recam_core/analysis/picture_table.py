@@ -1,0 +1,130 @@
+"""One row a picture: what it shows and how well each method does on it; from counts alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from recam_core.analysis.cell_index import CellIndex
+from recam_core.analysis.outcomes import Outcomes, outcomes_of_all
+from recam_core.analysis.picture_parts import picture_parts
+from recam_core.analysis.ratio import ratio
+from recam_core.data.sample import ClassList
+from recam_core.errors import UserError
+from recam_core.scores.pixel_counts import PixelCounts
+
+
+@dataclass(frozen=True, eq=False)
+class PictureTable:
+    """N pictures, K classes, columns of numpy arrays.
+
+    Attributes:
+        ids: N picture ids.
+        classes: the K classes.
+        present: N x K, bool: which classes the ground truth shows.
+        number: N, int64: how many of the K classes it shows.
+        object_share: N x K, float32: of a picture's scored pixels, the share of each class, 0..1.
+        largest: N, float32: the largest of these.
+        reference: the method that differences are to.
+        miou: by method: N float64; mean IoU over the scored classes of the picture's ground truth or seeds; nan
+            where a picture has no scored pixel.
+        wrong_class: by method: N; of the foreground pixels, the share given to another class; nan without foreground.
+        lost: by method: N; of the foreground pixels, the share left to the background.
+        difference: by method: N; mIoU less that of the reference.
+    """
+
+    ids: tuple[str, ...]
+    classes: ClassList
+    present: np.ndarray
+    number: np.ndarray
+    object_share: np.ndarray
+    largest: np.ndarray
+    reference: str
+    miou: dict[str, np.ndarray]
+    wrong_class: dict[str, np.ndarray]
+    lost: dict[str, np.ndarray]
+    difference: dict[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Of the methods."""
+        return tuple(self.miou)
+
+
+def picture_table(
+    counts: Mapping[str, PixelCounts | CellIndex],
+    thresholds: Mapping[str, float | None],
+    reference: str | None = None,
+    *,
+    outcomes: Mapping[str, Outcomes] | None = None,
+) -> PictureTable:
+    """Describe every picture.
+
+    Args:
+        counts: by method, of the same pictures.
+        thresholds: by method; background threshold 0..1, or None.
+        reference: a method; the first by default.
+        outcomes: what :func:`outcomes_of_all` gives, if it is at hand.
+
+    Raises:
+        UserError: an unknown reference, or methods that cannot be compared.
+    """
+    keys = tuple(counts)
+    found = outcomes if outcomes is not None else outcomes_of_all(counts, thresholds)
+    reference = keys[0] if reference is None else reference
+    if reference not in keys:
+        raise UserError(f"{reference!r} is not among the methods that are compared: {', '.join(keys)}.")
+    first = counts[keys[0]]
+    share = _shares(found[keys[0]])
+    miou = {key: _miou(found[key]) for key in keys}
+    faults = {key: _faults(found[key]) for key in keys}
+    return PictureTable(
+        tuple(first.ids),
+        first.classes,
+        share > 0,
+        (share > 0).sum(axis=1),
+        share,
+        share.max(axis=1, initial=0),
+        reference,
+        miou,
+        {key: wrong for key, (wrong, _) in faults.items()},
+        {key: lost for key, (_, lost) in faults.items()},
+        {key: miou[key] - miou[reference] for key in keys},
+    )
+
+
+def _shares(outcomes: Outcomes) -> np.ndarray:
+    """N x K, float32."""
+    shape = (outcomes.pictures, outcomes.values)
+    place = outcomes.image.astype(np.int64) * outcomes.values + outcomes.truth
+    pixels = np.bincount(place, weights=outcomes.pixels, minlength=shape[0] * shape[1]).reshape(shape)
+    whole = np.maximum(pixels.sum(axis=1, keepdims=True), 1)
+    return (pixels[:, 1:] / whole).astype(np.float32)
+
+
+def _miou(outcomes: Outcomes) -> np.ndarray:
+    """N; as ``scores.per_image_scores`` has it."""
+    parts = picture_parts(outcomes)
+    scored = slice(None) if outcomes.classes.has_background else parts.value > 0
+    iou = parts.right[scored] / (parts.truth[scored] + parts.predicted[scored] - parts.right[scored])
+    image = parts.image[scored]
+    sums = np.bincount(image, weights=iou, minlength=outcomes.pictures)
+    return ratio(sums, np.bincount(image, minlength=outcomes.pictures))
+
+
+def _faults(outcomes: Outcomes) -> tuple[np.ndarray, np.ndarray]:
+    """N, N: shares of the foreground pixels that go to another class, and to the background."""
+    foreground = outcomes.truth > 0
+    missed = foreground & (outcomes.truth != outcomes.predicted)
+
+    def pixels(some: np.ndarray) -> np.ndarray:
+        return np.bincount(outcomes.image[some], weights=outcomes.pixels[some], minlength=outcomes.pictures)
+
+    whole = pixels(foreground)
+    return (
+        ratio(pixels(missed & (outcomes.predicted > 0)), whole),
+        ratio(pixels(missed & (outcomes.predicted == 0)), whole),
+    )

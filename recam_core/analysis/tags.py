@@ -1,0 +1,166 @@
+"""Tags and notes that people put on pictures, kept in one file that several sessions and processes share."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from recam_core.errors import UserError
+
+#: Longest tag and note, in characters.
+LONGEST_TAG, LONGEST_NOTE = 60, 2000
+#: Seconds that a writer waits for another one.
+_WAIT = 10.0
+_APPLICATION, _VERSION = 0x52634C62, 1
+_TABLE = """
+CREATE TABLE IF NOT EXISTS tags (
+    data TEXT NOT NULL, picture TEXT NOT NULL, truth TEXT NOT NULL, predicted TEXT NOT NULL,
+    tag TEXT NOT NULL, note TEXT NOT NULL, made TEXT NOT NULL,
+    PRIMARY KEY (data, picture, truth, predicted, tag)
+) WITHOUT ROWID
+"""
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """One tag on one picture, or on one cell of the confusion matrix within it.
+
+    Attributes:
+        data: specification of the data set.
+        picture: id of the picture.
+        tag: a word or two.
+        note: any text.
+        truth, predicted: names of the two classes of the cell; "" where the tag is on the whole picture.
+        made: when it was last written, UTC, in ISO 8601.
+    """
+
+    data: str
+    picture: str
+    tag: str
+    note: str = ""
+    truth: str = ""
+    predicted: str = ""
+    made: str = ""
+
+
+class TagBook:
+    """All tags of one file. Every call opens the file anew, so one book may be used from any thread and process."""
+
+    def __init__(self, path: str | Path):
+        """Open the book at ``path``; the file is made with the first tag.
+
+        Raises:
+            UserError: the file is something else than a book of tags.
+        """
+        self.path = Path(path)
+        if self.path.exists():
+            with self._open():
+                pass
+
+    def add(self, entries: Sequence[Tagged]) -> None:
+        """Write tags, all or none; one that is there already gets the new note.
+
+        Raises:
+            UserError: an empty or a too long tag, or the file cannot be written to.
+        """
+        made = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        rows = [(e.data, e.picture, e.truth, e.predicted, *_checked(e), made) for e in entries]
+        with self._open(create=True) as connection:
+            connection.executemany("INSERT OR REPLACE INTO tags VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def remove(self, entries: Sequence[Tagged]) -> None:
+        """Take tags away; notes and times need not match, and what is not there is no fault.
+
+        Raises:
+            UserError: the file cannot be written to.
+        """
+        if not self.path.exists():
+            return
+        rows = [(e.data, e.picture, e.truth, e.predicted, e.tag.strip()) for e in entries]
+        with self._open() as connection:
+            connection.executemany(
+                "DELETE FROM tags WHERE data = ? AND picture = ? AND truth = ? AND predicted = ? AND tag = ?", rows
+            )
+
+    def entries(self, data: str | None = None, tag: str | None = None, picture: str | None = None) -> list[Tagged]:
+        """The tags, by data set, picture, cell and tag; of one data set, tag or picture if one is given.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        if not self.path.exists():
+            return []
+        wanted = {"data": data, "tag": tag, "picture": picture}
+        wanted = {name: value for name, value in wanted.items() if value is not None}
+        where = " AND ".join(f"{name} = ?" for name in wanted) or "1"
+        query = f"SELECT data, picture, tag, note, truth, predicted, made FROM tags WHERE {where}"
+        with self._open() as connection:
+            rows = connection.execute(f"{query} ORDER BY data, picture, truth, predicted, tag", [*wanted.values()])
+            return [Tagged(*row) for row in rows]
+
+    def tags(self, data: str | None = None) -> dict[str, int]:
+        """Each tag and on how many pictures it is, most frequent first.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        pictures: dict[str, set[tuple[str, str]]] = {}
+        for entry in self.entries(data):
+            pictures.setdefault(entry.tag, set()).add((entry.data, entry.picture))
+        return {tag: len(found) for tag, found in sorted(pictures.items(), key=lambda item: (-len(item[1]), item[0]))}
+
+    @contextmanager
+    def _open(self, create: bool = False) -> Iterator[sqlite3.Connection]:
+        """A connection whose changes are written together when the block ends well."""
+        try:
+            if create:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(self.path, timeout=_WAIT, isolation_level=None)) as connection:
+                self._prepare(connection)
+                connection.execute("BEGIN IMMEDIATE" if create else "BEGIN")
+                try:
+                    yield connection
+                except BaseException:
+                    connection.rollback()
+                    raise
+                connection.commit()
+        except sqlite3.OperationalError as error:
+            raise UserError(f"Cannot use the tags in {self.path}: {error}. Try again, or check the folder.") from error
+        except sqlite3.DatabaseError as error:
+            raise UserError(
+                f"{self.path} is not a book of tags, or it is damaged; move it away to begin anew."
+            ) from error
+        except OSError as error:
+            raise UserError(f"Cannot write {self.path}: {error.strerror or error}.") from error
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        if application == _APPLICATION:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version != _VERSION:
+                raise UserError(f"The tags in {self.path} were written by another version of this program.")
+            return
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if application or tables:
+            raise UserError(f"{self.path} is a database of another program; name another file for tags.")
+        # Readers go on while someone writes.
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(_TABLE)
+        connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+        connection.execute(f"PRAGMA user_version = {_VERSION}")
+        connection.execute("COMMIT")
+
+
+def _checked(entry: Tagged) -> tuple[str, str]:
+    """(tag, note), trimmed."""
+    tag, note = entry.tag.strip(), entry.note.strip()
+    if not tag:
+        raise UserError("A tag needs at least one letter.")
+    if len(tag) > LONGEST_TAG or "\n" in tag:
+        raise UserError(f"A tag is one line of at most {LONGEST_TAG} characters; put the rest into the note.")
+    if len(note) > LONGEST_NOTE:
+        raise UserError(f"A note has at most {LONGEST_NOTE} characters; this one has {len(note)}.")
+    return tag, note
