@@ -36,7 +36,7 @@ ARRAYS = {
     "start": np.int64,
     "level": np.uint8,
     "upto": np.uint32,
-    "total": np.int64,
+    "histogram": np.int64,
 }
 _GROUP_ARRAYS = ("truth", "winner", "image", "pixels")
 _HEAD = "cells.json"
@@ -59,7 +59,7 @@ class CellIndex:
         start: G + 1, int64; rows of group g are ``start[g]`` to ``start[g + 1]``.
         level: R, uint8, strictly ascending within a group; activation of the winner.
         upto: R, uint32; pixels of the group with this level or a lower one.
-        total: (K+1) x (K+1) x 256, int64; what :meth:`PixelCounts.total` gives.
+        histogram: (K+1) x (K+1) x 256, int64; pixels of all pictures by ground truth, arg-max class and level.
     """
 
     ids: tuple[str, ...]
@@ -71,7 +71,7 @@ class CellIndex:
     start: np.ndarray
     level: np.ndarray
     upto: np.ndarray
-    total: np.ndarray
+    histogram: np.ndarray
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -80,6 +80,10 @@ class CellIndex:
     def values(self) -> int:
         """K + 1: how many values truth and winner can have."""
         return len(self.classes) + 1
+
+    def total(self) -> np.ndarray:
+        """(K+1) x (K+1) x 256, int64: the histogram of all pictures, as :meth:`PixelCounts.total` gives it."""
+        return np.array(self.histogram)
 
     @classmethod
     def build(cls, counts: PixelCounts, progress: ProgressFn = silent) -> "CellIndex":
@@ -119,7 +123,7 @@ class CellIndex:
             for array in arrays.values():
                 if isinstance(array, np.memmap):
                     array.flush()
-            np.save(folder / "total.npy", arrays["total"])
+            np.save(folder / "histogram.npy", arrays["histogram"])
             _write_head(folder, counts.ids, counts.classes)
         return cls.load(path)
 
@@ -354,7 +358,7 @@ def _build(counts: PixelCounts, make: _Make, progress: ProgressFn) -> dict[str, 
     cell_of_group = np.repeat(np.arange(cells), groups_of_cell)
     arrays["truth"][:] = cell_of_group // values
     arrays["winner"][:] = cell_of_group % values
-    arrays["total"] = total.reshape(values, values, LEVELS)
+    arrays["histogram"] = total.reshape(values, values, LEVELS)
     return arrays
 
 
@@ -372,7 +376,10 @@ def _blocks(image: np.ndarray) -> list[slice]:
 def _canonical(counts: PixelCounts, rows: slice, values: int) -> tuple[np.ndarray, ...]:
     """(image, cell, level, count) of a block, each combination once and in ascending order."""
     image, level, count = (np.asarray(column[rows]) for column in (counts.image, counts.level, counts.count))
-    cell = counts.truth[rows].astype(np.uint16) * np.uint16(values) + counts.winner[rows]
+    truth, winner = np.asarray(counts.truth[rows]), np.asarray(counts.winner[rows])
+    if max(truth.max(initial=0), winner.max(initial=0)) >= values or image.max(initial=0) >= len(counts.ids):
+        raise UserError("These pixel counts are damaged: they name classes or pictures that they do not list.")
+    cell = truth.astype(np.uint16) * np.uint16(values) + winner
     key = (image.astype(np.int64) << 24) | (cell.astype(np.int64) << 8) | level
     if np.any(np.diff(key) <= 0):
         key, inverse = np.unique(key, return_inverse=True)
@@ -401,7 +408,7 @@ def _fits(index: CellIndex) -> bool:
     groups, rows = len(index.truth), len(index.level)
     values = index.values
     shapes = dict.fromkeys(_GROUP_ARRAYS, (groups,)) | {"start": (groups + 1,), "level": (rows,), "upto": (rows,)}
-    shapes["total"] = (values, values, LEVELS)
+    shapes["histogram"] = (values, values, LEVELS)
     if any(getattr(index, name).shape != shape for name, shape in shapes.items()):
         return False
     if any(getattr(index, name).dtype != kind for name, kind in ARRAYS.items()):

@@ -45,7 +45,7 @@ class CumulativeConfusion:
                 raise UserError("Pictures cannot be chosen from a total; give their counts.")
             return cls(None, _kept(counts))
         if chosen is None:
-            total = counts.total if isinstance(counts, CellIndex) else counts.total()
+            total = counts.total()
         elif isinstance(counts, CellIndex):
             total = _total_of_groups(counts, chosen)
         else:
