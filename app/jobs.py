@@ -1,63 +1,50 @@
-"""Retraining in the background: it goes on while its page is reloaded or looked at from elsewhere."""
+"""Long work in the background: it goes on while its page is reloaded or looked at from elsewhere."""
 
 import secrets
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import streamlit as st
 import torch
 
-from app.catalogue import Entry
-from app.models import device
-from recam_core.checkpoint.run_folder import load_run
-from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
-from recam_core.method.extraction import class_weights
 from recam_core.progress import Cancelled
-from recam_core.retrain.features import build_feature_cache
-from recam_core.retrain.head_recipe import HeadRecipe
-from recam_core.retrain.heads import HeadResult, retrain_heads
-from recam_core.scores.threshold import choose_threshold
 
+WAITING_WORDS = "Waiting for other work to end"
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
-#: Finished jobs that are remembered; each holds two small matrices.
+#: Finished jobs that are remembered; each holds little.
 REMEMBERED = 24
-_STEPS = ("Computing features", "Training", "Choosing the threshold")
+
+
+def _new_id() -> str:
+    """An id that no other visitor guesses."""
+    return secrets.token_urlsafe(6)
 
 
 @dataclass
 class Job:
-    """One retraining, from the press of the button to its result.
+    """One piece of work, from the press of the button to its result.
 
     Attributes:
         id: stands in the address of the page.
-        entry: the run whose backbone and FC1 it starts from.
-        data: specification of the training pictures.
-        recipe: the settings.
         state: ``WAITING``, ``RUNNING``, ``DONE``, ``FAILED`` or ``CANCELLED``.
         step: what is being done, for people.
         done, total: how far the step is.
         message: the sentence of a failure.
-        result, threshold: what came out, once the state is ``DONE``.
-        kept_as: the name of the run that it was kept as.
     """
 
-    id: str
-    entry: Entry
-    data: str
-    recipe: HeadRecipe
-    state: str = WAITING
-    step: str = "Waiting for another retraining to end"
-    done: int = 0
-    total: int = 0
-    message: str = ""
-    result: HeadResult | None = None
-    threshold: float | None = None
-    kept_as: str = ""
-    cancel: threading.Event = field(default_factory=threading.Event)
-    _step_began: float = 0.0
+    id: str = field(default_factory=_new_id, kw_only=True)
+    state: str = field(default=WAITING, kw_only=True)
+    step: str = field(default=WAITING_WORDS, kw_only=True)
+    done: int = field(default=0, kw_only=True)
+    total: int = field(default=0, kw_only=True)
+    message: str = field(default="", kw_only=True)
+    cancel: threading.Event = field(default_factory=threading.Event, kw_only=True)
+    _step_began: float = field(default=0.0, kw_only=True)
 
     @property
     def is_over(self) -> bool:
@@ -83,6 +70,9 @@ class Job:
         self.done, self.total = done, total
 
 
+AnyJob = TypeVar("AnyJob", bound=Job)
+
+
 class JobBoard:
     """All jobs of this server. One works at a time: two would share the same cores and both take twice as long."""
 
@@ -91,14 +81,13 @@ class JobBoard:
         self._lock = threading.Lock()
         self._turn = threading.Lock()
 
-    def start(self, entry: Entry, data: str, recipe: HeadRecipe) -> Job:
-        """Put a retraining to work."""
+    def start(self, job: AnyJob, work: Callable[[AnyJob], None]) -> AnyJob:
+        """Put ``work(job)`` to work in a thread of its own."""
         with self._lock:
-            job = Job(secrets.token_urlsafe(6), entry, data, recipe)  # an id that no other visitor guesses
             self._jobs[job.id] = job
             for old in [one.id for one in self._jobs.values() if one.is_over][:-REMEMBERED]:
                 del self._jobs[old]
-        threading.Thread(target=self._work, args=(job,), daemon=True, name=f"retrain {job.id}").start()
+        threading.Thread(target=self._work, args=(job, work), daemon=True, name=f"job {job.id}").start()
         return job
 
     def find(self, job_id: str) -> Job | None:
@@ -113,39 +102,25 @@ class JobBoard:
         if job is not None:
             job.cancel.set()
 
-    def _work(self, job: Job) -> None:
+    def _work(self, job: AnyJob, work: Callable[[AnyJob], None]) -> None:
         # The thread's last word must be a state: a job without an end would be waited for without an end.
         try:
             with self._turn:
                 if job.cancel.is_set():
                     raise Cancelled
                 job.state = RUNNING
-                _retrain(job)
+                work(job)
             job.state = DONE
         except Cancelled:
             job.state = CANCELLED
         except UserError as error:
             job.message, job.state = str(error), FAILED
         except (MemoryError, torch.OutOfMemoryError):
-            job.message = "There is not enough memory for these features; use fewer or smaller pictures."
+            job.message = "There is not enough memory for this; use fewer or smaller pictures."
             job.state = FAILED
         except BaseException:
-            job.message, job.state = "The retraining broke off; the server's log says why.", FAILED
+            job.message, job.state = "The work broke off; the server's log says why.", FAILED
             raise
-
-
-def _retrain(job: Job) -> None:
-    """The work of one job, on a network of its own: the panes go on using the shared one meanwhile."""
-    job.begin(_STEPS[0])
-    run = load_run(job.entry.path, device())
-    dataset = open_dataset(job.data)
-    cache = build_feature_cache(run, dataset, job.progress)
-    job.begin(_STEPS[1])
-    result = retrain_heads(cache, run, job.recipe, job.progress)
-    job.begin(_STEPS[2])
-    weight = class_weights(result.recipe.rule, result.fc1, result.fc2).to(run.network.device)
-    job.threshold = choose_threshold(run.network, weight, dataset, job.progress)
-    job.result = result
 
 
 @st.cache_resource(show_spinner=False)

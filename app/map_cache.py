@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
+from app.analysed import kept_analysis
 from app.methods import Method
 from app.pictures import Picture
 from recam_core.maps.activation_maps import ActivationMaps, full_size, winner_and_level
@@ -27,8 +28,16 @@ class Inference:
 
 @st.cache_data(max_entries=400, show_spinner=False)
 def _maps(
-    weights: str, picture: str, classes: tuple[int, ...], how: Inference, _method: Method, _image: np.ndarray
+    weights: str,
+    picture: str,
+    classes: tuple[int, ...],
+    how: Inference,
+    _method: Method,
+    _image: np.ndarray,
+    _stored: ActivationMaps | None,
 ) -> ActivationMaps:
+    if _stored is not None:
+        return _stored
     with _method.shared.lock:
         features = picture_features(_method.shared.run.network, _image, how.scales, how.mirror)
         return maps_from_features(features, _method.weight, classes)
@@ -52,7 +61,20 @@ def _prediction(weights: str, picture: str, _method: Method, _image: np.ndarray)
 
 def maps_of(method: Method, picture: Picture, classes: tuple[int, ...], how: Inference) -> ActivationMaps:
     """The maps of the classes; computed once for a method's weights, a picture's pixels and the settings."""
-    return _maps(method.weights_key, picture.key, classes, how, method, picture.image)
+    stored = _stored_maps(method, picture, classes, how)
+    return _maps(method.weights_key, picture.key, classes, how, method, picture.image, stored)
+
+
+def _stored_maps(method: Method, picture: Picture, classes: tuple[int, ...], how: Inference) -> ActivationMaps | None:
+    """The maps that were made for the whole data set, where there are any."""
+    if method.entry is None or picture.source is None or how != Inference():
+        return None
+    spec, picture_id = picture.source
+    found = kept_analysis(method.entry, method.rule, spec)
+    if found is None or picture_id not in found.store:
+        return None
+    maps = found.store[picture_id]
+    return maps if tuple(maps.classes.tolist()) == classes and maps.size == picture.image.shape[:2] else None
 
 
 def reading_of(

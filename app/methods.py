@@ -22,6 +22,8 @@ class Method:
         weight: K x C, the class weights w''.
         weights_key: stands for the features and the weights together, in caches.
         threshold: its own background threshold, or None where none was chosen.
+        rule: its extraction rule.
+        entry: the run that it is read off, if it is one as it lies on disk.
         softmax: whether its class probabilities are those of a softmax.
     """
 
@@ -32,6 +34,8 @@ class Method:
     weight: Tensor
     weights_key: str
     threshold: float | None
+    rule: str
+    entry: Entry | None = None
     softmax: bool = False
 
 
@@ -52,6 +56,8 @@ def method_of_entry(entry: Entry, rule: str | None = None) -> Method:
         weight=class_weights(chosen, network.fc1.detach(), None if network.fc2 is None else network.fc2.detach()),
         weights_key=f"{entry.info.weights_sha256}:{chosen}",
         threshold=entry.info.threshold,
+        rule=chosen,
+        entry=entry,
         softmax=entry.info.method == "sce",
     )
 
@@ -71,6 +77,7 @@ def method_of_heads(
         weight=weight,
         weights_key=f"{shared.run.info.weights_sha256}:{digest}",
         threshold=threshold,
+        rule=rule,
     )
 
 

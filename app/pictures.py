@@ -1,7 +1,7 @@
 """The picture that is being looked at, wherever it came from."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,6 +23,7 @@ class Picture:
         labels: indices of the classes that are known to be present; empty where nothing is known.
         notes: sentences about what was changed on the way.
         key: stands for the content of ``image`` in caches.
+        source: (specification, id) of a picture of a data set in that set's own classes and size; None for others.
     """
 
     title: str
@@ -31,6 +32,7 @@ class Picture:
     labels: tuple[int, ...]
     notes: tuple[str, ...]
     key: str
+    source: tuple[str, str] | None = None
 
     @property
     def has_truth(self) -> bool:
@@ -46,7 +48,9 @@ def picture_of_set(dataset: Dataset, index: int, match: ClassMatch) -> Picture:
     """
     sample = dataset.load(index)
     mask = None if sample.mask is None else match.mask(sample.mask)
-    return _picture(Sample(sample.id, sample.image, match.labels(sample.labels), mask), ())
+    picture = _picture(Sample(sample.id, sample.image, match.labels(sample.labels), mask), ())
+    as_it_is = match.is_same and picture.image.shape == sample.image.shape
+    return replace(picture, source=(dataset.spec, sample.id)) if as_it_is else picture
 
 
 def picture_of_upload(photo: bytes, name: str, mask: bytes | None, mask_name: str, classes: ClassList) -> Picture:

@@ -6,10 +6,12 @@ import streamlit as st
 
 from app.catalogue import Entry, Family
 from app.guard import sentences
-from app.jobs import CANCELLED, DONE, FAILED, RUNNING, Job, board
+from app.job_progress import job_progress
+from app.jobs import CANCELLED, DONE, FAILED, board
 from app.links import keep, kept
 from app.methods import Method, method_of_heads
 from app.models import device_words, shared_run
+from app.retrain_job import RetrainJob, start_retraining
 from recam_core.checkpoint.places import ROOT, runs_folder
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
@@ -32,10 +34,10 @@ _LAMBDA_WORDS = {
 # The result as a pane ------------------------------------------------------------------------------------------------
 
 
-def _job(family: Family) -> Job | None:
+def _job(family: Family) -> RetrainJob | None:
     """The job that the address names, if it is of this family."""
     job = board().find(kept("job"))
-    return job if job is not None and job.entry.info.class_list == family.classes else None
+    return job if isinstance(job, RetrainJob) and job.entry.info.class_list == family.classes else None
 
 
 def fourth_pane(family: Family) -> Method | None:
@@ -71,7 +73,7 @@ def retrain_panel(family: Family) -> None:
                     _start(entry, data, recipe)
             st.caption(f"On {device_words()}. The first time, features are computed and kept: about half a minute.")
         if busy:
-            _progress(job.id)
+            job_progress(job.id)
         elif job is not None:
             _ending(family, job)
 
@@ -196,40 +198,15 @@ def _start(entry: Entry, data: str, recipe: HeadRecipe) -> None:
             f"{data} has other classes than {entry.title}; retraining needs the same ones in the same order."
         )
     board().forget(kept("job"))
-    job = board().start(entry, data, recipe)
+    job = start_retraining(entry, data, recipe)
     keep("job", job.id)
     st.rerun()
-
-
-@st.fragment(run_every=0.7)
-def _progress(job_id: str) -> None:
-    """Where the job stands; redraws itself until the job is over, then the page."""
-    job = board().find(job_id)
-    if job is None or job.is_over:
-        st.rerun(scope="app")
-        return
-    left = job.seconds_left
-    words = job.step if job.state == RUNNING else "Waiting for another retraining to end"
-    if job.total:
-        words += f": {job.done} of {job.total}"
-    if left is not None:
-        words += f", about {left:.0f} s left"
-    bar, button = st.columns([5, 1], vertical_alignment="bottom")
-    bar.progress(min(job.done / job.total, 1.0) if job.total else 0.0, text=words)
-    button.button(
-        "Cancel",
-        icon=":material/close:",
-        key="cancel",
-        on_click=job.cancel.set,
-        disabled=job.cancel.is_set(),
-        width="stretch",
-    )
 
 
 # After the end -------------------------------------------------------------------------------------------------------
 
 
-def _ending(family: Family, job: Job) -> None:
+def _ending(family: Family, job: RetrainJob) -> None:
     if job.state == FAILED:
         st.error(job.message, icon=":material/error:")
     elif job.state == CANCELLED:
@@ -242,7 +219,7 @@ def _ending(family: Family, job: Job) -> None:
         _result(family, job)
 
 
-def _result(family: Family, job: Job) -> None:
+def _result(family: Family, job: RetrainJob) -> None:
     """The loss curve, keeping and discarding, and the command that makes it again."""
     result = job.result
     chosen = "" if job.threshold is None else f" Background threshold {job.threshold:.2f}, chosen on training pictures."
@@ -271,7 +248,7 @@ def _result(family: Family, job: Job) -> None:
     st.code(_command(job, name.strip() or "my-recam"), language="bash", wrap_lines=True)
 
 
-def _command(job: Job, name: str) -> str:
+def _command(job: RetrainJob, name: str) -> str:
     return retrain_command(_as_typed(job.entry.path), job.data, _as_typed(runs_folder() / name), job.result.recipe)
 
 
@@ -281,7 +258,7 @@ def _as_typed(path: Path) -> Path:
     return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
-def _keep(family: Family, job: Job, name: str) -> None:
+def _keep(family: Family, job: RetrainJob, name: str) -> None:
     name = check_run_name(name, runs_folder())
     keep_heads(runs_folder(), name, shared_run(job.entry).run, job.data, job.result, job.threshold, _command(job, name))
     job.kept_as = name

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import jobs
+from app import jobs, retrain_job
 from app.jobs import JobBoard
 from recam_core.checkpoint.run_folder import load_run, read_info
 from recam_core.errors import UserError
@@ -95,12 +95,12 @@ def test_cancelling_leaves_nothing(opened: Callable[..., AppTest], monkeypatch: 
             progress(step, 10_000, "")
             time.sleep(0.02)
 
-    monkeypatch.setattr(jobs, "build_feature_cache", endless)
+    monkeypatch.setattr(retrain_job, "build_feature_cache", endless)
     page = opened()
     page.button(key="start").click().run()
     assert page.button(key="start").disabled
     job = jobs.board().find(page.query_params["job"])
-    page.button(key="cancel").click().run()
+    page.button(key=f"cancel_{job.id}").click().run()
     page = until_over(page, 20)
     assert job.state == jobs.CANCELLED
     assert any("Cancelled" in box.value for box in page.info)
@@ -120,7 +120,7 @@ def test_a_failure_is_a_sentence(opened: Callable[..., AppTest], monkeypatch: py
     def failing(*_: object) -> None:
         raise UserError("The disk is full.")
 
-    monkeypatch.setattr(jobs, "build_feature_cache", failing)
+    monkeypatch.setattr(retrain_job, "build_feature_cache", failing)
     page = opened()
     page.button(key="start").click().run()
     page = until_over(page)
@@ -128,7 +128,7 @@ def test_a_failure_is_a_sentence(opened: Callable[..., AppTest], monkeypatch: py
     assert not page.exception
 
 
-def test_jobs_take_turns_and_old_ones_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_take_turns_and_old_ones_are_forgotten() -> None:
     working: list[str] = []
     most = 0
 
@@ -139,14 +139,13 @@ def test_jobs_take_turns_and_old_ones_are_forgotten(monkeypatch: pytest.MonkeyPa
         time.sleep(0.01)
         working.remove(job.id)
 
-    monkeypatch.setattr(jobs, "_retrain", work)
     board = JobBoard()
-    started = [board.start(None, "scenes", HeadRecipe()) for _ in range(8)]
+    started = [board.start(jobs.Job(), work) for _ in range(8)]
     while not all(job.is_over for job in started):
         time.sleep(0.01)
     assert most == 1
     for _ in range(jobs.REMEMBERED + 4):
-        last = board.start(None, "scenes", HeadRecipe())
+        last = board.start(jobs.Job(), work)
         while not last.is_over:
             time.sleep(0.002)
     assert board.find(started[0].id) is None

@@ -1,0 +1,124 @@
+"""Maps and pixel counts of whole data sets: found where they ship or were kept, or made by a job in the background."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from app.catalogue import Entry, Family
+from app.datasets import dataset
+from app.guard import sentences
+from app.job_progress import job_progress
+from app.jobs import CANCELLED, FAILED, Job, board
+from app.links import keep, kept
+from app.models import device, device_words
+from recam_core.analysis.analysed import Analysed, analyse, find_analysed, settings_of
+from recam_core.checkpoint.run_folder import load_run
+from recam_core.checkpoint.run_rule import check_rule
+from recam_core.data.digest import dataset_digest
+from recam_core.data.match_classes import match_classes
+from recam_core.data.spec import open_dataset
+from recam_core.errors import UserError
+
+#: The parameter of the address that names the job.
+_IN_ADDRESS = "analysis"
+
+
+@dataclass
+class AnalysisJob(Job):
+    """Making the maps and counts of some runs on a data set.
+
+    Attributes:
+        entries: the runs, each by its own rule.
+        spec: the data set.
+    """
+
+    entries: tuple[Entry, ...]
+    spec: str
+
+
+@st.cache_data(max_entries=16, ttl="30m", show_spinner=False)
+def _digest(spec: str) -> str:
+    return dataset_digest(dataset(spec))
+
+
+@st.cache_resource(max_entries=24, ttl="30m", show_spinner=False)
+def _found(
+    weights: str, threshold: float | None, rule: str, spec: str, key: str, title: str, _entry: Entry
+) -> Analysed:
+    found = find_analysed(_entry.info, rule, dataset(spec), settings_of(_entry.info), key, title, _digest(spec))
+    if found is None:
+        # An exception is not cached, so that the next look finds what was made meanwhile.
+        raise LookupError(spec)
+    return found
+
+
+def kept_analysis(entry: Entry, rule: str, spec: str) -> Analysed | None:
+    """What is kept for a run, a rule and a data set; None where there is nothing. Computes nothing.
+
+    Raises:
+        UserError: the data set cannot be opened, or one of its pictures is broken.
+    """
+    key = entry.key if rule == entry.info.rule else f"{entry.key}:{rule}"
+    try:
+        return _found(entry.info.weights_sha256, entry.info.threshold, rule, spec, key, entry.title, entry)
+    except LookupError:
+        return None
+
+
+def analysed_of(family: Family, entries: Sequence[Entry], spec: str) -> tuple[list[Analysed], list[Entry]]:
+    """Those of the runs whose maps and counts of the data set are kept, and those for which they must be made first.
+
+    Raises:
+        UserError: the data set cannot be opened, has other classes or no masks.
+    """
+    found = dataset(spec)
+    if not match_classes(found.classes, family.classes).is_same:
+        raise UserError(f"{spec} has other classes than these checkpoints; choose a set with the same ones.")
+    if not found.has_masks:
+        raise UserError(f"{spec} has no ground-truth masks, so errors cannot be told.")
+    ready, missing = [], []
+    for entry in entries:
+        analysed = kept_analysis(entry, entry.info.rule, spec)
+        if analysed is None:
+            missing.append(entry)
+        else:
+            ready.append(analysed)
+    return ready, missing
+
+
+def analyse_panel(missing: Sequence[Entry], spec: str) -> None:
+    """Say what has to be made first, offer it, and show how far it is."""
+    job = board().find(kept(_IN_ADDRESS))
+    if isinstance(job, AnalysisJob) and not job.is_over:
+        job_progress(job.id)
+        return
+    if isinstance(job, AnalysisJob) and job.spec == spec:
+        if job.state == FAILED:
+            st.error(job.message, icon=":material/error:")
+        elif job.state == CANCELLED:
+            st.info("Cancelled. What was finished before is kept.", icon=":material/cancel:")
+    names = ", ".join(entry.title for entry in missing)
+    count = len(dataset(spec))
+    with st.container(border=True, key="analyse_panel"):
+        st.markdown(
+            f"**{names}** {'has' if len(missing) == 1 else 'have'} not been run over the {count:,} pictures of "
+            f"`{spec}` yet. This is done once and kept."
+        )
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if st.button("Make the maps", type="primary", icon=":material/play_arrow:", key="analyse"):
+                with sentences():
+                    for entry in missing:
+                        check_rule(entry.info, entry.info.rule)
+                    keep(_IN_ADDRESS, board().start(AnalysisJob(tuple(missing), spec), _work).id)
+                    st.rerun()
+            st.caption(f"On {device_words()}; it goes on when you leave the page.")
+
+
+def _work(job: AnalysisJob) -> None:
+    """Each run in turn, on a network of its own."""
+    pictures = open_dataset(job.spec)
+    for number, entry in enumerate(job.entries, start=1):
+        job.begin(f"Maps of {entry.title} ({number} of {len(job.entries)} methods), picture")
+        run = load_run(entry.path, device())
+        analyse(run, entry.info.rule, pictures, settings_of(entry.info), job.progress, entry.key, entry.title)

@@ -1,0 +1,30 @@
+"""The progress of a job on a page: a bar, the time left, a button to cancel."""
+
+import streamlit as st
+
+from app.jobs import RUNNING, WAITING_WORDS, board
+
+
+@st.fragment(run_every=0.7)
+def job_progress(job_id: str) -> None:
+    """Where the job stands; redraws itself until the job is over, then the page."""
+    job = board().find(job_id)
+    if job is None or job.is_over:
+        st.rerun(scope="app")
+        return
+    left = job.seconds_left
+    words = job.step if job.state == RUNNING else WAITING_WORDS
+    if job.total:
+        words += f": {job.done} of {job.total}"
+    if left is not None:
+        words += f", about {left:.0f} s left"
+    bar, button = st.columns([5, 1], vertical_alignment="bottom")
+    bar.progress(min(job.done / job.total, 1.0) if job.total else 0.0, text=words)
+    button.button(
+        "Cancel",
+        icon=":material/close:",
+        key=f"cancel_{job_id}",
+        on_click=job.cancel.set,
+        disabled=job.cancel.is_set(),
+        width="stretch",
+    )

@@ -1,0 +1,55 @@
+"""Retraining FC1 and FC2 as a job in the background."""
+
+from dataclasses import dataclass
+
+from app.catalogue import Entry
+from app.jobs import Job, board
+from app.models import device
+from recam_core.checkpoint.run_folder import load_run
+from recam_core.data.spec import open_dataset
+from recam_core.method.extraction import class_weights
+from recam_core.retrain.features import build_feature_cache
+from recam_core.retrain.head_recipe import HeadRecipe
+from recam_core.retrain.heads import HeadResult, retrain_heads
+from recam_core.scores.threshold import choose_threshold
+
+_STEPS = ("Computing features", "Training", "Choosing the threshold")
+
+
+@dataclass
+class RetrainJob(Job):
+    """One retraining.
+
+    Attributes:
+        entry: the run whose backbone and FC1 it starts from.
+        data: specification of the training pictures.
+        recipe: the settings.
+        result, threshold: what came out, once the state is ``DONE``.
+        kept_as: the name of the run that it was kept as.
+    """
+
+    entry: Entry
+    data: str
+    recipe: HeadRecipe
+    result: HeadResult | None = None
+    threshold: float | None = None
+    kept_as: str = ""
+
+
+def start_retraining(entry: Entry, data: str, recipe: HeadRecipe) -> RetrainJob:
+    """Put a retraining to work."""
+    return board().start(RetrainJob(entry, data, recipe), _retrain)
+
+
+def _retrain(job: RetrainJob) -> None:
+    """The work of one job, on a network of its own: the panes go on using the shared one meanwhile."""
+    job.begin(_STEPS[0])
+    run = load_run(job.entry.path, device())
+    dataset = open_dataset(job.data)
+    cache = build_feature_cache(run, dataset, job.progress)
+    job.begin(_STEPS[1])
+    result = retrain_heads(cache, run, job.recipe, job.progress)
+    job.begin(_STEPS[2])
+    weight = class_weights(result.recipe.rule, result.fc1, result.fc2).to(run.network.device)
+    job.threshold = choose_threshold(run.network, weight, dataset, job.progress)
+    job.result = result
