@@ -1,0 +1,1 @@
+"""What leaves the lab as files: maps, masks, and an analysis as one page. Figures come from the views."""

@@ -1,0 +1,156 @@
+"""What fills the cells of a comparison: a photo under heat, contours, seeds, errors or disagreement."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from PIL import Image
+
+from recam_core.errors import UserError
+from recam_core.maps.activation_maps import ActivationMaps, full_size, seed_mask, winner_and_level
+from recam_core.views.disagreement import disagreement_codes, disagreement_overlay
+from recam_core.views.error_overlay import error_codes, error_overlay
+from recam_core.views.figure_style import FigureStyle
+from recam_core.views.heat_overlay import heat_overlay
+from recam_core.views.seed_overlay import seed_overlay
+
+HEAT, CONTOUR, SEEDS, ERRORS, DISAGREEMENT = "heat", "contour", "seeds", "errors", "disagreement"
+#: What a row of cells can show, and what it is called.
+KINDS: dict[str, str] = {
+    HEAT: "Activation",
+    CONTOUR: "Contours",
+    SEEDS: "Seeds",
+    ERRORS: "Errors",
+    DISAGREEMENT: "Disagreement",
+}
+#: Seeds and heat cover whole areas evenly, so the same opacity hides more of the photo than marks do.
+_FILLED = 0.7
+
+
+@dataclass(frozen=True)
+class FigurePane:
+    """One method's view of a picture.
+
+    Attributes:
+        title: of the method.
+        maps: its activation maps.
+        threshold: the background threshold of its seeds; None gives every pixel to its arg-max class.
+    """
+
+    title: str
+    maps: ActivationMaps
+    threshold: float | None
+
+    @cached_property
+    def reading(self) -> tuple[np.ndarray, np.ndarray]:
+        """Winner and level, both H x W uint8; see :func:`winner_and_level`."""
+        return winner_and_level(self.maps)
+
+    @cached_property
+    def seeds(self) -> np.ndarray:
+        """H x W, uint8: 0 background, k + 1 class k."""
+        return seed_mask(*self.reading, self.threshold)
+
+    def levels(self, class_index: int | None) -> np.ndarray:
+        """H x W, uint8: activations of a class (zero where it has no map), or of each pixel's winner (None)."""
+        if class_index is None:
+            return self.reading[1]
+        chosen = self.maps.classes == class_index
+        if not chosen.any():
+            return np.zeros(self.maps.size, dtype=np.uint8)
+        maps = self.maps
+        return full_size(ActivationMaps(maps.id, maps.size, maps.classes[chosen], maps.activations[chosen]))[0]
+
+
+@dataclass(frozen=True)
+class FigureRow:
+    """One picture as several methods see it, in one kind of overlay.
+
+    Attributes:
+        image: H x W x 3, uint8.
+        mask: H x W uint8 ground truth (0 background, k + 1 class k, 255 void), or None.
+        panes: one a method.
+        kind: a key of :data:`KINDS`.
+        class_index: the class (from 0) that is shown; None for all.
+        label: stands at the left of the row; empty for none.
+
+    Raises:
+        UserError: an unknown kind, errors without ground truth, or maps of another picture's size.
+    """
+
+    image: np.ndarray
+    mask: np.ndarray | None
+    panes: tuple[FigurePane, ...]
+    kind: str = ERRORS
+    class_index: int | None = None
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        size = self.image.shape[:2]
+        if self.kind not in KINDS:
+            raise UserError(f"There is no overlay {self.kind!r}: choose one of {', '.join(KINDS)}.")
+        if self.kind == ERRORS and self.mask is None:
+            raise UserError("This picture has no ground truth, so errors cannot be drawn; choose disagreement.")
+        if self.mask is not None and self.mask.shape != size:
+            raise UserError("The photo and its ground truth differ in size.")
+        for pane in self.panes:
+            if pane.maps.size != size:
+                raise UserError(f"The maps of {pane.title} are of a picture of another size.")
+
+    @cached_property
+    def codes(self) -> tuple[np.ndarray, ...]:
+        """H x W uint8 for each pane: codes of errors or of disagreement."""
+        if self.kind == ERRORS:
+            return tuple(error_codes(pane.seeds, self.mask, self.class_index) for pane in self.panes)
+        seeds = [pane.seeds for pane in self.panes]
+        return tuple(disagreement_codes(seeds, own, self.class_index) for own in range(len(seeds)))
+
+
+def photo_cell(row: FigureRow, size: tuple[int, int]) -> np.ndarray:
+    """The photo alone, at ``size`` (H, W) pixels: H x W x 3 uint8."""
+    return resized(row.image, size, Image.Resampling.LANCZOS)
+
+
+def truth_cell(row: FigureRow, size: tuple[int, int], num_classes: int, style: FigureStyle) -> np.ndarray:
+    """The ground truth in the colours of its classes: H x W x 3 uint8."""
+    codes = resized(row.mask, size, Image.Resampling.NEAREST)
+    return seed_overlay(photo_cell(row, size), codes, num_classes, style.opacity * _FILLED, row.class_index)
+
+
+def pane_cell(row: FigureRow, place: int, size: tuple[int, int], num_classes: int, style: FigureStyle) -> np.ndarray:
+    """One method's cell at ``size`` (H, W) pixels, H x W x 3 uint8; contour lines are drawn on top by the figure.
+
+    Marks are drawn at this size, so that their patterns have the same width in print on every picture.
+    """
+    pane, photo = row.panes[place], photo_cell(row, size)
+    if row.kind == CONTOUR:
+        return photo
+    if row.kind == HEAT:
+        levels = resized(pane.levels(row.class_index), size, Image.Resampling.BILINEAR)
+        return heat_overlay(photo, levels, style.colour_map, style.opacity * _FILLED)
+    if row.kind == SEEDS:
+        codes = resized(pane.seeds, size, Image.Resampling.NEAREST)
+        return seed_overlay(photo, codes, num_classes, style.opacity * _FILLED, row.class_index)
+    codes = resized(row.codes[place], size, Image.Resampling.NEAREST)
+    overlay = error_overlay if row.kind == ERRORS else disagreement_overlay
+    return overlay(photo, codes, style.opacity)
+
+
+def resized(values: np.ndarray, size: tuple[int, int], how: Image.Resampling) -> np.ndarray:
+    """H x W (x 3) uint8 at another ``size`` (H, W)."""
+    if values.shape[:2] == size:
+        return values
+    return np.asarray(Image.fromarray(np.ascontiguousarray(values)).resize((size[1], size[0]), how))
+
+
+def classes_shown(rows: Sequence[FigureRow], with_truth: bool) -> list[int]:
+    """The classes (from 0) that rows of seeds, and cells of ground truth, give a colour to; ascending."""
+    values: set[int] = set()
+    for row in rows:
+        masks = [pane.seeds for pane in row.panes] if row.kind == SEEDS else []
+        if with_truth and row.mask is not None:
+            masks.append(row.mask)
+        found = {int(value) - 1 for mask in masks for value in np.unique(mask)} - {-1, 254}
+        values |= found if row.class_index is None else found & {row.class_index}
+    return sorted(values)
