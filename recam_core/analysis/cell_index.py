@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from recam_core.analysis.mapped import open_mapped, release
 from recam_core.atomic_write import replacing_folder, write_json
 from recam_core.data.sample import MAX_CLASSES, ClassList
 from recam_core.errors import UserError
@@ -27,6 +28,10 @@ FORMAT = "recam-cells"
 FORMAT_VERSION = 1
 #: Rows that are in memory at once while an index is built: 4 million need about 200 MB.
 ROWS_AT_ONCE = 4_000_000
+#: Groups that a threshold splits at once.
+GROUPS_AT_ONCE = 32_768
+#: Pages of a mapped index are given back after this many rows were looked at (5 bytes each).
+ROWS_TO_RELEASE = 250_000
 #: Arrays of an index, and the type each has on disk and in memory.
 ARRAYS = {
     "truth": np.uint8,
@@ -120,9 +125,6 @@ class CellIndex:
                 return np.lib.format.open_memmap(folder / f"{name}.npy", "w+", ARRAYS[name], (length,))
 
             arrays = _build(counts, make, progress)
-            for array in arrays.values():
-                if isinstance(array, np.memmap):
-                    array.flush()
             np.save(folder / "histogram.npy", arrays["histogram"])
             _write_head(folder, counts.ids, counts.classes)
         return cls.load(path)
@@ -161,11 +163,9 @@ class CellIndex:
             raise _damaged(path)
         try:
             ids = np.load(path / "ids.npy", allow_pickle=False)
-            arrays = {name: np.load(path / f"{name}.npy", "r", allow_pickle=False) for name in ARRAYS}
+            arrays = {name: open_mapped(path / f"{name}.npy") for name in ARRAYS}
         except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
             raise _damaged(path) from error
-        # np.load gives an np.memmap, whose arithmetic is slower than that of the plain array it is a view of.
-        arrays = {name: array.view(np.ndarray) if array.size else np.array(array) for name, array in arrays.items()}
         index = cls(tuple(ids.tolist()) if ids.ndim == 1 else (), ClassList(tuple(names), has_background), **arrays)
         if ids.dtype.kind != "U" or not _fits(index):
             raise _damaged(path)
@@ -209,16 +209,26 @@ class CellIndex:
             return everything
         limit = threshold_level(threshold)
         first, stop = self.start[:-1][groups], self.start[1:][groups]
-        # Binary search in all groups at once for the first row above the limit; 256 levels need 9 steps at most.
+        # In blocks, so that what is searched stays in the processor's cache.
+        for begin in range(0, len(everything), GROUPS_AT_ONCE):
+            some = slice(begin, begin + GROUPS_AT_ONCE)
+            everything[some] -= self._at_or_below(limit, first[some], stop[some])
+            if (stop[some] - first[some]).sum() > ROWS_TO_RELEASE:
+                release(self.level, self.upto)
+        return everything
+
+    def _at_or_below(self, limit: int, first: np.ndarray, stop: np.ndarray) -> np.ndarray:
+        """int64 pixels of groups with a level of ``limit`` or less: one binary search in all groups at once."""
         low, high = first.copy(), stop.copy()
-        last = max(len(self.level) - 1, 0)
-        while np.any(low < high):
+        last = len(self.level) - 1
+        while np.any(low < high):  # 9 times at most, as there are 256 levels
             middle = (low + high) >> 1
             under = (self.level[np.minimum(middle, last)] <= limit) & (low < high)
             low, high = np.where(under, middle + 1, low), np.where(under, high, np.minimum(middle, high))
+        found = np.zeros(len(first), dtype=np.int64)
         some = low > first
-        everything[some] -= self.upto[low[some] - 1]
-        return everything
+        found[some] = self.upto[low[some] - 1]
+        return found
 
     def pictures(
         self, truth: int, predicted: int, threshold: float | None, chosen: np.ndarray | None = None
@@ -353,6 +363,8 @@ def _build(counts: PixelCounts, make: _Make, progress: ProgressFn) -> dict[str, 
         arrays["image"][at_group] = image[first][order]
         arrays["pixels"][at_group] = pixels[order]
         start[at_group + 1] = lengths[order]
+        _release_rows(counts)
+        release(*arrays.values())
         progress(done, steps, "indexing confusions")
     np.cumsum(start, out=start)
     cell_of_group = np.repeat(np.arange(cells), groups_of_cell)
@@ -360,6 +372,10 @@ def _build(counts: PixelCounts, make: _Make, progress: ProgressFn) -> dict[str, 
     arrays["winner"][:] = cell_of_group % values
     arrays["histogram"] = total.reshape(values, values, LEVELS)
     return arrays
+
+
+def _release_rows(counts: PixelCounts) -> None:
+    release(counts.image, counts.truth, counts.winner, counts.level, counts.count)
 
 
 def _blocks(image: np.ndarray) -> list[slice]:

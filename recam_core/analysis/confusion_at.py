@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recam_core.analysis.cell_index import CellIndex
+from recam_core.analysis.mapped import release
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import threshold_level
@@ -111,4 +112,5 @@ def _total_of_groups(index: CellIndex, chosen: np.ndarray) -> np.ndarray:
         low = int(cell[0]) * LEVELS
         sums = np.bincount(cell * LEVELS + index.level[rows] - low, weights=pixels)
         total[low : low + len(sums)] += sums.astype(np.int64)
+        release(index.level, index.upto)
     return total.reshape(values, values, LEVELS)

@@ -93,16 +93,22 @@ def flow_csv(confusion: np.ndarray, classes: ClassList) -> str:
 
 
 def gain_csv(gain: ClassGain, titles: Mapping[str, str]) -> str:
-    """IoU per class, one line a class in the order of the gain, and the mean below; intervals beside each figure."""
+    """IoU per class, one line a class in the order of the gain, and the mean below; intervals beside each figure.
+
+    Args:
+        gain: what :func:`class_gain` gave.
+        titles: by method key, as people know it; keys that it lacks are written as they are.
+    """
     header = ["class"]
-    columns = []
+    columns = []  # (one figure a class, the mean)
     for place, key in enumerate(gain.keys):
-        title = titles.get(key, key)
-        header += [f"{title}: {what}" for what in ("IoU", "IoU low", "IoU high", "gain", "gain low", "gain high")]
-        columns += [
-            (getattr(gain, name)[place], getattr(gain, f"m{name}" if name.startswith("iou") else f"miou_{name}")[place])
-            for name in ("iou", "iou_low", "iou_high", "gain", "gain_low", "gain_high")
-        ]
+        parts = ("iou", "iou_low", "iou_high")
+        if key != gain.reference:
+            parts += ("gain", "gain_low", "gain_high")
+        for part in parts:
+            mean = getattr(gain, f"m{part}" if part.startswith("iou") else f"miou_{part}")
+            header.append(f"{titles.get(key, key)}: {part.replace('iou', 'IoU').replace('_', ' ')}")
+            columns.append((getattr(gain, part)[place], mean[place]))
     rows = [[gain.names[row], *(float(each[row]) for each, _ in columns)] for row in gain.order.tolist()]
     rows.append(["mean", *(float(mean) for _, mean in columns)])
     return csv_text(header, rows)

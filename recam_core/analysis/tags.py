@@ -13,9 +13,11 @@ from recam_core.errors import UserError
 LONGEST_TAG, LONGEST_NOTE = 60, 2000
 #: Seconds that a writer waits for another one.
 _WAIT = 10.0
+#: What tells a book of tags from any other database.
+_MARKS = ("application_id", "user_version")
 _APPLICATION, _VERSION = 0x52634C62, 1
 _TABLE = """
-CREATE TABLE IF NOT EXISTS tags (
+CREATE TABLE tags (
     data TEXT NOT NULL, picture TEXT NOT NULL, truth TEXT NOT NULL, predicted TEXT NOT NULL,
     tag TEXT NOT NULL, note TEXT NOT NULL, made TEXT NOT NULL,
     PRIMARY KEY (data, picture, truth, predicted, tag)
@@ -67,7 +69,7 @@ class TagBook:
         """
         made = datetime.now(timezone.utc).isoformat(timespec="seconds")
         rows = [(e.data, e.picture, e.truth, e.predicted, *_checked(e), made) for e in entries]
-        with self._open(create=True) as connection:
+        with self._open(write=True) as connection:
             connection.executemany("INSERT OR REPLACE INTO tags VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
     def remove(self, entries: Sequence[Tagged]) -> None:
@@ -79,7 +81,7 @@ class TagBook:
         if not self.path.exists():
             return
         rows = [(e.data, e.picture, e.truth, e.predicted, e.tag.strip()) for e in entries]
-        with self._open() as connection:
+        with self._open(write=True) as connection:
             connection.executemany(
                 "DELETE FROM tags WHERE data = ? AND picture = ? AND truth = ? AND predicted = ? AND tag = ?", rows
             )
@@ -112,46 +114,40 @@ class TagBook:
         return {tag: len(found) for tag, found in sorted(pictures.items(), key=lambda item: (-len(item[1]), item[0]))}
 
     @contextmanager
-    def _open(self, create: bool = False) -> Iterator[sqlite3.Connection]:
+    def _open(self, write: bool = False) -> Iterator[sqlite3.Connection]:
         """A connection whose changes are written together when the block ends well."""
         try:
-            if create:
+            if write:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self.path, timeout=_WAIT, isolation_level=None)) as connection:
-                self._prepare(connection)
-                connection.execute("BEGIN IMMEDIATE" if create else "BEGIN")
-                try:
-                    yield connection
-                except BaseException:
-                    connection.rollback()
-                    raise
-                connection.commit()
+                # A writer takes its lock at once: two that read first and then write would wait for each other.
+                connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+                self._check(connection, write)
+                yield connection
+                connection.execute("COMMIT")  # closing without it undoes everything
+        except UnicodeEncodeError as error:
+            raise UserError(f"A tag cannot hold such text: {error.object!a}; rename the picture.") from error
         except sqlite3.OperationalError as error:
             raise UserError(f"Cannot use the tags in {self.path}: {error}. Try again, or check the folder.") from error
         except sqlite3.DatabaseError as error:
-            raise UserError(
-                f"{self.path} is not a book of tags, or it is damaged; move it away to begin anew."
-            ) from error
+            raise UserError(f"{self.path} is no book of tags, or it is damaged; move it away to begin anew.") from error
         except OSError as error:
             raise UserError(f"Cannot write {self.path}: {error.strerror or error}.") from error
 
-    def _prepare(self, connection: sqlite3.Connection) -> None:
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        if application == _APPLICATION:
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version != _VERSION:
-                raise UserError(f"The tags in {self.path} were written by another version of this program.")
+    def _check(self, connection: sqlite3.Connection, write: bool) -> None:
+        """Make sure that the file is a book of tags; a writer makes it one if it is empty."""
+        application, version = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in _MARKS)
+        if application == _APPLICATION and version == _VERSION:
             return
+        if application == _APPLICATION:
+            raise UserError(f"The tags in {self.path} were written by another version of this program.")
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if application or tables:
             raise UserError(f"{self.path} is a database of another program; name another file for tags.")
-        # Readers go on while someone writes.
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute(_TABLE)
-        connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-        connection.execute(f"PRAGMA user_version = {_VERSION}")
-        connection.execute("COMMIT")
+        connection.execute(_TABLE if write else _TABLE.replace("CREATE", "CREATE TEMPORARY"))
+        if write:
+            for name, value in zip(_MARKS, (_APPLICATION, _VERSION), strict=True):
+                connection.execute(f"PRAGMA {name} = {value}")
 
 
 def _checked(entry: Tagged) -> tuple[str, str]:
