@@ -22,7 +22,8 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     not. Shares are written with 6 digits; nan and None become empty cells.
     """
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
+    # The writer quotes a cell that holds a character of the line's end: with both of them, no cell can end a line.
+    writer = csv.writer(stream, lineterminator="\r\n")
     writer.writerow([_cell(name) for name in header])
     writer.writerows([_cell(value) for value in row] for row in rows)
     return stream.getvalue()

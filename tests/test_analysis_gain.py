@@ -1,0 +1,147 @@
+"""IoU per class and gains: the same figures as scores, and intervals that tell a difference from noise."""
+
+import numpy as np
+import pytest
+
+from analysis_data import NAMES, K, counts_of, naive_confusions, random_pictures
+from recam_core.analysis import class_gain as module
+from recam_core.analysis.cell_index import CellIndex
+from recam_core.analysis.class_gain import class_gain
+from recam_core.errors import UserError
+from recam_core.progress import Cancelled
+from recam_core.scores.scores import Scores, bootstrap_miou, score
+
+
+def methods(count=40, has_background=True, help=0.0, seed=1):
+    """Two methods on one ground truth; the second one is right on a further share ``help`` of the cats' pixels."""
+    first = random_pictures(seed, count, has_background)
+    rng = np.random.default_rng(seed + 100)
+    second = []
+    for winner, level, mask in first:
+        put_right = (mask == 1) & (rng.random(mask.shape) < help)
+        second.append(
+            (np.where(put_right, 1, winner).astype(np.uint8), np.where(put_right, 255, level).astype(np.uint8), mask)
+        )
+    return {"bce": first, "recam": second}
+
+
+def gains(pictures, thresholds=0.3, has_background=True, **options):
+    counts = {key: CellIndex.build(counts_of(each, has_background)) for key, each in pictures.items()}
+    return class_gain(counts, dict.fromkeys(counts, thresholds), **options)
+
+
+@pytest.mark.parametrize("has_background", [True, False])
+@pytest.mark.parametrize("threshold", [None, 0.3])
+def test_figures_are_those_of_scores(has_background, threshold):
+    pictures = methods(12, has_background, 0.5)
+    result = gains(pictures, threshold, has_background, resamples=10)
+    for place, each in enumerate(pictures.values()):
+        expected = score(counts_of(each, has_background).total(), threshold, has_background)
+        assert result.iou[place] == pytest.approx(expected.iou, nan_ok=True)
+        assert result.miou[place] == pytest.approx(expected.miou)
+    assert result.gain[1] == pytest.approx(result.iou[1] - result.iou[0], nan_ok=True)
+    assert result.miou_gain[1] == result.miou[1] - result.miou[0]
+    assert not result.gain[0].any()
+    assert result.names == (("background", *NAMES) if has_background else NAMES)
+    assert result.values.tolist() == list(range(0 if has_background else 1, K + 1))
+    sorted_gains = result.gain[1][result.order]
+    assert np.all(np.diff(sorted_gains[~np.isnan(sorted_gains)]) <= 0)
+
+
+@pytest.mark.parametrize("has_background", [True, False])
+def test_intervals_equal_a_bootstrap_by_loops(has_background, monkeypatch):
+    pictures = methods(9, has_background, 0.4, seed=3)
+    resamples, thresholds = 25, {"bce": 0.3, "recam": None}
+    matrices = {key: naive_confusions(each, thresholds[key]) for key, each in pictures.items()}
+    chosen = np.array([True, True, True, False, True, True, True, True, False])
+    picks = np.random.default_rng(7).integers(0, chosen.sum(), (resamples, chosen.sum()), dtype=np.int32)
+    draws = {
+        key: [Scores(None, each[chosen][picked].sum(axis=0), has_background) for picked in picks]
+        for key, each in matrices.items()
+    }
+    monkeypatch.setattr(module, "_WEIGHTS_AT_ONCE", 8 * 7)  # more than one block
+    counts = {key: counts_of(each, has_background) for key, each in pictures.items()}
+    result = class_gain(counts, thresholds, resamples=resamples, seed=7, chosen=chosen, coverage=0.8)
+    iou = np.array([[draw.iou for draw in draws[key]] for key in pictures])
+    miou = np.array([[draw.miou for draw in draws[key]] for key in pictures])
+    for values, low, high in (
+        (iou, result.iou_low, result.iou_high),
+        (iou - iou[0], result.gain_low, result.gain_high),
+        (miou, result.miou_low, result.miou_high),
+        (miou - miou[0], result.miou_gain_low, result.miou_gain_high),
+    ):
+        expected = np.nanquantile(values, [0.1, 0.9], axis=1)
+        assert low == pytest.approx(expected[0], nan_ok=True)
+        assert high == pytest.approx(expected[1], nan_ok=True)
+
+
+def test_noise_looks_like_noise_and_a_gain_like_a_gain():
+    rng = np.random.default_rng(0)
+    noisy = methods(60)
+    noise = gains({"bce": noisy["bce"], "recam": _shuffled(noisy["bce"], rng)}, None, resamples=400)
+    assert (noise.gain_low[1, 1:] < 0).all()
+    assert (noise.gain_high[1, 1:] > 0).all()
+    assert not noise.beyond_noise[1, 1:].any()
+    helped = gains(methods(60, help=0.6), None, resamples=400)
+    cat = 1
+    assert helped.beyond_noise[1, cat]
+    assert helped.gain_low[1, cat] > 0
+    assert helped.order[0] == cat
+    # Paired: the gain is known better than either figure.
+    width = helped.gain_high[1, cat] - helped.gain_low[1, cat]
+    assert width < (helped.iou_high - helped.iou_low)[:, cat].sum()
+
+
+def _shuffled(pictures, rng):
+    """Winners in another order within each picture: as good by chance alone."""
+    return [(rng.permuted(w.ravel()).reshape(w.shape), level, mask) for w, level, mask in pictures]
+
+
+def test_the_interval_of_the_mean_agrees_with_that_of_scores():
+    pictures = methods(80)
+    counts = counts_of(pictures["bce"])
+    result = class_gain({"bce": counts}, {"bce": 0.3}, resamples=4000)
+    low, high = bootstrap_miou(counts, 0.3, 4000)
+    assert result.miou_low[0] == pytest.approx(low, abs=0.003)
+    assert result.miou_high[0] == pytest.approx(high, abs=0.003)
+
+
+def test_the_same_seed_gives_the_same_and_a_method_against_itself_gains_nothing():
+    pictures = methods(20, help=0.3)
+    one, again, other = (gains(pictures, resamples=50, seed=seed) for seed in (1, 1, 2))
+    assert np.array_equal(one.gain_low, again.gain_low, equal_nan=True)
+    assert not np.array_equal(one.gain_low, other.gain_low, equal_nan=True)
+    still = gains({"a": pictures["bce"], "b": pictures["bce"]}, resamples=20)
+    assert not np.nan_to_num(still.gain_low).any()
+    assert not np.nan_to_num(still.gain_high).any()
+    assert not still.beyond_noise.any()
+    backwards = gains(pictures, reference="recam", resamples=5)
+    assert backwards.gain[0] == pytest.approx(-one.gain[1], nan_ok=True)
+
+
+def test_a_class_that_never_occurs_has_no_interval():
+    names = (*NAMES, "unicorn")
+    counts = counts_of(random_pictures(3, 10), names=names)
+    result = class_gain({"a": counts, "b": counts}, {"a": 0.3, "b": 0.5}, resamples=10)
+    assert result.names[-1] == "unicorn"
+    for name in ("iou", "iou_low", "iou_high", "gain", "gain_low", "gain_high"):
+        assert np.isnan(getattr(result, name)[:, -1]).all()
+    assert result.order[-1] == len(names)
+    assert not np.isnan(result.miou).any()
+    assert not np.isnan(result.miou_low).any()
+
+
+def test_bad_questions_are_answered_with_a_sentence():
+    pictures = methods(5)
+    with pytest.raises(UserError, match="not among the methods"):
+        gains(pictures, reference="irn")
+    with pytest.raises(UserError, match="at least one draw"):
+        gains(pictures, resamples=0)
+    with pytest.raises(UserError, match="loosen the filters"):
+        gains(pictures, chosen=np.zeros(5, bool))
+
+    def cancel(done, total, note):
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        gains(pictures, resamples=5, progress=cancel)

@@ -1,0 +1,193 @@
+"""Confused pairs with their company, the order of a matrix, and where pixels flow."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from analysis_data import K, counts_of, naive_confusions, random_pictures
+from recam_core.analysis.class_flow import OTHERS, class_flow, sankey_bands
+from recam_core.analysis.confused_pairs import top_pairs
+from recam_core.analysis.confusion_at import CumulativeConfusion
+from recam_core.analysis.matrix_order import order
+from recam_core.errors import UserError
+
+THRESHOLDS = {"bce": 0.2, "recam": None}
+
+
+def two_methods(seed, has_background=True, count=30):
+    """Pictures of two methods that share their ground truth."""
+    bce = random_pictures(seed, count, has_background)
+    rng = np.random.default_rng(seed)
+    recam = [(np.where(rng.random(m.shape) < 0.5, w, w[::-1, ::-1]), level, m) for w, level, m in bce]
+    return {"bce": bce, "recam": recam}
+
+
+def found_pairs(pictures, has_background=True, **options):
+    counts = {key: counts_of(each, has_background) for key, each in pictures.items()}
+    chosen = options.get("chosen")
+    confusions = {key: CumulativeConfusion.build(each, chosen).at(THRESHOLDS[key]) for key, each in counts.items()}
+    return top_pairs(confusions, counts, THRESHOLDS, **options)
+
+
+@pytest.mark.parametrize("with_background", [True, False])
+@pytest.mark.parametrize("has_background", [True, False])
+@pytest.mark.parametrize("some", [False, True])
+def test_pairs_equal_counting_by_hand(with_background, has_background, some):
+    pictures = two_methods(1, has_background)
+    chosen = np.arange(30) % 2 == 0 if some else None
+    pairs = found_pairs(pictures, has_background, most=None, with_background=with_background, chosen=chosen)
+    matrices = {key: naive_confusions(each, THRESHOLDS[key]) for key, each in pictures.items()}
+    if some:
+        matrices = {key: each[chosen] for key, each in matrices.items()}
+    present = matrices["bce"].sum(axis=2) > 0
+    expected = set()
+    for truth in range(0 if with_background else 1, K + 1):
+        for predicted in range(0 if with_background else 1, K + 1):
+            if truth != predicted and any(each[:, truth, predicted].any() for each in matrices.values()):
+                expected.add((truth, predicted))
+    assert {(pair.truth, pair.predicted) for pair in pairs} == expected
+    totals = [sum(pair.pixels.values()) for pair in pairs]
+    assert totals == sorted(totals, reverse=True)
+    for pair in pairs:
+        both = present[:, pair.truth] & present[:, pair.predicted]
+        assert pair.together == both.sum()
+        assert pair.together_share == pytest.approx(both.sum() / present[:, pair.truth].sum())
+        for key, each in matrices.items():
+            cell, row = each[:, pair.truth, pair.predicted], each[:, pair.truth].sum(axis=1)
+            assert pair.pixels[key] == cell.sum()
+            assert pair.pictures[key] == (cell > 0).sum()
+            assert pair.share[key] == pytest.approx(cell.sum() / row.sum())
+            within = cell[both].sum() / row[both].sum() if both.any() else float("nan")
+            assert pair.share_in_company[key] == pytest.approx(within, nan_ok=True)
+
+
+def test_pairs_may_be_sorted_by_one_method_and_cut():
+    pictures = two_methods(2)
+    pairs = found_pairs(pictures, by="recam", most=None)
+    pixels = [pair.pixels["recam"] for pair in pairs]
+    assert pixels == sorted(pixels, reverse=True)
+    assert found_pairs(pictures, by="recam", most=3) == pairs[:3]
+    swapped = found_pairs(pictures, by="bce", most=1)[0]
+    assert swapped.pixels["bce"] == max(pair.pixels["bce"] for pair in pairs)
+
+
+def test_company_is_told_apart_from_confusion():
+    """Cats and dogs meet rarely but are always confused; cats and cows meet always and never are."""
+    cat, dog, cow = 1, 2, 3
+    half = np.zeros((2, 4), np.uint8)
+    half[:, 2:] = 1
+    full = np.full((2, 4), 255, np.uint8)
+    met = (np.full((2, 4), dog, np.uint8), full, np.where(half, cat, dog).astype(np.uint8))
+    apart = [(np.where(half, cat, cow).astype(np.uint8), full, np.where(half, cat, cow).astype(np.uint8))] * 9
+    (pair,) = found_pairs({"bce": [met, *apart], "recam": [met, *apart]})
+    assert (pair.truth, pair.predicted) == (cat, dog)
+    assert pair.together_share == pytest.approx(0.1)
+    assert pair.share == {"bce": pytest.approx(0.1), "recam": pytest.approx(0.1)}
+    assert pair.share_in_company == {"bce": 1.0, "recam": 1.0}
+
+
+def test_confused_classes_become_neighbours():
+    values = 9
+    confusion = np.full((values, values), 2)
+    np.fill_diagonal(confusion, 1000)
+    confusion[:, 0] = 500  # everything loses pixels to the background; that makes nobody alike
+    for one, other in ((1, 8), (2, 7), (3, 5)):
+        confusion[one, other] = confusion[other, one] = 300
+    confusion[4] = confusion[:, 4] = 0  # a class that does not occur
+    permutation = order(confusion)
+    assert sorted(permutation.tolist()) == list(range(values))
+    assert permutation[0] == 0
+    assert permutation[-1] == 4
+    place = np.argsort(permutation)
+    for one, other in ((1, 8), (2, 7), (3, 5)):
+        assert abs(place[one] - place[other]) == 1
+    shuffled = np.array([0, 3, 8, 1, 5, 2, 7, 6, 4])
+    again = order(confusion[np.ix_(shuffled, shuffled)])
+    place = np.argsort(shuffled[again])
+    for one, other in ((1, 8), (2, 7), (3, 5)):
+        assert abs(place[one] - place[other]) == 1
+
+
+@pytest.mark.parametrize("values", [2, 3, 4, 81])
+def test_any_matrix_has_an_order(values):
+    rng = np.random.default_rng(0)
+    for confusion in (
+        np.zeros((values, values), np.int64),
+        np.eye(values, dtype=np.int64),
+        rng.integers(0, 5, (values, values)),
+        np.full((values, values), 2**40),
+    ):
+        assert sorted(order(confusion).tolist()) == list(range(values))
+
+
+def test_shares_of_a_class_add_up():
+    confusion = naive_confusions(random_pictures(5, 20), 0.3).sum(axis=0)
+    for truth in range(K + 1):
+        flow = class_flow(confusion, truth)
+        assert flow.pixels == confusion[truth].sum()
+        assert flow.right == confusion[truth, truth] / flow.pixels
+        assert flow.others[truth] == flow.others[0] == 0
+        lost = 0 if truth == 0 else flow.background
+        assert flow.right + lost + flow.others.sum() == pytest.approx(1)
+    assert np.isnan(class_flow(confusion, 0).background)
+    assert np.isnan(class_flow(np.zeros((3, 3)), 1).right)
+    with pytest.raises(UserError, match="no class"):
+        class_flow(confusion, K + 1)
+
+
+def area(outline):
+    x, y = outline[:, 0], outline[:, 1]
+    return abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
+
+
+def test_bands_of_a_sankey_fill_their_bars():
+    rng = np.random.default_rng(3)
+    confusion = rng.integers(1, 100, (8, 8)) + np.diag(np.full(8, 400))
+    rows = [3, 1, 0, 5]
+    sankey = sankey_bands(confusion, rows, most=2)
+    left = [bar for bar in sankey.bars if bar.side == "truth"]
+    right = [bar for bar in sankey.bars if bar.side == "predicted"]
+    assert [bar.value for bar in left] == rows
+    assert [bar.value for bar in right][:3] == [3, 1, 5]
+    assert [bar.value for bar in right][-2:] == [0, OTHERS]
+    assert len(right) == 3 + 2 + 2
+    for bars in (left, right):
+        assert sum(bar.pixels for bar in bars) == confusion[rows].sum()
+        assert sum(bar.share for bar in bars) == pytest.approx(1)
+        assert all(one.bottom < other.top for one, other in pairwise(bars))
+        assert bars[0].top == pytest.approx(0)
+        assert bars[-1].bottom == pytest.approx(1)
+    for bar in sankey.bars:
+        mine = [band for band in sankey.bands if (band.truth if bar.side == "truth" else band.predicted) == bar.value]
+        assert sum(band.pixels for band in mine) == bar.pixels
+        end = 0 if bar.side == "truth" else -1
+        spans = sorted((band.top[end, 1], band.bottom[end, 1]) for band in mine)
+        assert spans[0][0] == pytest.approx(bar.top)
+        assert spans[-1][1] == pytest.approx(bar.bottom)
+        for (_, bottom), (top, _) in pairwise(spans):
+            assert bottom == pytest.approx(top)  # no gap, no overlap
+    for band in sankey.bands:
+        if band.predicted != OTHERS:
+            assert band.pixels == confusion[band.truth, band.predicted]
+        assert band.share == pytest.approx(band.pixels / confusion[band.truth].sum())
+        assert band.right == (band.truth == band.predicted)
+        assert band.outline.min() >= 0
+        assert band.outline.max() <= 1 + 1e-12
+        assert area(band.outline) > 0
+    assert [band.pixels for band in sankey.bands] == sorted((band.pixels for band in sankey.bands), reverse=True)
+
+
+def test_a_sankey_of_little_or_nothing():
+    confusion = np.zeros((4, 4), dtype=np.int64)
+    for rows in ([0, 1, 2], []):
+        assert sankey_bands(confusion, rows).bars == sankey_bands(confusion, rows).bands == ()
+    confusion[2, 2] = 7
+    sankey = sankey_bands(confusion, [1, 2, 2, 3], most=0)
+    assert [(band.truth, band.predicted, band.share) for band in sankey.bands] == [(2, 2, 1.0)]
+    assert len(sankey.bars) == 2
+    many = sankey_bands(np.ones((81, 81), np.int64), range(81), most=0)
+    assert len(many.bands) == 81 * 81
+    assert all(bar.bottom > bar.top for bar in many.bars)
+    with pytest.raises(UserError, match="no class"):
+        sankey_bands(confusion, [4])
