@@ -1,0 +1,67 @@
+"""IoU of each class by each method, as dots and as a table."""
+
+import numpy as np
+
+from recam_core.analysis.csv_tables import gain_csv
+from recam_core.report.charts.dot_chart import DotSeries, dot_chart, series_legend
+from recam_core.report.markup import Markup, csv_link, join, percent, points, table, tag
+from recam_core.report.report_data import ReportData
+
+
+def classes_section(data: ReportData) -> Markup:
+    """Sorted by what the last method gains over the first; by IoU where there is one method."""
+    gain = data.gain
+    if len(data.methods) > 1:
+        order = gain.order
+        words = f"Sorted by what {data.subject.title} gains over {data.reference.title}."
+    else:
+        order = np.argsort(-np.nan_to_num(gain.iou[0], nan=-1.0), kind="stable")
+        words = "Sorted by IoU."
+    order = order[~np.isnan(gain.iou[:, order]).all(axis=0)]
+    names = [gain.names[row] for row in order.tolist()]
+    dots = [
+        DotSeries(method.title, place, gain.iou[place, order], gain.iou_low[place, order], gain.iou_high[place, order])
+        for place, method in enumerate(data.methods)
+    ]
+    charts = [tag("figure", tag("h3", "IoU"), dot_chart(names, dots, "IoU, per cent", "IoU of each class"))]
+    if len(data.methods) > 1:
+        gains = [
+            DotSeries(
+                method.title, place, gain.gain[place, order], gain.gain_low[place, order], gain.gain_high[place, order]
+            )
+            for place, method in enumerate(data.methods)
+            if place
+        ]
+        chart = dot_chart(names, gains, "points of IoU", "Gain of each class", signed=True)
+        charts.append(tag("figure", tag("h3", f"Gain over {data.reference.title}"), chart))
+    rows = [_row(data, row) for row in order.tolist()]
+    header = ["Class", *(f"{title}" for title in data.titles.values())]
+    header += [f"{method.title} less {data.reference.title}" for method in data.methods[1:]]
+    return tag(
+        "section",
+        tag("h2", "Classes"),
+        tag(
+            "p", f"{words} Lines are 95% intervals over pictures: differences within them may be noise.", class_="note"
+        ),
+        series_legend(dots),
+        tag("div", *charts, class_="charts"),
+        table(
+            header, rows, caption="IoU per class in per cent, gains in points; bold where the interval leaves out 0."
+        ),
+        csv_link("classes", gain_csv(gain, data.titles)),
+        id="classes",
+    )
+
+
+def _row(data: ReportData, row: int) -> list[object]:
+    gain = data.gain
+    cells: list[object] = [gain.names[row]]
+    for place in range(len(data.methods)):
+        ends = f"{percent(gain.iou_low[place, row])} to {percent(gain.iou_high[place, row])}"
+        figure = percent(gain.iou[place, row])
+        cells.append(join([figure, " ", tag("small", ends)]) if figure != "–" else figure)
+    for place in range(1, len(data.methods)):
+        ends = f"{points(gain.gain_low[place, row])} to {points(gain.gain_high[place, row])}"
+        figure = tag("span", points(gain.gain[place, row]), class_="sure" if gain.beyond_noise[place, row] else None)
+        cells.append(join([figure, " ", tag("small", ends)]))
+    return cells

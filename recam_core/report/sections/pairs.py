@@ -1,0 +1,48 @@
+"""The most confused pairs of classes."""
+
+from recam_core.analysis.csv_tables import pairs_csv, value_names
+from recam_core.report.markup import Markup, csv_link, join, percent, points, table, tag
+from recam_core.report.report_data import ReportData
+
+
+def pairs_section(data: ReportData) -> Markup:
+    """One row a pair, most pixels first by the first method."""
+    names = value_names(data.classes)
+    first = data.reference.key
+    header = ["Ground truth", "Taken for", "Pictures with both"]
+    header += [f"{title}, per cent" for title in data.titles.values()]
+    header += [f"Change to {data.subject.title}"] if len(data.methods) > 1 else []
+    rows = []
+    for pair in data.pairs:
+        row: list[object] = [
+            names[pair.truth],
+            names[pair.predicted],
+            join([f"{pair.together:,}", " ", tag("small", f"{percent(pair.together_share, 0)}%")]),
+        ]
+        for key in data.keys:
+            note = f"{pair.pixels[key]:,} px in {pair.pictures[key]:,}"
+            row.append(join([percent(pair.share[key]), " ", tag("small", note)]))
+        if len(data.methods) > 1:
+            row.append(points(pair.share[data.subject.key] - pair.share[first]))
+        rows.append(row)
+    parts: list[object] = [tag("h2", "Most confused pairs")]
+    if rows:
+        parts += [
+            table(
+                header,
+                rows,
+                words=2,
+                caption=f"Of the pixels of a class, the share given to the other one; by the pixels of "
+                f"{data.reference.title}.",
+            ),
+            tag(
+                "p",
+                "Small figures: of the pictures that show the class, the share that shows both; pixels, and the number "
+                "of pictures in which it happens.",
+                class_="note",
+            ),
+            csv_link("pairs", pairs_csv(data.pairs, data.classes, data.titles)),
+        ]
+    else:
+        parts.append(tag("p", "No pixel of a class was given to another class."))
+    return tag("section", *parts, id="pairs")
