@@ -72,9 +72,10 @@ svg .band:hover { opacity: 1; }
 .picture { margin: 1.2rem 0 1.6rem; break-inside: avoid; }
 .picture h4 { margin: 0 0 0.35rem; font-size: 0.95rem; font-weight: 600; overflow-wrap: anywhere; }
 .picture h4 small { font-weight: 400; color: var(--faint); }
-.cells-row { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: 0.6rem; }
+.cells-row { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 15rem)); gap: 0.6rem; }
 .cells-row figure img { width: 100%; height: auto; display: block; border-radius: 0.25rem; }
 .cells-row figcaption { margin-top: 0.2rem; line-height: 1.35; }
+.cells-row figcaption span { display: block; }
 .cells-row figcaption b { color: var(--ink); font-weight: 600; }
 footer { margin-top: 3rem; padding-top: 0.8rem; border-top: 1px solid var(--line); color: var(--faint);
   font-size: 0.85rem; }

@@ -119,8 +119,8 @@ def _picture(data: ReportData, dataset: Dataset, index: int | None, position: in
 def _cell(image: np.ndarray, title: str, words: str, alt: str) -> Markup:
     height, width = image.shape[:2]
     address = data_address(encode(image, "jpeg"), "image/jpeg")
-    picture = tag("img", src=address, width=width, height=height, alt=alt, loading="lazy")
-    return tag("figure", picture, tag("figcaption", tag("b", title), " ", words))
+    picture = tag("img", src=address, width=width, height=height, alt=alt)
+    return tag("figure", picture, tag("figcaption", tag("b", title), tag("span", words) if words else ""))
 
 
 def _legend(data: ReportData) -> Markup:
