@@ -21,7 +21,7 @@ GREEN = (0, 158, 115)
 GREY = (150, 150, 150)
 
 #: How strongly an area's tint shows, as a share of the opacity of its lines: weak where lines must stand out from it.
-_TINT, _SOLID_TINT = 0.34, 0.62
+TINT, SOLID_TINT = 0.34, 0.62
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def draw_marks(image: np.ndarray, codes: np.ndarray, marks: Sequence[Mark], opac
     inked = np.zeros(codes.shape, dtype=bool)
     for mark in marks:
         colours[mark.code] = mark.colour
-        tint[mark.code] = _SOLID_TINT if mark.pattern == "solid" else _TINT
+        tint[mark.code] = SOLID_TINT if mark.pattern == "solid" else TINT
         if mark.pattern != "solid" and (here := codes == mark.code).any():
             inked |= here & PATTERNS[mark.pattern](codes.shape)
     alpha = tint[codes]

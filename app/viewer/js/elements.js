@@ -1,0 +1,34 @@
+/* Making elements. Texts of the payload (names, titles) only ever become text, never markup. */
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+function drawing(tag, attributes = {}, ...children) {
+  const made = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+/** Changes a text only if it is another one: unchanged text costs the browser nothing. */
+function say(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+function put(node, attribute, value) {
+  if (node.getAttribute(attribute) !== value) node.setAttribute(attribute, value);
+}
+
+const colourText = ([red, green, blue]) => `rgb(${red} ${green} ${blue})`;
+
+function dot(colour) {
+  const made = element("i", { class: "dot", "aria-hidden": "true" });
+  made.style.background = colourText(colour);
+  return made;
+}

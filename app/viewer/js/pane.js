@@ -1,0 +1,161 @@
+/* A pane: its title, its picture, and the parts below it. */
+
+const FIGURES = [
+  ["iou", "IoU", true, "Intersection over union: right pixels / (right + falsely claimed + lost)."],
+  ["precision", "Precision", true, "Of the pixels that the method claims, the share that is right."],
+  ["recall", "Recall", true, "Of the pixels of the ground truth, the share that the method finds."],
+  ["wrong_class", "Wrong class", false, "Of the pixels of the ground truth, the share given to another class."],
+];
+
+class Pane {
+  /** `method` is one of the picture's, or null for the panes "truth" and "photo". */
+  constructor(viewer, key, title, method) {
+    Object.assign(this, { viewer, key, title, method });
+    this.about = element("span", { class: "about" });
+    this.head = element("figcaption", { class: "pane-head" }, element("strong", {}, title), this.about);
+    this.canvas = element("canvas");
+    this.over = drawing("svg", { "aria-hidden": "true" });
+    this.frame = element("div", { class: "frame", tabindex: "0", role: "img" }, this.canvas, this.over);
+    this.figure = element("figure", { class: "pane", "data-pane": key }, this.head, this.frame);
+    this.frame.pane = this;
+    if (!method) return;
+    this.own = element("input", { type: "range", min: "0", max: "1", step: "0.01", "aria-label": `Threshold of ${title}` });
+    this.own.addEventListener("input", () => viewer.change({
+      thresholds: { ...viewer.view.thresholds, [key]: Number(this.own.value) },
+    }));
+    this.head.append(this.own);
+    if (viewer.picture.hasTruth) this.figure.append(this.scoreList());
+    this.bars = new ProbeBars(viewer, this);
+    this.profile = new Profile(viewer, this);
+    this.figure.append(this.bars.root, this.profile.root);
+  }
+
+  scoreList() {
+    this.figures = FIGURES.map(([name, label, moreIsBetter, meaning]) => {
+      const term = element("dt", { title: meaning }), value = element("span", { class: "figure" });
+      const change = element("span", { class: "change" });
+      return { name, label, moreIsBetter, term, value, change };
+    });
+    return element("dl", { class: "scores" }, ...this.figures.map(({ term, value, change }) =>
+      element("div", {}, term, element("dd", {}, value, change))));
+  }
+
+  get picture() { return this.viewer.picture; }
+
+  /** What is drawn depends on these; each part is made again only when its part of the view has changed. */
+  kept(name, key, make) {
+    this.store ??= {};
+    if (this.store[name]?.key !== key) this.store[name] = { key, value: make() };
+    return this.store[name].value;
+  }
+
+  /** The seed values of every pixel, cut at the threshold of now, of the chosen classes only. */
+  seeds(classes) {
+    const { viewer, method } = this, cut = thresholdLevel(thresholdOf(method, viewer.view));
+    return this.kept("seeds", `${classes} ${cut}`, () => this.cutPair("seeds", classes, cut));
+  }
+
+  cutPair(overlay, classes, cut) {
+    const { method, picture } = this;
+    const pair = this.kept(`pair ${overlay}`, `${classes}`, () => codePair(picture, method, overlay, classes));
+    const codes = (this.store[`codes ${overlay}`] ??= new Uint8Array(method.level.length));
+    cutCodes(codes, pair, method.level, cut);
+    return codes;
+  }
+
+  /** height x width codes of the overlay that is shown: seed values, errors or disagreements. */
+  codes(overlay, classes) {
+    const { viewer, method } = this;
+    if (overlay === "seeds") return this.seeds(classes);
+    if (overlay === "errors") return this.cutPair("errors", classes, thresholdLevel(thresholdOf(method, viewer.view)));
+    const panes = viewer.comparedPanes();
+    this.compared ??= new Uint8Array(method.level.length);
+    disagreementCodes(this.compared, panes.map((pane) => pane.seeds(classes)), panes.indexOf(this));
+    return this.compared;
+  }
+
+  /** Draws the picture part into the canvas. */
+  paint(port) {
+    const { viewer, picture, canvas } = this, { view, photo } = viewer;
+    if (!this.image || this.image.width !== port.across || this.image.height !== port.down) {
+      canvas.width = port.across;
+      canvas.height = port.down;
+      this.context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
+      this.image = this.context.createImageData(port.across, port.down);
+      this.out = new Int32Array(this.image.data.buffer);
+    }
+    this.paintInto(this.out, port, view, photo, picture);
+    this.context.putImageData(this.image, 0, 0);
+  }
+
+  paintInto(out, port, view, photo, picture) {
+    const { viewer, method } = this, overlay = shownOverlay(picture, view), classes = chosenClasses(picture, view);
+    if (this.key === "photo") {
+      out.set(photo.pixels(picture, port));
+    } else if (this.key === "truth" || overlay === "seeds") {
+      const opacity = view.opacity * picture.filled;
+      const codes = method ? this.codes(overlay, classes) : this.truth(classes);
+      const style = seedStyle(picture, viewer.isOff("seeds"), opacity);
+      const ground = photo.quiet(picture, port, 0.5, 0.35 * opacity);
+      paintCodes(out, ground, codes, picture.width, port, style, picture.patterns);
+    } else if (overlay === "heat" || overlay === "contour") {
+      const colours = viewer.colourWords();
+      const levels = this.kept("levels", `${classes} ${port.key}`, () =>
+        levelsInWindow(levelsOf(picture, method, classes), picture, port));
+      if (overlay === "heat") {
+        paintHeat(out, photo.pixels(picture, port), levels, colours, view.opacity * picture.filled);
+      } else {
+        const ground = photo.quiet(picture, port, 1 - 0.5 * view.opacity, 0.3 * view.opacity);
+        const cut = thresholdLevel(thresholdOf(method, view));
+        paintContour(out, ground, levels, port, colours, picture.contour, cut, view.opacity);
+      }
+    } else {
+      const marks = legendMarks(picture, overlay, classes);
+      const style = markStyle(picture, marks, viewer.isOff(overlay), view.opacity);
+      const ground = photo.quiet(picture, port, 1 - 0.75 * view.opacity, 0.4 * view.opacity);
+      paintCodes(out, ground, this.codes(overlay, classes), picture.width, port, style, picture.patterns);
+    }
+  }
+
+  /** The ground truth with only the chosen classes, and void. */
+  truth(classes) {
+    const { picture } = this;
+    return this.kept("truth", `${classes}`, () => {
+      const shown = shownSeeds(classes);
+      return picture.truth.map((value) => shown[value]);
+    });
+  }
+
+  /** Scores at the threshold of now. */
+  scores(classes) {
+    const { viewer, picture, method } = this;
+    const counts = this.kept("counts", picture.id, () => countPixels(picture, method));
+    return scoresAt(counts, thresholdLevel(thresholdOf(method, viewer.view)), classes, picture.hasBackground);
+  }
+
+  /** Title, threshold and scores. */
+  tell(reference, classes) {
+    const { viewer, method, picture } = this, { view } = viewer;
+    const about = classes.length ? classes.map((k) => picture.names[k + 1]).join(", ") : "all present classes";
+    put(this.frame, "aria-label", `${this.title}: ${this.key === "photo" ? "the photo" : `${
+      this.key === "truth" ? "ground truth" : shownOverlay(picture, view)} of ${about}`}`);
+    if (!method) return;
+    const threshold = thresholdOf(method, view);
+    say(this.about, threshold === null ? "arg-max" : threshold.toFixed(2));
+    put(this.about, "title", [method.about, threshold === null ? "every pixel to its arg-max class"
+      : `background threshold ${threshold.toFixed(2)}`].filter(Boolean).join(" · "));
+    this.own.hidden = view.cut !== "own" || method.threshold === null;
+    if (threshold !== null && Number(this.own.value) !== threshold) this.own.value = threshold;
+    if (!this.figures) return;
+    const scores = this.scores(classes), base = this === reference ? null : reference?.scores(classes);
+    for (const { name, label, moreIsBetter, term, value, change } of this.figures) {
+      say(term, classes.length === 1 || name === "wrong_class" ? label : `m${label}`);
+      say(value, percent(scores[name]));
+      const gain = base ? 100 * (scores[name] - base[name]) : NaN, told = Math.abs(gain) < 0.05 ? 0 : gain;
+      say(change, Number.isNaN(gain) ? "" : told === 0 ? "±0.0" : `${told > 0 ? "+" : "−"}${Math.abs(told).toFixed(1)}`);
+      change.className = told && !Number.isNaN(gain) ? `change ${(told > 0) === moreIsBetter ? "better" : "worse"}` : "change";
+    }
+  }
+}
+
+const percent = (share) => (Number.isNaN(share) ? "–" : `${(100 * share).toFixed(1)}%`);

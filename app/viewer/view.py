@@ -1,0 +1,68 @@
+"""The view as the browser reports it and links carry it: which fields there are, and what each may hold."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+OVERLAYS = ("errors", "heat", "contour", "seeds", "disagreement")
+LAYOUTS = ("side", "wipe", "blink")
+CUTS = ("own", "all", "none")
+_LARGEST_ZOOM = 32
+_LONGEST_LIST = 300
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_share(value: Any) -> bool:
+    return _is_number(value) and 0 <= value <= 1
+
+
+def _is_texts(value: Any) -> bool:
+    return (
+        isinstance(value, (list, tuple))
+        and len(value) <= _LONGEST_LIST
+        and all(isinstance(item, str) for item in value)
+    )
+
+
+def _is_numbers(value: Any, count: int | None = None) -> bool:
+    return (
+        isinstance(value, (list, tuple))
+        and len(value) <= _LONGEST_LIST
+        and count in (None, len(value))
+        and all(map(_is_number, value))
+    )
+
+
+#: Each field, and whether a value is one that it can hold.
+FIELDS: dict[str, Callable[[Any], bool]] = {
+    "overlay": lambda value: value in OVERLAYS,
+    "classes": _is_numbers,  # class indices from 0; none means all
+    "cut": lambda value: value in CUTS,  # each method's own threshold, one for all, or arg-max
+    "threshold": _is_share,  # the one for all
+    "thresholds": lambda value: isinstance(value, Mapping) and all(map(_is_share, value.values())),  # by pane key
+    "opacity": _is_share,
+    "colours": lambda value: isinstance(value, str),
+    "layout": lambda value: value in LAYOUTS,
+    "hidden": _is_texts,  # keys of panes that are not shown
+    "extra": _is_texts,  # of "truth" and "photo", those shown beside the methods
+    "pair": _is_texts,  # keys of the panes of wipe and blink
+    "wipe": _is_share,  # where its line stands
+    "off": _is_texts,  # legend entries that are switched off, as "kind:code"
+    "zoom": lambda value: _is_numbers(value, 3) and 1 <= value[0] <= _LARGEST_ZOOM,  # factor, centre in shares
+    "pin": lambda value: value is None or _is_numbers(value, 2),  # column and row of the pinned probe
+    "line": lambda value: value is None or _is_numbers(value, 4),  # of the profile, column and row of both ends
+}
+
+
+def checked_view(view: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The fields of ``view`` that there are and that hold what they may; tuples become lists, as in JSON."""
+    if not isinstance(view, Mapping):
+        return {}
+    return {
+        name: list(view[name]) if isinstance(view[name], tuple) else view[name]
+        for name, is_valid in FIELDS.items()
+        if name in view and is_valid(view[name])
+    }
