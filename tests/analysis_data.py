@@ -20,7 +20,7 @@ def random_pictures(seed, count=12, has_background=True, k=K):
             winner = rng.choice(shown, size).astype(np.uint8)
             level = (rng.integers(0, 11, size) * 25.5).astype(np.uint8)
         else:
-            winner, level = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
+            winner, level = np.zeros(size, np.uint8), rng.integers(0, 256, size).astype(np.uint8)
         truths = [*range(0 if has_background else 1, k + 1), VOID]
         mask = rng.choice(truths, size).astype(np.uint8) if number != 2 else np.full(size, VOID, np.uint8)
         made.append((winner, level, mask))

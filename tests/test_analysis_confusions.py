@@ -35,6 +35,8 @@ def test_cumulative_confusion_is_that_of_scores_at_every_level(has_background):
             expected = score(histogram, threshold, has_background)
             assert np.array_equal(cumulative.at(threshold), expected.confusion)
             assert cumulative.at(threshold).dtype == np.int64
+            cumulative.at(threshold).fill(-1)  # the caller's own copy
+            assert np.array_equal(cumulative.at(threshold), expected.confusion)
     scores = CumulativeConfusion.build(counts).scores(0.3)
     assert scores.has_background == has_background
     assert scores.miou == score(histogram, 0.3, has_background).miou

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from analysis_data import counts_of, random_pictures
 from recam_core.analysis import cell_index
 from recam_core.analysis.cell_index import ARRAYS, CellIndex
 from recam_core.analysis.counts_on_disk import open_counts, writing_counts
-from recam_core.analysis.mapped import _mapping, release
+from recam_core.analysis.mapped import _mapping, open_mapped, release
 from recam_core.analysis.outcomes import outcomes_at
 from recam_core.errors import UserError
 from recam_core.progress import Cancelled
@@ -44,6 +45,27 @@ def test_pages_given_back_are_read_again(tmp_path, counts, monkeypatch):
     for threshold in (0.2, 0.7):
         release(index.level, index.upto, np.zeros(3))
         assert np.array_equal(outcomes_at(index, threshold).confusion(), score(counts.total(), threshold).confusion)
+
+
+def resident(path):
+    """Bytes of a mapped file that count as memory of this process."""
+    lines = iter(Path("/proc/self/smaps").read_text().splitlines())
+    for line in lines:
+        if line.endswith(str(path)):
+            return next(int(row.split()[1]) * 1024 for row in lines if row.startswith("Rss:"))
+    raise AssertionError("not mapped")
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="needs Linux to see what is in memory")
+def test_pages_given_back_no_longer_count_as_memory(tmp_path):
+    path = tmp_path / "array.npy"
+    np.save(path, np.arange(1_000_000))
+    array = open_mapped(path)
+    total = int(array.sum())
+    assert resident(path) > 7_000_000
+    release(array[5:])
+    assert resident(path) < 1_000_000
+    assert int(array.sum()) == total
 
 
 def test_a_set_without_pixels_is_written_too(tmp_path):
@@ -97,7 +119,9 @@ def test_a_damaged_index_is_refused(tmp_path, counts, harm):
     elif harm == "ids":
         np.save(path / "ids.npy", np.arange(15))
     elif harm == "start":
-        np.save(path / "start.npy", np.load(path / "start.npy")[::-1])
+        start = np.load(path / "start.npy")
+        start[3], start[4] = start[4], start[3]
+        np.save(path / "start.npy", start)
     elif harm == "value":
         np.save(path / "truth.npy", np.load(path / "truth.npy") + np.uint8(9))
     with pytest.raises(UserError):

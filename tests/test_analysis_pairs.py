@@ -64,12 +64,20 @@ def test_pairs_equal_counting_by_hand(with_background, has_background, some):
 
 def test_pairs_may_be_sorted_by_one_method_and_cut():
     pictures = two_methods(2)
+    # The first pair of the one method is not that of the other, nor of their sum.
+    pictures["recam"][:5] = [
+        (np.full(mask.shape, 4, np.uint8), level, np.full(mask.shape, 3, np.uint8))
+        for _, level, mask in pictures["recam"][:5]
+    ]
+    pictures["bce"][:5] = [(np.full_like(w, 1), np.full_like(w, 255), m) for w, _, m in pictures["recam"][:5]]
     pairs = found_pairs(pictures, by="recam", most=None)
     pixels = [pair.pixels["recam"] for pair in pairs]
     assert pixels == sorted(pixels, reverse=True)
     assert found_pairs(pictures, by="recam", most=3) == pairs[:3]
-    swapped = found_pairs(pictures, by="bce", most=1)[0]
-    assert swapped.pixels["bce"] == max(pair.pixels["bce"] for pair in pairs)
+    (first,) = found_pairs(pictures, by="bce", most=1)
+    assert first.pixels["bce"] == max(pair.pixels["bce"] for pair in pairs)
+    assert (first.truth, first.predicted) == (3, 1)
+    assert (pairs[0].truth, pairs[0].predicted) == (3, 4)
 
 
 def test_company_is_told_apart_from_confusion():
@@ -107,6 +115,16 @@ def test_confused_classes_become_neighbours():
     place = np.argsort(shuffled[again])
     for one, other in ((1, 8), (2, 7), (3, 5)):
         assert abs(place[one] - place[other]) == 1
+
+
+def test_classes_that_blend_into_each_other_come_in_a_row():
+    steps = np.abs(np.subtract.outer(np.arange(8), np.arange(8)))
+    confusion = np.zeros((9, 9))
+    confusion[1:, 1:] = 1000 / (1 + steps) ** 2
+    for seed in range(5):
+        shuffled = np.concatenate([[0], np.random.default_rng(seed).permutation(8) + 1])
+        row = shuffled[order(confusion[np.ix_(shuffled, shuffled)])][1:]
+        assert np.abs(np.diff(row)).sum() == 7, row
 
 
 @pytest.mark.parametrize("values", [2, 3, 4, 81])

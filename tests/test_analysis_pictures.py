@@ -65,6 +65,7 @@ def test_filters_are_what_they_say():
             PictureFilter(number=(2, 3)): (table.number == 2) | (table.number == 3),
             PictureFilter(number=(0, 0)): table.number == 0,
             PictureFilter(size=(0.3, 1.0)): (table.object_share >= 0.3).any(axis=1),
+            PictureFilter(size=(0.0, 0.2)): ((table.object_share > 0) & (table.object_share <= 0.2)).any(axis=1),
             PictureFilter(classes=(1,), size=(0.1, 0.25)): (table.object_share[:, 1] >= 0.1)
             & (table.object_share[:, 1] <= 0.25),
             PictureFilter(score=(0.1, 0.3), score_of="recam"): (table.miou["recam"] >= 0.1)
