@@ -1,5 +1,6 @@
 """Retraining FC1 and FC2 on cached features, on a data set of coloured squares."""
 
+import copy
 import dataclasses
 import math
 import os
@@ -13,11 +14,13 @@ from recam_core.checkpoint.run_folder import Run, load_run
 from recam_core.data.sample import Sample
 from recam_core.errors import UserError
 from recam_core.method.cam import cam
+from recam_core.method.losses import sce_loss
 from recam_core.method.masks import parse_mask
 from recam_core.progress import Cancelled
 from recam_core.retrain.features import build_feature_cache, cache_path
 from recam_core.retrain.head_recipe import HeadRecipe, completed
-from recam_core.retrain.heads import pooled_pairs, retrain_heads, save_heads
+from recam_core.retrain.heads import retrain_heads, retrain_many, save_heads
+from recam_core.retrain.pooled import pooled_pairs
 from recam_core.train.loop import train
 from recam_core.train.recipe import preset
 from tiny_data import TinyDataset
@@ -149,13 +152,80 @@ def test_fc2_alone_learns_and_leaves_fc1(run, cache):
 
 
 def test_lambda_means_what_the_help_says(run, cache):
-    """FC2 only: 0 trains nothing, other values hardly matter. Both: it changes FC1."""
+    """FC2 only: 0 trains nothing, other values do not matter. Both: it changes FC1."""
     assert retrain_heads(cache, run, HeadRecipe(weight=0)).fc2.abs().max() == 0
     one, ten = (retrain_heads(cache, run, HeadRecipe(weight=weight)).fc2 for weight in (1.0, 10.0))
-    assert torch.nn.functional.cosine_similarity(one.flatten(), ten.flatten(), dim=0) > 0.999
+    assert torch.equal(one, ten)
     low, high = (retrain_heads(cache, run, HeadRecipe(update="both", weight=weight)).fc1 for weight in (0.1, 10.0))
     assert not torch.allclose(low, high)
     assert not torch.equal(low, run.network.fc1.detach())
+
+
+@pytest.mark.parametrize("loss", ["sce", "bce"])
+def test_fc2_is_what_autograd_and_adamw_make_of_equation_5(run, cache, loss):
+    recipe = HeadRecipe(epochs=25, lr=0.05, weight_decay=0.1, weight=0.3, loss=loss)
+    result = retrain_heads(cache, run, recipe)
+    pooled, category, image = pooled_pairs(cache, run.network.fc1.detach(), parse_mask("soft"))
+    fc2 = torch.zeros_like(run.network.fc1).requires_grad_()
+    optimizer = torch.optim.AdamW([fc2], lr=0.05, weight_decay=0.1)
+    for epoch in range(25):
+        optimizer.param_groups[0]["lr"] = 0.05 * 0.5 * (1 + math.cos(math.pi * epoch / 25))
+        logits = pooled @ fc2.T
+        if loss == "sce":
+            value = sce_loss(logits, category, image, len(cache))
+        else:
+            target = torch.nn.functional.one_hot(category, 3).float()
+            each = torch.nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="none").mean(dim=1)
+            value = sum(each[image == i].mean() for i in range(len(cache))) / len(cache)
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        assert result.history[epoch][loss] == pytest.approx(value.item(), rel=1e-4)
+    assert torch.allclose(result.fc2, fc2.detach(), rtol=1e-3, atol=1e-4)
+
+
+def test_many_heads_are_those_that_each_recipe_makes_alone(run, cache):
+    recipes = [
+        HeadRecipe(epochs=5, lr=0.05),
+        HeadRecipe(epochs=5, lr=0.01, weight=0.0),
+        HeadRecipe(epochs=5, lr=0.02, loss="bce", rule="fc2"),
+        HeadRecipe(epochs=5, mask="hard:0.4"),
+        HeadRecipe(epochs=4, mask="power:2", rule="fc2", rounds=2),
+        HeadRecipe(update="both", epochs=3, batch_size=3, weight=0.2),
+        HeadRecipe(update="both", epochs=3, batch_size=3, weight=5.0, mask="none", lr=0.01),
+        HeadRecipe(update="both", epochs=3, batch_size=3, mask="oracle", loss="bce", weight_decay=0.5),
+        HeadRecipe(update="both", epochs=3, batch_size=3, mask="power:0.5", seed=7),
+    ]
+    ticks = []
+    together = retrain_many(cache, run, recipes, lambda done, total, note: ticks.append((done, total)))
+    assert ticks == [(done, 24) for done in range(1, 25)]
+    for recipe, result in zip(recipes, together, strict=True):
+        alone = retrain_heads(cache, run, recipe)
+        assert result.recipe == alone.recipe
+        assert torch.allclose(result.fc1, alone.fc1, rtol=1e-3, atol=1e-5)
+        assert torch.allclose(result.fc2, alone.fc2, rtol=1e-3, atol=1e-5)
+        for one, other in zip(result.history, alone.history, strict=True):
+            assert one == pytest.approx(other, rel=1e-3)
+
+
+def test_a_second_round_takes_its_masks_from_the_first(run, cache):
+    once = retrain_heads(cache, run, HeadRecipe(epochs=6, rule="fc2"))
+    twice = retrain_heads(cache, run, HeadRecipe(epochs=6, rule="fc2", rounds=2))
+    assert len(twice.history) == 12
+    moved = dataclasses.replace(run, network=copy.deepcopy(run.network))
+    with torch.no_grad():
+        moved.network.fc1.copy_(once.fc2)
+    assert torch.allclose(retrain_heads(cache, moved, HeadRecipe(epochs=6)).fc2, twice.fc2, rtol=1e-4, atol=1e-6)
+
+
+def test_recipes_that_training_cannot_tell_apart_share_a_result(run, cache):
+    epochs = []
+    rules = ("fc1", "fc2", "sum", "product", "rectified_product")
+    recipes = [HeadRecipe(epochs=3, rule=rule, weight=weight) for rule in rules for weight in (0.5, 2.0)]
+    results = retrain_many(cache, run, recipes, lambda done, total, note: epochs.append(done))
+    assert len(epochs) == 3
+    assert [result.recipe.rule for result in results] == [rule for rule in rules for _ in range(2)]
+    assert all(torch.equal(result.fc2, results[0].fc2) for result in results)
 
 
 def test_both_learn_both_losses(run, cache):

@@ -7,7 +7,7 @@ precision on disk, and every later run starts from them at once.
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -47,6 +47,11 @@ class FeatureBlock:
     labels: Tensor
     truth: Tensor | None
 
+    def to(self, device: torch.device) -> "FeatureBlock":
+        """The block in the memory of a device."""
+        truth = None if self.truth is None else self.truth.to(device)
+        return FeatureBlock(self.index, self.features.to(device), self.labels.to(device), truth)
+
 
 @dataclass(frozen=True)
 class FeatureCache:
@@ -64,6 +69,16 @@ class FeatureCache:
 
     def __len__(self) -> int:
         return sum(len(block.index) for block in self.blocks)
+
+    def on(self, device: torch.device) -> "FeatureCache":
+        """The cache on a CUDA device with room for it, so that no epoch copies it again; else the cache as it is."""
+        if device.type != "cuda" or self.blocks[0].features.device == device:
+            return self
+        needed = sum(block.features.nbytes for block in self.blocks)
+        # Half of what is free is left to the training itself.
+        if needed > torch.cuda.mem_get_info(device)[0] // 2:
+            return self
+        return replace(self, blocks=tuple(block.to(device) for block in self.blocks))
 
     @property
     def has_truth(self) -> bool:

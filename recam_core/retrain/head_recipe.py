@@ -8,6 +8,7 @@ from recam_core.method.extraction import RULES
 from recam_core.method.masks import parse_mask
 
 UPDATES = ("fc2", "both")
+LOSSES = ("sce", "bce")
 #: Epochs and learning rate that suit each choice of `update`; FC2 alone is a convex problem over all pairs at once,
 #: FC1 and FC2 together go through the features in batches.
 DEFAULTS = {"fc2": (200, 0.02), "both": (15, 0.002)}
@@ -20,7 +21,7 @@ class HeadRecipe:
     Attributes:
         weight: lambda of equation 6. With ``update="both"`` it weighs L_sce against L_bce. With ``update="fc2"``
             L_bce does not depend on what is trained: lambda only scales the gradient, which Adam undoes, so 0 means
-            that FC2 is not trained at all and any other value gives (nearly) the same FC2.
+            that FC2 is not trained at all and any other value gives the same FC2.
         mask: masking choice.
         rule: extraction rule of the maps.
         update: ``fc2`` (FC1 stays) or ``both``.
@@ -29,6 +30,9 @@ class HeadRecipe:
         weight_decay: pulls the weights to 0, apart from the learning rate (AdamW).
         batch_size: images a step for ``both``.
         seed: of the order for ``both``.
+        loss: on FC2: ``sce`` (ReCAM), or ``bce``, the paper's control that shows what the softmax is good for.
+        rounds: how often FC2 is trained with ``update="fc2"``: from the second time on, the masks are made from the
+            maps that ``rule`` gives with the FC2 of the round before.
     """
 
     weight: float = 1.0
@@ -40,6 +44,8 @@ class HeadRecipe:
     weight_decay: float = 0.0
     batch_size: int = 32
     seed: int = 0
+    loss: str = "sce"
+    rounds: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """The settings as plain values."""
@@ -63,6 +69,9 @@ def completed(recipe: HeadRecipe) -> HeadRecipe:
         (0 < recipe.lr <= 10, "the learning rate must be above 0 and at most 10"),
         (0 <= recipe.weight_decay <= 10, "the weight decay must be 0 to 10"),
         (1 <= recipe.batch_size <= 4096, "the batch size must be 1 to 4096"),
+        (recipe.loss in LOSSES, f"the loss on FC2 must be one of {', '.join(LOSSES)}"),
+        (1 <= recipe.rounds <= 20, "the rounds must be 1 to 20"),
+        (recipe.rounds == 1 or recipe.update == "fc2", "more than one round is for updating FC2 only"),
     ]
     for holds, sentence in rules:
         if not holds:

@@ -1,0 +1,102 @@
+"""FC1 and FC2 together on cached features, for any number of recipes at once: equation 6 with a fixed backbone."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from recam_core.method.losses import bce_loss, pair_divisors
+from recam_core.method.masks import parse_mask
+from recam_core.method.single_label import pooled_single_label, present_pairs
+from recam_core.retrain.cosine_adam import CosineAdam
+from recam_core.retrain.fc2_runs import History
+from recam_core.retrain.features import FeatureCache
+from recam_core.retrain.head_recipe import HeadRecipe
+from recam_core.retrain.pooled import chunks, pair_cams
+
+
+def train_both(
+    cache: FeatureCache, start: Tensor, recipes: Sequence[HeadRecipe], tick: Callable[[str], None]
+) -> tuple[Tensor, Tensor, list[History]]:
+    """Train N pairs of FC1 and FC2 on the same batches; the recipes share epochs, batch size and seed.
+
+    FC1 changes the masks, so the features are needed in each step; they are read once for all recipes.
+
+    Args:
+        cache: the features.
+        start: K x C, FC1 to begin with. FC2 begins at zero.
+        recipes: N.
+        tick: called after each epoch with a note.
+
+    Returns:
+        N x K x C of FC1, the same of FC2, and N histories.
+    """
+    masks = [parse_mask(recipe.mask) for recipe in recipes]
+    count = len(recipes)
+    fc1 = start.detach().expand(count, -1, -1).clone().requires_grad_()
+    fc2 = torch.zeros_like(fc1).requires_grad_()
+    optimizer = CosineAdam([fc1, fc2], recipes)
+    weight = torch.tensor([recipe.weight for recipe in recipes], device=start.device)
+    generator = torch.Generator().manual_seed(recipes[0].seed)
+    epochs, histories = recipes[0].epochs, [[] for _ in recipes]
+    for epoch in range(epochs):
+        sums, seen = start.new_zeros((2, count)), 0
+        for features, labels, truth in chunks(cache, start.device, recipes[0].batch_size, generator):
+            image, category = present_pairs(labels)
+            means = features.mean(dim=(2, 3))
+            bce = torch.stack([bce_loss(means @ one.T, labels) for one in fc1])
+            shown = _masks(features, fc1, masks, image, category, truth)
+            sce = _sce(features, shown, fc2, recipes, category, image, len(labels))
+            gradients = torch.autograd.grad((bce + weight * sce).sum(), [fc1, fc2], allow_unused=True)
+            optimizer.step(
+                [torch.zeros_like(fc1) if gradient is None else gradient for gradient in gradients],
+                (epoch + seen / len(cache)) / epochs,
+            )
+            sums += torch.stack([bce, sce]).detach() * len(labels)
+            seen += len(labels)
+        for history, recipe, (one, other) in zip(histories, recipes, (sums / seen).T.tolist(), strict=True):
+            history.append({"epoch": epoch + 1, "loss": one + recipe.weight * other, "bce": one, "sce": other})
+        tick(f"L_bce {histories[0][-1]['bce']:.4f}, L_sce {histories[0][-1]['sce']:.4f}")
+    return fc1.detach(), fc2.detach(), histories
+
+
+def _masks(
+    features: Tensor, fc1: Tensor, masks: Sequence, image: Tensor, category: Tensor, truth: Tensor | None
+) -> Tensor:
+    """N x P x h x w: M_k of each pair under each recipe."""
+    shape = (len(image), *features.shape[-2:])
+    following = [n for n, mask in enumerate(masks) if mask.follows_cam]
+    found: dict[int, Tensor] = {}
+    if following:
+        found = dict(zip(following, pair_cams(features, fc1[following], image, category), strict=True))
+    ones = features.new_ones(shape)
+    return torch.stack([mask(found.get(n, ones), truth) for n, mask in enumerate(masks)])
+
+
+def _sce(
+    features: Tensor,
+    masks: Tensor,
+    fc2: Tensor,
+    recipes: Sequence[HeadRecipe],
+    category: Tensor,
+    image: Tensor,
+    images: int,
+) -> Tensor:
+    """N: the loss of FC2 of each recipe, equation 5 (or binary cross-entropy, the paper's control)."""
+    if len(image) == 0:
+        return fc2.sum(dim=(1, 2)) * 0.0
+    count, pairs = masks.shape[:2]
+    # Every recipe's pairs stand beside those of the others under their image, so that one product pools them all.
+    together = pooled_single_label(features, masks.transpose(0, 1).flatten(0, 1), image.repeat_interleave(count))
+    logits = torch.bmm(together.unflatten(0, (pairs, count)).transpose(0, 1), fc2.transpose(1, 2))
+    divisors = pair_divisors(image, images)
+    losses = []
+    for one, recipe in zip(logits, recipes, strict=True):
+        if recipe.loss == "sce":
+            per_pair = F.cross_entropy(one, category, reduction="none")
+        else:
+            target = F.one_hot(category, one.shape[1]).to(one.dtype)
+            per_pair = F.binary_cross_entropy_with_logits(one, target, reduction="none").mean(dim=1)
+        losses.append((per_pair / divisors).sum())
+    return torch.stack(losses)

@@ -1,0 +1,71 @@
+"""FC2 on the pooled features of all pairs, for any number of recipes at once: equation 5 with FC1 held fixed."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from recam_core.method.losses import pair_divisors
+from recam_core.retrain.cosine_adam import CosineAdam
+from recam_core.retrain.head_recipe import HeadRecipe
+
+History = list[dict[str, float]]
+
+
+def train_fc2(
+    pooled: tuple[Tensor, Tensor, Tensor],
+    images: int,
+    classes: int,
+    recipes: Sequence[HeadRecipe],
+    tick: Callable[[str], None],
+) -> tuple[Tensor, list[History]]:
+    """Train N FC2s, full batch, each by its recipe; all recipes have the same number of epochs.
+
+    Lambda is left out of the training: it would scale the gradient, and Adam divides the scale out again. Only 0 is
+    different, and then FC2 stays as it is.
+
+    Args:
+        pooled: P x C features, P classes, P images, see :func:`recam_core.retrain.pooled.pooled_pairs`.
+        images: how many images the pairs come from.
+        classes: K.
+        recipes: N.
+        tick: called after each epoch with a note.
+
+    Returns:
+        N x K x C, and N histories.
+    """
+    rows, category, image = pooled
+    # A full batch of a linear classifier has its gradient in closed form (belief - target, times the features;
+    # method/gradients.py): with the features kept in both layouts, each product reads them along their rows.
+    columns, share = rows.T.contiguous(), 1.0 / pair_divisors(image, images)
+    target = F.one_hot(category, classes).T.to(rows.dtype)
+    fc2 = rows.new_zeros((len(recipes), classes, rows.shape[1]))
+    softmax = torch.tensor([recipe.loss == "sce" for recipe in recipes], device=rows.device)
+    # Binary cross-entropy is a mean over the classes. Lambda 0 trains nothing.
+    scale = torch.where(softmax, 1.0, 1.0 / classes)
+    scale *= torch.tensor([float(recipe.weight > 0) for recipe in recipes], device=rows.device)
+    optimizer = CosineAdam([fc2], recipes)
+    epochs, pairs = recipes[0].epochs, torch.arange(len(category), device=category.device)
+    histories: list[History] = [[] for _ in recipes]
+    for epoch in range(epochs):
+        logits = (fc2.flatten(0, 1) @ columns).unflatten(0, fc2.shape[:2])
+        log_belief = F.log_softmax(logits, dim=1)
+        belief, losses = log_belief.exp(), -(share * log_belief[:, category, pairs]).sum(dim=1)
+        if not bool(softmax.all()):
+            belief, losses = _with_bce(logits, belief, losses, target, share, softmax)
+        gradient = ((belief - target) * share * scale[:, None, None]).flatten(0, 1) @ rows
+        optimizer.step([gradient.unflatten(0, fc2.shape[:2])], epoch / epochs)
+        for history, recipe, loss in zip(histories, recipes, losses.tolist(), strict=True):
+            history.append({"epoch": epoch + 1, "loss": recipe.weight * loss, recipe.loss: loss})
+        tick(f"loss {losses[0]:.4f}")
+    return fc2, histories
+
+
+def _with_bce(
+    logits: Tensor, belief: Tensor, losses: Tensor, target: Tensor, share: Tensor, softmax: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Belief and loss where some recipes have binary cross-entropy on FC2, the paper's control."""
+    alone = F.binary_cross_entropy_with_logits(logits, target.expand_as(logits), reduction="none").mean(dim=1)
+    chosen = softmax[:, None, None]
+    return torch.where(chosen, belief, logits.sigmoid()), torch.where(softmax, losses, (alone * share).sum(dim=1))
