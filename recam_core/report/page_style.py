@@ -72,20 +72,20 @@ svg .band:hover { opacity: 1; }
 .picture { margin: 1.2rem 0 1.6rem; break-inside: avoid; }
 .picture h4 { margin: 0 0 0.35rem; font-size: 0.95rem; font-weight: 600; overflow-wrap: anywhere; }
 .picture h4 small { font-weight: 400; color: var(--faint); }
-.cells-row { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 15rem)); gap: 0.6rem; }
+.cells-row { display: flex; flex-wrap: wrap; gap: 0.6rem; }
+.cells-row figure { flex: 1 1 9rem; max-width: 15rem; }
 .cells-row figure img { width: 100%; height: auto; display: block; border-radius: 0.25rem; }
 .cells-row figcaption { margin-top: 0.2rem; line-height: 1.35; }
 .cells-row figcaption span { display: block; }
 .cells-row figcaption b { color: var(--ink); font-weight: 600; }
 footer { margin-top: 3rem; padding-top: 0.8rem; border-top: 1px solid var(--line); color: var(--faint);
   font-size: 0.85rem; }
-@media (max-width: 40rem) { dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: 0.5rem; }
-  .cells-row { grid-template-columns: repeat(2, 1fr); } }
+@media (max-width: 40rem) { dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: 0.5rem; } }
 @media print { :root { --ground: #ffffff; --ink: #000000; --faint: #444444; --line: #bbbbbb; --stripe: #f2f2f2;
   --s0: #0072b2; --s1: #c4570c; --s2: #007a5a; --s3: #a3457c; --s4: #7a6a00; --s5: #4b4f58; color-scheme: light; }
   @page { margin: 14mm; } body { font-size: 9.5pt; } main { max-width: none; padding: 0; }
   nav, .save { display: none; } .wide { overflow: visible; } a { color: inherit; text-decoration: none; }
   svg, img { print-color-adjust: exact; -webkit-print-color-adjust: exact; } svg { max-width: 100%; height: auto; }
   table, .charts > *, figure, dl { break-inside: avoid; } h2, h3, h4 { break-after: avoid; }
-  .cells-row { grid-template-columns: repeat(5, 1fr); } }
+  .cells-row figure { flex: 1 1 3cm; } }
 """
