@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csc_array, vstack
 
 from recam_core.analysis.cell_index import CellIndex
 from recam_core.analysis.outcomes import Outcomes, outcomes_of_all
-from recam_core.analysis.picture_parts import PictureParts, picture_parts
+from recam_core.analysis.picture_parts import picture_parts
 from recam_core.analysis.ratio import ratio
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
@@ -16,8 +16,8 @@ from recam_core.progress import ProgressFn, silent
 from recam_core.scores.pixel_counts import PixelCounts
 from recam_core.scores.scores import mean_of_present
 
-#: Weights of draws that are in memory at once: 64 MB.
-_WEIGHTS_AT_ONCE = 8_000_000
+#: Weights that are in memory at once (40 MB); 64 draws of 80,000 pictures were the quickest.
+_WEIGHTS_AT_ONCE = 64 * 80_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,14 +104,14 @@ def class_gain(
     pictures = np.arange(found[keys[0]].pictures) if chosen is None else np.flatnonzero(chosen)
     if not len(pictures):
         raise UserError("No picture is left to compare the methods on; loosen the filters.")
-    sums = [_class_sums(picture_parts(found[key]), found[key], pictures) for key in keys]
-    iou = _iou(sums, np.ones((len(pictures), 1)), classes)[:, :, 0]
+    sums = _class_sums([found[key] for key in keys], pictures)
+    iou = _iou(sums @ np.ones((len(pictures), 1)), classes)[:, :, 0]
     draws = np.empty((len(keys), iou.shape[1], resamples))
     generator = np.random.default_rng(seed)
     block = max(1, min(resamples, _WEIGHTS_AT_ONCE // len(pictures)))
     for begin in range(0, resamples, block):
         some = min(block, resamples - begin)
-        draws[:, :, begin : begin + some] = _iou(sums, _weights(generator, len(pictures), some), classes)
+        draws[:, :, begin : begin + some] = _iou(sums @ _weights(generator, len(pictures), some), classes)
         progress(begin + some, resamples, "drawing pictures")
     return _summary(keys, reference, classes, iou, draws, coverage)
 
@@ -125,25 +125,34 @@ def _weights(generator: np.random.Generator, pictures: int, draws: int) -> np.nd
     return weights
 
 
-def _class_sums(parts: PictureParts, outcomes: Outcomes, pictures: np.ndarray) -> tuple[csr_array, ...]:
-    """Sparse (K+1) x pictures: right, ground truth and predicted pixels."""
-    place = np.full(outcomes.pictures, -1, dtype=np.int32)
+def _class_sums(methods: list[Outcomes], pictures: np.ndarray) -> csc_array:
+    """Sparse ((1 + 2M) (K+1)) x pictures: ground truth pixels, then right and predicted pixels of each method.
+
+    All in one matrix and picture by picture: a product with weights then reads the weights once, which is six times
+    as fast as one product for each part with rows of classes.
+    """
+    size, values = methods[0].pictures, methods[0].values
+    place = np.full(size, -1, dtype=np.int32)
     place[pictures] = np.arange(len(pictures), dtype=np.int32)
-    kept = place[parts.image] >= 0
-    at = (parts.value[kept].astype(np.int32), place[parts.image[kept]])
-    shape = (outcomes.values, len(pictures))
-    return tuple(csr_array((part[kept], at), shape=shape) for part in (parts.right, parts.truth, parts.predicted))
+    blocks = []
+    for number, outcomes in enumerate(methods):
+        parts = picture_parts(outcomes)
+        kept = place[parts.image] >= 0
+        at = (parts.value[kept].astype(np.int32), place[parts.image[kept]])
+        # The ground truth is the same for all.
+        columns = (parts.truth, parts.right, parts.predicted)[0 if number == 0 else 1 :]
+        blocks += [csc_array((column[kept], at), shape=(values, len(pictures))) for column in columns]
+    stacked = csc_array(vstack(blocks))
+    stacked.eliminate_zeros()
+    return stacked
 
 
-def _iou(sums: list[tuple[csr_array, ...]], weights: np.ndarray, classes: ClassList) -> np.ndarray:
-    """Methods x scored classes x draws."""
+def _iou(sums: np.ndarray, classes: ClassList) -> np.ndarray:
+    """((1 + 2M) (K+1)) x draws, pixels -> methods x scored classes x draws."""
     first = 0 if classes.has_background else 1
-    truth = sums[0][1] @ weights  # the ground truth is the same for all
-    result = []
-    for right, _, predicted in sums:
-        hits = right @ weights
-        result.append(ratio(hits, truth + predicted @ weights - hits)[first:])
-    return np.stack(result)
+    parts = sums.reshape(-1, len(classes) + 1, sums.shape[1])[:, first:]
+    right, predicted = parts[1::2], parts[2::2]
+    return ratio(right, parts[0] + predicted - right)
 
 
 def _summary(
