@@ -19,6 +19,7 @@ class Ink:
         line: of grids and empty cells.
         confused: from no confusion to much, for a scale.
         worse, better: ends of a diverging scale whose middle is ``middle``.
+        given: to a background, or taken from it, for a scale that begins at ``middle``.
         right, lost, wrong: right pixels, pixels left to the background, pixels of a wrong class.
         methods: one colour a method, in the order in which they are compared.
     """
@@ -31,6 +32,7 @@ class Ink:
     confused: tuple[str, ...]
     worse: tuple[str, ...]
     better: tuple[str, ...]
+    given: tuple[str, ...]
     right: str
     lost: str
     wrong: str
@@ -46,6 +48,7 @@ _LIGHT = Ink(
     confused=("#f3f4f1", "#fbe0c4", "#f5b883", "#e58443", "#c8560c", "#8d3703"),
     worse=("#f8d3b4", "#e58443", "#a94404"),
     better=("#bfe0e5", "#55a3b2", "#0b5a6b"),
+    given=("#d9d0e6", "#a794c4", "#75609a"),
     right="#2f94a6",
     lost="#9a86b8",
     wrong="#e07b39",
@@ -60,6 +63,7 @@ _DARK = Ink(
     confused=("#1b2327", "#43301f", "#7c4a20", "#b7651f", "#ea8a3c", "#ffc793"),
     worse=("#5a3a20", "#b7651f", "#ffae66"),
     better=("#1d4650", "#2f8c9e", "#8fdbe8"),
+    given=("#332c40", "#63547f", "#a793cb"),
     right="#3fa3b5",
     lost="#a893cc",
     wrong="#e9873f",

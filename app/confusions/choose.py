@@ -1,0 +1,189 @@
+"""The row at the top: which runs, on which pictures, cut at which background threshold."""
+
+import numpy as np
+import streamlit as st
+
+from app.analysed import analyse_panel, analysed_of
+from app.catalogue import Catalogue, Entry, Family
+from app.confusions.compared import Compared
+from app.confusions.filter_panel import filter_panel
+from app.links import keep, kept
+from recam_core.analysis.analysed import Analysed
+from recam_core.data.spec import KINDS
+
+#: More methods than this cannot be told apart in the charts.
+MOST_METHODS = 6
+#: Where no run has a threshold of its own.
+_USUAL_THRESHOLD = 0.25
+_SPEC_HELP = (
+    "The pictures and their split. Type any data set with masks of the same classes on the computer that runs the app, "
+    "written as one of\n" + "\n".join(f"- `{kind.form}`: {kind.what}" for kind in KINDS.values())
+)
+
+
+def choose(catalogue: Catalogue) -> Compared | None:
+    """Draw the row; None while there is nothing to compare, and the page says why.
+
+    Raises:
+        UserError: the data set cannot be opened or has no masks of these classes.
+    """
+    with st.container(key="confusions_choice"):
+        family_column, data_column, methods_column = st.columns([1, 1.2, 2.6], gap="medium")
+        with family_column:
+            family = _family(catalogue)
+        with data_column:
+            spec = _spec(family)
+        with methods_column:
+            entries = _entries(family)
+        if not entries:
+            st.info("Choose at least one method above.", icon=":material/visibility_off:")
+            return None
+        ready, missing = analysed_of(family, entries, spec)
+        if missing:
+            analyse_panel(missing, spec)
+        if not ready:
+            return None
+        ready = _same_pictures(ready)
+        threshold_column, filter_column = st.columns([3.3, 1.5], gap="medium", vertical_alignment="bottom")
+        with threshold_column:
+            thresholds = _thresholds(ready)
+        compared = Compared(family, spec, tuple(ready), thresholds)
+        with filter_column:
+            return filter_panel(compared)
+
+
+def _family(catalogue: Catalogue) -> Family:
+    families = {family.key: family for family in catalogue.families}
+    wanted = kept("family", next(iter(families)))
+    key = st.selectbox(
+        "Checkpoints",
+        list(families),
+        index=list(families).index(wanted) if wanted in families else 0,
+        format_func=lambda key: families[key].title,
+        key="confusions_family",
+        persist_state="session",
+        help="Runs that know the same classes can be compared.",
+    )
+    keep("family", key, next(iter(families)))
+    return families[key]
+
+
+def _spec(family: Family) -> str:
+    """The data set; the family's own to begin with."""
+    opened_with, named = st.session_state.setdefault("confusions_data_in_address", (family.key, kept("data")))
+    begin = named if named and opened_with == family.key else family.pictures
+    options = list(dict.fromkeys([family.pictures, begin, *_splits(family.pictures)]))
+    typed = st.selectbox(
+        "Pictures",
+        options,
+        index=options.index(begin),
+        accept_new_options=True,
+        key=f"confusions_spec_{family.key}",
+        persist_state="session",
+        help=_SPEC_HELP,
+    )
+    spec = (typed or "").strip() or family.pictures
+    keep("data", spec, family.pictures)
+    return spec
+
+
+def _splits(spec: str) -> list[str]:
+    """The other usual split of the same data set."""
+    base, at, split = spec.rpartition("@")
+    return [f"{base}@{other}" for other in ("val", "train") if other != split] if at else []
+
+
+def _entries(family: Family) -> list[Entry]:
+    by_key = {entry.key: entry for entry in family.entries}
+    named = [key for key in kept("runs").split(",") if key in by_key]
+    usual = [entry.key for entry in family.first_choice]
+    chosen = st.multiselect(
+        "Methods",
+        list(by_key),
+        default=named or usual,
+        format_func=lambda key: by_key[key].title,
+        key=f"confusions_methods_{family.key}",
+        persist_state="session",
+        max_selections=MOST_METHODS,
+        help="The first one is what the others are compared with.",
+    )
+    keep("runs", ",".join(chosen), ",".join(usual))
+    return [by_key[key] for key in chosen]
+
+
+def _same_pictures(ready: list[Analysed]) -> list[Analysed]:
+    """Those that can be compared picture by picture; a note about the others."""
+    first = ready[0].counts
+    same = [method for method in ready if method.counts.ids == first.ids and method.counts.classes == first.classes]
+    for method in ready:
+        if method not in same:
+            st.warning(f"{method.title} was scored on other pictures than {ready[0].title} and is left out.")
+    return same
+
+
+def _thresholds(methods: list[Analysed]) -> dict[str, float | None]:
+    if not methods[0].counts.classes.has_background:
+        return _thresholds_without_background(methods)
+    named = _number(kept("threshold"))
+    own_ones = [method.threshold for method in methods if method.threshold is not None]
+    slider, switch = st.columns([3, 1.6], gap="small", vertical_alignment="bottom")
+    with switch:
+        own = st.toggle(
+            "Each method's own",
+            value=named is None,
+            key="confusions_own",
+            persist_state="session",
+            disabled=not own_ones,
+            help="Cut each method at the threshold that was chosen for it on a part of the training pictures. Moving "
+            "the slider sets one threshold for all, and every figure on this page follows.",
+        )
+    usual = named if named is not None else own_ones[0] if own_ones else _USUAL_THRESHOLD
+    one = slider.slider(
+        "Background threshold",
+        0.0,
+        1.0,
+        float(np.round(usual, 2)),
+        0.01,
+        key="confusions_threshold",
+        persist_state="session",
+        on_change=lambda: st.session_state.update(confusions_own=False),
+        help="Pixels whose greatest activation is at or below it go to the background.",
+    )
+    own = own and bool(own_ones)
+    keep("threshold", "" if own else f"{one:g}")
+    return {method.key: method.threshold if own and method.threshold is not None else one for method in methods}
+
+
+def _thresholds_without_background(methods: list[Analysed]) -> dict[str, float | None]:
+    named = _number(kept("threshold"))
+    slider, switch = st.columns([3, 1.6], gap="small", vertical_alignment="bottom")
+    with switch:
+        cut = st.toggle(
+            "Leave weak pixels out",
+            value=named is not None,
+            key="confusions_cut",
+            persist_state="session",
+            help="These classes cover whole pictures. Off, every pixel goes to the class with the greatest activation. "
+            "On, pixels at or below the threshold stay unlabelled and count as missed.",
+        )
+    one = slider.slider(
+        "Threshold for labelling",
+        0.0,
+        1.0,
+        float(np.round(_USUAL_THRESHOLD if named is None else named, 2)),
+        0.01,
+        key="confusions_label_threshold",
+        persist_state="session",
+        disabled=not cut,
+    )
+    keep("threshold", f"{one:g}" if cut else "")
+    return {method.key: one if cut else None for method in methods}
+
+
+def _number(text: str) -> float | None:
+    """A share from the address; None for anything else."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if 0 <= value <= 1 else None

@@ -1,0 +1,202 @@
+"""Class by class: what each method gains, and where the pixels of one class go."""
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app.confusions.compared import Compared
+from app.confusions.flow_chart import GAP, MOST_OTHERS, flow_chart
+from app.confusions.flow_chart import PRESSED as PRESSED_BAND
+from app.confusions.flow_chart import PRESSED_FIELDS as BAND_FIELDS
+from app.confusions.gain_chart import PRESSED, PRESSED_FIELDS, gain_chart, iou_chart
+from app.confusions.gallery import gallery, method_choice, pixel_choice
+from app.confusions.ink import ink
+from app.confusions.plain_words import plain
+from app.confusions.results import gain_of, scores_of
+from app.confusions.selection import ANY, Selection, select
+from app.links import keep, kept
+from recam_core.analysis.class_flow import OTHERS, sankey_bands
+from recam_core.analysis.class_gain import ClassGain
+from recam_core.analysis.csv_tables import flow_csv, gain_csv
+
+_MEAN = "mean of all"
+
+
+def classes_section(compared: Compared, wanted: Selection) -> None:
+    """Draw the section."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        key = method_choice(compared)
+        reference = _reference(compared, key)
+        gain = gain_of(compared, key, reference)
+        st.space("stretch")
+        _downloads(compared, key, gain)
+    gains_column, flow_column = st.columns([1.45, 1], gap="large")
+    with gains_column:
+        _gains(compared, key, gain)
+    with flow_column:
+        _flows(compared, wanted)
+    pixel_choice(compared, wanted)
+    gallery(compared, key, wanted, scores_of(compared, key), columns=6)
+
+
+def _reference(compared: Compared, key: str) -> str:
+    """The method that gains are over; with one method alone, itself."""
+    others = [method.key for method in compared.methods if method.key != key]
+    if not others:
+        return key
+    wanted = st.session_state.setdefault("over_method", kept("over", others[0]))
+    st.session_state["over_choice"] = wanted if wanted in others else others[0]
+    chosen = st.selectbox(
+        "Gain over",
+        others,
+        format_func=lambda other: f"gain over {compared.titles[other]}",
+        key="over_choice",
+        label_visibility="collapsed",
+        width=240,
+        on_change=lambda: st.session_state.update(over_method=st.session_state["over_choice"]),
+    )
+    keep("over", chosen, others[0])
+    return chosen
+
+
+def _gains(compared: Compared, key: str, gain: ClassGain) -> None:
+    place = gain.keys.index(key)
+    order = [_MEAN, *(gain.names[row] for row in gain.order.tolist())]
+    colours, titles = ink(), compared.titles
+    alone = gain.reference == key
+    left, right = (st.container(), None) if alone else st.columns(2, gap="medium")
+    with left:
+        st.altair_chart(
+            iou_chart(_dots(compared, gain), order, list(titles.values()), colours),
+            key="iou_chart",
+            on_select=lambda: _pressed("iou_chart"),
+            width="stretch",
+            alt="IoU of each class by each method",
+        )
+    if right is None:
+        return
+    with right:
+        st.altair_chart(
+            gain_chart(_gain_rows(gain, place), order, colours),
+            key="gain_chart",
+            on_select=lambda: _pressed("gain_chart"),
+            width="stretch",
+            alt=f"What {titles[key]} gains over {titles[gain.reference]} by class, with intervals",
+        )
+    clear = int(gain.beyond_noise[place].sum())
+    st.caption(
+        f"{plain(titles[key])} less {plain(titles[gain.reference])}. Intervals say how far a gain would move with "
+        f"other pictures: {clear} of {len(gain.names)} classes differ by more than that, the grey ones may be noise."
+    )
+
+
+def _pressed(chart: str) -> None:
+    points = st.session_state[chart]["selection"][PRESSED]
+    if points and int(points[0][PRESSED_FIELDS[0]]) != ANY:
+        select(int(points[0][PRESSED_FIELDS[0]]), ANY)
+
+
+def _dots(compared: Compared, gain: ClassGain) -> pd.DataFrame:
+    """One row a method and class, and the mean; classes that a method has no IoU of are left out."""
+    names, values = [*gain.names, _MEAN], [*gain.values.tolist(), ANY]
+    frames = [
+        pd.DataFrame(
+            {
+                "name": names,
+                "value": values,
+                "method": compared.titles[method.key],
+                "iou": np.append(gain.iou[place], gain.miou[place]),
+                "low": np.append(gain.iou_low[place], gain.miou_low[place]),
+                "high": np.append(gain.iou_high[place], gain.miou_high[place]),
+            }
+        )
+        for method in compared.methods
+        for place in [gain.keys.index(method.key)]
+    ]
+    return pd.concat(frames).dropna()
+
+
+def _gain_rows(gain: ClassGain, place: int) -> pd.DataFrame:
+    low = 100 * np.append(gain.gain_low[place], gain.miou_gain_low[place])
+    high = 100 * np.append(gain.gain_high[place], gain.miou_gain_high[place])
+    return pd.DataFrame(
+        {
+            "name": [*gain.names, _MEAN],
+            "value": [*gain.values.tolist(), ANY],
+            "gain": 100 * np.append(gain.gain[place], gain.miou_gain[place]),
+            "low": low,
+            "high": high,
+            "verdict": np.select([low > 0, high < 0], ["better", "worse"], "may be noise"),
+        }
+    ).dropna()
+
+
+def _flows(compared: Compared, wanted: Selection) -> None:
+    """One diagram a method, below one another so that they can be compared."""
+    names = compared.names
+    values = list(range(0 if compared.classes.has_background else 1, len(names)))
+    shown = wanted.truth if wanted.truth != ANY else wanted.predicted
+    shown = shown if shown in values else values[-1]
+    st.session_state["flow_class"] = shown
+    st.selectbox(
+        "Where do the pixels go of",
+        values,
+        format_func=names.__getitem__,
+        key="flow_class",
+        on_change=lambda: select(st.session_state["flow_class"], ANY),
+    )
+    for place, method in enumerate(compared.methods):
+        sankey = sankey_bands(
+            scores_of(compared, method.key).confusion, [shown], most=MOST_OTHERS, bar_width=0.025, gap=GAP
+        )
+        st.caption(f"**{plain(compared.titles[method.key])}**")
+        if not sankey.bands:
+            st.caption("This class does not occur in these pictures.")
+            continue
+        chart = f"flow_{place}"
+        st.altair_chart(
+            flow_chart(sankey, names, ink()),
+            key=chart,
+            on_select=lambda chart=chart, key=method.key: _band_pressed(chart, key),
+            width="stretch",
+            alt=_flow_words(compared, method.key, shown),
+        )
+
+
+def _band_pressed(chart: str, key: str) -> None:
+    """The pixels of a band, of the method that it was pressed for."""
+    points = st.session_state[chart]["selection"][PRESSED_BAND]
+    if points:
+        truth, predicted = (int(points[0][name]) for name in BAND_FIELDS)
+        st.session_state["shown_method"] = key
+        select(truth, ANY if predicted == OTHERS else predicted)
+
+
+def _flow_words(compared: Compared, key: str, value: int) -> str:
+    sankey = sankey_bands(scores_of(compared, key).confusion, [value], most=MOST_OTHERS)
+    parts = (
+        f"{'others' if band.predicted == OTHERS else compared.names[band.predicted]} {band.share:.1%}"
+        for band in sankey.bands
+    )
+    return f"Pixels of {compared.names[value]} by {compared.titles[key]}: {', '.join(parts)}"
+
+
+def _downloads(compared: Compared, key: str, gain: ClassGain) -> None:
+    st.download_button(
+        "Gains",
+        lambda: gain_csv(gain, compared.titles),
+        file_name="class_gains.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+        help="IoU and gains of every class and method, with intervals, as CSV.",
+    )
+    st.download_button(
+        "Flows",
+        lambda: flow_csv(scores_of(compared, key).confusion, compared.classes),
+        file_name="class_flows.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+        help=f"Where the pixels of every class go by {plain(compared.titles[key])}, as CSV.",
+    )

@@ -1,0 +1,50 @@
+"""What the page compares: methods on one data set, each with the background threshold that it is read at."""
+
+from dataclasses import dataclass
+
+from app.catalogue import Family
+from recam_core.analysis.analysed import Analysed
+from recam_core.analysis.csv_tables import value_names
+from recam_core.data.sample import ClassList
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What every section is drawn from.
+
+    Attributes:
+        family: the runs' family.
+        spec: of the data set.
+        methods: in the order of the page, at least one; all of the same pictures and classes.
+        thresholds: by method key; None where every pixel goes to its arg-max class.
+        chosen: packed bits, one a picture that the filters let pass; None for all pictures.
+    """
+
+    family: Family
+    spec: str
+    methods: tuple[Analysed, ...]
+    thresholds: dict[str, float | None]
+    chosen: bytes | None = None
+
+    @property
+    def classes(self) -> ClassList:
+        """The classes that truth and prediction number."""
+        return self.methods[0].counts.classes
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """K + 1 names: 0 the background (or what is unlabelled), k + 1 class k."""
+        return value_names(self.classes)
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """By method key, for people; two methods of one title are told apart by their key."""
+        titles = [method.title for method in self.methods]
+        return {
+            method.key: method.title if titles.count(method.title) == 1 else f"{method.title} ({method.key})"
+            for method in self.methods
+        }
+
+    def method(self, key: str) -> Analysed:
+        """The method of a key; KeyError if it is not compared."""
+        return {method.key: method for method in self.methods}[key]

@@ -1,0 +1,156 @@
+"""Which pictures count: conditions that combine, for every section of the page."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+
+from app.confusions.compared import Compared
+from app.confusions.results import table_of
+from app.links import keep, kept
+from recam_core.analysis.picture_filter import PictureFilter
+from recam_core.analysis.picture_table import PictureTable
+from recam_core.errors import UserError
+
+_IN_ADDRESS = "filter"
+_FIELDS = ("classes", "any", "number", "size", "score", "score_of", "worse", "better", "margin")
+
+
+def filter_panel(compared: Compared) -> Compared:
+    """Draw the button behind which the filters are; the comparison over the pictures that pass."""
+    table = table_of(compared)
+    scope = f"{compared.family.key}_{compared.spec}"
+    _restore(scope, compared)
+    # The button says how many pass, so it is drawn after its content is known; the values are in the session already.
+    wanted = _read(scope, compared, table)
+    passes = wanted.apply(table)
+    count = int(passes.sum())
+    label = f"All {len(table):,} pictures" if wanted.is_empty else f"{count:,} of {len(table):,} pictures"
+    with st.popover(label, icon=":material/filter_alt:", width="stretch", key="filter_button"):
+        _widgets(scope, compared, table)
+    keep(_IN_ADDRESS, "" if wanted.is_empty else json.dumps(wanted.to_dict(), separators=(",", ":")))
+    if wanted.is_empty:
+        return compared
+    if not count:
+        st.warning("No picture passes these filters; all are shown.", icon=":material/filter_alt_off:")
+        return compared
+    return replace(compared, chosen=np.packbits(passes).tobytes())
+
+
+def _key(scope: str, name: str) -> str:
+    return f"filter_{name}_{scope}"
+
+
+def _restore(scope: str, compared: Compared) -> None:
+    """Take the filters from the address, once; what cannot be read is left out with a sentence."""
+    if st.session_state.setdefault("filter_taken", False):
+        return
+    st.session_state["filter_taken"] = True
+    text = kept(_IN_ADDRESS)
+    if not text:
+        return
+    try:
+        named = PictureFilter.from_dict(json.loads(text))
+        named.apply(table_of(compared))
+    except (UserError, ValueError, RecursionError):
+        st.warning("The filters in this link do not fit these pictures; all are shown.", icon=":material/link_off:")
+        return
+    names = compared.classes.names
+    values = {
+        "classes": [names[k] for k in named.classes],
+        "any": named.class_mode == "any",
+        "number": named.number,
+        "size": None if named.size is None else tuple(round(100 * end) for end in named.size),
+        "score": None if named.score is None else tuple(round(100 * end) for end in named.score),
+        "score_of": named.score_of or None,
+        "worse": named.worse[0] if named.worse else None,
+        "better": named.worse[1] if named.worse else None,
+        "margin": round(100 * named.margin),
+    }
+    for name, value in values.items():
+        if value is not None:
+            st.session_state[_key(scope, name)] = value
+
+
+def _read(scope: str, compared: Compared, table: PictureTable) -> PictureFilter:
+    """The filter that the widgets are set to."""
+
+    def value(name: str, usual):
+        return st.session_state.get(_key(scope, name), usual)
+
+    keys = [method.key for method in compared.methods]
+    most = _most_classes(table)
+    number, size, score = value("number", (0, most)), value("size", (0, 100)), value("score", (0, 100))
+    worse, better = value("worse", None), value("better", keys[0])
+    return PictureFilter(
+        classes=tuple(compared.classes.names.index(name) for name in value("classes", [])),
+        class_mode="any" if value("any", False) else "all",
+        number=None if tuple(number) == (0, most) else tuple(number),
+        size=None if tuple(size) == (0, 100) else (size[0] / 100, size[1] / 100),
+        score=None if tuple(score) == (0, 100) else (score[0] / 100, score[1] / 100),
+        score_of=chosen if (chosen := value("score_of", keys[0])) in keys else keys[0],
+        worse=(worse, better) if worse in keys and better in keys and worse != better else None,
+        margin=value("margin", 0) / 100,
+    )
+
+
+def _most_classes(table: PictureTable) -> int:
+    return max(int(table.number.max(initial=1)), 1)
+
+
+def _widgets(scope: str, compared: Compared, table: PictureTable) -> None:
+    keys, titles = [method.key for method in compared.methods], compared.titles
+    common = {"persist_state": "session"}
+    st.caption("Every figure and gallery on this page counts only the pictures that meet all of these.")
+    classes, any_of = st.columns([3, 1], vertical_alignment="bottom")
+    classes.multiselect(
+        "Shows the classes", compared.classes.names, key=_key(scope, "classes"), placeholder="Any", **common
+    )
+    any_of.toggle("Any of them", key=_key(scope, "any"), help="Off: all of them in one picture.", **common)
+    most = _most_classes(table)
+    if most > 1:
+        _range("Number of classes", scope, "number", most, "")
+    _range("Size of an object", scope, "size", 100, "%", "Share of the picture, of one of the classes chosen above.")
+    score, of = st.columns([2, 1], vertical_alignment="bottom")
+    with score:
+        _range("mIoU of the picture", scope, "score", 100, "%")
+    of.selectbox("of", keys, format_func=titles.__getitem__, key=_valid(scope, "score_of", keys), **common)
+    if len(keys) > 1:
+        worse, better, margin = st.columns(3, vertical_alignment="bottom")
+        worse.selectbox(
+            "Where",
+            [None, *keys],
+            format_func=lambda key: "no matter which" if key is None else titles[key],
+            key=_valid(scope, "worse", [None, *keys]),
+            **common,
+        )
+        better.selectbox(
+            "is worse than", keys, format_func=titles.__getitem__, key=_valid(scope, "better", keys), **common
+        )
+        margin.number_input("by points of mIoU", 0, 100, step=1, key=_key(scope, "margin"), **common)
+    st.button("Clear all", icon=":material/filter_alt_off:", on_click=_clear, args=(scope,), key="filter_clear")
+
+
+def _range(label: str, scope: str, name: str, most: int, unit: str, help: str | None = None) -> None:
+    key = _key(scope, name)
+    # A range beyond the limits, as a link may hold it, is cut: the slider would refuse it.
+    if key in st.session_state:
+        low, high = st.session_state[key]
+        st.session_state[key] = (min(low, most), min(high, most))
+    else:
+        st.session_state[key] = (0, most)
+    st.slider(label, 0, most, step=1, format=f"%d{'%%' if unit else ''}", key=key, help=help, persist_state="session")
+
+
+def _valid(scope: str, name: str, options: list) -> str:
+    """The key of a widget, after a value that is no longer offered was dropped."""
+    key = _key(scope, name)
+    if key in st.session_state and st.session_state[key] not in options:
+        del st.session_state[key]
+    return key
+
+
+def _clear(scope: str) -> None:
+    for name in _FIELDS:
+        st.session_state.pop(_key(scope, name), None)

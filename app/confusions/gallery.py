@@ -1,0 +1,178 @@
+"""A gallery: the pictures with most pixels of a confusion, those pixels outlined; each opens in Explore."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app.confusions.compared import Compared
+from app.confusions.gallery_pictures import outlined_url, worst_pictures
+from app.confusions.plain_words import plain
+from app.confusions.selection import ANY, Selection, select
+from app.confusions.tag_panel import tag_panel
+from app.guard import sentences
+from app.links import keep, kept, open_explore
+from recam_core.analysis.csv_tables import cell_csv
+from recam_core.scores.scores import Scores
+
+#: A page of pictures: full rows in two, three and four columns.
+PICTURES_A_PAGE = 12
+
+
+def pixel_choice(compared: Compared, wanted: Selection) -> None:
+    """Two lists that name the pixels: the way by keyboard to what a press on a cell does."""
+    values = [ANY, *range(0 if compared.classes.has_background else 1, len(compared.names))]
+    st.session_state["choice_truth"], st.session_state["choice_predicted"] = wanted.truth, wanted.predicted
+
+    def chosen() -> None:
+        truth, predicted = st.session_state["choice_truth"], st.session_state["choice_predicted"]
+        if not truth == predicted == ANY:  # that would leave nothing: the lists go back to what they showed
+            select(truth, predicted)
+
+    def words(value: int) -> str:
+        return "anything else" if value == ANY else compared.names[value]
+
+    truth_column, predicted_column = st.columns(2, gap="small")
+    truth_column.selectbox("Pixels of", values, format_func=words, key="choice_truth", on_change=chosen)
+    predicted_column.selectbox(
+        "taken for", _predicted_values(compared), format_func=words, key="choice_predicted", on_change=chosen
+    )
+    _wider(compared, wanted)
+
+
+def _wider(compared: Compared, wanted: Selection) -> None:
+    """From a cell to its whole row or column."""
+    if ANY in (wanted.truth, wanted.predicted):
+        return
+    with st.container(horizontal=True, gap="medium"):
+        for truth, predicted in ((wanted.truth, ANY), (ANY, wanted.predicted)):
+            wider = Selection(truth, predicted)
+            st.button(
+                f"All {plain(wider.words(compared.names))}",
+                type="tertiary",
+                key=f"wider_{'row' if predicted == ANY else 'column'}",
+                on_click=select,
+                args=(truth, predicted),
+            )
+
+
+def _predicted_values(compared: Compared) -> list[int]:
+    return [ANY, *range(len(compared.names))]
+
+
+def method_choice(compared: Compared) -> str:
+    """Whose pixels: one of the methods, by key."""
+    keys = [method.key for method in compared.methods]
+    wanted = st.session_state.setdefault("shown_method", kept("method", keys[-1]))
+    st.session_state["method_choice"] = wanted if wanted in keys else keys[-1]
+    chosen = st.segmented_control(
+        "Method",
+        keys,
+        required=True,
+        format_func=compared.titles.__getitem__,
+        key="method_choice",
+        wrap=True,
+        label_visibility="collapsed",
+        on_change=lambda: st.session_state.update(shown_method=st.session_state["method_choice"]),
+    )
+    keep("method", chosen or keys[-1], keys[-1])
+    return chosen or keys[-1]
+
+
+@st.fragment
+def gallery(compared: Compared, key: str, wanted: Selection, scores: Scores, columns: int) -> None:
+    """Draw the pictures; pages turn without redrawing the charts.
+
+    Args:
+        compared: what is compared.
+        key: the method whose pixels are outlined.
+        wanted: which pixels.
+        scores: of this method, for what stands above the pictures.
+        columns: pictures side by side in a wide window.
+    """
+    positions, pixels = worst_pictures(compared, key, wanted)
+    with st.container(key="gallery"):
+        _heading(compared, key, wanted, scores, len(positions))
+        if not len(positions):
+            st.info(
+                f"{compared.titles[key]} has no such pixels at this threshold.", icon=":material/sentiment_satisfied:"
+            )
+            return
+        pages = -(-len(positions) // PICTURES_A_PAGE)
+        name = f"{compared.spec}_{key}_{wanted.truth}_{wanted.predicted}"
+        page = min(st.session_state.get(f"gallery_page_{name}", 1), pages)
+        shown = slice((page - 1) * PICTURES_A_PAGE, page * PICTURES_A_PAGE)
+        ids = [compared.methods[0].counts.ids[place] for place in positions[shown].tolist()]
+        picture_buttons(compared, key, wanted, ids, [f"{count:,} px" for count in pixels[shown].tolist()], columns)
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            if pages > 1:
+                st.pagination(pages, max_visible_pages=5, key=f"gallery_page_{name}")
+            st.space("stretch")
+            with sentences():
+                tag_panel(compared, ids, wanted)
+            st.download_button(
+                "CSV",
+                lambda: cell_csv(compared.methods[0].counts.ids, positions, pixels),
+                file_name="pictures_of_cell.csv",
+                mime="text/csv",
+                icon=":material/download:",
+                on_click="ignore",
+                help="All pictures with such pixels, worst first.",
+            )
+
+
+def _heading(compared: Compared, key: str, wanted: Selection, scores: Scores, pictures: int) -> None:
+    """What is seen, in words and figures."""
+    cells = wanted.cells(len(compared.names))
+    total = int(scores.confusion[cells].sum())
+    words = plain(wanted.words(compared.names))
+    st.markdown(f"#### {words[0].upper()}{words[1:]}")
+    share = ""
+    if wanted.truth != ANY and (whole := int(scores.confusion[wanted.truth].sum())):
+        share = f" ({total / whole:.1%} of {plain(compared.names[wanted.truth])})"
+    order = "most first" if wanted.truth == wanted.predicted else "worst first"
+    count = "1 picture" if pictures == 1 else f"{pictures:,} pictures, {order}"
+    title = plain(compared.titles[key])
+    st.caption(f"{title}: {total:,} pixels{share} in {count}. Press one to open it in Explore.")
+
+
+def picture_buttons(
+    compared: Compared, key: str, wanted: Selection, pictures: Sequence[str], words: Sequence[str], columns: int
+) -> None:
+    """Buttons whose picture is their background, so that they are reached and pressed by keyboard.
+
+    Args:
+        compared: what is compared.
+        key: the method whose pixels are outlined.
+        wanted: which pixels.
+        pictures: ids.
+        words: what stands on each.
+        columns: pictures side by side in a wide window.
+    """
+    rules = []
+    with st.container(key=f"gallery_pictures_{columns}"):
+        for place, (picture, word) in enumerate(zip(pictures, words, strict=True)):
+            pressed = st.button(
+                word,
+                key=f"gallery_{place}",
+                help=f"{plain(picture)}: opens in Explore.",
+                width="stretch",
+            )
+            if url := outlined_url(compared, key, picture, wanted):
+                rules.append(f".st-key-gallery_{place} button {{ background-image: url({url}) !important; }}")
+            if pressed:
+                _open(compared, picture, wanted)
+    st.html(f"<style>{''.join(rules)}</style>")
+
+
+def _open(compared: Compared, picture: str, wanted: Selection) -> None:
+    """Explore on this picture, with the classes of the selection and the methods of this page."""
+    common = set(compared.thresholds.values())
+    own = {method.threshold for method in compared.methods}
+    open_explore(
+        data=compared.spec,
+        picture=picture,
+        classes=[compared.classes.names[value - 1] for value in wanted.values if value],
+        runs=[method.key for method in compared.methods],
+        threshold=common.pop() if len(common) == 1 and common != own else None,
+        overlay="errors",
+    )

@@ -1,0 +1,155 @@
+"""The pairs of classes that are confused most: as a list, and against how often the two occur together."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from app.confusions.compared import Compared
+from app.confusions.gallery import gallery, method_choice, pixel_choice
+from app.confusions.ink import ink
+from app.confusions.pairs_chart import PRESSED, PRESSED_FIELDS, pairs_chart
+from app.confusions.results import pairs_of, scores_of
+from app.confusions.selection import Selection, select
+from app.links import keep, kept
+from recam_core.analysis.confused_pairs import ConfusedPair
+from recam_core.analysis.csv_tables import pairs_csv
+
+_KEY_LIST, _KEY_CHART = "pairs_list", "pairs_chart"
+#: Rows of the list; CSV has all.
+_LISTED = 200
+_READING = (
+    "A point far up on the left is confused though the two are seldom seen together: company is not the cause. Far "
+    "right and far up, it may well be. Larger points stand for more pixels."
+)
+
+
+def pairs_section(compared: Compared, wanted: Selection) -> None:
+    """Draw the section."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        key = method_choice(compared)
+        with_background = _with_background(compared)
+        st.space("stretch")
+        pairs = pairs_of(compared, with_background)
+        st.download_button(
+            "CSV",
+            lambda: pairs_csv(pairs, compared.classes, compared.titles),
+            file_name="confused_pairs.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+            help="All pairs, with every method's figures.",
+        )
+    # Sorted by the method that is looked at.
+    pairs = sorted(pairs, key=lambda pair: -pair.pixels[key])
+    if not pairs:
+        st.info("No class is taken for another one here.", icon=":material/sentiment_satisfied:")
+        return
+    list_column, chart_column = st.columns([1.5, 1], gap="large")
+    with list_column:
+        _list(compared, key, pairs[:_LISTED])
+    with chart_column:
+        st.altair_chart(
+            pairs_chart(_points(compared, key, pairs, wanted), ink()),
+            key=_KEY_CHART,
+            on_select=_pressed,
+            width="stretch",
+            alt="Each pair of classes by how often the two occur together and how much they are confused.",
+        )
+        st.caption(_READING)
+    pixel_choice(compared, wanted)
+    gallery(compared, key, wanted, scores_of(compared, key), columns=6)
+
+
+def _with_background(compared: Compared) -> bool:
+    if not compared.classes.has_background:
+        return False
+    chosen = st.toggle(
+        "With the background",
+        value=kept("background") == "1",
+        key="pairs_background",
+        persist_state="session",
+        help="Pixels lost to the background, or claimed from it, are pairs as well.",
+    )
+    keep("background", "1" if chosen else "")
+    return chosen
+
+
+def _list(compared: Compared, key: str, pairs: Sequence[ConfusedPair]) -> None:
+    names, titles = compared.names, compared.titles
+    frame = pd.DataFrame(
+        {
+            "ground truth": [names[pair.truth] for pair in pairs],
+            "taken for": [names[pair.predicted] for pair in pairs],
+            "share": [pair.share[key] for pair in pairs],
+            "pixels": [pair.pixels[key] for pair in pairs],
+            "pictures": [pair.pictures[key] for pair in pairs],
+            "both seen in": [pair.together for pair in pairs],
+            **{f"{titles[each.key]} ": [pair.pixels[each.key] for pair in pairs] for each in compared.methods},
+            "methods": [[pair.pixels[each.key] for each in compared.methods] for pair in pairs],
+        }
+    )
+    most = float(frame["share"].max() or 0)
+    order = ["ground truth", "taken for", "share", "pixels", "pictures", "both seen in"]
+    if len(compared.methods) > 1:
+        order += ["methods"] + [f"{titles[each.key]} " for each in compared.methods if each.key != key]
+
+    def marked() -> None:
+        rows = st.session_state[_KEY_LIST]["selection"]["rows"]
+        if rows and rows[0] < len(pairs):
+            select(pairs[rows[0]].truth, pairs[rows[0]].predicted)
+
+    st.dataframe(
+        frame,
+        hide_index=True,
+        column_order=order,
+        height=440,
+        key=_KEY_LIST,
+        on_select=marked,
+        selection_mode="single-row",
+        alt=f"Confused pairs of {titles[key]}, most pixels first",
+        column_config={
+            "share": st.column_config.ProgressColumn(
+                f"share, {titles[key]}",
+                format="percent",
+                min_value=0,
+                max_value=most or 1,
+                help="Of the ground truth's pixels, the share that was given to the other class.",
+            ),
+            "pixels": st.column_config.NumberColumn(format="localized", help="So many pixels were lost this way."),
+            "pictures": st.column_config.NumberColumn(help="Pictures in which this happens."),
+            "both seen in": st.column_config.NumberColumn(help="Pictures whose ground truth shows both classes."),
+            "methods": st.column_config.BarChartColumn(
+                "change", help="Pixels by method: " + ", ".join(titles.values()), y_min=0, width="small"
+            ),
+            **{
+                f"{titles[each.key]} ": st.column_config.NumberColumn(
+                    titles[each.key], format="localized", help=f"Pixels lost this way by {titles[each.key]}."
+                )
+                for each in compared.methods
+            },
+        },
+    )
+
+
+def _points(compared: Compared, key: str, pairs: Sequence[ConfusedPair], wanted: Selection) -> pd.DataFrame:
+    names = compared.names
+    frame = pd.DataFrame(
+        {
+            "truth_value": [pair.truth for pair in pairs],
+            "predicted_value": [pair.predicted for pair in pairs],
+            "words": [f"{names[pair.truth]} → {names[pair.predicted]}" for pair in pairs],
+            "together_share": [pair.together_share for pair in pairs],
+            "share": [pair.share[key] for pair in pairs],
+            "pixels": [pair.pixels[key] for pair in pairs],
+            "together": [pair.together for pair in pairs],
+            "marked": [(pair.truth, pair.predicted) == (wanted.truth, wanted.predicted) for pair in pairs],
+        }
+    )
+    return frame[frame["pixels"] > 0]
+
+
+def _pressed() -> None:
+    points = st.session_state[_KEY_CHART]["selection"][PRESSED]
+    if points:
+        select(*(int(points[0][name]) for name in PRESSED_FIELDS))

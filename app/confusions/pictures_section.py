@@ -1,0 +1,146 @@
+"""The pictures one by one: how well each method does on them; rows can be marked, looked at and tagged."""
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app.confusions.compared import Compared
+from app.confusions.gallery import method_choice, picture_buttons
+from app.confusions.plain_words import plain
+from app.confusions.results import chosen_pictures, table_of
+from app.confusions.selection import ANY, Selection
+from app.confusions.tag_list import tag_list
+from app.confusions.tag_panel import tag_book, tag_panel
+from app.guard import sentences
+from app.links import keep, kept
+from recam_core.analysis.csv_tables import pictures_csv
+from recam_core.analysis.picture_table import PictureTable
+
+#: Rows that are sent to the browser: what a person scrolls through, and a page that still opens at once.
+_ROWS = 2_000
+#: Pictures shown beside the table.
+_SHOWN = 12
+_WORST, _GAINED, _LOST, _ID = "worst", "gained", "lost", "id"
+
+
+def pictures_section(compared: Compared, wanted: Selection) -> None:
+    """Draw the section; ``wanted`` is for the other sections."""
+    table = table_of(compared)
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        key = method_choice(compared)
+        order = _order(compared, key, table)
+        st.space("stretch")
+        st.download_button(
+            "CSV",
+            lambda: pictures_csv(table, compared.titles, order),
+            file_name="pictures.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+            help="All pictures that pass the filters, in this order.",
+        )
+    table_column, look_column = st.columns([1.6, 1], gap="large")
+    with table_column:
+        marked = _rows(compared, key, table, order)
+        if len(order) > _ROWS:
+            st.caption(f"The first {_ROWS:,} of {len(order):,} pictures in this order; CSV has all.")
+    with look_column:
+        _look(compared, key, table, marked or order[:_SHOWN].tolist(), bool(marked))
+    with sentences():
+        tag_list(compared)
+
+
+def _order(compared: Compared, key: str, table: PictureTable) -> np.ndarray:
+    """Positions of the pictures that pass the filters, in the chosen order."""
+    chosen = chosen_pictures(compared)
+    positions = np.arange(len(table)) if chosen is None else np.flatnonzero(chosen)
+    title, first = compared.titles[key], compared.titles[table.reference]
+    words = {_WORST: f"worst of {title} first"}
+    if key != table.reference:
+        words |= {_LOST: f"most lost to {first} first", _GAINED: f"most gained over {first} first"}
+    words[_ID] = "in the order of the data set"
+    wanted = st.session_state.setdefault("wanted_order", kept("order", _WORST))
+    st.session_state["picture_order"] = wanted if wanted in words else _WORST
+    by = st.selectbox(
+        "Order",
+        list(words),
+        format_func=words.__getitem__,
+        key="picture_order",
+        label_visibility="collapsed",
+        width=300,
+        on_change=lambda: st.session_state.update(wanted_order=st.session_state["picture_order"]),
+    )
+    keep("order", by, _WORST)
+    column = {_WORST: table.miou[key], _LOST: table.difference[key], _GAINED: -table.difference[key]}.get(by)
+    return positions if column is None else positions[np.argsort(column[positions], kind="stable")]
+
+
+def _rows(compared: Compared, key: str, table: PictureTable, order: np.ndarray) -> list[int]:
+    """The table; positions of the marked rows."""
+    shown = order[:_ROWS]
+    ids = [table.ids[place] for place in shown.tolist()]
+    tags: dict[str, list[str]] = {}
+    with sentences():
+        for entry in tag_book().entries(compared.spec):
+            tags.setdefault(entry.picture, []).append(entry.tag)
+    titles = compared.titles
+    frame = pd.DataFrame(
+        {
+            "picture": ids,
+            "classes": [
+                [table.classes.names[k] for k in np.flatnonzero(table.present[place])] for place in shown.tolist()
+            ],
+            "largest": table.largest[shown],
+            **{f"miou {each.key}": table.miou[each.key][shown] for each in compared.methods},
+            "change": 100 * table.difference[key][shown],
+            "wrong": table.wrong_class[key][shown],
+            "tags": [sorted(set(tags.get(picture, []))) for picture in ids],
+        }
+    )
+    columns = ["picture", "classes", *(f"miou {each.key}" for each in compared.methods)]
+    columns += (["change"] if key != table.reference else []) + ["wrong", "largest"] + (["tags"] if tags else [])
+    event = st.dataframe(
+        frame,
+        hide_index=True,
+        column_order=columns,
+        height=560,
+        key=f"pictures_{compared.spec}",
+        on_select="rerun",
+        selection_mode="multi-row",
+        alt="Pictures with their classes and scores",
+        column_config={
+            "classes": st.column_config.ListColumn(help="What the ground truth shows."),
+            "largest": st.column_config.NumberColumn(
+                "largest object", format="percent", help="Share of the picture that its largest class takes."
+            ),
+            **{
+                f"miou {each.key}": st.column_config.ProgressColumn(
+                    f"mIoU {titles[each.key]}", format="percent", min_value=0, max_value=1
+                )
+                for each in compared.methods
+            },
+            "change": st.column_config.NumberColumn(
+                f"to {titles[table.reference]}",
+                format="%+.1f",
+                help=f"mIoU of {titles[key]} less that of {titles[table.reference]}, in points of per cent.",
+            ),
+            "wrong": st.column_config.NumberColumn(
+                "wrong class", format="percent", help=f"Of the objects' pixels, the share confused by {titles[key]}."
+            ),
+        },
+    )
+    return [int(shown[row]) for row in event["selection"]["rows"] if row < len(shown)]
+
+
+def _look(compared: Compared, key: str, table: PictureTable, places: list[int], is_marked: bool) -> None:
+    """The marked pictures, or the first ones, with everything outlined that the method has wrong."""
+    shown = places[:_SHOWN]
+    ids = [table.ids[place] for place in places]
+    what = f"{len(places):,} marked" if is_marked else "the first ones; mark rows to see others"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"All wrong pixels of {plain(compared.titles[key])}, in {what}. Press one to open it in Explore.")
+        st.space("stretch")
+        with sentences():
+            tag_panel(compared, ids if is_marked else ids[:_SHOWN], None)
+    words = [f"mIoU {table.miou[key][place]:.0%}" for place in shown]
+    picture_buttons(compared, key, Selection(ANY, ANY), ids[:_SHOWN], words, columns=3)

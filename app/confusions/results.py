@@ -1,0 +1,162 @@
+"""Results of the analysis, made once for given methods, thresholds and filters and shared by all sessions.
+
+They are keyed by where the maps lie: the name of that folder stands for weights, rule, data and settings.
+"""
+
+from typing import TypeAlias
+
+import numpy as np
+import streamlit as st
+
+from app.confusions.compared import Compared
+from recam_core.analysis.analysed import Analysed
+from recam_core.analysis.cell_index import CellIndex
+from recam_core.analysis.class_gain import ClassGain, class_gain
+from recam_core.analysis.confused_pairs import ConfusedPair, top_pairs
+from recam_core.analysis.confusion_at import CumulativeConfusion
+from recam_core.analysis.matrix_order import order
+from recam_core.analysis.outcomes import Outcomes, outcomes_of_all
+from recam_core.analysis.picture_table import PictureTable, picture_table
+from recam_core.errors import UserError
+from recam_core.scores.scores import Scores
+
+#: From so many pictures on, the index is kept beside the maps: making it would be waited for.
+_WORTH_KEEPING = 5_000
+
+#: (key, folder of the maps) of each method, and (key, threshold) of each.
+_Methods: TypeAlias = tuple[tuple[str, str], ...]
+_Thresholds: TypeAlias = tuple[tuple[str, float | None], ...]
+
+
+def _identity(method: Analysed) -> str:
+    return str(method.store.path)
+
+
+def _methods(compared: Compared) -> _Methods:
+    return tuple((method.key, _identity(method)) for method in compared.methods)
+
+
+def _thresholds(compared: Compared) -> _Thresholds:
+    return tuple(compared.thresholds.items())
+
+
+def chosen_pictures(compared: Compared) -> np.ndarray | None:
+    """N bools: what the filters let pass; None for all."""
+    if compared.chosen is None:
+        return None
+    bits = np.unpackbits(np.frombuffer(compared.chosen, np.uint8), count=len(compared.methods[0].counts))
+    return bits.astype(bool)
+
+
+@st.cache_resource(max_entries=12, show_spinner="Indexing the pixel counts")
+def _index(identity: str, _method: Analysed) -> CellIndex:
+    if len(_method.counts) < _WORTH_KEEPING:
+        return CellIndex.build(_method.counts)
+    folder = _method.store.path.parent / "cells"
+    try:
+        return CellIndex.load(folder)
+    except UserError:
+        pass  # not there yet, or damaged: it is made anew
+    try:
+        return CellIndex.write(_method.counts, folder)
+    except UserError:
+        return CellIndex.build(_method.counts)  # a folder that cannot be written to
+
+
+def index_of(method: Analysed) -> CellIndex:
+    """The index that finds the pictures of a cell."""
+    return _index(_identity(method), method)
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def _cumulative(identity: str, chosen: bytes | None, _method: Analysed, _chosen: np.ndarray | None):
+    return CumulativeConfusion.build(index_of(_method), _chosen)
+
+
+def scores_of(compared: Compared, key: str) -> Scores:
+    """Confusion matrix and scores of a method at its threshold, over the pictures that the filters let pass."""
+    method = compared.method(key)
+    cumulative = _cumulative(_identity(method), compared.chosen, method, chosen_pictures(compared))
+    return cumulative.scores(compared.thresholds[key])
+
+
+def confusions_of(compared: Compared) -> dict[str, np.ndarray]:
+    """By method: (K+1) x (K+1) pixels, rows ground truth."""
+    return {method.key: scores_of(compared, method.key).confusion for method in compared.methods}
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def _order(methods: _Methods, _compared: Compared) -> np.ndarray:
+    own = [_cumulative(_identity(method), None, method, None).at(method.threshold) for method in _compared.methods]
+    return order(np.sum(own, axis=0))
+
+
+def order_of(compared: Compared) -> np.ndarray:
+    """K + 1: the classes so that confusable ones are neighbours, for all thresholds and filters alike: rows that
+    changed places under a moving slider could not be followed."""
+    return _order(_methods(compared), compared)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _outcomes(methods: _Methods, thresholds: _Thresholds, _compared: Compared) -> dict[str, Outcomes]:
+    indices = {method.key: index_of(method) for method in _compared.methods}
+    return outcomes_of_all(indices, dict(thresholds))
+
+
+def _indices(compared: Compared) -> dict[str, CellIndex]:
+    return {method.key: index_of(method) for method in compared.methods}
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _pairs(
+    methods: _Methods, thresholds: _Thresholds, chosen: bytes | None, with_background: bool, _compared: Compared
+) -> list[ConfusedPair]:
+    return top_pairs(
+        confusions_of(_compared),
+        _indices(_compared),
+        dict(thresholds),
+        most=None,
+        with_background=with_background,
+        chosen=chosen_pictures(_compared),
+        outcomes=_outcomes(methods, thresholds, _compared),
+    )
+
+
+def pairs_of(compared: Compared, with_background: bool) -> list[ConfusedPair]:
+    """All pairs of classes that are confused, most pixels first."""
+    return _pairs(_methods(compared), _thresholds(compared), compared.chosen, with_background, compared)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Drawing pictures anew, to tell a difference from noise")
+def _gain(
+    methods: _Methods, thresholds: _Thresholds, chosen: bytes | None, key: str, reference: str, _compared: Compared
+) -> ClassGain:
+    indices = _indices(_compared)
+    indices[key] = indices.pop(key)  # classes are sorted by the gain of the last one
+    return class_gain(
+        indices,
+        dict(thresholds),
+        reference,
+        chosen=chosen_pictures(_compared),
+        outcomes=_outcomes(methods, thresholds, _compared),
+    )
+
+
+def gain_of(compared: Compared, key: str, reference: str) -> ClassGain:
+    """IoU per class of all methods and what each gains over the reference, sorted by the gain of ``key``."""
+    return _gain(_methods(compared), _thresholds(compared), compared.chosen, key, reference, compared)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _table(methods: _Methods, thresholds: _Thresholds, reference: str, _compared: Compared) -> PictureTable:
+    return picture_table(
+        _indices(_compared),
+        dict(thresholds),
+        reference,
+        outcomes=_outcomes(methods, thresholds, _compared),
+    )
+
+
+def table_of(compared: Compared) -> PictureTable:
+    """One row a picture, of all pictures; differences are to the first method."""
+    return _table(_methods(compared), _thresholds(compared), compared.methods[0].key, compared)

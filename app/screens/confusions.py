@@ -1,0 +1,90 @@
+"""Confusions: which classes are taken for each other, where in which pictures, and which method takes what back."""
+
+import streamlit as st
+
+from app.catalogue import read_catalogue
+from app.confusions import style
+from app.confusions.choose import choose
+from app.confusions.classes_section import classes_section
+from app.confusions.compared import Compared
+from app.confusions.matrix_section import matrix_section
+from app.confusions.pairs_section import pairs_section
+from app.confusions.pictures_section import pictures_section
+from app.confusions.results import pairs_of
+from app.confusions.score_strip import score_strip
+from app.confusions.selection import Selection, selection
+from app.guard import sentences
+from app.links import keep, kept
+
+#: By the name in the address: what the section is called, the sentence that says what to do there, and what draws it.
+_SECTIONS = {
+    "matrix": (
+        ":material/grid_on: Matrix",
+        "Press a cell to see the pictures behind it, worst first.",
+        matrix_section,
+    ),
+    "pairs": (
+        ":material/compare_arrows: Pairs",
+        "Choose a pair in the list or in the plot to see its pictures.",
+        pairs_section,
+    ),
+    "classes": (
+        ":material/category: Classes",
+        "Choose a class to see where its pixels go, and what each method gains.",
+        classes_section,
+    ),
+    "pictures": (
+        ":material/photo_library: Pictures",
+        "Sort the table to find pictures, mark rows to tag them, open one in Explore.",
+        pictures_section,
+    ),
+}
+
+
+def main() -> None:
+    """Draw the page."""
+    style.apply()
+    st.title("Confusions")
+    catalogue = read_catalogue()
+    if not catalogue.families:
+        st.info("There are no runs yet: the page *Explore* says how to make one.", icon=":material/inventory_2:")
+        return
+    with sentences():
+        compared = choose(catalogue)
+        if compared is not None:
+            _sections(compared)
+
+
+def _sections(compared: Compared) -> None:
+    score_strip(compared)
+    wanted = selection(len(compared.names), _usual(compared))
+    name = _section()
+    _, sentence, draw = _SECTIONS[name]
+    st.caption(sentence)
+    draw(compared, wanted)
+
+
+def _section() -> str:
+    begin = kept("section", "matrix")
+    name = st.segmented_control(
+        "Section",
+        list(_SECTIONS),
+        default=begin if begin in _SECTIONS else "matrix",
+        required=True,
+        format_func=lambda name: _SECTIONS[name][0],
+        key="confusions_section",
+        persist_state="session",
+        wrap=True,
+        label_visibility="collapsed",
+    )
+    keep("section", name or "matrix", "matrix")
+    return name or "matrix"
+
+
+def _usual(compared: Compared) -> Selection:
+    """To begin with: the pair that the last method, the one whose matrix is shown first, confuses most."""
+    pairs = pairs_of(compared, False) or pairs_of(compared, True)
+    if pairs:
+        worst = max(pairs, key=lambda pair: pair.pixels[compared.methods[-1].key])
+        return Selection(worst.truth, worst.predicted)
+    return Selection(1, 0)
