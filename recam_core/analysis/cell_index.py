@@ -337,9 +337,9 @@ def _build(counts: PixelCounts, make: _Make, progress: ProgressFn) -> dict[str, 
         image, cell, level, count = _canonical(counts, block, values)
         rows_of_cell += np.bincount(cell, minlength=cells)
         groups_of_cell += np.bincount(cell[_firsts(image, cell)], minlength=cells)
-        total += np.bincount(cell.astype(np.int64) * LEVELS + level, weights=count, minlength=len(total)).astype(
-            np.int64
-        )
+        sums = np.bincount(cell.astype(np.int64) * LEVELS + level, weights=count, minlength=len(total))
+        total += sums.astype(np.int64)
+        _release_rows(counts)
         progress(done, steps, "indexing confusions")
     rows, groups = int(rows_of_cell.sum()), int(groups_of_cell.sum())
     arrays = {name: make(name, groups) for name in _GROUP_ARRAYS}
