@@ -60,9 +60,8 @@ def viewer(
     reported = st.session_state.get(key, {}).get("view")
     sent_key = f"{key}:sent"
     sent, revision = st.session_state.get(sent_key, (None, 0))
-    if sent is None or (reported is None and wanted != sent):
-        sent, revision = wanted, revision + 1
-    elif wanted != sent and wanted != _part(checked_view(reported), wanted):
+    is_new = wanted != sent and (reported is None or wanted != _part(checked_view(reported), wanted))
+    if sent is None or is_new:
         sent, revision = wanted, revision + 1
     st.session_state[sent_key] = (sent, revision)
     head = json.dumps(

@@ -19,21 +19,16 @@ def _is_share(value: Any) -> bool:
     return _is_number(value) and 0 <= value <= 1
 
 
+def _is_list(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) <= _LONGEST_LIST
+
+
 def _is_texts(value: Any) -> bool:
-    return (
-        isinstance(value, (list, tuple))
-        and len(value) <= _LONGEST_LIST
-        and all(isinstance(item, str) for item in value)
-    )
+    return _is_list(value) and all(isinstance(item, str) for item in value)
 
 
 def _is_numbers(value: Any, count: int | None = None) -> bool:
-    return (
-        isinstance(value, (list, tuple))
-        and len(value) <= _LONGEST_LIST
-        and count in (None, len(value))
-        and all(map(_is_number, value))
-    )
+    return _is_list(value) and count in (None, len(value)) and all(map(_is_number, value))
 
 
 #: Each field, and whether a value is one that it can hold.

@@ -12,14 +12,15 @@ STEP = 32
 WITHIN, WITHOUT = (255, 255, 255), (20, 24, 26)
 
 
-def _above_a_neighbour(values: np.ndarray) -> np.ndarray:
-    """H x W bool: pixels whose value is greater than that of a pixel above, below, left or right of it."""
-    edge = np.zeros(values.shape, dtype=bool)
-    edge[1:] |= values[1:] > values[:-1]
-    edge[:-1] |= values[:-1] > values[1:]
-    edge[:, 1:] |= values[:, 1:] > values[:, :-1]
-    edge[:, :-1] |= values[:, :-1] > values[:, 1:]
-    return edge
+def _neighbourhood(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """H x W each: the least and the greatest value of a pixel and those above, below, left and right of it."""
+    least, most = values.copy(), values.copy()
+    for extreme, found in ((np.minimum, least), (np.maximum, most)):
+        extreme(found[1:], values[:-1], out=found[1:])
+        extreme(found[:-1], values[1:], out=found[:-1])
+        extreme(found[:, 1:], values[:, :-1], out=found[:, 1:])
+        extreme(found[:, :-1], values[:, 1:], out=found[:, :-1])
+    return least, most
 
 
 def contour_overlay(
@@ -29,25 +30,29 @@ def contour_overlay(
     colour_map: str = "viridis",
     opacity: float = 0.8,
 ) -> np.ndarray:
-    """The picture, quietened, under lines of equal activation and the line at the threshold.
+    """The picture under lines of equal activation; what the threshold leaves to the background is quietened.
 
     Args:
         image: H x W x 3, uint8, at screen size.
         levels: H x W, uint8 activations.
-        threshold: background threshold 0..1; None draws no line for it.
+        threshold: background threshold 0..1; None claims everything, and draws no line for it.
         colour_map: gives a line the colour of its level.
-        opacity: of the lines, 0..1.
+        opacity: of the lines, 0..1; the picture is muted by it, too.
 
     Returns:
         H x W x 3, uint8.
     """
-    bands = levels // STEP
-    colours = colour_table(colour_map)[bands * STEP]
-    line = _above_a_neighbour(bands)
+    least, most = _neighbourhood(levels)
+    colours = colour_table(colour_map)[most // STEP * STEP]
+    line = least // STEP != most // STEP
+    ground = image
     if threshold is not None:
-        claimed = levels > threshold_level(threshold)
-        within, without = _above_a_neighbour(claimed), _above_a_neighbour(~claimed)
-        colours[within], colours[without] = WITHIN, WITHOUT
-        line |= within | without
+        cut = threshold_level(threshold)
+        claimed = levels > cut
+        border = (least <= cut) & (most > cut)
+        colours[border & claimed], colours[border & ~claimed] = WITHIN, WITHOUT
+        line |= border
+        quiet = muted(image, colour=1 - 0.6 * opacity, light=0.5 * opacity)
+        ground = np.where(claimed[:, :, None], image, quiet)
     alpha = np.where(line, np.float32(opacity), np.float32(0))
-    return blend(muted(image, colour=1 - 0.5 * opacity, light=0.3 * opacity), colours, alpha)
+    return blend(ground, colours, alpha)

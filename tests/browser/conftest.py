@@ -6,6 +6,7 @@ light or dark); errors on the browser's console fail it.
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -74,6 +75,25 @@ def app_url(chromium: str, app_runs: Path, tmp_path_factory: pytest.TempPathFact
     env = {"PORT": str(port), "RECAM_RUNS": str(app_runs)}
     log = tmp_path_factory.mktemp("app") / "log"
     with running_app(["make", "app"], f"http://127.0.0.1:{port}", log, env) as app:
+        yield app.url
+        assert "Traceback" not in app.output(), app.output()
+
+
+@pytest.fixture(scope="session")
+def viewer_url(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a page with nothing but the viewer; see ``viewer_page.py``."""
+    url = f"http://127.0.0.1:{free_port()}"
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        str(HERE / "viewer_page.py"),
+        "--server.port",
+        url.split(":")[-1],
+    ]
+    log = tmp_path_factory.mktemp("viewer") / "log"
+    with running_app(command, url, log, {"PYTHONPATH": str(HERE.parent.parent)}) as app:
         yield app.url
         assert "Traceback" not in app.output(), app.output()
 

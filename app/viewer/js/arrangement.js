@@ -12,7 +12,7 @@ function arrange(viewer) {
   if (viewer.arranged === key) return;
   viewer.arranged = key;
   grid.className = `grid${pair.length ? ` two ${layout}` : ""}`;
-  grid.style.setProperty("--stage", `calc(78vh * ${picture.width / picture.height})`);
+  grid.style.setProperty("--stage", `calc(66vh * ${picture.width / picture.height})`);
   for (const pane of viewer.panes) {
     const second = pane === pair[1];
     for (const part of pane.figure.children) part.classList.toggle("second", second);
@@ -33,12 +33,19 @@ function arrange(viewer) {
   if (layout === "blink") {
     viewer.turn = 0;
     showTurn(viewer);
-    // Who asked for less motion turns by hand: M stays the map, Enter on the stage or a click on a name turns.
-    if (!matchMedia("(prefers-reduced-motion: reduce)").matches) {
-      viewer.blinker = setInterval(() => { viewer.turn = 1 - viewer.turn; showTurn(viewer); }, BLINK);
-    }
+    if (!blinksByHand()) viewer.blinker = setInterval(() => takeTurns(viewer), BLINK);
   }
   viewer.measure();
+}
+
+/** Who has asked for less motion turns by hand: each space shows the other pane, Escape leaves. */
+function blinksByHand() {
+  return matchMedia("(prefers-reduced-motion: reduce)").matches;
+}
+
+function takeTurns(viewer) {
+  viewer.turn = 1 - viewer.turn;
+  showTurn(viewer);
 }
 
 function showTurn(viewer) {

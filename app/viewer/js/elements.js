@@ -25,6 +25,12 @@ function put(node, attribute, value) {
   if (node.getAttribute(attribute) !== value) node.setAttribute(attribute, value);
 }
 
+/** Moves a slider, and the filled part of its track with it. */
+function setRange(slider, value) {
+  if (Number(slider.value) !== value) slider.value = value;
+  slider.style.setProperty("--share", value);
+}
+
 const colourText = ([red, green, blue]) => `rgb(${red} ${green} ${blue})`;
 
 function dot(colour) {

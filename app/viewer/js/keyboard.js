@@ -46,7 +46,10 @@ function pressed(viewer, event) {
     "]": () => viewer.moveThreshold(0.01),
     t: () => viewer.change({ cut: next(CUTS, view.cut) }),
     m: () => viewer.change({ colours: next(picture.colourMaps, view.colours) }),
-    " ": () => viewer.change({ layout: view.layout === "blink" ? "side" : "blink" }),
+    " ": () => {
+      if (view.layout === "blink" && blinksByHand()) takeTurns(viewer);
+      else viewer.change({ layout: view.layout === "blink" ? "side" : "blink" });
+    },
     w: () => viewer.change({ layout: view.layout === "wipe" ? "side" : "wipe" }),
     "+": () => viewer.change({ zoom: zoomedAt(view.zoom, 1.5, ...middle) }),
     "=": () => viewer.change({ zoom: zoomedAt(view.zoom, 1.5, ...middle) }),

@@ -133,26 +133,29 @@ function paintHeat(out, photo, levels, colours, opacity) {
   for (let i = 0; i < out.length; i++) out[i] = blendWord(photo[i], colours[levels[i]], share);
 }
 
-/** Lines of equal activation, and the one at the threshold (contour_overlay). */
-function paintContour(out, ground, levels, port, colours, contour, cut, opacity) {
+/** Lines of equal activation, and the one at the threshold, below which the photo is quieter (contour_overlay). */
+function paintContour(out, clear, quiet, levels, port, colours, contour, cut, opacity) {
   const { across, down } = port, share = wholeShare(opacity), { step } = contour;
   const within = packed(...contour.within), without = packed(...contour.without);
   const band = Uint8Array.from({ length: 256 }, (_, level) => Math.floor(level / step));
   for (let y = 0, i = 0; y < down; y++) {
     const up = y > 0 ? across : 0, low = y + 1 < down ? across : 0;
     for (let x = 0; x < across; x++, i++) {
-      const level = levels[i];
+      const level = levels[i], claimed = level > cut, under = claimed ? clear[i] : quiet[i];
       const a = levels[i - up], b = levels[i + low];
       const c = x > 0 ? levels[i - 1] : level, d = x + 1 < across ? levels[i + 1] : level;
       if (level === a && level === b && level === c && level === d) {
-        out[i] = ground[i];
+        out[i] = under;
         continue;
       }
       const least = Math.min(a, b, c, d), most = Math.max(a, b, c, d);
-      if (cut >= 0 && level > cut && least <= cut) out[i] = blendWord(ground[i], within, share);
-      else if (cut >= 0 && level <= cut && most > cut) out[i] = blendWord(ground[i], without, share);
-      else if (band[level] > band[least]) out[i] = blendWord(ground[i], colours[band[level] * step], share);
-      else out[i] = ground[i];
+      if (claimed && least <= cut) out[i] = blendWord(under, within, share);
+      else if (!claimed && most > cut) out[i] = blendWord(under, without, share);
+      else if (band[most] !== band[level] || band[least] !== band[level]) {
+        out[i] = blendWord(under, colours[Math.max(band[most], band[level]) * step], share);
+      } else {
+        out[i] = under;
+      }
     }
   }
 }

@@ -42,6 +42,9 @@ class Pane {
 
   get picture() { return this.viewer.picture; }
 
+  /** height x width activations of class `k`, or null where the method has none. */
+  activations(k) { return planeOf(this.picture, this.method, k); }
+
   /** What is drawn depends on these; each part is made again only when its part of the view has changed. */
   kept(name, key, make) {
     this.store ??= {};
@@ -105,9 +108,9 @@ class Pane {
       if (overlay === "heat") {
         paintHeat(out, photo.pixels(picture, port), levels, colours, view.opacity * picture.filled);
       } else {
-        const ground = photo.quiet(picture, port, 1 - 0.5 * view.opacity, 0.3 * view.opacity);
+        const clear = photo.pixels(picture, port), quiet = photo.quiet(picture, port, 1 - 0.6 * view.opacity, 0.5 * view.opacity);
         const cut = thresholdLevel(thresholdOf(method, view));
-        paintContour(out, ground, levels, port, colours, picture.contour, cut, view.opacity);
+        paintContour(out, clear, quiet, levels, port, colours, picture.contour, cut, view.opacity);
       }
     } else {
       const marks = legendMarks(picture, overlay, classes);
@@ -145,14 +148,14 @@ class Pane {
     put(this.about, "title", [method.about, threshold === null ? "every pixel to its arg-max class"
       : `background threshold ${threshold.toFixed(2)}`].filter(Boolean).join(" · "));
     this.own.hidden = view.cut !== "own" || method.threshold === null;
-    if (threshold !== null && Number(this.own.value) !== threshold) this.own.value = threshold;
+    if (threshold !== null) setRange(this.own, threshold);
     if (!this.figures) return;
     const scores = this.scores(classes), base = this === reference ? null : reference?.scores(classes);
     for (const { name, label, moreIsBetter, term, value, change } of this.figures) {
       say(term, classes.length === 1 || name === "wrong_class" ? label : `m${label}`);
       say(value, percent(scores[name]));
       const gain = base ? 100 * (scores[name] - base[name]) : NaN, told = Math.abs(gain) < 0.05 ? 0 : gain;
-      say(change, Number.isNaN(gain) ? "" : told === 0 ? "±0.0" : `${told > 0 ? "+" : "−"}${Math.abs(told).toFixed(1)}`);
+      say(change, Number.isNaN(gain) ? (this === reference && name === "iou" ? "reference" : "") : told === 0 ? "±0.0" : `${told > 0 ? "+" : "−"}${Math.abs(told).toFixed(1)}`);
       change.className = told && !Number.isNaN(gain) ? `change ${(told > 0) === moreIsBetter ? "better" : "worse"}` : "change";
     }
   }

@@ -24,7 +24,7 @@ class ProbeBars {
     const { viewer, pane } = this, { picture } = viewer, { classes } = pane.method;
     if (classes.length <= MOST_BARS || pixel === null) return classes.slice(0, MOST_BARS);
     const chosen = chosenClasses(picture, viewer.view);
-    const strength = (k) => planeOf(picture, pane.method, k)[pixel] + (chosen.includes(k) ? 256 : 0);
+    const strength = (k) => pane.activations(k)[pixel] + (chosen.includes(k) ? 256 : 0);
     return [...classes].sort((one, two) => strength(two) - strength(one)).slice(0, MOST_BARS);
   }
 
@@ -35,7 +35,7 @@ class ProbeBars {
     const seed = pixel === null ? null : method.level[pixel] > thresholdLevel(cut) ? method.winner[pixel] : 0;
     say(this.answer, pixel === null ? " " : `says ${picture.names[seed]}`);
     this.rows.forEach(({ row, name, fill, tick, value }, place) => {
-      const k = order[place], level = pixel === null ? 0 : planeOf(picture, method, k)[pixel];
+      const k = order[place], level = pixel === null ? 0 : pane.activations(k)[pixel];
       say(name, picture.names[k + 1]);
       fill.style.background = colourText(picture.colours[k + 1]);
       fill.style.clipPath = `inset(0 ${100 - (100 * level) / 255}% 0 0 round 99px)`;
@@ -50,7 +50,7 @@ class ProbeBars {
   sentence(pixel) {
     const { viewer, pane } = this, { picture } = viewer;
     const parts = this.order(pixel).map((k) =>
-      `${picture.names[k + 1]} ${(planeOf(picture, pane.method, k)[pixel] / 255).toFixed(2)}`);
+      `${picture.names[k + 1]} ${(pane.activations(k)[pixel] / 255).toFixed(2)}`);
     return `${pane.title} ${this.answer.textContent}: ${parts.join(", ")}.`;
   }
 }

@@ -42,7 +42,7 @@ class Profile {
     }
     const shown = pane.method.classes.filter((k) => !classes.length || classes.includes(k));
     for (const k of shown) {
-      const plane = planeOf(picture, pane.method, k);
+      const plane = pane.activations(k);
       const points = Array.from(along, (pixel, step) => `${across(step)},${up(plane[pixel])}`).join(" ");
       parts.push(drawing("polyline", { points, stroke: colourText(picture.colours[k + 1]), "data-class": k }));
     }

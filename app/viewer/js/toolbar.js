@@ -33,6 +33,8 @@ const TOOLS = {
   out: (viewer) => viewer.change({ zoom: zoomedAt(viewer.view.zoom, 1 / 1.5, 0.5, 0.5) }),
   in: (viewer) => viewer.change({ zoom: zoomedAt(viewer.view.zoom, 1.5, 0.5, 0.5) }),
   fit: (viewer) => viewer.change({ zoom: [1, 0.5, 0.5] }),
+  before: (viewer) => viewer.step(-1),
+  after: (viewer) => viewer.step(1),
   help: (viewer) => viewer.root.querySelector(".help").showModal(),
 };
 
@@ -100,11 +102,10 @@ function showToolbar(viewer) {
     button.disabled = button.dataset.layout !== "side" && viewer.panes.length < 2;
   }
   const slider = find("[data-field=threshold]");
-  if (Number(slider.value) !== view.threshold) slider.value = view.threshold;
+  setRange(slider, view.threshold);
   slider.closest(".setting").classList.toggle("resting", view.cut !== "all");
   say(find(".threshold-value"), view.threshold.toFixed(2));
-  const opacity = find("[data-field=opacity]");
-  if (Number(opacity.value) !== view.opacity) opacity.value = view.opacity;
+  setRange(find("[data-field=opacity]"), view.opacity);
   if (find("[data-field=cut]").value !== view.cut) find("[data-field=cut]").value = view.cut;
   const colours = find("[data-field=colours]");
   if (colours.value !== view.colours) colours.value = view.colours;
@@ -123,5 +124,6 @@ function showToolbar(viewer) {
     }
   }
   press(find("[data-do=line]"), viewer.lining);
+  find(".steps").hidden = !viewer.canStep;
   say(find(".factor"), `${view.zoom[0] < 10 ? Math.round(view.zoom[0] * 10) / 10 : Math.round(view.zoom[0])}×`);
 }

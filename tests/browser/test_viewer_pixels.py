@@ -1,0 +1,201 @@
+"""The viewer draws and counts in the browser what recam_core computes: compared to the pixel."""
+
+import itertools
+
+import numpy as np
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from recam_core.maps.activation_maps import full_size, seed_mask, winner_and_level
+from recam_core.scores.picture import picture_scores
+from recam_core.views.contour_overlay import contour_overlay
+from recam_core.views.disagreement import disagreement_codes, disagreement_overlay
+from recam_core.views.error_overlay import error_codes, error_marks
+from recam_core.views.heat_overlay import heat_overlay
+from recam_core.views.marks import draw_marks
+from recam_core.views.seed_overlay import seed_overlay
+from recam_core.views.viewer_payload import FILLED
+from viewer_browser import drawn, exact, open_viewer, set_view
+from viewer_cases import METHODS, PHOTOS, Case, case
+
+KEYS = [key for key, _, _ in METHODS]
+CASES = [
+    "scene0",
+    pytest.param("photo", marks=pytest.mark.skipif(not PHOTOS.is_dir(), reason="needs the photographs")),
+]
+
+
+def seeds_of(shown: Case, thresholds: list[float | None]) -> list[np.ndarray]:
+    return [
+        seed_mask(*winner_and_level(maps), threshold) for maps, threshold in zip(shown.maps, thresholds, strict=True)
+    ]
+
+
+def thresholds_of(shown: Case, cut: str, threshold: float) -> list[float | None]:
+    return {"own": list(shown.thresholds), "all": [threshold] * 3, "none": [None] * 3}[cut]
+
+
+def expected(
+    shown: Case, overlay: str, k: int | None, thresholds: list[float | None], opacity: float, colours: str
+) -> dict[str, np.ndarray]:
+    """What recam_core draws in each pane."""
+    seeds, pictures = seeds_of(shown, thresholds), {}
+    for place, (key, maps) in enumerate(zip(KEYS, shown.maps, strict=True)):
+        level = winner_and_level(maps)[1] if k is None else full_size(maps)[maps.classes.tolist().index(k)]
+        if overlay == "errors":
+            codes = error_codes(seeds[place], shown.mask, k)
+            picture = draw_marks(shown.image, codes, error_marks(k, shown.classes.has_background), opacity)
+        elif overlay == "disagreement":
+            picture = disagreement_overlay(shown.image, disagreement_codes(seeds, place, k), opacity)
+        elif overlay == "seeds":
+            picture = seed_overlay(shown.image, seeds[place], len(shown.classes), opacity * FILLED, k)
+        elif overlay == "heat":
+            picture = heat_overlay(shown.image, level, colours, opacity * FILLED)
+        else:
+            picture = contour_overlay(shown.image, level, thresholds[place], colours, opacity)
+        pictures[key] = picture
+    return pictures
+
+
+def same(found: dict[str, np.ndarray], wanted: dict[str, np.ndarray], what: str) -> None:
+    assert list(found) == list(wanted), what
+    for key, picture in wanted.items():
+        assert found[key].shape == picture.shape, what
+        wrong = (found[key] != picture).any(axis=2)
+        assert not wrong.any(), f"{what}, {key}: {wrong.sum()} pixels differ, the first at {np.argwhere(wrong)[0]}"
+
+
+@pytest.fixture(params=CASES)
+def opened(request: pytest.FixtureRequest, page: Page, viewer_url: str) -> tuple[Case, Locator]:
+    """A picture, and the viewer that shows it with canvases of its size."""
+    root = open_viewer(page, viewer_url, request.param)
+    exact(root)
+    return case(request.param), root
+
+
+def test_every_overlay_is_drawn_as_recam_core_draws_it(opened: tuple[Case, Locator]) -> None:
+    shown, root = opened
+    present = shown.maps[0].classes.tolist()
+    for overlay, k in itertools.product(
+        ("errors", "heat", "contour", "seeds", "disagreement"), (None, present[0], present[-1])
+    ):
+        for cut, threshold, opacity, colours in (
+            ("own", 0.25, 0.8, "viridis"),
+            ("all", 0.5, 1.0, "turbo"),
+            ("none", 0.5, 0.35, "grey"),
+        ):
+            set_view(
+                root,
+                overlay=overlay,
+                classes=[] if k is None else [k],
+                cut=cut,
+                threshold=threshold,
+                opacity=opacity,
+                colours=colours,
+            )
+            wanted = expected(shown, overlay, k, thresholds_of(shown, cut, threshold), opacity, colours)
+            same(drawn(root), wanted, f"{overlay} of {k} with {cut} at opacity {opacity}")
+
+
+def test_ground_truth_and_photo_are_panes_too(opened: tuple[Case, Locator]) -> None:
+    shown, root = opened
+    set_view(root, hidden=KEYS[1:], extra=["truth", "photo"], overlay="heat", opacity=0.8)
+    panes = drawn(root)
+    assert list(panes) == ["bce", "truth", "photo"]
+    assert np.array_equal(panes["photo"], shown.image)
+    truth = seed_overlay(shown.image, shown.mask, len(shown.classes), 0.8 * FILLED)
+    same({"truth": panes["truth"]}, {"truth": truth}, "ground truth")
+
+
+def test_a_legend_entry_takes_its_kind_out(opened: tuple[Case, Locator]) -> None:
+    shown, root = opened
+    k = shown.maps[0].classes.tolist()[0]
+    set_view(root, overlay="errors", classes=[k], cut="all", threshold=0.4, opacity=0.8)
+    entry = root.locator(".legend button", has_text="lost to another class")
+    entry.click()
+    expect(entry).to_have_attribute("aria-pressed", "false")
+    root.evaluate("root => root.viewer.draw()")
+    marks = [mark for mark in error_marks(k, shown.classes.has_background) if mark.name != "lost to another class"]
+    seeds = seeds_of(shown, [0.4] * 3)
+    wanted = {
+        key: draw_marks(shown.image, error_codes(seeds[place], shown.mask, k), marks, 0.8)
+        for place, key in enumerate(KEYS)
+    }
+    same(drawn(root), wanted, "without what is lost to another class")
+    entry.press("Enter")
+    expect(entry).to_have_attribute("aria-pressed", "true")
+
+
+def test_scores_are_those_of_recam_core_at_every_threshold(opened: tuple[Case, Locator]) -> None:
+    shown, root = opened
+    for k in (None, *shown.maps[0].classes.tolist()):
+        for threshold in (None, *np.linspace(0, 1, 26).round(2).tolist()):
+            cut = "none" if threshold is None else "all"
+            found = root.evaluate(
+                """(root, fields) => {
+                  const { viewer } = root;
+                  viewer.change(fields);
+                  return viewer.panes.filter((pane) => pane.method).map((pane) =>
+                    Object.values(pane.scores(fields.classes)).map((value) => Number.isNaN(value) ? null : value));
+                }""",
+                {"cut": cut, "threshold": threshold or 0, "classes": [] if k is None else [k]},
+            )
+            for seeds, figures in zip(seeds_of(shown, [threshold] * 3), found, strict=True):
+                scores = picture_scores(seeds, shown.mask, shown.classes, k)
+                wanted = [scores.iou, scores.precision, scores.recall, scores.wrong_class]
+                got = [np.nan if figure is None else figure for figure in figures]
+                np.testing.assert_allclose(got, wanted, rtol=1e-12, err_msg=f"class {k} at {threshold}")
+
+
+def test_grids_are_enlarged_to_the_last_bit(opened: tuple[Case, Locator]) -> None:
+    shown, root = opened
+    for place, maps in enumerate(shown.maps):
+        for plane, k in zip(full_size(maps), maps.classes.tolist(), strict=True):
+            found = root.evaluate(
+                "(root, [place, k]) => Array.from(root.viewer.panes[place].activations(k))", [place, k]
+            )
+            assert np.array_equal(np.array(found, dtype=np.uint8).reshape(plane.shape), plane)
+
+
+def test_several_classes_are_those_classes_and_no_others(opened: tuple[Case, Locator]) -> None:
+    """Two classes picked: their pixels and what is given to them is marked, and nothing else."""
+    shown, root = opened
+    pair = shown.maps[0].classes.tolist()[:2]
+    set_view(root, overlay="errors", classes=pair, cut="all", threshold=0.4, opacity=0.8)
+    wanted, values = {}, [k + 1 for k in pair]
+    for key, seeds in zip(KEYS, seeds_of(shown, [0.4] * 3), strict=True):
+        codes = error_codes(seeds, shown.mask)
+        codes[~(np.isin(seeds, values) | np.isin(shown.mask, values))] = 0
+        wanted[key] = draw_marks(shown.image, codes, error_marks(None, shown.classes.has_background), 0.8)
+    same(drawn(root), wanted, "two classes")
+
+
+def test_a_zoomed_pane_shows_whole_pixels_of_the_right_place(page: Page, viewer_url: str) -> None:
+    """At eight screen pixels for one of the picture, the middle of each shows its seed's colour."""
+    shown = case("scene0")
+    root = open_viewer(page, viewer_url, "scene0", {"overlay": "seeds", "opacity": 1, "cut": "all", "threshold": 0.4})
+    set_view(root, zoom=[8, 0.5, 0.5])
+    port = root.evaluate("({ viewer: { port } }) => [Array.from(port.columns), Array.from(port.rows)]")
+    columns, rows = np.array(port[0]), np.array(port[1])
+    assert columns.min() > 0
+    assert columns.max() < shown.image.shape[1] - 1
+    seeds = seeds_of(shown, [0.4] * 3)[0][np.ix_(rows, columns)]
+    picture = drawn(root)["bce"]
+    # Pixels away from every border have the even tint: equal seeds over one pixel of the photo look alike.
+    wanted = seed_overlay(shown.image, seeds_of(shown, [0.4] * 3)[0], len(shown.classes), FILLED)
+    flat = wanted[np.ix_(rows, columns)]
+    inner = np.zeros(seeds.shape, dtype=bool)
+    inner[1:-1, 1:-1] = (
+        (seeds[1:-1, 1:-1] == seeds[:-2, 1:-1])
+        & (seeds[1:-1, 1:-1] == seeds[2:, 1:-1])
+        & (seeds[1:-1, 1:-1] == seeds[1:-1, :-2])
+        & (seeds[1:-1, 1:-1] == seeds[1:-1, 2:])
+    )
+    original = seeds_of(shown, [0.4] * 3)[0]
+    bordering = np.zeros(original.shape, dtype=bool)
+    for axis in (0, 1):
+        for step in (1, -1):
+            bordering |= np.roll(original, step, axis) != original
+    inner &= ~bordering[np.ix_(rows, columns)]
+    assert inner.sum() > 1000
+    assert np.array_equal(picture[inner], flat[inner])
