@@ -80,12 +80,15 @@ svg .band:hover { opacity: 1; }
 .cells-row figcaption b { color: var(--ink); font-weight: 600; }
 footer { margin-top: 3rem; padding-top: 0.8rem; border-top: 1px solid var(--line); color: var(--faint);
   font-size: 0.85rem; }
-@media (max-width: 40rem) { dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: 0.5rem; } }
+@media (max-width: 40rem) { dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: 0.5rem; }
+  .cells-row figure { flex-basis: 40%; max-width: calc(50% - 0.3rem); } }
 @media print { :root { --ground: #ffffff; --ink: #000000; --faint: #444444; --line: #bbbbbb; --stripe: #f2f2f2;
   --s0: #0072b2; --s1: #c4570c; --s2: #007a5a; --s3: #a3457c; --s4: #7a6a00; --s5: #4b4f58; color-scheme: light; }
   @page { margin: 14mm; } body { font-size: 9.5pt; } main { max-width: none; padding: 0; }
   nav, .save { display: none; } .wide { overflow: visible; } a { color: inherit; text-decoration: none; }
   svg, img { print-color-adjust: exact; -webkit-print-color-adjust: exact; } svg { max-width: 100%; height: auto; }
   table, .charts > *, figure, dl { break-inside: avoid; } h2, h3, h4 { break-after: avoid; }
-  .cells-row figure { flex: 1 1 3cm; } }
+  table { font-size: 7pt; } th, td { padding: 0.15rem 0.35rem; } tbody th { min-width: 0; } td small { display: block; }
+  .charts { gap: 0.4rem 2%; } .charts > * { flex: 0 0 49%; } .charts .wide { margin: 0.2rem 0; }
+  .cells-row figure { flex: 1 1 2.6cm; max-width: 5cm; } }
 """

@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image
 
 from recam_core.errors import UserError
-from recam_core.maps.activation_maps import ActivationMaps, full_size, seed_mask, winner_and_level
+from recam_core.maps.activation_maps import ActivationMaps, full_size, seed_mask, threshold_level, winner_and_level
+from recam_core.views.blend import muted
 from recam_core.views.disagreement import disagreement_codes, disagreement_overlay
 from recam_core.views.error_overlay import error_codes, error_overlay
 from recam_core.views.figure_style import FigureStyle
@@ -125,7 +126,12 @@ def pane_cell(row: FigureRow, place: int, size: tuple[int, int], num_classes: in
     """
     pane, photo = row.panes[place], photo_cell(row, size)
     if row.kind == CONTOUR:
-        return photo
+        if pane.threshold is None:
+            return photo
+        # As the contour overlay of the screen: what the threshold leaves to the background is quietened.
+        levels = resized(pane.levels(row.class_index), size, Image.Resampling.BILINEAR)
+        quiet = muted(photo, colour=1 - 0.6 * style.opacity, light=0.5 * style.opacity)
+        return np.where((levels > threshold_level(pane.threshold))[:, :, None], photo, quiet)
     if row.kind == HEAT:
         levels = resized(pane.levels(row.class_index), size, Image.Resampling.BILINEAR)
         return heat_overlay(photo, levels, style.colour_map, style.opacity * _FILLED)

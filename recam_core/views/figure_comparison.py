@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from recam_core.data.sample import VOID, ClassList
@@ -12,6 +13,7 @@ from recam_core.errors import UserError
 from recam_core.maps.activation_maps import threshold_level
 from recam_core.scores.picture import picture_scores
 from recam_core.views.colour_maps import colour_table
+from recam_core.views.contour_overlay import STEP, WITHIN, WITHOUT
 from recam_core.views.disagreement import DISAGREEMENTS
 from recam_core.views.error_overlay import error_marks
 from recam_core.views.figure_cells import (
@@ -39,12 +41,9 @@ from recam_core.views.figure_legend import (
 )
 from recam_core.views.figure_style import MM_PER_INCH, FigureStyle
 from recam_core.views.figure_text import lines_within, put, text_width
-from recam_core.views.marks import VERMILION
 
-#: Contour lines besides the threshold's, as shares of a map's maximum.
-CONTOURS = (0.25, 0.5, 0.75)
-#: Widths of contour lines and of the threshold's, in points; a dark line below each keeps it visible on any photo.
-_THIN, _THICK, _HALO = 0.9, 1.6, 0.9
+#: Widths of contour lines, of the threshold's, and of what stands out around the latter, in points.
+_THIN, _THICK, _HALO = 0.9, 1.1, 1.4
 #: Space between cells, in millimetres.
 _GAP_MM = 1.6
 #: A cell is at most so many times as high as wide; the picture in it is made smaller and stands in the middle.
@@ -242,21 +241,25 @@ def _draw_cell(
         _draw_contours(axes, line.row, cell, style)
 
 
-def _draw_contours(axes: object, row: FigureRow, cell: int, style: FigureStyle) -> None:
-    """Lines of equal activation, in the colours of the colour map, and the threshold's."""
+def _draw_contours(axes: Axes, row: FigureRow, cell: int, style: FigureStyle) -> None:
+    """The lines of :func:`~recam_core.views.contour_overlay.contour_overlay`, as curves that stay sharp in print."""
     pane = row.panes[cell]
     levels = pane.levels(row.class_index).astype(np.float32)
     if min(levels.shape) < 2:
         return
     table = colour_table(style.colour_map)
-    wanted = [(share * 255, table[round(share * 255)] / 255, _THIN) for share in CONTOURS]
+
+    def draw(level: float, colour: Sequence[int], width: float) -> None:
+        # Half a level below: a line runs between pixels that reach the level and those that do not.
+        if levels.min() < level - 0.5 < levels.max():
+            shade = tuple(float(value) / 255 for value in colour)
+            axes.contour(levels, [level - 0.5], colors=[shade], linewidths=width, alpha=style.opacity)
+
+    for level in range(STEP, 256, STEP):
+        draw(level, table[level], _THIN)
     if pane.threshold is not None:
-        # Half a level above: the line runs between the pixels that are background and those that are not.
-        wanted.append((threshold_level(pane.threshold) + 0.5, np.array(VERMILION) / 255, _THICK))
-    for value, colour, width in wanted:
-        if levels.min() < value < levels.max():
-            axes.contour(levels, [value], colors="#101010", linewidths=width + _HALO, alpha=0.75 * style.opacity)
-            axes.contour(levels, [value], colors=[tuple(colour)], linewidths=width, alpha=style.opacity)
+        draw(threshold_level(pane.threshold) + 1, WITHOUT, _THICK + _HALO)
+        draw(threshold_level(pane.threshold) + 1, WITHIN, _THICK)
 
 
 def _draw_caption(
@@ -306,12 +309,11 @@ def _legend(rows: Sequence[FigureRow], classes: ClassList, style: FigureStyle) -
         elif kind == HEAT:
             entries.append(heat_entry(style.colour_map))
         elif kind == CONTOUR:
-            table = colour_table(style.colour_map)
-            entries += [
-                line_entry(f"{share:.0%} of the maximum", table[round(share * 255)], _THIN) for share in CONTOURS
-            ]
+            entries.append(
+                heat_entry(style.colour_map, f"activation, a line every {STEP / 256:.3g} of the map's maximum")
+            )
             if any(pane.threshold is not None for row in alike for pane in row.panes):
-                entries.append(line_entry("background threshold", VERMILION, _THICK))
+                entries.append(line_entry("background threshold", WITHIN, WITHOUT, _THICK, _HALO))
         groups[KINDS[kind]] = list({entry.text: entry for entry in entries}.values())
     names = [class_entry(classes.names[k], k, len(classes)) for k in classes_shown(rows, style.truth)]
     if style.truth and any(row.mask is not None and (row.mask == VOID).any() for row in rows):

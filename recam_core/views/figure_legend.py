@@ -25,8 +25,9 @@ class LegendEntry:
         text: what it means.
         width: of the sample in multiples of the font size.
         sample: (height, width in pixels) -> H x W x 3 uint8; or None for a line.
-        colour: of the line, red, green, blue 0..255.
+        colour, halo: of the line and of what stands out around it, red, green, blue 0..255.
         line: width of the line in points; 0 where there is none.
+        around: by how many points the halo is wider.
     """
 
     text: str
@@ -34,6 +35,8 @@ class LegendEntry:
     sample: Callable[[int, int], np.ndarray] | None = None
     colour: tuple[int, int, int] = (0, 0, 0)
     line: float = 0.0
+    halo: tuple[int, int, int] = (0, 0, 0)
+    around: float = 0.0
 
 
 def mark_entry(mark: Mark) -> LegendEntry:
@@ -47,17 +50,16 @@ def class_entry(name: str, class_index: int, num_classes: int) -> LegendEntry:
     return LegendEntry(name, 1.2, lambda height, width: np.broadcast_to(colour, (height, width, 3)))
 
 
-def heat_entry(colour_map: str) -> LegendEntry:
+def heat_entry(colour_map: str, text: str = "activation, 0 to the map's maximum") -> LegendEntry:
     """The colours of activations."""
-    return LegendEntry(
-        "activation, 0 to the map's maximum", 9.0, lambda height, width: colour_bar(colour_map, width, height)
-    )
+    return LegendEntry(text, 9.0, lambda height, width: colour_bar(colour_map, width, height))
 
 
-def line_entry(text: str, colour: Sequence[int], line: float) -> LegendEntry:
-    """A contour line."""
-    red, green, blue = (int(value) for value in colour)
-    return LegendEntry(text, 1.8, None, (red, green, blue), line)
+def line_entry(
+    text: str, colour: tuple[int, int, int], halo: tuple[int, int, int], line: float, around: float
+) -> LegendEntry:
+    """A line of ``line`` points within one of another colour that is wider by ``around``."""
+    return LegendEntry(text, 1.8, None, colour, line, halo, around)
 
 
 def heading(text: str) -> LegendEntry:
@@ -91,15 +93,10 @@ def draw_legend(
         for entry in line:
             sample, tall = entry.width * em, 1.1 * em
             if entry.sample is None and entry.line:
-                red, green, blue = (value / 255 for value in entry.colour)
-                figure.add_artist(
-                    Line2D(
-                        [x / width, (x + sample) / width],
-                        [middle / height] * 2,
-                        color=(red, green, blue),
-                        linewidth=entry.line,
-                    )
-                )
+                for colour, wide in ((entry.halo, entry.line + entry.around), (entry.colour, entry.line)):
+                    ends = [x / width, (x + sample) / width]
+                    shade = tuple(value / 255 for value in colour)
+                    figure.add_artist(Line2D(ends, [middle / height] * 2, color=shade, linewidth=wide))
             elif entry.sample is not None:
                 axes = figure.add_axes(
                     (x / width, (middle - tall / 2) / height, sample / width, tall / height), label=plain(entry.text)

@@ -8,7 +8,7 @@ import numpy as np
 from recam_core.report.markup import Markup, percent, points, tag
 
 _ROW, _WIDTH, _LETTER = 22, 540, 6.6
-_TOP, _BOTTOM = 8, 34
+_TOP, _BOTTOM = 8, 40
 #: Steps between marks of the axis, in shares.
 _STEPS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 
