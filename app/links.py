@@ -1,6 +1,36 @@
 """What the address of the page keeps, so that a reload or a shared link shows the same."""
 
+import contextlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
 import streamlit as st
+
+from recam_core.data.sample import ClassList
+
+#: What the viewer shows unless told otherwise; such values stay out of the address.
+_PLAIN: dict[str, Any] = {
+    "overlay": "errors",
+    "classes": [],
+    "cut": "own",
+    "thresholds": {},
+    "opacity": 0.8,
+    "colours": "viridis",
+    "layout": "side",
+    "hidden": [],
+    "extra": [],
+    "pair": [],
+    "wipe": 0.5,
+    "off": [],
+    "zoom": [1, 0.5, 0.5],
+    "pin": None,
+    "line": None,
+}
+#: Longer ones were not written by this page.
+_LONGEST = 20_000
+_PAGES = "pages"
 
 
 def keep(name: str, value: str, default: str = "") -> None:
@@ -15,3 +45,99 @@ def keep(name: str, value: str, default: str = "") -> None:
 def kept(name: str, default: str = "") -> str:
     """The value in the address, or the default."""
     return st.query_params.get(name, default)
+
+
+def as_list(values: Sequence[str]) -> str:
+    """Texts as one value of an address; each may hold commas itself."""
+    return ",".join(quote(value, safe=" /:") for value in values)
+
+
+def from_list(text: str) -> list[str]:
+    """What :func:`as_list` was given."""
+    return [unquote(value) for value in text[:_LONGEST].split(",") if value]
+
+
+# The view of the Explore page -----------------------------------------------------------------------------------------
+
+
+def view_in_address(classes: ClassList) -> dict[str, Any]:
+    """The fields of the viewer's view that the address names; the viewer checks what they hold."""
+    view: dict[str, Any] = {}
+    try:
+        more = json.loads(kept("view", "{}")[:_LONGEST])
+        view |= more if isinstance(more, dict) else {}
+    except (ValueError, RecursionError):
+        pass  # an address that was cut short or typed: the rest of it still counts
+    if overlay := kept("overlay"):
+        view["overlay"] = overlay
+    if names := from_list(kept("classes")):
+        view["classes"] = [classes.names.index(name) for name in names if name in classes.names]
+    if threshold := kept("threshold"):
+        with contextlib.suppress(ValueError):
+            view |= {"threshold": float(threshold), "cut": "all"}
+    return view
+
+
+def keep_view(view: Mapping[str, Any], classes: ClassList) -> None:
+    """Put the viewer's view into the address, readable where people may want to change it by hand."""
+    shown = {name: value for name, value in view.items() if name not in _PLAIN or value != _PLAIN[name]}
+    keep("overlay", str(shown.pop("overlay", "")))
+    chosen = [int(k) for k in shown.pop("classes", [])]
+    keep("classes", as_list([classes.names[k] for k in chosen if 0 <= k < len(classes)]))
+    threshold = shown.pop("threshold", None)
+    if shown.get("cut") == "all" and threshold is not None:
+        del shown["cut"]
+        keep("threshold", f"{threshold:.2f}")
+    else:
+        keep("threshold", "")
+    keep("view", json.dumps(shown, separators=(",", ":")) if shown else "")
+
+
+def whole_address() -> str:
+    """The address of the page as it stands, with everything that it keeps."""
+    parts = urlsplit(st.context.url or "")
+    pairs = "&".join(f"{quote(name)}={quote(value, safe='/:,@')}" for name, value in st.query_params.items())
+    return f"{parts.scheme}://{parts.netloc}{parts.path}" + (f"?{pairs}" if pairs else "")
+
+
+# From page to page ----------------------------------------------------------------------------------------------------
+
+
+def remember_pages(pages: Mapping[str, Any]) -> None:
+    """Let other pages be opened by name."""
+    st.session_state[_PAGES] = dict(pages)
+
+
+def open_explore(
+    *,
+    data: str,
+    picture: str,
+    classes: Sequence[str] = (),
+    runs: Sequence[str] = (),
+    threshold: float | None = None,
+    overlay: str = "",
+) -> None:
+    """Leave for the Explore page with a picture opened.
+
+    Args:
+        data: specification of the data set.
+        picture: id in it.
+        classes: names of the classes to select; none selects all.
+        runs: keys of the runs to show; none shows those that are chosen there.
+        threshold: one background threshold for all; None leaves each method its own.
+        overlay: what to lay over the photo.
+    """
+    address = {"data": data, "picture": picture, "overlay": overlay, "runs": as_list(runs), "classes": as_list(classes)}
+    if threshold is not None:
+        address["threshold"] = f"{threshold:.2f}"
+    st.session_state["arriving"] = True
+    st.switch_page(
+        st.session_state[_PAGES]["explore"], query_params={name: value for name, value in address.items() if value}
+    )
+
+
+def is_arriving() -> bool:
+    """Whether the address counts more than what the session remembers: on the first look, and after a jump."""
+    first_look = "been_here" not in st.session_state
+    st.session_state["been_here"] = True
+    return st.session_state.pop("arriving", False) or first_look

@@ -11,21 +11,22 @@ if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
 from app import style  # noqa: E402
-from app.screens import about, explore, results  # noqa: E402
+from app.links import remember_pages  # noqa: E402
+from app.screens import about, confusions, explore, results  # noqa: E402
 
 
 def main() -> None:
     """Draw what all pages share, then the chosen page."""
     st.set_page_config(page_title="ReCAM Lab", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
     style.apply()
-    page = st.navigation(
-        [
-            st.Page(explore.main, title="Explore", icon=":material/compare:", url_path="explore", default=True),
-            st.Page(results.main, title="Results", icon=":material/leaderboard:", url_path="results"),
-            st.Page(about.main, title="About the method", icon=":material/menu_book:", url_path="about"),
-        ],
-        position="top",
-    )
+    pages = {
+        "explore": st.Page(explore.main, title="Explore", icon=":material/compare:", url_path="explore", default=True),
+        "confusions": st.Page(confusions.main, title="Confusions", icon=":material/grid_on:", url_path="confusions"),
+        "results": st.Page(results.main, title="Results", icon=":material/leaderboard:", url_path="results"),
+        "about": st.Page(about.main, title="About the method", icon=":material/menu_book:", url_path="about"),
+    }
+    remember_pages(pages)
+    page = st.navigation(list(pages.values()), position="top")
     page.run()
 
 

@@ -1,5 +1,7 @@
 """Maps and what is read off them, kept between reruns: moving a slider runs no network."""
 
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +10,8 @@ import streamlit as st
 from app.analysed import kept_analysis
 from app.methods import Method
 from app.pictures import Picture
-from recam_core.maps.activation_maps import ActivationMaps, full_size, winner_and_level
+from recam_core.data.sample import ClassList
+from recam_core.maps.activation_maps import ActivationMaps
 from recam_core.maps.inference import (
     QUICK_SCALES,
     class_probabilities,
@@ -16,6 +19,10 @@ from recam_core.maps.inference import (
     picture_features,
     predicted_classes,
 )
+from recam_core.views.viewer_payload import ViewerPayload, pane_of_maps, viewer_payload
+
+#: Where no run of the family has a threshold of its own.
+_USUAL_THRESHOLD = 0.25
 
 
 @dataclass(frozen=True)
@@ -41,13 +48,6 @@ def _maps(
     with _method.shared.lock:
         features = picture_features(_method.shared.run.network, _image, how.scales, how.mirror)
         return maps_from_features(features, _method.weight, classes)
-
-
-@st.cache_data(max_entries=100, show_spinner=False)
-def _reading(
-    weights: str, picture: str, classes: tuple[int, ...], how: Inference, _maps: ActivationMaps
-) -> tuple[np.ndarray, np.ndarray]:
-    return winner_and_level(_maps)
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
@@ -77,18 +77,67 @@ def _stored_maps(method: Method, picture: Picture, classes: tuple[int, ...], how
     return maps if tuple(maps.classes.tolist()) == classes and maps.size == picture.image.shape[:2] else None
 
 
-def reading_of(
-    method: Method, picture: Picture, classes: tuple[int, ...], how: Inference
-) -> tuple[np.ndarray, np.ndarray]:
-    """Winner and level (both H x W uint8) of the maps; see ``winner_and_level``."""
-    maps = maps_of(method, picture, classes, how)
-    return _reading(method.weights_key, picture.key, classes, how, maps)
+@st.cache_data(max_entries=100, show_spinner=False)
+def _payload(
+    picture: str,
+    title: str,
+    panes: tuple[tuple[str, str, str, str, float | None], ...],
+    present: tuple[int, ...],
+    classes: ClassList,
+    how: Inference,
+    reference: str | None,
+    _picture: Picture,
+    _maps: Callable[[], list[ActivationMaps]],
+) -> ViewerPayload:
+    shown = [
+        pane_of_maps(maps, key=key, title=name, threshold=threshold, about=about)
+        for maps, (_, key, name, about, threshold) in zip(_maps(), panes, strict=True)
+    ]
+    return viewer_payload(title, _picture.image, classes, shown, _picture.mask, reference)
 
 
-def plane_of(maps: ActivationMaps, class_index: int) -> np.ndarray:
-    """H x W uint8: the activations of one class at the size of the picture."""
-    chosen = maps.classes == class_index
-    return full_size(ActivationMaps(maps.id, maps.size, maps.classes[chosen], maps.activations[chosen]))[0]
+def payload_of(
+    methods: Sequence[Method],
+    picture: Picture,
+    present: tuple[int, ...],
+    classes: ClassList,
+    how: Inference,
+    reference: str | None,
+) -> ViewerPayload:
+    """What the viewer draws: the picture and each method's maps of the present classes.
+
+    Args:
+        methods: one a pane.
+        picture: what is looked at.
+        present: indices of the classes to make maps of.
+        classes: all classes.
+        how: the inference settings.
+        reference: key of the method that differences of scores are taken to.
+    """
+    panes = tuple(
+        (method.weights_key, method.key, method.title, method.about, threshold_of(method, methods, classes))
+        for method in methods
+    )
+    digest = None if picture.mask is None else hashlib.blake2b(picture.mask.tobytes(), digest_size=8).hexdigest()
+    return _payload(
+        f"{picture.key}:{digest}",
+        picture.title,
+        panes,
+        present,
+        classes,
+        how,
+        reference,
+        picture,
+        lambda: [maps_of(method, picture, present, how) for method in methods],
+    )
+
+
+def threshold_of(method: Method, methods: Sequence[Method], classes: ClassList) -> float | None:
+    """A method's own background threshold, or a usual one where none was chosen; None without a background class."""
+    if not classes.has_background:
+        return None
+    own = [one.threshold for one in (method, *methods) if one.threshold is not None]
+    return own[0] if own else _USUAL_THRESHOLD
 
 
 def prediction_of(method: Method, picture: Picture) -> tuple[np.ndarray, tuple[int, ...]]:

@@ -5,7 +5,7 @@ import streamlit as st
 
 from app.catalogue import Family
 from app.datasets import SEARCHED, dataset, label_rows, labels_of, thumbnail_url
-from app.links import keep, kept
+from app.links import keep
 from app.pictures import Picture, picture_of_set, picture_of_upload
 from app.settings import PICTURES_A_PAGE
 from recam_core.data.match_classes import match_classes
@@ -28,10 +28,10 @@ def pick_picture(family: Family) -> Picture | None:
     Raises:
         UserError: the data set, the picture or the upload cannot be used.
     """
+    st.session_state.setdefault("source", FROM_SET)
     source = st.segmented_control(
         "Look at",
         [FROM_SET, OWN_PHOTO],
-        default=FROM_SET,
         required=True,
         key="source",
         persist_state="session",
@@ -90,6 +90,7 @@ def _from_set(family: Family) -> Picture:
         st.caption(f"Of the {len(found.classes)} classes of these pictures, the checkpoints know {len(match.shared)}.")
     indices = _search(spec, found)
     chosen = _chosen(spec, found)
+    st.session_state["picture_order"] = (spec, indices, chosen)
     if not len(indices):
         st.info("No picture shows all of these classes. Take one out of the search.", icon=":material/search_off:")
     else:
@@ -100,12 +101,9 @@ def _from_set(family: Family) -> Picture:
 def _spec(family: Family) -> str:
     """The data set to look at: the family's own, unless another one was typed."""
     key = f"spec_{family.key}"
-    # The address names pictures for the family that it opened with, and for no other.
-    opened_with, named = st.session_state.setdefault("data_in_address", (family.key, kept("data")))
     with st.expander("Other pictures"):
         typed = st.text_input(
             "Data set",
-            value=named if opened_with == family.key else "",
             key=key,
             persist_state="session",
             placeholder=family.pictures,
@@ -135,13 +133,39 @@ def _search(spec: str, found: Dataset) -> np.ndarray:
 
 def _chosen(spec: str, found: Dataset) -> int:
     """The index of the picture that was pressed last, or that the address names, or a good first one."""
-    wanted = st.session_state.get(f"picture_{spec}") or kept("picture") or _FIRST.get(spec, "")
+    wanted = st.session_state.get(f"picture_{spec}") or _FIRST.get(spec, "")
     try:
         index = list(found.ids).index(wanted)
     except ValueError:
         index = 0
     keep("picture", found.ids[index], _FIRST.get(spec, found.ids[0]))
     return index
+
+
+def can_step() -> bool:
+    """Whether there are pictures before and after the chosen one."""
+    return len(st.session_state.get("picture_order", ("", (), 0))[1]) > 1
+
+
+def step_picture(step: int) -> None:
+    """Choose the picture before (-1) or after (1) among those that the search found; the ends meet."""
+    spec, indices, chosen = st.session_state.get("picture_order", ("", np.zeros(0, int), 0))
+    if not len(indices):
+        return
+    place = int(np.searchsorted(indices, chosen))
+    if step > 0 and (place >= len(indices) or indices[place] != chosen):
+        place -= 1  # the chosen picture is not among them: the next one stands where it would be
+    place = (place + step) % len(indices)
+    st.session_state[f"page_{spec}_{len(indices)}"] = place // PICTURES_A_PAGE + 1
+    _choose(spec, dataset(spec).ids[int(indices[place])])
+
+
+def open_picture(family_key: str, usual: str, spec: str, picture_id: str) -> None:
+    """Have the picker choose this picture of this data set when it is drawn next."""
+    st.session_state["source"] = FROM_SET
+    st.session_state[f"spec_{family_key}"] = "" if spec == usual else spec
+    if picture_id:
+        st.session_state[f"picture_{spec or usual}"] = picture_id
 
 
 def _choose(spec: str, picture_id: str) -> None:

@@ -4,21 +4,17 @@ import numpy as np
 import streamlit as st
 
 from app.catalogue import Catalogue, Entry, Family, read_catalogue
-from app.controls import view_controls
 from app.guard import sentences
-from app.links import keep, kept
-from app.map_cache import Inference, prediction_of
+from app.links import as_list, from_list, is_arriving, keep, keep_view, kept, view_in_address, whole_address
+from app.map_cache import Inference, payload_of, prediction_of
 from app.methods import Method, method_of_entry
 from app.models import device_words
-from app.panes import compute, draw_panes
-from app.picker import pick_picture
+from app.picker import can_step, open_picture, pick_picture, step_picture
 from app.pictures import Picture
 from app.retrain_panel import fourth_pane, retrain_panel
+from app.viewer import viewer
 from recam_core.maps.inference import PAPER_SCALES, QUICK_SCALES
 from recam_core.method.extraction import RULES
-from recam_core.views.encode import encode
-from recam_core.views.enlarge import enlarge_codes, enlarge_photo, screen_factor
-from recam_core.views.seed_overlay import seed_overlay
 
 #: More panes than this leave none of them enough room.
 MOST_PANES = 6
@@ -45,6 +41,8 @@ def main() -> None:
         st.info(_EMPTY, icon=":material/inventory_2:")
         _faults(catalogue)
         return
+    if is_arriving():
+        _restore(catalogue)
     picture = None
     with st.sidebar:
         family = _choose_family(catalogue)
@@ -64,13 +62,31 @@ def main() -> None:
     _faults(catalogue)
 
 
+def _restore(catalogue: Catalogue) -> None:
+    """Set the page to what the address says."""
+    families = {family.key: family for family in catalogue.families}
+    runs = from_list(kept("runs"))
+    of_runs = (f for f in catalogue.families if any(entry.key in runs for entry in f.entries))
+    family = families.get(kept("family")) or next(of_runs, None) or catalogue.families[0]
+    st.session_state["family_choice"] = family.key
+    open_picture(family.key, family.pictures, kept("data") or family.pictures, kept("picture"))
+    known = [key for key in runs if any(entry.key == key for entry in family.entries)]
+    if known:
+        st.session_state[f"panes_{family.key}"] = known[:MOST_PANES]
+    if kept("rule") in RULES:
+        st.session_state["rule"] = kept("rule")
+    if kept("scales") in _SCALES:
+        st.session_state["scales"] = kept("scales")
+    st.session_state["explore_view"] = view_in_address(family.classes)
+
+
 def _choose_family(catalogue: Catalogue) -> Family:
     families = {family.key: family for family in catalogue.families}
-    wanted = kept("family", next(iter(families)))
+    if st.session_state.get("family_choice") not in families:
+        st.session_state["family_choice"] = next(iter(families))
     key = st.selectbox(
         "Checkpoints",
         list(families),
-        index=list(families).index(wanted) if wanted in families else 0,
         format_func=lambda key: families[key].title,
         key="family_choice",
         persist_state="session",
@@ -118,6 +134,9 @@ def _settings(family: Family) -> tuple[list[Entry], str | None, Inference]:
             persist_state="session",
             help="Add the maps of the mirrored picture.",
         )
+    keep("runs", as_list(chosen), as_list([entry.key for entry in family.first_choice]))
+    keep("rule", rule, _AS_TRAINED)
+    keep("scales", scales, next(iter(_SCALES)))
     how = Inference(_SCALES[scales], mirror)
     return [by_key[key] for key in chosen], None if rule == _AS_TRAINED else rule, how
 
@@ -151,13 +170,28 @@ def _look(family: Family, picture: Picture, entries: list[Entry], rule: str | No
     if not present:
         st.info("Name at least one class that the picture shows.", icon=":material/label:")
         return
-    view = view_controls(picture, present, family.classes, methods)
+    _heading(picture, present, family)
     with st.spinner("Computing maps", show_time=True):
-        shown = compute(methods, picture, present, family.classes, view, how)
-    reference = family.by_method("bce")
-    draw_panes(shown, picture, family.classes, view, methods[0].key if reference is None else reference.key)
-    _source(family, picture)
+        reference = family.by_method("bce")
+        payload = payload_of(methods, picture, present, family.classes, how, reference and reference.key)
+    shown = viewer(payload, st.session_state.get("explore_view"), key="viewer", can_step=can_step())
+    st.session_state["explore_view"] = shown["view"]
+    keep_view(shown["view"], family.classes)
+    if shown["step"]:
+        step_picture(shown["step"])
+        st.rerun()
     retrain_panel(family)
+
+
+def _heading(picture: Picture, present: tuple[int, ...], family: Family) -> None:
+    """What the picture is, and the way to share the view."""
+    with st.container(horizontal=True, vertical_alignment="center", key="heading"):
+        st.markdown(f"**{picture.title}** · " + ", ".join(family.classes.names[k] for k in present), width="stretch")
+        with st.popover("Copy link", icon=":material/link:", key="link"):
+            if picture.source is None:
+                st.caption("An uploaded photo stays in this session: a link cannot hold it.")
+            st.code(whole_address(), language=None, wrap_lines=True)
+            st.caption("The address holds the whole view: data, picture, runs, classes, threshold and overlay.")
 
 
 def _present_classes(family: Family, picture: Picture, method: Method) -> tuple[int, ...]:
@@ -177,21 +211,6 @@ def _present_classes(family: Family, picture: Picture, method: Method) -> tuple[
         "take out what is not there: maps are made of these classes only.",
     )
     return tuple(sorted(chosen))
-
-
-def _source(family: Family, picture: Picture) -> None:
-    """The photo and its ground truth, without any method."""
-    with st.expander(f"The picture itself: {picture.title}"), st.container(key="picture_itself"):
-        factor = screen_factor(picture.image.shape[:2])
-        photo = enlarge_photo(picture.image, factor)
-        columns = st.columns(3)
-        columns[0].image(encode(photo, "jpeg"), caption="Photo", alt=f"The photo {picture.title}", width="stretch")
-        if picture.mask is not None:
-            truth = seed_overlay(photo, enlarge_codes(picture.mask, factor), len(family.classes))
-            columns[1].image(encode(truth, "jpeg"), caption="Ground truth", alt="Ground truth", width="stretch")
-        columns[2].markdown(
-            "Contains " + (", ".join(family.classes.names[k] for k in picture.labels) or "nothing that is known.")
-        )
 
 
 def _faults(catalogue: Catalogue) -> None:

@@ -1,4 +1,4 @@
-"""The Explore page: panes, views, thresholds, other pictures, other families."""
+"""The Explore page: what the viewer gets, links, other pictures, other families."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
+from viewer_content import viewer_of, viewers
 
 from app import map_cache
+from app.links import as_list, from_list
 
 
 def texts(page: AppTest) -> str:
@@ -15,67 +17,98 @@ def texts(page: AppTest) -> str:
     return "\n".join(str(element.value) for kind in ("markdown", "caption") for element in getattr(page, kind))
 
 
-def scores(page: AppTest, label: str = "mIoU") -> list[str]:
-    """One score, pane by pane."""
-    return [metric.value for metric in page.metric if metric.label == label]
-
-
-def test_opens_on_three_methods_with_errors_marked(opened: Callable[..., AppTest]) -> None:
+def test_opens_on_three_methods_with_their_own_thresholds(opened: Callable[..., AppTest]) -> None:
     page = opened()
-    for title in ("**BCE-CAM**", "**SCE-CAM**", "**ReCAM**"):
-        assert title in [element.value for element in page.markdown]
-    assert page.segmented_control(key="view_kind").value == "errors"
-    assert len(scores(page)) == 3
-    deltas = [metric.delta for metric in page.metric if metric.label == "mIoU"]
-    assert deltas[0] == ""
-    assert all(delta.endswith("points") for delta in deltas[1:])
+    shown = viewer_of(page)
+    assert shown.titles == ["BCE-CAM", "SCE-CAM", "ReCAM"]
+    assert shown.thresholds == [0.3, 0.3, 0.35]
+    assert shown.header["has_truth"]
+    assert shown.header["reference"] == 0
+    assert shown.arrays["truth"].shape == (256, 256)
+    assert shown.message["can_step"]
     assert "Computing on **CPU" in texts(page)
     assert not page.error
 
 
-def test_a_slider_draws_anew_and_runs_no_network(
+def test_looking_again_runs_no_network_and_sends_nothing_new(
     opened: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = opened()
-    before = scores(page)
+    (before,) = page.get("bidi_component")
 
     def forbidden(*_: object) -> None:
         raise AssertionError("a network was run")
 
     monkeypatch.setattr(map_cache, "picture_features", forbidden)
-    page.slider(key="threshold").set_value(0.9).run()
+    page.run()
     assert not page.exception
-    assert page.toggle(key="own_thresholds").value is False
-    assert texts(page).count("threshold 0.90") == 3
-    assert scores(page) != before
-    for view in ("heat", "seeds", "disagreement"):
-        page.segmented_control(key="view_kind").set_value(view).run()
-        assert not page.exception
-    assert "The methods disagree on" in texts(page)
+    (after,) = page.get("bidi_component")
+    assert after.proto.bytes == before.proto.bytes
 
 
-def test_own_thresholds_are_those_of_the_runs(opened: Callable[..., AppTest]) -> None:
-    written = texts(opened())
-    assert written.count("threshold 0.30") == 2
-    assert written.count("threshold 0.35") == 1
+def test_the_address_restores_the_whole_view(opened: Callable[..., AppTest]) -> None:
+    page = opened(
+        picture="val_00006",
+        runs="scenes/recam,scenes/bce",
+        rule="fc2",
+        overlay="heat",
+        classes="bird,boat,zeppelin",
+        threshold="0.42",
+        view='{"colours":"turbo","zoom":[2,0.25,0.75],"unknown":1}',
+    )
+    shown = viewer_of(page)
+    assert "**val_00006**" in texts(page)
+    assert shown.titles == ["ReCAM", "BCE-CAM"]
+    assert shown.header["reference"] == 1
+    assert shown.header["panes"][0]["about"] == "rule fc2"
+    names = {value["value"] - 1: value["name"] for value in shown.header["values"]}
+    assert [names[k] for k in shown.message["view"].pop("classes")] == ["bird", "boat"]
+    assert shown.message["view"] == {
+        "overlay": "heat",
+        "cut": "all",
+        "threshold": 0.42,
+        "colours": "turbo",
+        "zoom": [2, 0.25, 0.75],
+    }
+    # It stays in the address, for the next one who gets the link.
+    written = page.query_params
+    assert written["classes"] == "bird,boat"
+    assert written["threshold"] == "0.42"
+    assert written["overlay"] == "heat"
+    assert written["runs"] == "scenes/recam,scenes/bce"
+    assert "picture=val_00006" in page.code[0].value
 
 
-def test_one_class_keeps_chosen_while_pictures_change(opened: Callable[..., AppTest]) -> None:
-    page = opened(picture="val_00006")  # aeroplane, bird and boat; picture 0 shows no boat
-    page.pills(key="class_choice").set_value("boat").run()
-    assert scores(page, "IoU") != []
-    page.button(key="thumb_0").click().run()
-    assert page.pills(key="class_choice").value == "all classes"
+@pytest.mark.parametrize(
+    "address",
+    [
+        {"view": "{" * 5000},
+        {"view": "[1]"},
+        {"threshold": "nan"},
+        {"threshold": "much"},
+        {"overlay": "<script>"},
+        {"classes": "%%%,,"},
+        {"runs": "../../etc,scenes/none"},
+        {"picture": "../../etc/passwd"},
+        {"family": "none", "rule": "none", "scales": "none"},
+    ],
+)
+def test_a_broken_address_opens_what_can_be_opened(opened: Callable[..., AppTest], address: dict[str, str]) -> None:
+    page = opened(**address)
+    assert viewer_of(page).titles == ["BCE-CAM", "SCE-CAM", "ReCAM"]
+
+
+def test_names_with_commas_survive_an_address() -> None:
+    names = ["a,b", "c d", "50%", "ü"]
+    assert from_list(as_list(names)) == names
+    assert from_list("") == []
+
+
+def test_a_thumbnail_opens_its_picture(opened: Callable[..., AppTest]) -> None:
+    page = opened(picture="val_00003")
     page.button(key="thumb_6").click().run()
-    assert page.pills(key="class_choice").value == "boat"
-    assert page.query_params["class"] == "boat"
-
-
-def test_the_address_restores_the_view(opened: Callable[..., AppTest]) -> None:
-    page = opened(picture="val_00006", view="heat", **{"class": "bird"})
-    assert page.segmented_control(key="view_kind").value == "heat"
-    assert page.pills(key="class_choice").value == "bird"
-    assert any("val_00006" in box.label for box in page.expander)
+    assert "**val_00006** · aeroplane, bird, boat" in texts(page)
+    assert page.query_params["picture"] == "val_00006"
 
 
 def test_pictures_are_searched_by_class(opened: Callable[..., AppTest]) -> None:
@@ -105,7 +138,7 @@ def test_data_that_cannot_be_used_are_refused_with_a_sentence(
     page.text_input(key="spec_scenes").set_value(spec).run()
     assert not page.exception
     assert words in page.error[0].value
-    assert not page.metric
+    assert not viewers(page)
 
 
 def folder_of_one(folder: Path, labels: str, classes: str) -> str:
@@ -131,25 +164,25 @@ def test_own_data_without_masks_show_where_methods_disagree(opened: Callable[...
     page.text_input(key="spec_scenes").set_value(spec).run()
     assert not page.exception
     assert not page.error
-    assert page.segmented_control(key="view_kind").value == "disagreement"
+    shown = viewer_of(page)
+    assert not shown.header["has_truth"]
+    assert shown.class_names == ["bird", "boat"]
     assert "the checkpoints know 2" in texts(page)
-    assert not page.metric
 
 
-def test_photos_have_no_background_and_say_so(opened: Callable[..., AppTest]) -> None:
-    page = opened(family="photos")
-    assert texts(page).count("every pixel to its arg-max class") == 3
-    assert page.slider(key="label_threshold").disabled
-    page.toggle(key="cut").set_value(True).run()
-    assert texts(page).count("threshold 0.25") == 3
-    assert not page.exception
+def test_photos_have_no_background_and_no_threshold(opened: Callable[..., AppTest]) -> None:
+    shown = viewer_of(opened(family="photos"))
+    assert not shown.header["has_background"]
+    assert shown.thresholds == [None] * 3
 
 
 def test_rules_scales_and_panes_can_be_chosen(opened: Callable[..., AppTest]) -> None:
     page = opened()
+    before = viewer_of(page).arrays
     page.selectbox(key="rule").set_value("product").run()
-    assert "rule product" in texts(page)
+    assert [pane["about"] for pane in viewer_of(page).header["panes"]] == ["weights of FC1"] * 2 + ["rule product"]
     page.selectbox(key="scales").set_value("1 alone (quickest)").run()
+    assert not (viewer_of(page).arrays["level0"] == before["level0"]).all()
     page.multiselect(key="panes_scenes").set_value([]).run()
     assert not page.exception
     assert "No method is chosen" in page.info[0].value
@@ -169,5 +202,5 @@ def test_a_damaged_run_is_named_and_the_others_work(opened: Callable[..., AppTes
     (runs / "broken").mkdir(parents=True)
     (runs / "broken" / "run.json").write_text("{")
     page = opened()
-    assert len(scores(page)) == 3
+    assert len(viewer_of(page).titles) == 3
     assert "is damaged" in texts(page)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
+from viewer_content import viewer_of
 
 from app.pictures import picture_of_upload
 from app.settings import LONGEST_SIDE
@@ -134,7 +135,7 @@ def test_the_page_shows_an_upload_and_survives_bad_ones(opened: Callable[..., Ap
         assert not page.exception, name
         assert not page.error, name
         assert any(words in caption.value for caption in page.caption), name
-        assert page.segmented_control(key="view_kind").value == "disagreement"
+        assert not viewer_of(page).header["has_truth"], name
 
 
 def test_classes_of_an_upload_are_predicted_and_may_be_corrected(opened: Callable[..., AppTest]) -> None:
@@ -144,7 +145,7 @@ def test_classes_of_an_upload_are_predicted_and_may_be_corrected(opened: Callabl
     chooser = next(box for box in page.multiselect if box.label == "Classes in this picture")
     assert chooser.value
     chooser.set_value([3]).run()
-    assert page.pills(key="class_choice").options == ["all classes", "cow"]
+    assert viewer_of(page).class_names == ["cow"]
     chooser = next(box for box in page.multiselect if box.label == "Classes in this picture")
     chooser.set_value([]).run()
     assert "Name at least one class" in page.info[0].value
@@ -159,5 +160,5 @@ def test_an_upload_with_a_mask_has_scores(opened: Callable[..., AppTest]) -> Non
     values[:20] = 6
     page.file_uploader(key="mask").set_value(("m.png", saved(Image.fromarray(values)), "image/png")).run()
     assert not page.exception
-    assert page.pills(key="class_choice").options == ["all classes", "grass", "sky"]
-    assert [metric.label for metric in page.metric].count("mIoU") == 3
+    assert viewer_of(page).class_names == ["grass", "sky"]
+    assert viewer_of(page).header["has_truth"]
