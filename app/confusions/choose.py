@@ -7,7 +7,7 @@ from app.analysed import analyse_panel, analysed_of
 from app.catalogue import Catalogue, Entry, Family
 from app.confusions.compared import Compared
 from app.confusions.filter_panel import filter_panel
-from app.links import keep, kept
+from app.links import as_list, from_list, keep, kept
 from recam_core.analysis.analysed import Analysed
 from recam_core.data.spec import KINDS
 
@@ -46,8 +46,8 @@ def choose(catalogue: Catalogue) -> Compared | None:
         ready = _same_pictures(ready)
         threshold_column, filter_column = st.columns([3.3, 1.5], gap="medium", vertical_alignment="bottom")
         with threshold_column:
-            thresholds = _thresholds(ready)
-        compared = Compared(family, spec, tuple(ready), thresholds)
+            thresholds, one = _thresholds(ready)
+        compared = Compared(family, spec, tuple(ready), thresholds, one)
         with filter_column:
             return filter_panel(compared)
 
@@ -95,7 +95,7 @@ def _splits(spec: str) -> list[str]:
 
 def _entries(family: Family) -> list[Entry]:
     by_key = {entry.key: entry for entry in family.entries}
-    named = [key for key in kept("runs").split(",") if key in by_key]
+    named = [key for key in from_list(kept("runs")) if key in by_key]
     usual = [entry.key for entry in family.first_choice]
     chosen = st.multiselect(
         "Methods",
@@ -107,7 +107,7 @@ def _entries(family: Family) -> list[Entry]:
         max_selections=MOST_METHODS,
         help="The first one is what the others are compared with.",
     )
-    keep("runs", ",".join(chosen), ",".join(usual))
+    keep("runs", as_list(chosen), as_list(usual))
     return [by_key[key] for key in chosen]
 
 
@@ -121,16 +121,18 @@ def _same_pictures(ready: list[Analysed]) -> list[Analysed]:
     return same
 
 
-def _thresholds(methods: list[Analysed]) -> dict[str, float | None]:
+def _thresholds(methods: list[Analysed]) -> tuple[dict[str, float | None], float | None]:
+    """The threshold of each method, and the one that was set for all, if one was."""
     if not methods[0].counts.classes.has_background:
         return _thresholds_without_background(methods)
     named = _number(kept("threshold"))
     own_ones = [method.threshold for method in methods if method.threshold is not None]
     slider, switch = st.columns([3, 1.6], gap="small", vertical_alignment="bottom")
+    # Not the widget's default, as moving the slider sets it as well.
+    st.session_state.setdefault("confusions_own", named is None)
     with switch:
         own = st.toggle(
             "Each method's own",
-            value=named is None,
             key="confusions_own",
             persist_state="session",
             disabled=not own_ones,
@@ -151,10 +153,11 @@ def _thresholds(methods: list[Analysed]) -> dict[str, float | None]:
     )
     own = own and bool(own_ones)
     keep("threshold", "" if own else f"{one:g}")
-    return {method.key: method.threshold if own and method.threshold is not None else one for method in methods}
+    thresholds = {method.key: method.threshold if own and method.threshold is not None else one for method in methods}
+    return thresholds, None if own else one
 
 
-def _thresholds_without_background(methods: list[Analysed]) -> dict[str, float | None]:
+def _thresholds_without_background(methods: list[Analysed]) -> tuple[dict[str, float | None], float | None]:
     named = _number(kept("threshold"))
     slider, switch = st.columns([3, 1.6], gap="small", vertical_alignment="bottom")
     with switch:
@@ -177,7 +180,7 @@ def _thresholds_without_background(methods: list[Analysed]) -> dict[str, float |
         disabled=not cut,
     )
     keep("threshold", f"{one:g}" if cut else "")
-    return {method.key: one if cut else None for method in methods}
+    return {method.key: one if cut else None for method in methods}, one if cut else None
 
 
 def _number(text: str) -> float | None:

@@ -17,6 +17,7 @@ class Compared:
         spec: of the data set.
         methods: in the order of the page, at least one; all of the same pictures and classes.
         thresholds: by method key; None where every pixel goes to its arg-max class.
+        one_threshold: the threshold that was set for all methods; None where each has its own, or there is none.
         chosen: packed bits, one a picture that the filters let pass; None for all pictures.
     """
 
@@ -24,6 +25,7 @@ class Compared:
     spec: str
     methods: tuple[Analysed, ...]
     thresholds: dict[str, float | None]
+    one_threshold: float | None = None
     chosen: bytes | None = None
 
     @property

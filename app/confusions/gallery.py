@@ -166,13 +166,11 @@ def picture_buttons(
 
 def _open(compared: Compared, picture: str, wanted: Selection) -> None:
     """Explore on this picture, with the classes of the selection and the methods of this page."""
-    common = set(compared.thresholds.values())
-    own = {method.threshold for method in compared.methods}
     open_explore(
         data=compared.spec,
         picture=picture,
         classes=[compared.classes.names[value - 1] for value in wanted.values if value],
         runs=[method.key for method in compared.methods],
-        threshold=common.pop() if len(common) == 1 and common != own else None,
+        threshold=compared.one_threshold,
         overlay="errors",
     )
