@@ -17,7 +17,9 @@ from recam_core.maps.activation_maps import ActivationMaps, full_size, grid_size
 from recam_core.report.file_names import file_name
 from recam_core.report.maps_file import maps_npz
 from recam_core.report.mask_file import class_palette, mask_png, masks_zip
+from recam_core.scores.picture import picture_scores
 from recam_core.views.class_colours import class_colours
+from recam_core.views.disagreement import disagreement_codes
 from recam_core.views.error_overlay import error_codes, error_overlay
 from recam_core.views.figure_cells import KINDS, FigurePane, FigureRow, pane_cell
 from recam_core.views.figure_comparison import comparison_figure
@@ -59,7 +61,7 @@ def svg_texts(content):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_gives_files_that_open(row, kind):
-    chosen = replace(row, kind=kind, class_index=int(row.panes[0].maps.classes[0]), label=KINDS[kind])
+    chosen = replace(row, kind=kind, classes=(int(row.panes[0].maps.classes[0]),), label=KINDS[kind])
     figure = comparison_figure([chosen], CLASSES, STYLE)
     image = Image.open(BytesIO(figure_bytes(figure, "png")))
     image.load()
@@ -105,6 +107,33 @@ def test_cells_are_what_the_screen_shows(row):
     codes = error_codes(row.panes[0].seeds, row.mask)
     shown = pane_cell(row, 0, size, len(CLASSES), STYLE)
     assert np.array_equal(shown, error_overlay(row.image, codes, STYLE.opacity))
+
+
+def test_several_classes_show_only_what_concerns_them():
+    sample = TinyDataset(8).load(3)
+    panes = (pane("BCE-CAM", sample, 5), pane("ReCAM", sample, 6))
+    first, second = np.flatnonzero(sample.labels)[:2].tolist()
+    whole = FigureRow(sample.image, sample.mask, panes)
+    both = replace(whole, classes=(first, second))
+    one = replace(whole, classes=(first,))
+    assert np.array_equal(one.codes[0], error_codes(panes[0].seeds, sample.mask, first))
+    # All classes of the picture: the same as without a choice.
+    assert np.array_equal(both.codes[0], whole.codes[0])
+    other = next(k for k in range(3) if k not in (first, second))
+    partly = replace(whole, classes=(first, other)).codes[0]
+    concerned = (sample.mask == first + 1) | (panes[0].seeds == first + 1)
+    assert np.array_equal(partly, np.where(concerned, whole.codes[0], 0))
+    planes = full_size(panes[0].maps)
+    assert np.array_equal(panes[0].levels((first, second)), planes.max(axis=0))
+    assert np.array_equal(panes[0].levels((first, other)), planes[0])
+    assert not panes[0].levels((other,)).any()
+    assert set(np.unique(one.only(panes[0].seeds))) <= {0, first + 1}
+    disagreement = replace(one, kind="disagreement").codes
+    seeds = [shown.seeds for shown in panes]
+    assert np.array_equal(disagreement[0], disagreement_codes(seeds, 0, first))
+    texts = svg_texts(figure_bytes(comparison_figure([both], CLASSES, replace(STYLE, width_mm=400)), "svg"))
+    scores = [picture_scores(panes[0].seeds, sample.mask, CLASSES, k).iou for k in (first, second)]
+    assert any(text.startswith(f"mIoU {100 * np.mean(scores):.1f}%") for text in texts)
 
 
 def test_cells_come_out_in_the_file_pixel_by_pixel(row):

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from PIL import Image
 
+from recam_core.data.sample import VOID
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps, full_size, seed_mask, threshold_level, winner_and_level
 from recam_core.views.blend import muted
@@ -53,15 +54,18 @@ class FigurePane:
         """H x W, uint8: 0 background, k + 1 class k."""
         return seed_mask(*self.reading, self.threshold)
 
-    def levels(self, class_index: int | None) -> np.ndarray:
-        """H x W, uint8: activations of a class (zero where it has no map), or of each pixel's winner (None)."""
-        if class_index is None:
+    def levels(self, classes: Sequence[int] = ()) -> np.ndarray:
+        """H x W, uint8: each pixel's greatest activation among some classes (those without a map are 0), or among all.
+
+        Args:
+            classes: indices from 0; none means all.
+        """
+        if not classes:
             return self.reading[1]
-        chosen = self.maps.classes == class_index
+        maps, chosen = self.maps, np.isin(self.maps.classes, classes)
         if not chosen.any():
-            return np.zeros(self.maps.size, dtype=np.uint8)
-        maps = self.maps
-        return full_size(ActivationMaps(maps.id, maps.size, maps.classes[chosen], maps.activations[chosen]))[0]
+            return np.zeros(maps.size, dtype=np.uint8)
+        return full_size(ActivationMaps(maps.id, maps.size, maps.classes[chosen], maps.activations[chosen])).max(axis=0)
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class FigureRow:
         mask: H x W uint8 ground truth (0 background, k + 1 class k, 255 void), or None.
         panes: one a method.
         kind: a key of :data:`KINDS`.
-        class_index: the class (from 0) that is shown; None for all.
+        classes: the classes (from 0) that are shown; none means all.
         label: stands at the left of the row; empty for none.
 
     Raises:
@@ -84,7 +88,7 @@ class FigureRow:
     mask: np.ndarray | None
     panes: tuple[FigurePane, ...]
     kind: str = ERRORS
-    class_index: int | None = None
+    classes: tuple[int, ...] = ()
     label: str = ""
 
     def __post_init__(self) -> None:
@@ -103,9 +107,25 @@ class FigureRow:
     def codes(self) -> tuple[np.ndarray, ...]:
         """H x W uint8 for each pane: codes of errors or of disagreement."""
         if self.kind == ERRORS:
-            return tuple(error_codes(pane.seeds, self.mask, self.class_index) for pane in self.panes)
-        seeds = [pane.seeds for pane in self.panes]
-        return tuple(disagreement_codes(seeds, own, self.class_index) for own in range(len(seeds)))
+            return tuple(self._errors(pane.seeds) for pane in self.panes)
+        seeds = [self.only(pane.seeds) for pane in self.panes]
+        return tuple(disagreement_codes(seeds, own) for own in range(len(seeds)))
+
+    def only(self, mask: np.ndarray) -> np.ndarray:
+        """A mask or seeds without what belongs to classes that are not shown; void stays."""
+        if not self.classes:
+            return mask
+        return np.where(np.isin(mask, [*(k + 1 for k in self.classes), VOID]), mask, np.uint8(0))
+
+    def _errors(self, seeds: np.ndarray) -> np.ndarray:
+        if len(self.classes) == 1:
+            return error_codes(seeds, self.mask, self.classes[0])
+        codes = error_codes(seeds, self.mask)
+        if self.classes:
+            # Of several classes, only what concerns them: pixels that are theirs, or that are given to them.
+            values = [k + 1 for k in self.classes]
+            codes[~np.isin(self.mask, values) & ~np.isin(seeds, values)] = 0
+        return codes
 
 
 def photo_cell(row: FigureRow, size: tuple[int, int]) -> np.ndarray:
@@ -115,8 +135,8 @@ def photo_cell(row: FigureRow, size: tuple[int, int]) -> np.ndarray:
 
 def truth_cell(row: FigureRow, size: tuple[int, int], num_classes: int, style: FigureStyle) -> np.ndarray:
     """The ground truth in the colours of its classes: H x W x 3 uint8."""
-    codes = resized(row.mask, size, Image.Resampling.NEAREST)
-    return seed_overlay(photo_cell(row, size), codes, num_classes, style.opacity * _FILLED, row.class_index)
+    codes = resized(row.only(row.mask), size, Image.Resampling.NEAREST)
+    return seed_overlay(photo_cell(row, size), codes, num_classes, style.opacity * _FILLED)
 
 
 def pane_cell(row: FigureRow, place: int, size: tuple[int, int], num_classes: int, style: FigureStyle) -> np.ndarray:
@@ -129,15 +149,15 @@ def pane_cell(row: FigureRow, place: int, size: tuple[int, int], num_classes: in
         if pane.threshold is None:
             return photo
         # As the contour overlay of the screen: what the threshold leaves to the background is quietened.
-        levels = resized(pane.levels(row.class_index), size, Image.Resampling.BILINEAR)
+        levels = resized(pane.levels(row.classes), size, Image.Resampling.BILINEAR)
         quiet = muted(photo, colour=1 - 0.6 * style.opacity, light=0.5 * style.opacity)
         return np.where((levels > threshold_level(pane.threshold))[:, :, None], photo, quiet)
     if row.kind == HEAT:
-        levels = resized(pane.levels(row.class_index), size, Image.Resampling.BILINEAR)
+        levels = resized(pane.levels(row.classes), size, Image.Resampling.BILINEAR)
         return heat_overlay(photo, levels, style.colour_map, style.opacity * _FILLED)
     if row.kind == SEEDS:
-        codes = resized(pane.seeds, size, Image.Resampling.NEAREST)
-        return seed_overlay(photo, codes, num_classes, style.opacity * _FILLED, row.class_index)
+        codes = resized(row.only(pane.seeds), size, Image.Resampling.NEAREST)
+        return seed_overlay(photo, codes, num_classes, style.opacity * _FILLED)
     codes = resized(row.codes[place], size, Image.Resampling.NEAREST)
     overlay = error_overlay if row.kind == ERRORS else disagreement_overlay
     return overlay(photo, codes, style.opacity)
@@ -157,6 +177,6 @@ def classes_shown(rows: Sequence[FigureRow], with_truth: bool) -> list[int]:
         masks = [pane.seeds for pane in row.panes] if row.kind == SEEDS else []
         if with_truth and row.mask is not None:
             masks.append(row.mask)
-        found = {int(value) - 1 for mask in masks for value in np.unique(mask)} - {-1, 254}
-        values |= found if row.class_index is None else found & {row.class_index}
+        found = {int(value) - 1 for mask in masks for value in np.unique(mask)} - {-1, VOID - 1}
+        values |= found & set(row.classes) if row.classes else found
     return sorted(values)

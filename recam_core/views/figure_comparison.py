@@ -12,6 +12,7 @@ from recam_core.data.sample import VOID, ClassList
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import threshold_level
 from recam_core.scores.picture import picture_scores
+from recam_core.scores.scores import mean_of_present
 from recam_core.views.colour_maps import colour_table
 from recam_core.views.contour_overlay import STEP, WITHIN, WITHOUT
 from recam_core.views.disagreement import DISAGREEMENTS
@@ -244,7 +245,7 @@ def _draw_cell(
 def _draw_contours(axes: Axes, row: FigureRow, cell: int, style: FigureStyle) -> None:
     """The lines of :func:`~recam_core.views.contour_overlay.contour_overlay`, as curves that stay sharp in print."""
     pane = row.panes[cell]
-    levels = pane.levels(row.class_index).astype(np.float32)
+    levels = pane.levels(row.classes).astype(np.float32)
     if min(levels.shape) < 2:
         return
     table = colour_table(style.colour_map)
@@ -277,12 +278,24 @@ def _caption(row: FigureRow, cell: int, classes: ClassList) -> list[str]:
     pane = row.panes[cell]
     phrases = []
     if row.mask is not None:
-        scores = picture_scores(pane.seeds, row.mask, classes, row.class_index)
-        if not np.isnan(scores.iou):
-            phrases.append(f"{'mIoU' if row.class_index is None else 'IoU'} {100 * scores.iou:.1f}%")
-        if not np.isnan(scores.wrong_class):
-            phrases.append(f"wrong class {100 * scores.wrong_class:.1f}%")
+        iou, wrong = _scores(pane.seeds, row.mask, classes, row.classes)
+        if not np.isnan(iou):
+            phrases.append(f"{'IoU' if len(row.classes) == 1 else 'mIoU'} {100 * iou:.1f}%")
+        if not np.isnan(wrong):
+            phrases.append(f"wrong class {100 * wrong:.1f}%")
     return [*phrases, "no threshold" if pane.threshold is None else f"threshold {pane.threshold:.2f}"]
+
+
+def _scores(seeds: np.ndarray, mask: np.ndarray, classes: ClassList, chosen: tuple[int, ...]) -> tuple[float, float]:
+    """IoU (the mean of several classes) and the share of pixels given to a wrong class; nan where there is none."""
+    if len(chosen) < 2:
+        scores = picture_scores(seeds, mask, classes, chosen[0] if chosen else None)
+        return scores.iou, scores.wrong_class
+    each = [picture_scores(seeds, mask, classes, k) for k in chosen]
+    pixels = np.array([np.count_nonzero(mask == k + 1) for k in chosen])
+    wrong = np.nan_to_num([one.wrong_class for one in each]) @ pixels
+    iou = float(mean_of_present(np.array([one.iou for one in each])))
+    return iou, float(wrong / pixels.sum()) if pixels.any() else float("nan")
 
 
 def _packed(phrases: Sequence[str], width: float, size: float) -> list[str]:
@@ -338,9 +351,9 @@ def _marks_and_codes(rows: Sequence[FigureRow], classes: ClassList, kind: str) -
         return [(DISAGREEMENTS, _codes_in(rows))]
     found = []
     for one_class in (False, True):
-        chosen = [row for row in rows if (row.class_index is not None) == one_class]
+        chosen = [row for row in rows if (len(row.classes) == 1) == one_class]
         if chosen:
-            found.append((error_marks(chosen[0].class_index, classes.has_background), _codes_in(chosen)))
+            found.append((error_marks(0 if one_class else None, classes.has_background), _codes_in(chosen)))
     return found
 
 

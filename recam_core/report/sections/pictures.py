@@ -93,7 +93,7 @@ def _picture(data: ReportData, dataset: Dataset, index: int | None, position: in
         panes = tuple(
             FigurePane(method.title, method.store[id], data.cuts[method.key].threshold) for method in data.methods
         )
-        row = FigureRow(sample.image, sample.mask, panes, class_index=class_index)
+        row = FigureRow(sample.image, sample.mask, panes, classes=() if class_index is None else (class_index,))
     except (UserError, BrokenItem, KeyError) as error:
         return tag("p", f"{id} cannot be shown: {error}", class_="note")
     height, width = sample.image.shape[:2]
