@@ -1,11 +1,14 @@
 """Maps and counts that are made once and kept."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from recam_core.analysis import analysed
 from recam_core.analysis.analysed import analyse, find_analysed, settings_of
+from recam_core.analysis.cell_index import CellIndex
 from recam_core.cache import cache_folder
 from recam_core.checkpoint.places import shipped_folder
 from recam_core.checkpoint.run_folder import Run, load_run, read_info
@@ -48,6 +51,18 @@ def test_what_was_made_is_found_and_not_made_again(run: Run) -> None:
     for other in ("scenes:val=3,size=256,seed=1@val", "scenes:val=2,size=256@val"):
         assert find_analysed(run.info, "fc1", open_dataset(other), settings) is None
     assert find_analysed(run.info, "fc2", dataset, settings) is None
+
+
+def test_counts_of_many_pictures_are_kept_as_an_index(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset, settings = open_dataset(SPEC), settings_of(run.info)
+    few = analyse(run, "fc2", dataset, settings)
+    shutil.rmtree(few.store.path.parent)
+    monkeypatch.setattr(analysed, "MANY", 2)
+    many = analyse(run, "fc2", dataset, settings)
+    assert isinstance(many.counts, CellIndex)
+    assert many.counts.ids == few.counts.ids
+    assert np.array_equal(many.counts.total(), few.counts.total())
+    assert {path.name for path in many.store.path.parent.iterdir()} == {"maps", "cells"}
 
 
 def test_damaged_files_are_as_good_as_none(run: Run) -> None:

@@ -1,14 +1,18 @@
 """A method on a data set, ready to be looked at: its maps and its pixel counts, made once and kept.
 
-What is kept is a folder per (weights, rule, data set, inference settings): ``maps/``, a store, and ``counts.npz``. Such
-folders ship in ``assets/maps``; others are made in the cache.
+What is kept is a folder per (weights, rule, data set, inference settings): ``maps/``, a store, and the pixel counts;
+``counts.npz`` of few pictures, ``cells/``, an index that is opened without being read, of many. Such folders ship in
+``assets/maps``; others are made in the cache.
 """
 
 import hashlib
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from recam_core.analysis.cell_index import CellIndex
+from recam_core.analysis.counts_on_disk import open_counts, writing_counts
 from recam_core.atomic_write import replacing_folder
 from recam_core.cache import cache_folder, drop_oldest
 from recam_core.checkpoint.places import shipped_maps_folder
@@ -20,11 +24,13 @@ from recam_core.errors import UserError
 from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset, store_info
 from recam_core.maps.store import MapStore, writing_store
 from recam_core.progress import ProgressFn, silent
-from recam_core.scores.evaluate import Tally, check_classes
+from recam_core.scores.evaluate import check_classes, count_maps
 from recam_core.scores.pixel_counts import PixelCounts, load_counts
 
 #: Bump when what is kept changes, so that old folders are not read.
 FORMAT = 1
+#: From so many pictures on, the counts are kept as an index: reading them whole would be waited for.
+MANY = 5_000
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class Analysed:
         threshold: the background threshold chosen for this run and rule on other pictures; None where none was, and
             where the classes have no background (every pixel then goes to its arg-max class).
         store: the maps, read lazily by picture id.
-        counts: the sparse histogram of every picture that has ground truth.
+        counts: the sparse histogram of every picture that has ground truth; of many pictures, its index.
     """
 
     key: str
@@ -48,7 +54,7 @@ class Analysed:
     rule: str
     threshold: float | None
     store: MapStore
-    counts: PixelCounts
+    counts: PixelCounts | CellIndex
 
 
 def settings_of(info: RunInfo) -> MapSettings:
@@ -127,14 +133,19 @@ def analyse(
         progress(len(dataset), len(dataset), "maps from the cache")
         return kept
     target = (folder or cache_folder()) / analysed_name(info, rule, digest, settings)
-    tally = Tally(dataset.classes)
     with replacing_folder(target) as temporary:
-        with writing_store(temporary / "maps", store_info(info, rule, dataset, settings)) as writer:
+        rows = temporary / "rows"
+        with (
+            writing_store(temporary / "maps", store_info(info, rule, dataset, settings)) as writer,
+            writing_counts(rows, dataset.classes) as counts,
+        ):
             for done, (sample, maps) in enumerate(maps_of_dataset(run.network, dataset, [rule], settings), start=1):
                 writer.add(maps[rule])
-                tally.add(maps[rule], sample.mask)
+                if sample.mask is not None:
+                    counts.add(sample.id, count_maps(maps[rule], sample.mask, dataset.classes))
                 progress(done, len(dataset), f"maps of {title}")
-        tally.evaluation(title).counts.save(temporary / "counts.npz")
+        _keep_counts(open_counts(rows), temporary)
+        shutil.rmtree(rows)
     if folder is None:
         drop_oldest(target.parent.glob("maps-*"), keep=target)
     made = _read(target, info, rule, key, title)
@@ -143,12 +154,22 @@ def analyse(
     return made
 
 
+def _keep_counts(counts: PixelCounts, folder: Path) -> None:
+    if not len(counts):
+        raise UserError("There is nothing to analyse: none of the pictures has a ground-truth mask.")
+    if len(counts) < MANY:
+        counts.save(folder / "counts.npz")
+    else:
+        CellIndex.write(counts, folder / "cells")
+
+
 def _read(folder: Path, info: RunInfo, rule: str, key: str, title: str) -> Analysed | None:
     """What a folder holds, or None where it is not there or not whole: it costs nothing but time to make again."""
     if not folder.is_dir():
         return None
     try:
-        store, counts = MapStore(folder / "maps"), load_counts(folder / "counts.npz")
+        store = MapStore(folder / "maps")
+        counts = CellIndex.load(folder / "cells") if (folder / "cells").exists() else load_counts(folder / "counts.npz")
     except UserError:
         return None
     if folder.parent == cache_folder():

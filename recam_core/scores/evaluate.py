@@ -69,6 +69,19 @@ class Evaluation:
         }
 
 
+def count_maps(maps: ActivationMaps, mask: np.ndarray, classes: ClassList) -> PictureCounts:
+    """The counts of one picture's maps against its ground truth (H x W uint8).
+
+    Raises:
+        UserError: maps and mask do not belong together.
+    """
+    winner, level = winner_and_level(maps)
+    try:
+        return count_pixels(winner, level, mask, classes)
+    except UserError as error:
+        raise UserError(f"{maps.id}: {error}.") from None
+
+
 class Tally:
     """Gathers pictures of one method, in any order, and scores them."""
 
@@ -91,11 +104,7 @@ class Tally:
         if mask is None:
             self._without_mask += 1
             return
-        winner, level = winner_and_level(maps)
-        try:
-            counts = count_pixels(winner, level, mask, self._classes)
-        except UserError as error:
-            raise UserError(f"{maps.id}: {error}.") from None
+        counts = count_maps(maps, mask, self._classes)
         self._ids.append(maps.id)
         self._pictures.append(counts)
 
