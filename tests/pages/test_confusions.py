@@ -1,0 +1,404 @@
+"""The Confusions page: scores, galleries, pairs, classes, pictures, filters, tags and links."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.confusions import gallery
+from app.confusions.colour_ramp import ramp, readable
+from app.confusions.ink import _LIGHT
+from app.confusions.matrix_cells import difference_cells, matrix_cells
+from app.confusions.plain_words import plain
+from app.confusions.selection import ANY, Selection
+from recam_core.analysis.analysed import Analysed, analyse, settings_of
+from recam_core.analysis.tags import TagBook
+from recam_core.checkpoint.run_folder import load_run
+from recam_core.data.sample import VOID
+from recam_core.data.spec import open_dataset
+from recam_core.maps.activation_maps import seed_mask, winner_and_level
+from recam_core.scores.scores import score
+
+SPEC = "scenes:size=64,train=6,val=8@val"
+METHODS = ("bce", "sce", "recam")
+#: Random networks: at this threshold every kind of pixel occurs.
+THRESHOLD = 0.3
+
+
+def show_confusions() -> None:
+    from app.screens import confusions
+
+    confusions.main()
+
+
+@pytest.fixture(scope="module")
+def made(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Analysed]]:
+    """A cache with the maps of three methods, and what it holds."""
+    folder = tmp_path_factory.mktemp("analyses")
+    pictures = open_dataset(SPEC)
+    analysed = {}
+    for method in METHODS:
+        run = load_run(assets / "checkpoints" / "scenes" / method)
+        settings = settings_of(run.info)
+        analysed[method] = analyse(run, run.info.rule, pictures, settings, folder=folder)
+    return folder, analysed
+
+
+@pytest.fixture
+def shown(
+    assets: Path, runs: Path, made: tuple[Path, dict[str, Analysed]], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., AppTest]:
+    """``shown(**address)`` draws the page with these query parameters."""
+    monkeypatch.setenv("RECAM_ASSETS", str(assets))
+    monkeypatch.setenv("RECAM_RUNS", str(runs))
+    monkeypatch.setenv("RECAM_CACHE", str(made[0]))
+    monkeypatch.setenv("RECAM_DEVICE", "cpu")
+
+    def run(**address: str) -> AppTest:
+        page = AppTest.from_function(show_confusions, default_timeout=120)
+        for name, value in ({"data": SPEC} | address).items():
+            page.query_params[name] = value
+        page.run()
+        assert not page.exception
+        return page
+
+    return run
+
+
+def heading(page: AppTest) -> str:
+    return next(box.value for box in page.markdown if box.value.startswith("#### ")).removeprefix("#### ")
+
+
+def pixels_shown(page: AppTest) -> list[int]:
+    """What stands on the pictures of the gallery, in their order."""
+    return [int(b.label.removesuffix(" px").replace(",", "")) for b in page.button if b.label.endswith(" px")]
+
+
+def pictures_shown(page: AppTest) -> list[str]:
+    return [b.help.split(":")[0].replace("\\", "") for b in page.button if b.label.endswith(" px")]
+
+
+def texts(page: AppTest) -> str:
+    return "\n".join(str(box.value) for kind in ("markdown", "caption") for box in getattr(page, kind))
+
+
+def counted(analysed: Analysed, threshold: float, chosen: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> dict:
+    """By picture, pixels that are counted anew from the maps and the masks; only pictures that have some."""
+    pictures, found = open_dataset(SPEC), {}
+    for index, picture in enumerate(pictures.ids):
+        mask = pictures.mask(index)
+        seeds = seed_mask(*winner_and_level(analysed.store[picture]), threshold)
+        if pixels := int((chosen(seeds, mask) & (mask != VOID)).sum()):
+            found[picture] = pixels
+    return found
+
+
+def test_opens_on_the_matrix_and_the_worst_pair(shown: Callable[..., AppTest], made: tuple) -> None:
+    page = shown()
+    assert page.segmented_control(key="confusions_section").value == "matrix"
+    assert "Press a cell" in texts(page)
+    assert pixels_shown(page) == sorted(pixels_shown(page), reverse=True)
+    recam = made[1]["recam"]
+    confusion = score(recam.counts.total(), recam.threshold).confusion
+    confusion[0], confusion[:, 0] = 0, 0
+    np.fill_diagonal(confusion, 0)
+    truth, predicted = np.unravel_index(confusion.argmax(), confusion.shape)
+    names = ("background", *recam.counts.classes.names)
+    assert heading(page).lower() == f"{names[truth]} taken for {names[predicted]}"
+    assert f"{confusion.max():,} pixels" in texts(page)
+
+
+@pytest.mark.parametrize(
+    ("cell", "chosen"),
+    [
+        ("6.14", lambda seeds, mask: (mask == 6) & (seeds == 14)),
+        ("any.14", lambda seeds, mask: (mask != 14) & (seeds == 14)),
+        ("6.any", lambda seeds, mask: (mask == 6) & (seeds != 6)),
+        ("6.0", lambda seeds, mask: (mask == 6) & (seeds == 0)),
+        ("0.6", lambda seeds, mask: (mask == 0) & (seeds == 6)),
+        ("14.14", lambda seeds, mask: (mask == 14) & (seeds == 14)),
+    ],
+)
+def test_the_first_picture_is_the_worst(
+    shown: Callable[..., AppTest], made: tuple, cell: str, chosen: Callable
+) -> None:
+    page = shown(cell=cell, method="scenes/bce", threshold=str(THRESHOLD))
+    expected = counted(made[1]["bce"], THRESHOLD, chosen)
+    pixels = pixels_shown(page)
+    assert pixels == sorted(expected.values(), reverse=True)
+    assert dict(zip(pictures_shown(page), pixels, strict=True)) == expected
+    assert expected
+
+
+def test_a_moved_threshold_scores_anew_without_a_network(
+    shown: Callable[..., AppTest], made: tuple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = shown(cell="6.0", method="scenes/bce")
+    assert page.toggle(key="confusions_own").value is True
+
+    def forbidden(*_: object, **__: object) -> None:
+        raise AssertionError("a network was run")
+
+    monkeypatch.setattr("recam_core.maps.dataset_maps.picture_features", forbidden)
+    page.slider(key="confusions_threshold").set_value(0.8).run()
+    assert not page.exception
+    assert page.toggle(key="confusions_own").value is False
+    assert page.query_params["threshold"] in ("0.8", ["0.8"])
+    confusion = score(made[1]["bce"].counts.total(), 0.8).confusion
+    assert f"{confusion[6, 0]:,} pixels" in texts(page)
+    page.toggle(key="confusions_own").set_value(True).run()
+    assert "threshold" not in page.query_params
+
+
+def test_rows_and_columns_are_one_press_away(shown: Callable[..., AppTest]) -> None:
+    page = shown(cell="6.14", threshold=str(THRESHOLD))
+    page.button(key="wider_row").click().run()
+    assert heading(page).startswith("False negatives of")
+    page.selectbox(key="choice_truth").set_value(6).run()
+    page.selectbox(key="choice_predicted").set_value(14).run()
+    page.button(key="wider_column").click().run()
+    assert heading(page).startswith("False positives of")
+    # Anything else on both sides would be nothing in particular: the lists go back.
+    page.selectbox(key="choice_predicted").set_value(ANY).run()
+    assert heading(page).startswith("False positives of")
+    assert page.selectbox(key="choice_predicted").value == 14
+    assert not page.exception
+
+
+def test_a_picture_opens_in_explore_with_its_classes(
+    shown: Callable[..., AppTest], made: tuple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[dict] = []
+    monkeypatch.setattr(gallery, "open_explore", lambda **what: opened.append(what))
+    page = shown(cell="6.any", method="scenes/bce", threshold=str(THRESHOLD))
+    worst = pictures_shown(page)[0]
+    page.button(key="gallery_0").click().run()
+    names = made[1]["bce"].counts.classes.names
+    assert opened == [
+        {
+            "data": SPEC,
+            "picture": worst,
+            "classes": [names[5]],
+            "runs": ["scenes/bce", "scenes/sce", "scenes/recam"],
+            "threshold": THRESHOLD,
+            "overlay": "errors",
+        }
+    ]
+
+
+def test_every_section_draws_with_every_choice(shown: Callable[..., AppTest]) -> None:
+    page = shown()
+    for section in ("matrix", "pairs", "classes", "pictures"):
+        page.segmented_control(key="confusions_section").set_value(section).run()
+        for method in METHODS:
+            page.segmented_control(key="method_choice").set_value(f"scenes/{method}").run()
+            assert not page.exception, (section, method)
+            assert not page.error
+    assert page.query_params["section"] in ("pictures", ["pictures"])
+
+
+def test_one_method_alone(shown: Callable[..., AppTest]) -> None:
+    for section in ("matrix", "pairs", "classes", "pictures"):
+        page = shown(section=section, runs="scenes/sce")
+        assert not page.error
+        assert page.segmented_control(key="method_choice").options == ["SCE-CAM"]
+
+
+def test_what_changed_between_two_methods(shown: Callable[..., AppTest]) -> None:
+    page = shown(less="scenes/bce")
+    assert page.selectbox(key="less_choice").value == "scenes/bce"
+    page.segmented_control(key="matrix_unit").set_value("pixels").run()
+    assert not page.exception
+    page.selectbox(key="less_choice").set_value("").run()
+    assert "less" not in page.query_params
+
+
+def test_pairs_are_listed_with_every_method(shown: Callable[..., AppTest], made: tuple) -> None:
+    page = shown(section="pairs", method="scenes/bce", threshold=str(THRESHOLD))
+    table = page.dataframe[0].value
+    pixels = table["pixels"].tolist()
+    assert pixels == sorted(pixels, reverse=True)
+    confusion = score(made[1]["bce"].counts.total(), THRESHOLD).confusion
+    assert sum(pixels) == confusion[1:, 1:].sum() - np.trace(confusion[1:, 1:])
+    page.toggle(key="pairs_background").set_value(True).run()
+    assert sum(page.dataframe[0].value["pixels"]) == confusion.sum() - np.trace(confusion)
+
+
+def test_classes_say_which_gains_may_be_noise(shown: Callable[..., AppTest]) -> None:
+    page = shown(section="classes")
+    assert "may be noise" in texts(page)
+    page.selectbox(key="flow_class").set_value(3).run()
+    assert not page.exception
+    assert heading(page).startswith("False negatives of")
+
+
+def test_pictures_in_every_order(shown: Callable[..., AppTest]) -> None:
+    page = shown(section="pictures")
+    table = page.dataframe[0].value
+    assert len(table) == 8
+    column = next(name for name in table.columns if name == "miou scenes/recam")
+    assert table[column].tolist() == sorted(table[column])
+    for order in ("lost", "gained", "id"):
+        page.selectbox(key="picture_order").set_value(order).run()
+        assert not page.exception
+    assert page.dataframe[0].value["picture"].tolist() == list(open_dataset(SPEC).ids)
+
+
+def test_filters_combine_and_fit_into_a_link(shown: Callable[..., AppTest]) -> None:
+    pictures = open_dataset(SPEC)
+    labels = np.array([pictures.labels(index) for index in range(len(pictures))])
+    k = int(labels.sum(axis=0).argmax())
+    name = pictures.classes.names[k]
+    page = shown(section="pictures")
+    page.multiselect(key=f"filter_classes_scenes_{SPEC}").set_value([name]).run()
+    assert not page.exception
+    assert len(page.dataframe[0].value) == labels[:, k].sum()
+    link = page.query_params["filter"]
+    link = link[0] if isinstance(link, list) else link
+    assert json.loads(link) == {"c": [k]}
+
+    again = shown(section="pictures", filter=link)
+    assert len(again.dataframe[0].value) == labels[:, k].sum()
+    again.selectbox(key=f"filter_worse_scenes_{SPEC}").set_value("scenes/recam").run()
+    table = again.dataframe[0].value
+    assert (table["miou scenes/recam"] < table["miou scenes/bce"]).all()
+    again.button(key="filter_clear").click().run()
+    assert len(again.dataframe[0].value) == len(pictures)
+    assert "filter" not in again.query_params
+
+
+def test_filters_that_nothing_passes_are_said_and_left_out(shown: Callable[..., AppTest]) -> None:
+    page = shown(filter=json.dumps({"c": list(range(15))}))
+    assert "No picture passes" in page.warning[0].value
+    assert pixels_shown(page)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        {"cell": "99.3"},
+        {"cell": "any.any"},
+        {"cell": "1"},
+        {"cell": "²._"},
+        {"section": "nowhere"},
+        {"threshold": "nan"},
+        {"threshold": "7"},
+        {"method": "scenes/none"},
+        {"runs": "scenes/none,%"},
+        {"filter": "{"},
+        {"filter": '{"c": [999]}'},
+        {"filter": '{"x": 1}'},
+        {"filter": "[" * 5000},
+        {"order": "<script>"},
+        {"family": "nobody"},
+    ],
+)
+def test_addresses_that_make_no_sense_do_no_harm(shown: Callable[..., AppTest], address: dict[str, str]) -> None:
+    page = shown(**address)
+    assert not page.error
+    assert pixels_shown(page)
+
+
+def test_tags_survive_a_restart_and_are_exported(shown: Callable[..., AppTest], runs: Path) -> None:
+    page = shown(cell="6.0", method="scenes/bce", threshold=str(THRESHOLD))
+    tagged = pictures_shown(page)
+    page.text_input(key="tag_name_cell").set_value("=legs")
+    page.text_area(key="tag_note_cell").set_value("cut, off")
+    next(button for button in page.button if button.label == "Save").click().run()
+    assert not page.exception
+    entries = TagBook(runs / "tags.sqlite").entries(SPEC)
+    assert [entry.picture for entry in entries] == sorted(tagged)
+    assert {(entry.truth, entry.predicted, entry.note) for entry in entries} == {("car", "background", "cut, off")}
+
+    again = shown(section="pictures")
+    tags = again.dataframe[-1].value
+    assert tags["tag"].tolist() == ["=legs"] * len(tagged)
+    assert tags["about"].tolist() == ["car → background"] * len(tagged)
+    with_tags = again.dataframe[0].value
+    assert sum(bool(len(found)) for found in with_tags["tags"]) == len(tagged)
+
+
+def test_a_damaged_book_of_tags_is_a_sentence(shown: Callable[..., AppTest], runs: Path) -> None:
+    runs.mkdir(parents=True, exist_ok=True)
+    (runs / "tags.sqlite").write_bytes(b"no database" * 100)
+    page = shown()
+    assert any("tags" in box.value for box in page.error)
+    assert pixels_shown(page)
+
+
+def test_what_is_missing_is_offered(shown: Callable[..., AppTest]) -> None:
+    page = shown(data="scenes:size=64,train=6,val=2@val")
+    assert any(button.label == "Make the maps" for button in page.button)
+    assert not page.error
+    page = shown(data="voc:nowhere@val")
+    assert page.error
+
+
+def test_without_checkpoints(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("RECAM_ASSETS", str(tmp_path))
+    monkeypatch.setenv("RECAM_RUNS", str(tmp_path))
+    page = AppTest.from_function(show_confusions, default_timeout=60).run()
+    assert not page.exception
+    assert "no runs yet" in page.info[0].value
+
+
+def test_classes_without_a_background(
+    shown: Callable[..., AppTest], assets: Path, made: tuple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = load_run(assets / "checkpoints" / "photos" / "bce")
+    analyse(run, run.info.rule, open_dataset("gallery"), settings_of(run.info), folder=made[0])
+    for section in ("matrix", "pairs", "classes", "pictures"):
+        page = shown(family="photos", data="gallery", runs="photos/bce", section=section)
+        assert not page.error
+    page = shown(family="photos", data="gallery", runs="photos/bce")
+    assert page.toggle(key="confusions_cut").value is False
+    page.toggle(key="confusions_cut").set_value(True).run()
+    page.selectbox(key="choice_predicted").set_value(0).run()
+    assert heading(page).endswith("taken for unlabelled")
+
+
+# The parts ------------------------------------------------------------------------------------------------------------
+
+
+def test_cells_hold_the_matrix() -> None:
+    confusion = np.array([[90, 5, 5], [10, 60, 30], [0, 0, 0]])
+    order, marked = np.array([0, 2, 1]), np.zeros((3, 3), dtype=bool)
+    marked[1, 2] = True
+    cells = matrix_cells(confusion, ("background", "a", "b"), order, marked, True, _LIGHT)
+    assert set(cells["truth"]) == {"background", "a"}  # b has no pixels of its own
+    cell = cells[(cells["truth"] == "a") & (cells["predicted"] == "b")].iloc[0]
+    assert (cell["pixels"], cell["share"], cell["words"], cell["marked"]) == (30, 0.3, "30", True)
+    assert cells["predicted"].tolist()[:3] == ["background", "b", "a"]
+
+
+def test_differences_are_coloured_by_better_and_worse() -> None:
+    before, now = np.array([[10, 0], [4, 6]]), np.array([[10, 0], [2, 8]])
+    cells = difference_cells(before, now, ("background", "a"), np.arange(2), np.zeros((2, 2), bool), True, _LIGHT)
+    by_cell = {(row.truth_value, row.predicted_value): row for row in cells.itertuples()}
+    assert by_cell[1, 1].words == "+20"
+    assert by_cell[1, 0].words == "−20"
+    assert by_cell[1, 1].colour == by_cell[1, 0].colour == _LIGHT.better[-1]
+
+
+def test_colours_and_their_ink() -> None:
+    assert ramp(("#000000", "#ffffff"), np.array([0, 0.5, 1, np.nan])).tolist() == [
+        "#000000",
+        "#808080",
+        "#ffffff",
+        "#000000",
+    ]
+    assert readable(["#000000", "#ffffff"]) == ["#ffffff", "#10181b"]
+
+
+def test_names_are_not_read_as_markdown() -> None:
+    assert plain("**a** [b](c) <i> $x$") == r"\*\*a\*\* \[b\]\(c\) \<i\> \$x\$"
+
+
+def test_selections_name_their_cells() -> None:
+    assert Selection(1, 2).cells(4).sum() == 1
+    assert Selection(ANY, 2).cells(4).sum() == 3
+    assert not Selection(1, ANY).cells(4)[1, 1]
+    assert Selection(1, ANY).values == (1,)
