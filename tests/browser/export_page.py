@@ -1,0 +1,40 @@
+"""A page with nothing but the exports, on the shipped maps: ``?view={...}`` is what the viewer would report."""
+
+import json
+
+import numpy as np
+import streamlit as st
+
+from app.datasets import dataset
+from app.export_panel import export_panel, report_button
+from app.pictures import Picture
+from recam_core.analysis.analysed import find_analysed, settings_of
+from recam_core.checkpoint.places import shipped_folder
+from recam_core.checkpoint.run_folder import read_info
+from recam_core.views.figure_cells import FigurePane
+
+st.set_page_config(page_title="exports", layout="wide")
+scenes = dataset("scenes@val")
+
+
+@st.cache_resource
+def methods():
+    found = []
+    for name, title in (("bce", "BCE-CAM"), ("sce", "SCE-CAM"), ("recam", "ReCAM")):
+        info = read_info(shipped_folder() / "scenes" / name)
+        found.append(find_analysed(info, info.rule, scenes, settings_of(info), name, title))
+    return found
+
+
+sample = scenes.load(int(st.query_params.get("picture", 122)))
+has_truth = st.query_params.get("truth", "yes") == "yes"
+labels = tuple(np.flatnonzero(sample.labels).tolist())
+mask = sample.mask if has_truth else None
+picture = Picture(sample.id, sample.image, mask, labels, (), sample.id, ("scenes@val", sample.id))
+export_panel(
+    picture,
+    lambda: [FigurePane(one.title, one.store[sample.id], one.threshold) for one in methods()],
+    scenes.classes,
+    json.loads(st.query_params.get("view", "{}")),
+)
+report_button(methods(), scenes, chosen=np.arange(200) < 20, about="Only the first 20 pictures.")
