@@ -3,9 +3,14 @@
 /** A pointer that moved less than this, in CSS pixels, has clicked. */
 const STILL = 4;
 
+/** Listens on the panes; the result ends what is listened to beyond them. */
 function connectGestures(viewer) {
   const grid = viewer.root.querySelector(".grid"), touching = new Map();
   let start = null, pinch = null;
+  const hold = (isHeld) => () => { viewer.report.isHeld = isHeld; };
+  const letGo = hold(false);
+  viewer.root.addEventListener("pointerdown", hold(true), { capture: true });
+  for (const name of ["pointerup", "pointercancel", "blur"]) window.addEventListener(name, letGo);
   const frameOf = (event) => event.composedPath().find((node) => node.classList?.contains("frame"));
   const shares = (frame, { clientX, clientY }) => {
     const box = frame.getBoundingClientRect();
@@ -81,6 +86,7 @@ function connectGestures(viewer) {
   grid.addEventListener("pointercancel", (event) => finish(event, true));
   grid.addEventListener("pointerleave", () => viewer.pointAt(null, null));
   grid.addEventListener("pointerover", (event) => { if (!frameOf(event) && !start) viewer.pointAt(null, null); });
+  return () => { for (const name of ["pointerup", "pointercancel", "blur"]) window.removeEventListener(name, letGo); };
 }
 
 function gapOf(touching) {

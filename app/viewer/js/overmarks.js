@@ -3,9 +3,13 @@
 /** Draws them on one pane, in pixels of the canvas. */
 function drawOverMarks(pane, viewer, port) {
   const { over } = pane, { view, hover } = viewer;
+  const shown = hover && viewer.hoverPane !== pane ? hover : null;
+  const key = `${port.key} ${viewer.density} ${viewer.drawnLine ?? view.line} ${view.pin} ${shown}`;
+  if (pane.overKey === key) return;
+  pane.overKey = key;
   put(over, "viewBox", `0 0 ${port.across} ${port.down}`);
   const place = ([x, y]) => [(x - port.left) * port.scale, (y - port.top) * port.scale];
-  const unit = port.across / Math.max(pane.frame.clientWidth, 1), parts = [];
+  const unit = viewer.density, parts = [];
   const twice = (tag, attributes) => {
     for (const [name, width] of [["halo", 3.4], ["mark", 1.5]]) {
       parts.push(drawing(tag, { ...attributes, class: name, style: `stroke-width:${width * unit}` }));
@@ -22,8 +26,8 @@ function drawOverMarks(pane, viewer, port) {
     twice("circle", { cx: x, cy: y, r: 6 * unit });
     twice("path", { d: `M${x - 11 * unit} ${y}h${8 * unit}m${6 * unit} 0h${8 * unit}M${x} ${y - 11 * unit}v${8 * unit}m0 ${6 * unit}v${8 * unit}` });
   }
-  if (hover && viewer.hoverPane !== pane) {
-    const [x, y] = place([hover[0] + 0.5, hover[1] + 0.5]), arm = 7 * unit;
+  if (shown) {
+    const [x, y] = place([shown[0] + 0.5, shown[1] + 0.5]), arm = 7 * unit;
     twice("path", { d: `M${x - arm} ${y}h${2 * arm}M${x} ${y - arm}v${2 * arm}` });
   }
   over.replaceChildren(...parts);

@@ -1,14 +1,28 @@
 /* From codes and activations to the pixels of a canvas: one pass, in whole numbers, as recam_core/views does it. */
 
 /**
- * How codes are drawn: for each of 256 codes the share (0..256) and colour of its area, the same of its ink (lines of
- * the pattern, and borders), and the bit of its pattern. A share of 0 leaves the ground as it is.
+ * How codes are drawn: for each of 256 codes two ways, that of its area at `code` and that of its ink (lines of the
+ * pattern, and borders) at 256 + `code`, and the bit of its pattern.
+ *
+ * A way is what blending needs. Red and blue of a packed pixel are worked on in one multiplication, with 16 bits for
+ * each; below * 256 + (above - below) * share + 128 is summed as below * (256 - share) + (above * share + 128), whose
+ * second part is the same for all pixels of a code. The result is that of `mixed` to the last bit. A code that nothing
+ * was set for leaves the ground as it is.
  */
 function newStyle() {
   return {
-    areaShare: new Int32Array(256), area: new Int32Array(256),
-    inkShare: new Int32Array(256), ink: new Int32Array(256), pattern: new Uint8Array(256),
+    pattern: new Uint8Array(256), keep: new Int32Array(512).fill(256),
+    redBlue: new Int32Array(512).fill(0x800080), green: new Int32Array(512).fill(128),
   };
+}
+
+const RED_BLUE = 0xff00ff;
+
+/** Sets the way at `place`: this colour, seen with this share (0..256). */
+function setWay(style, place, [red, green, blue], share) {
+  style.keep[place] = 256 - share;
+  style.redBlue[place] = Math.imul((blue << 16) | red, share) + 0x800080;
+  style.green[place] = green * share + 128;
 }
 
 /** Kinds of pixels by colour and pattern (draw_marks); codes without an entry, or switched off, stay unmarked. */
@@ -17,9 +31,8 @@ function markStyle(picture, marks, isOff, opacity) {
   for (const { code, colour, pattern } of marks) {
     if (isOff(code)) continue;
     const tint = Math.fround(pattern === "solid" ? picture.tints.solid : picture.tints.lined);
-    style.area[code] = style.ink[code] = packed(...colour);
-    style.areaShare[code] = wholeShare(Math.fround(tint * strength));
-    style.inkShare[code] = wholeShare(strength);
+    setWay(style, code, colour, wholeShare(Math.fround(tint * strength)));
+    setWay(style, 256 + code, colour, wholeShare(strength));
     if (pattern !== "solid") style.pattern[code] = 1 << picture.patterns.names.indexOf(pattern);
   }
   return style;
@@ -30,18 +43,21 @@ function seedStyle(picture, isOff, opacity) {
   const style = newStyle(), edge = wholeShare(0.55);
   for (const { value, colour } of picture.values) {
     if (value === 0 || isOff(value)) continue;
-    style.area[value] = packed(...colour);
-    style.areaShare[value] = wholeShare(opacity);
-    style.ink[value] = packed(...colour.map((part) => mixed(part, 255, edge)));
-    style.inkShare[value] = 256;
+    setWay(style, value, colour, wholeShare(opacity));
+    setWay(style, 256 + value, colour.map((part) => mixed(part, 255, edge)), 256);
   }
   return style;
 }
 
-/** Draws codes (of the picture) in the window over `ground`, into `out`. */
+/** The patterns over a canvas `across` wide: for each row of the tile, its bits at every column. */
+function patternRows({ tile, side }, across) {
+  return Array.from({ length: side }, (_, row) =>
+    Uint8Array.from({ length: across }, (_, x) => tile[row * side + (x % side)]));
+}
+
+/** Draws codes (of the picture) in the window over `ground`, into `out`; without a branch for each pixel. */
 function paintCodes(out, ground, codes, width, port, style, patterns) {
-  const { across, down, columns, rows } = port, { areaShare, area, inkShare, ink, pattern } = style;
-  const { tile, side } = patterns;
+  const { across, down, columns, rows } = port, { pattern, keep, redBlue, green } = style;
   // Three rows of codes as they fall on the canvas, with a column more on both sides.
   let above = new Uint8Array(across + 2), here = new Uint8Array(across + 2), below = new Uint8Array(across + 2);
   const fill = (line, row) => {
@@ -55,23 +71,16 @@ function paintCodes(out, ground, codes, width, port, style, patterns) {
   for (let y = 0; y < down; y++) {
     if (y + 1 === down || rows[y + 1] === rows[y]) below.set(here);
     else fill(below, y + 1);
-    const begin = y * across, tileRow = (y % side) * side;
-    for (let x = 0, at = 0; x < across; x++) {
-      const code = here[x + 1], under = ground[begin + x];
-      if (areaShare[code] !== 0) {
-        const inked = (tile[tileRow + at] & pattern[code]) !== 0 || here[x] !== code || here[x + 2] !== code ||
-          above[x + 1] !== code || below[x + 1] !== code;
-        const share = inked ? inkShare[code] : areaShare[code], colour = inked ? ink[code] : area[code];
-        const red = under & 255, green = (under >> 8) & 255, blue = (under >> 16) & 255;
-        out[begin + x] = packed(
-          red + ((((colour & 255) - red) * share + 128) >> 8),
-          green + (((((colour >> 8) & 255) - green) * share + 128) >> 8),
-          blue + (((((colour >> 16) & 255) - blue) * share + 128) >> 8),
-        );
-      } else {
-        out[begin + x] = under;
-      }
-      if (++at === side) at = 0;
+    const begin = y * across, bits = patterns[y % patterns.length];
+    let before = here[0], code = here[1];
+    for (let x = 0; x < across; x++) {
+      const after = here[x + 2], under = ground[begin + x];
+      const inked = (before ^ code) | (after ^ code) | (above[x + 1] ^ code) | (below[x + 1] ^ code) | (bits[x] & pattern[code]);
+      const way = code | ((-inked >> 31) & 256), kept = keep[way];
+      out[begin + x] = -16777216 | (((Math.imul(under & RED_BLUE, kept) + redBlue[way] | 0) >>> 8) & RED_BLUE) |
+        ((((under >> 8) & 255) * kept + green[way]) & 0xff00);
+      before = code;
+      code = after;
     }
     const spare = above;
     above = here;
@@ -129,8 +138,13 @@ function blendWord(under, colour, share) {
 
 /** Heat over the photo (heat_overlay). */
 function paintHeat(out, photo, levels, colours, opacity) {
-  const share = wholeShare(opacity);
-  for (let i = 0; i < out.length; i++) out[i] = blendWord(photo[i], colours[levels[i]], share);
+  const share = wholeShare(opacity), kept = 256 - share, style = newStyle(), { redBlue, green } = style;
+  colours.forEach((colour, level) => setWay(style, level, [colour & 255, (colour >> 8) & 255, (colour >> 16) & 255], share));
+  for (let i = 0; i < out.length; i++) {
+    const under = photo[i], level = levels[i];
+    out[i] = -16777216 | (((Math.imul(under & RED_BLUE, kept) + redBlue[level] | 0) >>> 8) & RED_BLUE) |
+      ((((under >> 8) & 255) * kept + green[level]) & 0xff00);
+  }
 }
 
 /** Lines of equal activation, and the one at the threshold, below which the photo is quieter (contour_overlay). */

@@ -100,7 +100,7 @@ class Pane {
       const codes = method ? this.codes(overlay, classes) : this.truth(classes);
       const style = seedStyle(picture, viewer.isOff("seeds"), opacity);
       const ground = photo.quiet(picture, port, 0.5, 0.35 * opacity);
-      paintCodes(out, ground, codes, picture.width, port, style, picture.patterns);
+      paintCodes(out, ground, codes, picture.width, port, style, viewer.patterns(port));
     } else if (overlay === "heat" || overlay === "contour") {
       const colours = viewer.colourWords();
       const levels = this.kept("levels", `${classes} ${port.key}`, () =>
@@ -116,7 +116,7 @@ class Pane {
       const marks = legendMarks(picture, overlay, classes);
       const style = markStyle(picture, marks, viewer.isOff(overlay), view.opacity);
       const ground = photo.quiet(picture, port, 1 - 0.75 * view.opacity, 0.4 * view.opacity);
-      paintCodes(out, ground, this.codes(overlay, classes), picture.width, port, style, picture.patterns);
+      paintCodes(out, ground, this.codes(overlay, classes), picture.width, port, style, viewer.patterns(port));
     }
   }
 

@@ -19,18 +19,40 @@ class PhotoInWindow {
   /** across x down packed pixels of the photo. */
   pixels(picture, port) {
     if (this.key !== port.key) {
-      const { canvas } = this;
-      canvas.width = port.across;
-      canvas.height = port.down;
-      const context = canvas.getContext("2d", { willReadFrequently: true });
-      context.imageSmoothingEnabled = port.scale < SQUARES;
-      context.imageSmoothingQuality = "high";
-      context.drawImage(picture.photo, port.left, port.top, port.seenX, port.seenY, 0, 0, port.across, port.down);
-      this.sampled = new Int32Array(context.getImageData(0, 0, port.across, port.down).data.buffer);
+      this.sampled = port.scale >= SQUARES || port.scale === 1 ? this.squares(picture, port) : this.smooth(picture, port);
       this.key = port.key;
       this.muted.clear();
     }
     return this.sampled;
+  }
+
+  /** The photo between its pixels, as browsers scale pictures. */
+  smooth(picture, port) {
+    return this.draw(picture, port.across, port.down, [port.left, port.top, port.seenX, port.seenY]);
+  }
+
+  /** Each pixel of the photo as it is, where codes put theirs. */
+  squares(picture, { across, down, columns, rows }) {
+    if (this.whole?.id !== picture.id) {
+      const { width, height } = picture;
+      this.whole = { id: picture.id, pixels: this.draw(picture, width, height, [0, 0, width, height]) };
+    }
+    const out = new Int32Array(across * down), { pixels } = this.whole;
+    for (let y = 0, i = 0; y < down; y++) {
+      const first = rows[y] * picture.width;
+      for (let x = 0; x < across; x++, i++) out[i] = pixels[first + columns[x]];
+    }
+    return out;
+  }
+
+  draw(picture, across, down, [left, top, width, height]) {
+    const { canvas } = this;
+    canvas.width = across;
+    canvas.height = down;
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    context.imageSmoothingQuality = "high";
+    context.drawImage(picture.photo, left, top, width, height, 0, 0, across, down);
+    return new Int32Array(context.getImageData(0, 0, across, down).data.buffer);
   }
 
   /** The same, quieter: see `muted` in recam_core/views/blend.py. */

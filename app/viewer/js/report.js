@@ -7,6 +7,7 @@ class Report {
   constructor() {
     this.last = "";
     this.timer = 0;
+    this.isHeld = false;  // while a pointer is down, the hand has not let go, even where it stands still
   }
 
   /** Python's ways in; new ones come with every run of the script. */
@@ -23,6 +24,10 @@ class Report {
   soon(view, rested) {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
+      if (this.isHeld) {
+        this.soon(view, rested);
+        return;
+      }
       rested();
       const rounded = roundedView(view()), text = JSON.stringify(rounded);
       if (text === this.last) return;

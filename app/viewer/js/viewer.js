@@ -15,7 +15,7 @@ class Viewer {
     this.canStep = false;
     this.frameTimes = null;  // a benchmark puts a list here
     connectToolbar(this);
-    connectGestures(this);
+    this.closeGestures = connectGestures(this);
     this.closeKeyboard = connectKeyboard(this);
     this.observer = new ResizeObserver(() => this.measure());
     this.observer.observe(root.querySelector(".grid"));
@@ -123,6 +123,7 @@ class Viewer {
     const density = Math.max(1, Math.min(window.devicePixelRatio || 1, affordable));
     const across = this.exact ? width : Math.max(1, Math.round(room * density));
     const down = this.exact ? height : Math.max(1, Math.round(room * density * ratio));
+    this.density = across / room;  // pixels of a canvas for one of the page
     if (across === this.across && down === this.down) return;
     this.across = across;
     this.down = down;
@@ -176,6 +177,14 @@ class Viewer {
     const { colours } = this.view;
     if (!this.words.has(colours)) this.words.set(colours, colourWords(this.picture.colourTables[colours]));
     return this.words.get(colours);
+  }
+
+  patterns({ across }) {
+    if (this.patternKey !== `${this.picture.id} ${across}`) {
+      this.patternKey = `${this.picture.id} ${across}`;
+      this.patternRows = patternRows(this.picture.patterns, across);
+    }
+    return this.patternRows;
   }
 
   moveThreshold(step) {
@@ -243,6 +252,7 @@ class Viewer {
 
   close() {
     this.closeKeyboard();
+    this.closeGestures();
     this.observer.disconnect();
     this.report.close();
     clearInterval(this.blinker);
