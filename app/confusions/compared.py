@@ -19,6 +19,7 @@ class Compared:
         thresholds: by method key; None where every pixel goes to its arg-max class.
         one_threshold: the threshold that was set for all methods; None where each has its own, or there is none.
         chosen: packed bits, one a picture that the filters let pass; None for all pictures.
+        filter_words: what the filters ask for, in words; "" without filters.
     """
 
     family: Family
@@ -27,6 +28,7 @@ class Compared:
     thresholds: dict[str, float | None]
     one_threshold: float | None = None
     chosen: bytes | None = None
+    filter_words: str = ""
 
     @property
     def classes(self) -> ClassList:

@@ -7,10 +7,10 @@ import numpy as np
 import streamlit as st
 
 from app.confusions.compared import Compared
-from app.confusions.results import table_of
+from app.confusions.filter_words import filter_words
+from app.confusions.results import index_of, table_of
 from app.links import keep, kept
 from recam_core.analysis.picture_filter import PictureFilter
-from recam_core.analysis.picture_table import PictureTable
 from recam_core.errors import UserError
 
 _IN_ADDRESS = "filter"
@@ -19,23 +19,28 @@ _FIELDS = ("classes", "any", "number", "size", "score", "score_of", "worse", "be
 
 def filter_panel(compared: Compared) -> Compared:
     """Draw the button behind which the filters are; the comparison over the pictures that pass."""
-    table = table_of(compared)
     scope = f"{compared.family.key}_{compared.spec}"
     _restore(scope, compared)
     # The button says how many pass, so it is drawn after its content is known; the values are in the session already.
-    wanted = _read(scope, compared, table)
-    passes = wanted.apply(table)
-    count = int(passes.sum())
-    label = f"All {len(table):,} pictures" if wanted.is_empty else f"{count:,} of {len(table):,} pictures"
+    most = _most_classes(compared)
+    wanted = _read(scope, compared, most)
+    # Without filters no table is made: it takes longest of all that the page computes.
+    count = pictures = len(compared.methods[0].counts)
+    passes = None
+    if not wanted.is_empty:
+        passes = wanted.apply(table_of(compared))
+        count = int(passes.sum())
+    label = f"All {pictures:,} pictures" if passes is None else f"{count:,} of {pictures:,} pictures"
     with st.popover(label, icon=":material/filter_alt:", width="stretch", key="filter_button"):
-        _widgets(scope, compared, table)
-    keep(_IN_ADDRESS, "" if wanted.is_empty else json.dumps(wanted.to_dict(), separators=(",", ":")))
-    if wanted.is_empty:
+        _widgets(scope, compared, most)
+    keep(_IN_ADDRESS, "" if passes is None else json.dumps(wanted.to_dict(), separators=(",", ":")))
+    if passes is None:
         return compared
     if not count:
         st.warning("No picture passes these filters; all are shown.", icon=":material/filter_alt_off:")
         return compared
-    return replace(compared, chosen=np.packbits(passes).tobytes())
+    words = filter_words(wanted, compared.classes, compared.titles)
+    return replace(compared, chosen=np.packbits(passes).tobytes(), filter_words=words)
 
 
 def _key(scope: str, name: str) -> str:
@@ -73,14 +78,13 @@ def _restore(scope: str, compared: Compared) -> None:
             st.session_state[_key(scope, name)] = value
 
 
-def _read(scope: str, compared: Compared, table: PictureTable) -> PictureFilter:
+def _read(scope: str, compared: Compared, most: int) -> PictureFilter:
     """The filter that the widgets are set to."""
 
     def value(name: str, usual):
         return st.session_state.get(_key(scope, name), usual)
 
     keys = [method.key for method in compared.methods]
-    most = _most_classes(table)
     number, size, score = value("number", (0, most)), value("size", (0, 100)), value("score", (0, 100))
     worse, better = value("worse", None), value("better", keys[0])
     return PictureFilter(
@@ -95,11 +99,12 @@ def _read(scope: str, compared: Compared, table: PictureTable) -> PictureFilter:
     )
 
 
-def _most_classes(table: PictureTable) -> int:
-    return max(int(table.number.max(initial=1)), 1)
+def _most_classes(compared: Compared) -> int:
+    """How many classes a picture of the set shows at most."""
+    return max(int(index_of(compared.methods[0]).present[:, 1:].sum(axis=1).max(initial=1)), 1)
 
 
-def _widgets(scope: str, compared: Compared, table: PictureTable) -> None:
+def _widgets(scope: str, compared: Compared, most: int) -> None:
     keys, titles = [method.key for method in compared.methods], compared.titles
     common = {"persist_state": "session"}
     st.caption("Every figure and gallery on this page counts only the pictures that meet all of these.")
@@ -108,7 +113,6 @@ def _widgets(scope: str, compared: Compared, table: PictureTable) -> None:
         "Shows the classes", compared.classes.names, key=_key(scope, "classes"), placeholder="Any", **common
     )
     any_of.toggle("Any of them", key=_key(scope, "any"), help="Off: all of them in one picture.", **common)
-    most = _most_classes(table)
     if most > 1:
         _range("Number of classes", scope, "number", most, "")
     _range("Size of an object", scope, "size", 100, "%", "Share of the picture, of one of the classes chosen above.")

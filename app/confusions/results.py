@@ -17,11 +17,7 @@ from recam_core.analysis.confusion_at import CumulativeConfusion
 from recam_core.analysis.matrix_order import order
 from recam_core.analysis.outcomes import Outcomes, outcomes_of_all
 from recam_core.analysis.picture_table import PictureTable, picture_table
-from recam_core.errors import UserError
 from recam_core.scores.scores import Scores
-
-#: From so many pictures on, the index is kept beside the maps: making it would be waited for.
-_WORTH_KEEPING = 5_000
 
 #: (key, folder of the maps) of each method, and (key, threshold) of each.
 _Methods: TypeAlias = tuple[tuple[str, str], ...]
@@ -50,17 +46,7 @@ def chosen_pictures(compared: Compared) -> np.ndarray | None:
 
 @st.cache_resource(max_entries=12, show_spinner="Indexing the pixel counts")
 def _index(identity: str, _method: Analysed) -> CellIndex:
-    if len(_method.counts) < _WORTH_KEEPING:
-        return CellIndex.build(_method.counts)
-    folder = _method.store.path.parent / "cells"
-    try:
-        return CellIndex.load(folder)
-    except UserError:
-        pass  # not there yet, or damaged: it is made anew
-    try:
-        return CellIndex.write(_method.counts, folder)
-    except UserError:
-        return CellIndex.build(_method.counts)  # a folder that cannot be written to
+    return CellIndex.of(_method.counts)
 
 
 def index_of(method: Analysed) -> CellIndex:
@@ -69,7 +55,9 @@ def index_of(method: Analysed) -> CellIndex:
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
-def _cumulative(identity: str, chosen: bytes | None, _method: Analysed, _chosen: np.ndarray | None):
+def _cumulative(
+    identity: str, chosen: bytes | None, _method: Analysed, _chosen: np.ndarray | None
+) -> CumulativeConfusion:
     return CumulativeConfusion.build(index_of(_method), _chosen)
 
 
@@ -85,10 +73,25 @@ def confusions_of(compared: Compared) -> dict[str, np.ndarray]:
     return {method.key: scores_of(compared, method.key).confusion for method in compared.methods}
 
 
+def _usual_confusion(method: Analysed) -> np.ndarray:
+    """(K+1) x (K+1) of all pictures at the method's own threshold: what does not move with the controls."""
+    return _cumulative(_identity(method), None, method, None).at(method.threshold)
+
+
+def most_confused(compared: Compared) -> tuple[int, int]:
+    """The ground truth and the prediction of the pair of classes that the last method, whose matrix is shown first,
+    confuses most."""
+    pixels = _usual_confusion(compared.methods[-1])
+    np.fill_diagonal(pixels, 0)
+    if pixels[1:, 1:].any():
+        pixels[0], pixels[:, 0] = 0, 0
+    truth, predicted = np.unravel_index(pixels.argmax(), pixels.shape)
+    return int(truth), int(predicted)
+
+
 @st.cache_resource(max_entries=24, show_spinner=False)
 def _order(methods: _Methods, _compared: Compared) -> np.ndarray:
-    own = [_cumulative(_identity(method), None, method, None).at(method.threshold) for method in _compared.methods]
-    return order(np.sum(own, axis=0))
+    return order(np.sum([_usual_confusion(method) for method in _compared.methods], axis=0))
 
 
 def order_of(compared: Compared) -> np.ndarray:

@@ -10,9 +10,11 @@ from app.confusions.compared import Compared
 from app.confusions.matrix_section import matrix_section
 from app.confusions.pairs_section import pairs_section
 from app.confusions.pictures_section import pictures_section
-from app.confusions.results import pairs_of
+from app.confusions.results import chosen_pictures, most_confused
 from app.confusions.score_strip import score_strip
 from app.confusions.selection import Selection, selection
+from app.datasets import dataset
+from app.export_panel import report_button
 from app.guard import sentences
 from app.links import keep, kept
 
@@ -57,8 +59,18 @@ def main() -> None:
 
 def _sections(compared: Compared) -> None:
     score_strip(compared)
-    wanted = selection(len(compared.names), _usual(compared))
-    name = _section()
+    wanted = selection(len(compared.names), Selection(*most_confused(compared)))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        name = _section()
+        st.space("stretch")
+        report_button(
+            compared.methods,
+            dataset(compared.spec),
+            compared.thresholds,
+            chosen_pictures(compared),
+            compared.filter_words,
+            key="confusions_report",
+        )
     _, sentence, draw = _SECTIONS[name]
     st.caption(sentence)
     draw(compared, wanted)
@@ -79,12 +91,3 @@ def _section() -> str:
     )
     keep("section", name or "matrix", "matrix")
     return name or "matrix"
-
-
-def _usual(compared: Compared) -> Selection:
-    """To begin with: the pair that the last method, the one whose matrix is shown first, confuses most."""
-    pairs = pairs_of(compared, False) or pairs_of(compared, True)
-    if pairs:
-        worst = max(pairs, key=lambda pair: pair.pixels[compared.methods[-1].key])
-        return Selection(worst.truth, worst.predicted)
-    return Selection(1, 0)
