@@ -44,6 +44,7 @@ class RunInfo:
         seed: of the random numbers.
         threshold: the background threshold that was chosen on a part of train, or None.
         parent: the name of the run that this one started from, or None.
+        parent_sha256: of the weights that it started from, so that they are found under another name, too.
         command: the command line that makes the run again.
         scores: what was measured, for instance ``{"val": {"rectified_product": {"miou": ...}}}``.
         weights_sha256: of ``model.safetensors``.
@@ -60,6 +61,7 @@ class RunInfo:
     seed: int
     threshold: float | None = None
     parent: str | None = None
+    parent_sha256: str | None = None
     command: str = ""
     scores: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
@@ -129,7 +131,7 @@ def read_info(path: str | Path) -> RunInfo:
         known = {item.name for item in fields(RunInfo)}
         info = RunInfo(**{name: value for name, value in values.items() if name in known})
         _check_record(info)
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError, OSError) as error:
         raise UserError(f"{file} is damaged: {error}.") from error
     return info
 
@@ -150,6 +152,9 @@ def _check_record(info: RunInfo) -> None:
     for name, kind in (("backbone", str), ("has_fc2", bool), *((number, int) for number in numbers)):
         if not isinstance(info.network.get(name), kind):
             raise ValueError(f"the network's '{name}' is missing or of another kind")
+    for name in ("parent", "parent_sha256"):
+        if not isinstance(getattr(info, name), (str, type(None))):
+            raise ValueError(f"'{name}' is of another kind")
     number = info.threshold
     if number is not None and not (isinstance(number, (int, float)) and 0 <= number <= 1):
         raise ValueError("the threshold is no number from 0 to 1")

@@ -158,6 +158,7 @@ def save_heads(path: str | Path, run: Run, cache_spec: str, result: HeadResult, 
         seed=result.recipe.seed,
         threshold=None,
         parent=run.info.name,
+        parent_sha256=run.info.weights_sha256,
         command=command_line(),
     )
     return save_run(path, network, info, half=half)

@@ -256,5 +256,6 @@ def _record(recipe: Recipe, dataset: Dataset, out: Path, init: Run | None, weigh
         recipe={**recipe.to_json(), "weights": weights},
         seed=recipe.seed,
         parent=init.info.name if init else None,
+        parent_sha256=init.info.weights_sha256 if init else None,
         command=command_line(),
     )
