@@ -150,7 +150,7 @@ def can_step() -> bool:
 def step_picture(step: int) -> None:
     """Choose the picture before (-1) or after (1) among those that the search found; the ends meet."""
     spec, indices, chosen = st.session_state.get("picture_order", ("", np.zeros(0, int), 0))
-    if not len(indices):
+    if not step or not len(indices):
         return
     place = int(np.searchsorted(indices, chosen))
     if step > 0 and (place >= len(indices) or indices[place] != chosen):

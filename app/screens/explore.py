@@ -4,6 +4,7 @@ import numpy as np
 import streamlit as st
 
 from app.catalogue import Catalogue, Entry, Family, read_catalogue
+from app.export_panel import export_panel, panes_to_export
 from app.guard import sentences
 from app.links import as_list, from_list, is_arriving, keep, keep_view, kept, view_in_address, whole_address
 from app.map_cache import Inference, payload_of, prediction_of
@@ -43,6 +44,8 @@ def main() -> None:
         return
     if is_arriving():
         _restore(catalogue)
+    # Before the picker is drawn: its widgets cannot be set afterwards.
+    step_picture(st.session_state.pop("step", 0))
     picture = None
     with st.sidebar:
         family = _choose_family(catalogue)
@@ -170,7 +173,7 @@ def _look(family: Family, picture: Picture, entries: list[Entry], rule: str | No
     if not present:
         st.info("Name at least one class that the picture shows.", icon=":material/label:")
         return
-    _heading(picture, present, family)
+    heading = st.container(horizontal=True, vertical_alignment="center", key="heading")
     with st.spinner("Computing maps", show_time=True):
         reference = family.by_method("bce")
         payload = payload_of(methods, picture, present, family.classes, how, reference and reference.key)
@@ -178,20 +181,28 @@ def _look(family: Family, picture: Picture, entries: list[Entry], rule: str | No
     st.session_state["explore_view"] = shown["view"]
     keep_view(shown["view"], family.classes)
     if shown["step"]:
-        step_picture(shown["step"])
+        st.session_state["step"] = shown["step"]
         st.rerun()
+    with heading:
+        # Filled only now: the link and the exports are of the view that the viewer has just reported.
+        st.markdown(f"**{picture.title}** · " + ", ".join(family.classes.names[k] for k in present), width="stretch")
+        _copy_link(picture)
+        export_panel(
+            picture,
+            lambda: panes_to_export(methods, picture, present, family.classes, how, shown["view"]),
+            family.classes,
+            shown["view"],
+        )
     retrain_panel(family)
 
 
-def _heading(picture: Picture, present: tuple[int, ...], family: Family) -> None:
-    """What the picture is, and the way to share the view."""
-    with st.container(horizontal=True, vertical_alignment="center", key="heading"):
-        st.markdown(f"**{picture.title}** · " + ", ".join(family.classes.names[k] for k in present), width="stretch")
-        with st.popover("Copy link", icon=":material/link:", key="link"):
-            if picture.source is None:
-                st.caption("An uploaded photo stays in this session: a link cannot hold it.")
-            st.code(whole_address(), language=None, wrap_lines=True)
-            st.caption("The address holds the whole view: data, picture, runs, classes, threshold and overlay.")
+def _copy_link(picture: Picture) -> None:
+    """The way to share the view."""
+    with st.popover("Copy link", icon=":material/link:", key="link"):
+        if picture.source is None:
+            st.caption("An uploaded photo stays in this session: a link cannot hold it.")
+        st.code(whole_address(), language=None, wrap_lines=True)
+        st.caption("The address holds the whole view: data, picture, runs, classes, threshold and overlay.")
 
 
 def _present_classes(family: Family, picture: Picture, method: Method) -> tuple[int, ...]:

@@ -13,17 +13,18 @@ from recam_core.checkpoint.run_folder import read_info
 from streamlit_page import no_exception, open_app, wait_until_finished
 
 #: Fewer than the default 800 pictures: the journey is about the way, and their features take time on two cores.
+METHODS = ["BCE-CAM", "SCE-CAM", "ReCAM"]
 TRAINING = "scenes:train=200@train"
 
 
-def wait_for_pictures(page: Page, count: int) -> None:
-    """Wait until that many panes show a picture that has arrived."""
-    panes = page.locator(".st-key-panes img")
-    expect(panes).to_have_count(count, timeout=120_000)
-    page.wait_for_function(
-        "() => [...document.querySelectorAll('.st-key-panes img')].every(i => i.complete && i.naturalWidth > 100)"
-    )
+def wait_for_panes(page: Page, titles: list[str]) -> None:
+    """Wait until the viewer has drawn these panes."""
+    expect(page.locator(".viewer[data-ready] .pane-head strong")).to_have_text(titles, timeout=60_000)
     expect(page.locator('[data-testid="stSkeleton"]')).to_have_count(0, timeout=60_000)
+
+
+def pixels_of_first_pane(page: Page) -> str:
+    return page.locator(".viewer .pane canvas").first.evaluate("canvas => canvas.toDataURL()")
 
 
 @pytest.mark.skipif(
@@ -34,29 +35,35 @@ def test_from_the_first_screen_to_a_recam_of_ones_own(
 ) -> None:
     page.set_default_timeout(60_000)
     open_app(page, app_url, seconds=180)
-    wait_for_pictures(page, 3)
-    for title in ("BCE-CAM", "SCE-CAM", "ReCAM"):
-        expect(page.locator(".st-key-panes").get_by_text(title, exact=True)).to_be_visible()
+    wait_for_panes(page, METHODS)
     expect(page.get_by_text("false, on background")).to_be_visible()
     expect(page.get_by_text(re.compile("Computing on"))).to_be_visible()
 
-    # Another picture by its thumbnail, and another view.
-    first = page.locator(".st-key-panes img").first.get_attribute("src")
+    # Another picture by its thumbnail, another one by a key, and another view.
+    first = pixels_of_first_pane(page)
     page.locator(".st-key-thumbnails button[kind=secondary]").first.click()
     wait_until_finished(page)
-    wait_for_pictures(page, 3)
-    assert page.locator(".st-key-panes img").first.get_attribute("src") != first
-    assert "picture=" in page.url
-    page.get_by_role("radio", name="Heat map").or_(page.get_by_role("button", name="Heat map")).click()
+    wait_for_panes(page, METHODS)
+    assert pixels_of_first_pane(page) != first
+    picture = re.search(r"picture=(\w+)", page.url)[1]
+    page.locator(".viewer").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page).not_to_have_url(re.compile(f"picture={picture}"), timeout=30_000)
     wait_until_finished(page)
-    expect(page.get_by_text("the maximum of the map")).to_be_visible()
-    page.get_by_role("radio", name="Errors").or_(page.get_by_role("button", name="Errors")).click()
-    wait_until_finished(page)
+    page.get_by_role("button", name="Heat", exact=True).click()
+    expect(page).to_have_url(re.compile("overlay=heat"), timeout=30_000)
+    page.get_by_role("button", name="Errors", exact=True).click()
+    expect(page).not_to_have_url(re.compile("overlay="), timeout=30_000)
 
-    # One threshold for all, by keyboard.
-    page.get_by_role("slider", name="Background threshold").press("ArrowRight")
+    # One threshold for all: scores follow at once, and the address when the hand rests.
+    page.get_by_role("combobox", name="Threshold").select_option("all")
+    scores = page.locator(".viewer .pane .scores").first
+    before = scores.text_content()
+    page.get_by_role("slider", name="One threshold for all methods").fill("0.4")
+    expect(page.locator(".viewer .pane-head").first).to_contain_text("0.40")
+    expect(scores).not_to_have_text(before)
+    expect(page).to_have_url(re.compile("threshold=0.40"), timeout=30_000)
     wait_until_finished(page)
-    expect(page.get_by_role("checkbox", name="Each method's own").or_(page.get_by_role("switch"))).not_to_be_checked()
 
     # Settings of one's own, the button, and the fourth pane.
     page.get_by_text("Training pictures", exact=True).click()
@@ -73,21 +80,20 @@ def test_from_the_first_screen_to_a_recam_of_ones_own(
     page.locator(".st-key-start button").first.click()
     expect(page.get_by_text("Trained in")).to_be_visible(timeout=400_000)
     wait_until_finished(page)
-    wait_for_pictures(page, 4)
-    expect(page.locator(".st-key-panes").get_by_text("Your ReCAM", exact=True)).to_be_visible()
-    expect(page.locator('.st-key-panes [data-testid="stMetric"]')).to_have_count(16)
+    wait_for_panes(page, [*METHODS, "Your ReCAM"])
     no_exception(page)
     _keep_screenshot(page, repo_root, tmp_path)
 
     # It survives a reload, and can be kept.
     page.reload()
-    wait_for_pictures(page, 4)
+    wait_for_panes(page, [*METHODS, "Your ReCAM"])
+    expect(page.get_by_role("combobox", name="Threshold")).to_have_value("all")
     name = page.get_by_role("textbox", name="Keep it as")
     name.fill("journey")
     name.press("Enter")
     wait_until_finished(page)
     page.locator(".st-key-keep button").first.click()
-    expect(page.locator(".st-key-panes").get_by_text("journey", exact=True)).to_be_visible(timeout=60_000)
+    wait_for_panes(page, [*METHODS, "journey"])
     no_exception(page)
     assert read_info(app_runs / "journey").recipe["weight"] == 0.5
 
