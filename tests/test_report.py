@@ -258,6 +258,11 @@ def test_a_single_method_and_a_single_picture_can_be_reported(methods, dataset):
     assert "Gain over" not in text
 
 
+def test_methods_of_one_title_are_told_apart(methods):
+    data = report_data([methods[0], replace(methods[1], title="BCE-CAM")], resamples=5)
+    assert list(data.titles.values()) == ["BCE-CAM (one)", "BCE-CAM (two)"]
+
+
 def test_methods_that_cannot_be_compared_are_refused(methods, tmp_path):
     with pytest.raises(UserError, match="no method"):
         report_data([])

@@ -1,7 +1,7 @@
 """All figures of a report, gathered from the analysis of some methods on one data set."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -128,6 +128,12 @@ def report_data(
         raise UserError("There is no method to report on; choose at least one.")
     if len({method.key for method in methods}) < len(methods):
         raise UserError("A method comes twice; leave one of them out.")
+    titles = [method.title for method in methods]
+    # Two methods of one title are told apart by their keys.
+    methods = [
+        method if titles.count(method.title) == 1 else replace(method, title=f"{method.title} ({method.key})")
+        for method in methods
+    ]
     first = methods[0]
     check_same_pictures({method.key: method.counts for method in methods})
     pictures = len(first.counts.ids)

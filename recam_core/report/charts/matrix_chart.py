@@ -54,7 +54,9 @@ def _matrix(
     letter = _LETTER if few else 5.2
     longest = max((len(name) for name in names), default=1)
     left = min(int(longest * letter) + 12, 170)
-    top = min(int(longest * letter * 0.75) + 16, 130)
+    # Narrow columns have no room for slanted names.
+    slope, rise = (-48, 0.75) if few else (-90, 1.0)
+    top = min(int(longest * letter * rise) + 16, 150)
     side = count * cell
     pixels = np.zeros((count, count, 4), dtype=np.uint8)
     pixels[..., :3] = colours
@@ -78,8 +80,8 @@ def _matrix(
     for k, name in enumerate(names):
         middle = (k + 0.5) * cell
         parts.append(tag("text", _short(name), x=left - 6, y=top + middle, class_="row"))
-        x, y = left + middle, top - 6
-        parts.append(tag("text", _short(name), x=x, y=y, class_="column", transform=f"rotate(-48 {x:g} {y:g})"))
+        x, y = left + middle + (0 if few else 3), top - 6
+        parts.append(tag("text", _short(name), x=x, y=y, class_="column", transform=f"rotate({slope} {x:g} {y:g})"))
     shown = np.nan_to_num(np.abs(values)) >= (least if few else 0.02)
     for row, column in np.argwhere(shown).tolist():
         text = words(values[row, column])
@@ -92,7 +94,7 @@ def _matrix(
             whole = words(values[row, column], 0)
             number = tag("text", whole, x=left + (column + 0.5) * cell, y=top + (row + 0.5) * cell, class_="number")
         parts.append(tag("g", note, box, number))
-    width, height = left + side + max(int(top * 0.9), 12), top + side + 6
+    width, height = left + side + (max(int(top * 0.9), 12) if few else 12), top + side + 6
     chart = tag(
         "svg",
         tag("title", title),
