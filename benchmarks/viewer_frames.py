@@ -1,7 +1,8 @@
 """Frames of the viewer while a hand drags the threshold over three panes of 512 x 512, and what reaches the server.
 
 Headless Chromium in front of Streamlit. For each overlay the slider of the threshold is dragged from end to end by
-events of a mouse; a frame is the time between two animation frames of the browser. In the same run the server does the
+events of a mouse; a frame is the time from one animation frame of the browser that drew to the next one, with the
+browser told not to wait for a screen (which would make every frame 16.7 ms long, or twice that). In the same run the server does the
 same work its own way, drawing three panes and packing them as images, to which a network and the browser's decoding
 would come on top.
 
@@ -31,11 +32,14 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 OVERLAYS = ("errors", "seeds", "disagreement", "contour", "heat")
 AIM = 1000 / 60
+_UNBOUND = ("--disable-frame-rate-limit", "--disable-gpu-vsync")
 _BEGIN = """root => {
   window.frames_ = [];
-  let last = null;
-  const tick = (now) => {
-    if (last !== null) window.frames_.push(now - last);
+  let last = null, drawn = 0;
+  const tick = () => {
+    const now = performance.now(), count = root.viewer.frameTimes.length;
+    if (last !== null && count > drawn) window.frames_.push(now - last);
+    drawn = count;
     last = now;
     window.ticking_ = requestAnimationFrame(tick);
   };
@@ -111,7 +115,7 @@ def main() -> None:
     command += ["--server.port", url.split(":")[-1]]
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         with running_app(command, url, Path(folder) / "log", {"PYTHONPATH": str(ROOT)}):
-            browser = playwright.chromium.launch(executable_path=program, args=list(BROWSER_OPTIONS))
+            browser = playwright.chromium.launch(executable_path=program, args=[*BROWSER_OPTIONS, *_UNBOUND])
             page = browser.new_page(viewport={"width": 1720, "height": 1000})
             sent: list[Any] = []
             page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))

@@ -97,6 +97,18 @@ def test_every_overlay_is_drawn_as_recam_core_draws_it(opened: tuple[Case, Locat
             same(drawn(root), wanted, f"{overlay} of {k} with {cut} at opacity {opacity}")
 
 
+def test_small_steps_of_the_threshold_leave_nothing_behind(opened: tuple[Case, Locator]) -> None:
+    """What little changes is drawn around the change; it must add up to the whole picture."""
+    shown, root = opened
+    k = shown.maps[0].classes.tolist()[0]
+    for overlay, chosen in (("errors", k), ("seeds", None), ("disagreement", None)):
+        set_view(root, overlay=overlay, classes=[] if chosen is None else [chosen], cut="all", opacity=0.8)
+        for threshold in (0.4, 0.41, 0.42, 0.43, 0.7, 0.69, 0.2):
+            set_view(root, threshold=threshold)
+            wanted = expected(shown, overlay, chosen, [threshold] * 3, 0.8, "viridis")
+            same(drawn(root), wanted, f"{overlay} stepped to {threshold}")
+
+
 def test_ground_truth_and_photo_are_panes_too(opened: tuple[Case, Locator]) -> None:
     shown, root = opened
     set_view(root, hidden=KEYS[1:], extra=["truth", "photo"], overlay="heat", opacity=0.8)

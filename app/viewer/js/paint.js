@@ -89,6 +89,70 @@ function paintCodes(out, ground, codes, width, port, style, patterns) {
   }
 }
 
+/** Draws one rectangle of the canvas anew, as paintCodes does. */
+function paintRectangle(out, ground, codes, width, port, style, patterns, [left, top, right, bottom]) {
+  const { across, down, columns, rows } = port, { pattern, keep, redBlue, green } = style;
+  for (let y = Math.max(top, 0); y < Math.min(bottom, down); y++) {
+    const row = rows[y] * width, up = rows[Math.max(y - 1, 0)] * width, low = rows[Math.min(y + 1, down - 1)] * width;
+    const bits = patterns[y % patterns.length];
+    for (let x = Math.max(left, 0); x < Math.min(right, across); x++) {
+      const column = columns[x], code = codes[row + column], i = y * across + x, under = ground[i];
+      const inked = (codes[row + columns[x > 0 ? x - 1 : x]] ^ code) | (codes[row + columns[x + 1 < across ? x + 1 : x]] ^ code) |
+        (codes[up + column] ^ code) | (codes[low + column] ^ code) | (bits[x] & pattern[code]);
+      const way = code | ((-inked >> 31) & 256), kept = keep[way];
+      out[i] = -16777216 | (((Math.imul(under & RED_BLUE, kept) + redBlue[way] | 0) >>> 8) & RED_BLUE) |
+        ((((under >> 8) & 255) * kept + green[way]) & 0xff00);
+    }
+  }
+}
+
+/** Where more than this share of the picture has changed, drawing all of it is quicker. */
+const FEW = 1 / 16;
+
+/**
+ * Draws codes like paintCodes, but only around pixels that have another code than in `painted`, which it brings up to
+ * date. Says whether it did: not where too much has changed.
+ */
+function repaintCodes(out, ground, codes, painted, width, port, style, patterns) {
+  const changed = changedPixels(codes, painted);
+  if (changed === null) return false;
+  const { firstColumn, firstRow } = canvasPlaces(port, width, codes.length / width);
+  for (const pixel of changed) {
+    const column = pixel % width, row = (pixel - column) / width;
+    painted[pixel] = codes[pixel];
+    const place = [firstColumn[column] - 1, firstRow[row] - 1, firstColumn[column + 1] + 1, firstRow[row + 1] + 1];
+    paintRectangle(out, ground, codes, width, port, style, patterns, place);
+  }
+  return true;
+}
+
+/** The pixels whose codes differ, or null where they are many. Compares four at a time. */
+function changedPixels(codes, painted) {
+  const words = codes.length >> 2, changed = [], most = codes.length * FEW;
+  const now = new Uint32Array(codes.buffer, 0, words), before = new Uint32Array(painted.buffer, 0, words);
+  for (let word = 0; word < words; word++) {
+    if (now[word] === before[word]) continue;
+    for (let i = 4 * word; i < 4 * word + 4; i++) if (codes[i] !== painted[i]) changed.push(i);
+    if (changed.length > most) return null;
+  }
+  for (let i = 4 * words; i < codes.length; i++) if (codes[i] !== painted[i]) changed.push(i);
+  return changed;
+}
+
+/** For each column and row of the picture, the first of the canvas that shows it or what comes after it. */
+function canvasPlaces(port, width, height) {
+  if (port.firstColumn) return port;
+  const firsts = (table, count) => {
+    const first = new Int32Array(count + 1).fill(table.length);
+    for (let at = table.length - 1; at >= 0; at--) first[table[at]] = at;
+    for (let place = count - 1; place >= 0; place--) first[place] = Math.min(first[place], first[place + 1]);
+    return first;
+  };
+  port.firstColumn = firsts(port.columns, width);
+  port.firstRow = firsts(port.rows, height);
+  return port;
+}
+
 /** across x down activations in the window, between pixels by their distance; the picture's own at its own size. */
 function levelsInWindow(levels, picture, port) {
   const { across, down, scale, left, top, columns, rows } = port, { width, height } = picture;
@@ -147,29 +211,38 @@ function paintHeat(out, photo, levels, colours, opacity) {
   }
 }
 
-/** Lines of equal activation, and the one at the threshold, below which the photo is quieter (contour_overlay). */
-function paintContour(out, clear, quiet, levels, port, colours, contour, cut, opacity) {
-  const { across, down } = port, share = wholeShare(opacity), { step } = contour;
-  const within = packed(...contour.within), without = packed(...contour.without);
-  const band = Uint8Array.from({ length: 256 }, (_, level) => Math.floor(level / step));
+/** The least and the greatest activation of each pixel and of those above, below, left and right of it. */
+function neighbourhood(levels, { across, down }) {
+  const least = new Uint8Array(levels.length), most = new Uint8Array(levels.length);
   for (let y = 0, i = 0; y < down; y++) {
     const up = y > 0 ? across : 0, low = y + 1 < down ? across : 0;
     for (let x = 0; x < across; x++, i++) {
-      const level = levels[i], claimed = level > cut, under = claimed ? clear[i] : quiet[i];
       const a = levels[i - up], b = levels[i + low];
-      const c = x > 0 ? levels[i - 1] : level, d = x + 1 < across ? levels[i + 1] : level;
-      if (level === a && level === b && level === c && level === d) {
-        out[i] = under;
-        continue;
-      }
-      const least = Math.min(a, b, c, d), most = Math.max(a, b, c, d);
-      if (claimed && least <= cut) out[i] = blendWord(under, within, share);
-      else if (!claimed && most > cut) out[i] = blendWord(under, without, share);
-      else if (band[most] !== band[level] || band[least] !== band[level]) {
-        out[i] = blendWord(under, colours[Math.max(band[most], band[level]) * step], share);
-      } else {
-        out[i] = under;
-      }
+      const c = levels[x > 0 ? i - 1 : i], d = levels[x + 1 < across ? i + 1 : i];
+      least[i] = Math.min(levels[i], a, b, c, d);
+      most[i] = Math.max(levels[i], a, b, c, d);
     }
+  }
+  return { levels, least, most };
+}
+
+/** The ground under lines of equal activation; a threshold does not change these. */
+function withLines(ground, { least, most }, colours, { step }, opacity) {
+  const out = ground.slice(), share = wholeShare(opacity);
+  const band = Uint8Array.from({ length: 256 }, (_, level) => Math.floor(level / step));
+  for (let i = 0; i < out.length; i++) {
+    const high = band[most[i]];
+    if (band[least[i]] !== high) out[i] = blendWord(ground[i], colours[high * step], share);
+  }
+  return out;
+}
+
+/** Chooses between the clear and the quiet picture by the threshold, and draws the line at it (contour_overlay). */
+function paintContour(out, grounds, lined, { levels, least, most }, contour, cut, opacity) {
+  const [clear, quiet] = grounds, [clearLined, quietLined] = lined, share = wholeShare(opacity);
+  const within = packed(...contour.within), without = packed(...contour.without);
+  for (let i = 0; i < out.length; i++) {
+    if (levels[i] > cut) out[i] = least[i] > cut ? clearLined[i] : blendWord(clear[i], within, share);
+    else out[i] = most[i] > cut ? blendWord(quiet[i], without, share) : quietLined[i];
   }
 }

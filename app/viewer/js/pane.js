@@ -93,14 +93,15 @@ class Pane {
 
   paintInto(out, port, view, photo, picture) {
     const { viewer, method } = this, overlay = shownOverlay(picture, view), classes = chosenClasses(picture, view);
+    if (overlay === "heat" || overlay === "contour") this.paintedKey = null;  // the canvas will hold no codes
     if (this.key === "photo") {
       out.set(photo.pixels(picture, port));
     } else if (this.key === "truth" || overlay === "seeds") {
       const opacity = view.opacity * picture.filled;
       const codes = method ? this.codes(overlay, classes) : this.truth(classes);
-      const style = seedStyle(picture, viewer.isOff("seeds"), opacity);
       const ground = photo.quiet(picture, port, 0.5, 0.35 * opacity);
-      paintCodes(out, ground, codes, picture.width, port, style, viewer.patterns(port));
+      this.paintCodes(out, ground, codes, port, `seeds ${opacity} ${view.off}`, () =>
+        seedStyle(picture, viewer.isOff("seeds"), opacity));
     } else if (overlay === "heat" || overlay === "contour") {
       const colours = viewer.colourWords();
       const levels = this.kept("levels", `${classes} ${port.key}`, () =>
@@ -108,16 +109,31 @@ class Pane {
       if (overlay === "heat") {
         paintHeat(out, photo.pixels(picture, port), levels, colours, view.opacity * picture.filled);
       } else {
-        const clear = photo.pixels(picture, port), quiet = photo.quiet(picture, port, 1 - 0.6 * view.opacity, 0.5 * view.opacity);
+        const around = this.kept("around", `${classes} ${port.key}`, () => neighbourhood(levels, port));
+        const quieter = [1 - 0.6 * view.opacity, 0.5 * view.opacity];
+        const grounds = [photo.pixels(picture, port), photo.quiet(picture, port, ...quieter)];
+        const lined = this.kept("lined", `${classes} ${port.key} ${view.colours} ${view.opacity}`, () =>
+          grounds.map((ground) => withLines(ground, around, colours, picture.contour, view.opacity)));
         const cut = thresholdLevel(thresholdOf(method, view));
-        paintContour(out, clear, quiet, levels, port, colours, picture.contour, cut, view.opacity);
+        paintContour(out, grounds, lined, around, picture.contour, cut, view.opacity);
       }
     } else {
-      const marks = legendMarks(picture, overlay, classes);
-      const style = markStyle(picture, marks, viewer.isOff(overlay), view.opacity);
       const ground = photo.quiet(picture, port, 1 - 0.75 * view.opacity, 0.4 * view.opacity);
-      paintCodes(out, ground, this.codes(overlay, classes), picture.width, port, style, viewer.patterns(port));
+      this.paintCodes(out, ground, this.codes(overlay, classes), port, `${overlay} ${classes} ${view.opacity} ${view.off}`, () =>
+        markStyle(picture, legendMarks(picture, overlay, classes), viewer.isOff(overlay), view.opacity));
     }
+  }
+
+  /** Draws codes; where only the codes have changed since the last time, only around those. */
+  paintCodes(out, ground, codes, port, look, makeStyle) {
+    const { picture, viewer } = this, patterns = viewer.patterns(port);
+    const style = this.kept("style", look, makeStyle), key = `${port.key} ${look}`;
+    if (this.paintedKey === key && this.paintedGround === ground && this.paintedOut === out &&
+      repaintCodes(out, ground, codes, this.painted, picture.width, port, style, patterns)) return;
+    paintCodes(out, ground, codes, picture.width, port, style, patterns);
+    Object.assign(this, { paintedKey: key, paintedGround: ground, paintedOut: out });
+    this.painted ??= new Uint8Array(codes.length);
+    this.painted.set(codes);
   }
 
   /** The ground truth with only the chosen classes, and void. */
