@@ -107,7 +107,10 @@ def save_run(path: str | Path, network: CamNetwork, info: RunInfo, half: bool = 
     info.versions = versions()
     info.created = info.created or datetime.now(timezone.utc).isoformat(timespec="seconds")
     with replacing_file(path / WEIGHTS_FILE) as temporary:
-        save_file(tensors, temporary)
+        try:
+            save_file(tensors, temporary)
+        except SafetensorError as error:
+            raise UserError(f"Cannot write {path / WEIGHTS_FILE}: the disk may be full ({error}).") from error
         info.weights_sha256 = hashlib.sha256(temporary.read_bytes()).hexdigest()
     write_json(path / INFO_FILE, asdict(info))
     return info

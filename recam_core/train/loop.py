@@ -5,6 +5,7 @@ import math
 import os
 import shutil
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from recam_core.checkpoint.run_folder import INFO_FILE, Run, RunInfo, command_line, save_run
+from recam_core.atomic_write import write_json
+from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, Run, RunInfo, command_line, save_run
 from recam_core.data.check import listing_faults
 from recam_core.data.sample import BrokenItem, Dataset
 from recam_core.errors import UserError
@@ -41,6 +43,8 @@ def train(
     workers: int | None = None,
     progress: ProgressFn = silent,
     half: bool = False,
+    on_step: Callable[[int, dict[str, float]], None] | None = None,
+    command: str | None = None,
 ) -> RunInfo:
     """Train a network and leave a run folder; the same call after a kill goes on with the epoch that was cut off.
 
@@ -54,6 +58,8 @@ def train(
         workers: loader processes; by default none on a CPU, which trains with all cores, else up to 8.
         progress: called after each step; may raise Cancelled, which leaves the last finished epoch to go on from.
         half: store the weights in half precision.
+        on_step: called with the number of each step, from 1, and its losses.
+        command: the command line that makes the run again; by default the one that is running.
 
     Returns:
         The record of the run.
@@ -116,8 +122,11 @@ def train(
             scaler.scale(loss.total).backward()
             scaler.step(optimizer)
             scaler.update()
-            for name, part in {"loss": loss.total, **loss.parts}.items():
-                sums[name] = sums.get(name, 0.0) + float(part.detach())
+            losses = {name: float(part.detach()) for name, part in {"loss": loss.total, **loss.parts}.items()}
+            for name, value in losses.items():
+                sums[name] = sums.get(name, 0.0) + value
+            if on_step is not None:
+                on_step(epoch * per_epoch + step + 1, losses)
             progress(
                 epoch * per_epoch + step + 1,
                 steps,
@@ -142,7 +151,10 @@ def train(
         )
         write_curves(out, history)
 
-    info = save_run(out, network.eval(), _record(recipe, dataset, out, init, weights), half=half)
+    # Once more: a kill between the last state and its curves must not leave a run without them.
+    write_json(out / METRICS_FILE, history)
+    record = _record(recipe, dataset, out, init, weights, command or command_line())
+    info = save_run(out, network.eval(), record, half=half)
     # A finished run needs no state to go on from; it is as large as three copies of the weights.
     shutil.rmtree((out / STATE_FILE).parent, ignore_errors=True)
     return info
@@ -244,7 +256,7 @@ def _mixed_precision(device: torch.device, wanted: bool) -> AbstractContextManag
     return torch.autocast("cuda", dtype=torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)
 
 
-def _record(recipe: Recipe, dataset: Dataset, out: Path, init: Run | None, weights: str) -> RunInfo:
+def _record(recipe: Recipe, dataset: Dataset, out: Path, init: Run | None, weights: str, command: str) -> RunInfo:
     return RunInfo(
         name=out.name,
         method=recipe.method,
@@ -257,5 +269,5 @@ def _record(recipe: Recipe, dataset: Dataset, out: Path, init: Run | None, weigh
         seed=recipe.seed,
         parent=init.info.name if init else None,
         parent_sha256=init.info.weights_sha256 if init else None,
-        command=command_line(),
+        command=command,
     )

@@ -12,9 +12,19 @@ STATE_FILE = "state/last.pt"
 
 
 def save_state(run: Path, state: dict[str, Any]) -> None:
-    """Write the state of a training to its run folder, whole or not at all."""
+    """Write the state of a training to its run folder, whole or not at all.
+
+    Raises:
+        UserError: the folder cannot be written to, or the disk is full; the state of the epoch before is kept.
+    """
     with replacing_file(run / STATE_FILE) as temporary:
-        torch.save(state, temporary)
+        try:
+            torch.save(state, temporary)
+        except RuntimeError as error:
+            # torch's writer knows no OSError: a full disk is a RuntimeError with a line of its source in it.
+            raise UserError(
+                f"Cannot write {run / STATE_FILE}: the disk may be full. The last finished epoch before is kept."
+            ) from error
 
 
 def load_state(run: Path) -> dict[str, Any] | None:

@@ -40,5 +40,5 @@ def validate(network: CamNetwork, recipe: Recipe, dataset: Dataset) -> dict[str,
         "val_map": mean_average_precision(z.numpy(), y),
     }
     if maps:
-        found["val_seed_miou"] = evaluate_maps(maps, masks, dataset.classes).best.miou
+        found["val_seed_miou"] = float(evaluate_maps(maps, masks, dataset.classes).best.miou)
     return found

@@ -1,0 +1,1 @@
+"""Full trainings as processes of their own: a queue per device that outlives whoever started it."""

@@ -1,0 +1,60 @@
+"""The command line that makes a training again."""
+
+import shlex
+
+from recam_core.train.recipe import PRESETS, Recipe, preset
+
+#: Field of the recipe -> option of ``train``. Fields without one are those of the preset.
+FLAGS = {
+    "backbone": "--backbone",
+    "output_stride": "--output-stride",
+    "weights": "--weights",
+    "epochs": "--epochs",
+    "batch_size": "--batch-size",
+    "optimizer": "--optimizer",
+    "lr_backbone": "--lr-backbone",
+    "lr_fc1": "--lr-fc1",
+    "lr_fc2": "--lr-fc2",
+    "weight_decay": "--weight-decay",
+    "warmup": "--warmup",
+    "crop": "--crop",
+    "weight": "--lambda",
+    "mask": "--mask",
+    "rule": "--rule",
+    "seed": "--seed",
+}
+
+
+def train_command(
+    recipe: Recipe,
+    *,
+    data: str,
+    out: str,
+    val: str = "",
+    init: str = "",
+    half: bool = False,
+    workers: int | None = None,
+) -> str:
+    """The command line of ``train`` with the same settings: the nearest preset, and what differs from it."""
+    name = min(PRESETS, key=lambda name: len(_options(recipe, preset(recipe.method, name))))
+    words = ["python", "-m", "recam_core", "train", recipe.method, "--preset", name, "--data", data]
+    words += ["--val", val] if val else []
+    words += ["--init", init] if init else []
+    words += _options(recipe, preset(recipe.method, name))
+    words += ["--half"] if half else []
+    words += [] if workers is None else ["--workers", str(workers)]
+    return shlex.join([*words, "--out", out])
+
+
+def _options(recipe: Recipe, base: Recipe) -> list[str]:
+    words = []
+    for field, flag in FLAGS.items():
+        value = getattr(recipe, field)
+        if value != getattr(base, field):
+            # repr gives a float all the digits that it has.
+            words += [flag, repr(value) if isinstance(value, float) else str(value)]
+    if recipe.resize_long != base.resize_long:
+        words += ["--resize-long", *map(str, recipe.resize_long)]
+    words += ["--train-norm"] if base.freeze_norm and not recipe.freeze_norm else []
+    words += ["--no-amp"] if base.amp and not recipe.amp else []
+    return words

@@ -1,0 +1,105 @@
+"""What a training was asked to do: ``job.json`` in its folder, written once."""
+
+import json
+import re
+import secrets
+import time
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from recam_core.atomic_write import write_json
+from recam_core.errors import UserError
+
+JOB_FILE = "job.json"
+LOG_FILE = "log.txt"
+#: Held by the process that works on the training, as long as it lives.
+LOCK_FILE = "lock"
+#: Its being there asks that process to stop.
+CANCEL_FILE = "cancel"
+_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """One training, as its process needs it. Plain values only: waiting for a turn must not load torch.
+
+    Attributes:
+        id: its name in the queue; sorts by time.
+        recipe: the fields of :class:`recam_core.train.recipe.Recipe`.
+        data, val: specifications of the training and validation pictures; val may be "".
+        init: the run to start from, an absolute path, or "".
+        out: the new run's folder, an absolute path.
+        device: as :mod:`recam_core.trainings.devices` names them.
+        folder: where relative paths in the specifications begin.
+        command: the command line that makes the run again.
+        half: store the weights in half precision.
+        workers: loader processes; None leaves it to the training.
+        created: seconds since 1970.
+    """
+
+    id: str
+    recipe: dict[str, Any]
+    data: str
+    val: str
+    init: str
+    out: str
+    device: str
+    folder: str
+    command: str
+    half: bool = False
+    workers: int | None = None
+    created: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """The name of the run."""
+        return Path(self.out).name
+
+    @property
+    def method(self) -> str:
+        return str(self.recipe.get("method", ""))
+
+
+def new_id() -> str:
+    """An id that no other training has, and that sorts by time."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
+
+
+def check_id(text: str) -> str:
+    """The id, if it has the form of one: it becomes part of a path.
+
+    Raises:
+        UserError: it has not.
+    """
+    if not _ID.fullmatch(text):
+        raise UserError(f"'{text}' is not the id of a training; `trainings list` shows them.")
+    return text
+
+
+def write_job(folder: Path, job: TrainingJob) -> None:
+    """Write ``job.json``. Raises UserError where the folder cannot be written to."""
+    write_json(folder / JOB_FILE, asdict(job))
+
+
+def read_job(folder: Path) -> TrainingJob:
+    """Read ``job.json``.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    file = folder / JOB_FILE
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+        known = {field.name: values[field.name] for field in fields(TrainingJob) if field.name in values}
+        job = TrainingJob(**known)
+        texts = (job.id, job.data, job.val, job.init, job.out, job.device, job.folder, job.command)
+        if not all(isinstance(text, str) for text in texts) or not isinstance(job.recipe, dict):
+            raise ValueError("a value is of another kind")
+        if job.id != folder.name or not Path(job.out).is_absolute():
+            raise ValueError("it belongs to another folder")
+    except FileNotFoundError as error:
+        raise UserError(f"There is no training '{folder.name}'; it may have been removed.") from error
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise UserError(f"{file} is damaged: {error}.") from error
+    return job

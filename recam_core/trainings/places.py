@@ -1,0 +1,23 @@
+"""Where the queue of trainings lies."""
+
+from pathlib import Path
+
+from recam_core.checkpoint.places import runs_folder
+from recam_core.trainings.job import check_id
+
+#: Inside the folder of runs; the leading dot keeps it out of the list of runs.
+QUEUE_FOLDER = ".trainings"
+
+
+def trainings_folder() -> Path:
+    """The folder that holds one folder a training. All who share a folder of runs share the queue."""
+    return runs_folder().absolute() / QUEUE_FOLDER
+
+
+def training_folder(training_id: str) -> Path:
+    """The folder of one training.
+
+    Raises:
+        UserError: the id has not the form of one.
+    """
+    return trainings_folder() / check_id(training_id)

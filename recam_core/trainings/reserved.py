@@ -1,0 +1,56 @@
+"""The folder of a run that a training will fill: taken at once, so that nobody else takes the name meanwhile."""
+
+import shutil
+from pathlib import Path
+
+from recam_core.errors import UserError
+
+#: Says which training a folder without a run belongs to.
+MARK_FILE = ".training"
+#: As :mod:`recam_core.checkpoint.run_folder` and :mod:`recam_core.train.state` name them, without loading torch.
+_RECORD, _STATE = "run.json", "state/last.pt"
+
+
+def reserve(out: Path, training_id: str) -> None:
+    """Make the folder for a training.
+
+    Raises:
+        UserError: it is there already, or cannot be made.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.mkdir()  # of two that try at once, one succeeds
+        (out / MARK_FILE).write_text(training_id, encoding="utf-8")
+    except FileExistsError as error:
+        raise UserError(f"There is a run named '{out.name}' already; choose another name.") from error
+    except OSError as error:
+        raise UserError(f"Cannot write {out}: {error.strerror or error}.") from error
+
+
+def is_finished(out: Path) -> bool:
+    """Whether the run is there whole; a state beside it says that its training was about to clear up."""
+    return (out / _RECORD).is_file() and not (out / _STATE).exists()
+
+
+def owner(out: Path) -> str:
+    """The id of the training that will fill, or is filling, the folder; "" for any other folder."""
+    try:
+        return (out / MARK_FILE).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def release(out: Path, training_id: str) -> None:
+    """Let a folder be a run like any other."""
+    if owner(out) == training_id:
+        (out / MARK_FILE).unlink(missing_ok=True)
+
+
+def discard(out: Path, training_id: str) -> None:
+    """Delete what a training left of a run that it did not finish; a finished one, and one of others, stays."""
+    if out.is_symlink() or owner(out) != training_id:
+        return
+    if (out / _RECORD).is_file():
+        release(out, training_id)
+    else:
+        shutil.rmtree(out, ignore_errors=True)

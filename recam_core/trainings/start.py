@@ -1,0 +1,179 @@
+"""Putting a training into the queue, and resuming one."""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from recam_core.checkpoint.places import ROOT, runs_folder
+from recam_core.checkpoint.run_folder import read_info
+from recam_core.data.spec import open_dataset
+from recam_core.errors import UserError
+from recam_core.retrain.named_run import check_run_name
+from recam_core.train.recipe import Recipe, check_recipe
+from recam_core.trainings.command import train_command
+from recam_core.trainings.devices import training_device
+from recam_core.trainings.job import CANCEL_FILE, LOG_FILE, TrainingJob, new_id, write_job
+from recam_core.trainings.listing import Training, find_training
+from recam_core.trainings.places import training_folder
+from recam_core.trainings.reserved import discard, reserve
+from recam_core.trainings.status import LIVE, read_status, true_state
+
+#: Seconds within which the new process must have said something.
+_PATIENCE = 60.0
+
+
+def start_training(
+    recipe: Recipe,
+    *,
+    data: str,
+    name: str,
+    val: str = "",
+    init: str | Path | None = None,
+    device: str = "auto",
+    half: bool = False,
+    workers: int | None = None,
+) -> Training:
+    """Start a training in a process of its own, or line it up behind those that use its device.
+
+    Args:
+        recipe: every setting.
+        data, val: specifications of the training and validation pictures; val may be "".
+        name: of the run, in the folder of runs.
+        init: the run to start from; ``recam`` needs one.
+        device: see :func:`recam_core.trainings.devices.training_device`.
+        half: store the weights in half precision.
+        workers: loader processes.
+
+    Returns:
+        The training in the queue.
+
+    Raises:
+        UserError: settings that cannot work, data that is not there, a name that is taken; nothing is left then.
+    """
+    runs = runs_folder().absolute()
+    name = check_run_name(name, runs)
+    device = training_device(device)
+    check_training(recipe, data=data, val=val, init=init)
+    start = Path(init).absolute() if init else None
+    job = TrainingJob(
+        id=new_id(),
+        recipe=recipe.to_json(),
+        data=data,
+        val=val,
+        init=str(start or ""),
+        out=str(runs / name),
+        device=device,
+        folder=str(Path.cwd()),
+        command=training_command(recipe, data=data, val=val, init=start, name=name, half=half, workers=workers),
+        half=half,
+        workers=workers,
+        created=time.time(),
+    )
+    place = training_folder(job.id)
+    reserve(runs / name, job.id)
+    try:
+        write_job(place, job)
+        _spawn(place)
+    except UserError:
+        discard(runs / name, job.id)
+        shutil.rmtree(place, ignore_errors=True)
+        raise
+    return find_training(job.id)
+
+
+def check_training(recipe: Recipe, *, data: str, val: str, init: str | Path | None) -> None:
+    """Refuse at once what would fail after an hour in the queue.
+
+    Raises:
+        UserError: settings that cannot work, data or a run that is not there, classes that differ.
+    """
+    check_recipe(recipe)
+    if recipe.method == "recam" and not init:
+        raise UserError("ReCAM starts from a converged BCE run: train bce first, and start from that run.")
+    dataset = open_dataset(data)
+    if len(dataset) == 0:
+        raise UserError(f"{data} has no pictures to train on.")
+    if val and tuple(open_dataset(val).classes.names) != tuple(dataset.classes.names):
+        raise UserError(f"The classes of {val} are not those of {data}.")
+    if init and tuple(read_info(init).classes) != tuple(dataset.classes.names):
+        raise UserError(f"The classes of {data} are not those of the run {Path(init).name}.")
+
+
+def training_command(
+    recipe: Recipe,
+    *,
+    data: str,
+    name: str,
+    val: str = "",
+    init: str | Path | None = None,
+    half: bool = False,
+    workers: int | None = None,
+) -> str:
+    """The command line that makes the same run without the queue, paths as one types them in the project's folder."""
+    start = as_typed(Path(init)) if init else ""
+    out = as_typed(runs_folder() / (name or "NAME"))
+    return train_command(recipe, data=data, val=val, init=start, out=out, half=half, workers=workers)
+
+
+def as_typed(path: Path) -> str:
+    """A path, relative to the project's folder where it lies inside."""
+    path = path.absolute()
+    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
+
+
+def resume_training(training_id: str) -> Training:
+    """Go on with the epoch that was cut off; the training lines up again.
+
+    Raises:
+        UserError: there is no such training, it is live or done, or its process does not start.
+    """
+    training = find_training(training_id)
+    if training.is_live:
+        raise UserError(f"'{training.job.name}' is at work or waits for its turn already.")
+    if not training.can_resume:
+        raise UserError(f"'{training.job.name}' is finished; there is nothing to resume.")
+    (training.folder / CANCEL_FILE).unlink(missing_ok=True)
+    _spawn(training.folder)
+    return find_training(training_id)
+
+
+def _spawn(folder: Path) -> None:
+    """Start the process, detached from this one, and wait until it has said that it is there."""
+    began = time.time()
+    try:
+        with (folder / LOG_FILE).open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "recam_core.trainings.trainer", str(folder)],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
+    except OSError as error:
+        raise UserError(f"The training could not be started: {error.strerror or error}.") from error
+    # Its result is asked for as soon as it ends, so that it does not stay behind as a zombie.
+    threading.Thread(target=process.wait, daemon=True, name=f"reap {process.pid}").start()
+    while time.time() - began < _PATIENCE:
+        status = read_status(folder)
+        # Another one's word counts as well: two people may resume the same training at once.
+        if status is not None and (status.pid == process.pid or true_state(status) in LIVE):
+            return
+        if process.poll() is not None:
+            raise UserError(f"The training did not start: {_last_words(folder) or 'its process ended at once'}.")
+        time.sleep(0.05)
+    process.kill()
+    raise UserError(f"The training did not start within {_PATIENCE:.0f} seconds; the machine may be overloaded.")
+
+
+def _last_words(folder: Path) -> str:
+    try:
+        lines = (folder / LOG_FILE).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1].rstrip(".") if lines else ""

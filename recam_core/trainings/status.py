@@ -1,0 +1,87 @@
+"""Where a training stands: ``status.json``, written by its process alone and never trusted without looking."""
+
+import json
+import time
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from recam_core.atomic_write import write_json
+from recam_core.trainings.process import HOST, is_running
+
+STATUS_FILE = "status.json"
+WAITING, RUNNING, DONE, FAILED, CANCELLED, KILLED = "waiting", "running", "done", "failed", "cancelled", "killed"
+#: States that say that a process is at it.
+LIVE = (WAITING, RUNNING)
+#: Seconds after which the word of another machine's process, which writes every few seconds, no longer counts.
+_SILENCE = 60.0
+
+
+@dataclass
+class Status:
+    """One look at a training.
+
+    Attributes:
+        state: as the process last wrote it; :func:`true_state` knows better.
+        doing: what it is at, for people.
+        pid, process_start, host: who writes this.
+        queued, began, updated, ended: seconds since 1970; 0 where it has not come to that.
+        step, steps: how far it is.
+        epoch, epochs: the epoch that it is in, from 1.
+        seconds_left: None until enough is known to say.
+        losses: the curve so far, see :class:`recam_core.trainings.loss_curve.LossCurve`.
+        message: the sentence of a failure.
+    """
+
+    state: str = WAITING
+    doing: str = ""
+    pid: int = 0
+    process_start: str = ""
+    host: str = HOST
+    queued: float = 0.0
+    began: float = 0.0
+    updated: float = 0.0
+    ended: float = 0.0
+    step: int = 0
+    steps: int = 0
+    epoch: int = 0
+    epochs: int = 0
+    seconds_left: float | None = None
+    losses: dict[str, Any] = field(default_factory=dict)
+    message: str = ""
+
+
+def write_status(folder: Path, status: Status) -> None:
+    """Write the status, whole or not at all. Raises UserError where the disk is full."""
+    write_json(folder / STATUS_FILE, asdict(status))
+
+
+def read_status(folder: Path) -> Status | None:
+    """The status as last written; None where there is none, or something else in its place."""
+    try:
+        values = json.loads((folder / STATUS_FILE).read_text(encoding="utf-8"))
+        status = Status(**{item.name: values[item.name] for item in fields(Status) if item.name in values})
+        for item in fields(Status):
+            _check(getattr(status, item.name), getattr(Status(), item.name), item.name)
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None
+    return status
+
+
+def true_state(status: Status) -> str:
+    """The state, after looking whether the process that wrote it is still there."""
+    if status.state not in LIVE:
+        return status.state
+    if status.host == HOST:
+        alive = is_running(status.pid, status.process_start)
+    else:
+        alive = time.time() - status.updated < _SILENCE
+    return status.state if alive else KILLED
+
+
+def _check(value: Any, example: Any, name: str) -> None:
+    """Raise ValueError for a value of another kind than the field's default."""
+    numbers = example is None or isinstance(example, float)
+    fits = isinstance(value, (int, float) if numbers else type(example)) or (value is None and example is None)
+    if not fits:
+        raise ValueError(f"'{name}' is of another kind")

@@ -1,0 +1,135 @@
+"""The process of one training: ``python -m recam_core.trainings.trainer FOLDER``.
+
+It belongs to nobody: whoever started it may end. It may be killed at any moment; what it leaves can be gone on from.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from types import FrameType
+
+from recam_core.errors import UserError
+from recam_core.progress import Cancelled
+from recam_core.trainings.job import CANCEL_FILE, LOCK_FILE, TrainingJob, read_job
+from recam_core.trainings.lock import holding, try_lock
+from recam_core.trainings.loss_curve import LossCurve
+from recam_core.trainings.reporter import Reporter
+from recam_core.trainings.reserved import is_finished, release
+from recam_core.trainings.status import CANCELLED, DONE, FAILED, RUNNING, WAITING, Status, read_status
+from recam_core.trainings.turn import turn
+
+#: Seconds that loader processes of a killed training may take to end; they hold its lock, too.
+_LAST_BREATH = 8.0
+#: Exit status where another process is at the same training already.
+TAKEN = 3
+
+
+def main(folder: Path) -> int:
+    """Wait for the turn, train, and say how it ended; 0 when the run is there."""
+    stop = threading.Event()
+
+    def on_term(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, on_term)
+    handle = _own_lock(folder)
+    if handle is None:
+        return TAKEN
+    with holding(handle):
+        job = read_job(folder)
+        return _work(folder, job, lambda: stop.is_set() or (folder / CANCEL_FILE).exists())
+
+
+def say(text: str) -> None:
+    """A line in the log. A full disk does not end a training for want of a line."""
+    try:
+        print(f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S} {text}", flush=True)
+    except OSError:
+        return
+
+
+def _own_lock(folder: Path) -> int | None:
+    read_job(folder)  # a folder that was removed must not be made again by its lock
+    deadline = time.monotonic() + _LAST_BREATH
+    while True:
+        handle = try_lock(folder / LOCK_FILE)
+        if handle is not None or time.monotonic() > deadline:
+            return handle
+        time.sleep(0.2)
+
+
+def _work(folder: Path, job: TrainingJob, is_cancelled: Callable[[], bool]) -> int:
+    before = read_status(folder) or Status()
+    now = time.time()
+    reporter = Reporter(folder, Status(WAITING, "Waiting for the device", queued=now, losses=before.losses))
+    state, message = FAILED, "The training broke off unexpectedly; its log says why. It can be resumed."
+    try:
+        _clear_leftovers(folder, Path(job.out))
+        if not is_finished(Path(job.out)):
+            with turn(folder, job.device, now, is_cancelled):
+                reporter.update(state=RUNNING, doing="Loading", began=time.time())
+                say(f"Started: {job.command}")
+                _train(job, reporter, before, is_cancelled)
+        release(Path(job.out), job.id)
+        state, message = DONE, ""
+    except Cancelled:
+        state, message = CANCELLED, ""
+    except UserError as error:
+        message = str(error)
+    finally:
+        say({DONE: "Finished.", CANCELLED: "Cancelled; the last finished epoch is kept."}.get(state, message))
+        reporter.close(state=state, doing="", message=message, ended=time.time(), seconds_left=None)
+    return 0 if state == DONE else 1
+
+
+def _train(job: TrainingJob, reporter: Reporter, before: Status, is_cancelled: Callable[[], bool]) -> None:
+    from recam_core.trainings.work import train_job
+
+    curve: LossCurve | None = None
+    first, began = 0, 0.0
+
+    def on_step(step: int, losses: dict[str, float]) -> None:
+        nonlocal curve, first, began
+        if curve is None:
+            # What a kill cut off after the last finished epoch is trained, and drawn, again.
+            curve, first, began = LossCurve.up_to(before.losses, step - 1), step, time.monotonic()
+        curve.add(step, losses)
+
+    def progress(done: int, total: int, note: str) -> None:
+        if is_cancelled():
+            raise Cancelled
+        gone, made = time.monotonic() - began, done - first
+        epochs = int(job.recipe["epochs"])
+        per_epoch = max(total // epochs, 1)
+        reporter.update(
+            doing="Training" if done % per_epoch else f"Scoring and saving epoch {done // per_epoch}",
+            step=done,
+            steps=total,
+            epoch=min((done - 1) // per_epoch + 1, epochs),
+            epochs=epochs,
+            seconds_left=gone / made * (total - done) if made > 0 and gone > 2 else None,
+            losses=curve.to_json(),
+        )
+        if done % per_epoch == 0:
+            say(note)
+
+    train_job(job, progress, on_step)
+
+
+def _clear_leftovers(*folders: Path) -> None:
+    """Delete the half-written files of a process that was killed; no other process writes here."""
+    for folder in folders:
+        for place in (folder, folder / "state"):
+            for file in place.glob(".*.tmp"):
+                file.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    place = Path(sys.argv[1]).absolute()
+    os.chdir(read_job(place).folder)
+    sys.exit(main(place))
