@@ -1,5 +1,6 @@
 """Class by class: what each method gains, and where the pixels of one class go."""
 
+import altair as alt
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -12,10 +13,11 @@ from app.confusions.gain_chart import PRESSED, PRESSED_FIELDS, gain_chart, iou_c
 from app.confusions.gallery import gallery, method_choice, pixel_choice
 from app.confusions.ink import ink
 from app.confusions.plain_words import plain
+from app.confusions.pressed import key_while, point
 from app.confusions.results import gain_of, scores_of
 from app.confusions.selection import ANY, Selection, select
 from app.links import keep, kept
-from recam_core.analysis.class_flow import OTHERS, sankey_bands
+from recam_core.analysis.class_flow import OTHERS, Sankey, sankey_bands
 from recam_core.analysis.class_gain import ClassGain
 from recam_core.analysis.csv_tables import flow_csv, gain_csv
 
@@ -32,7 +34,7 @@ def classes_section(compared: Compared, wanted: Selection) -> None:
         _downloads(compared, key, gain)
     gains_column, flow_column = st.columns([1.45, 1], gap="large")
     with gains_column:
-        _gains(compared, key, gain)
+        _gains(compared, key, gain, wanted)
     with flow_column:
         _flows(compared, wanted)
     pixel_choice(compared, wanted)
@@ -59,30 +61,20 @@ def _reference(compared: Compared, key: str) -> str:
     return chosen
 
 
-def _gains(compared: Compared, key: str, gain: ClassGain) -> None:
+def _gains(compared: Compared, key: str, gain: ClassGain, wanted: Selection) -> None:
     place = gain.keys.index(key)
     order = [_MEAN, *(gain.names[row] for row in gain.order.tolist())]
     colours, titles = ink(), compared.titles
     alone = gain.reference == key
     left, right = (st.container(), None) if alone else st.columns(2, gap="medium")
     with left:
-        st.altair_chart(
-            iou_chart(_dots(compared, gain), order, list(titles.values()), colours),
-            key="iou_chart",
-            on_select=lambda: _pressed("iou_chart"),
-            width="stretch",
-            alt="IoU of each class by each method",
-        )
+        dots = iou_chart(_dots(compared, gain), order, list(titles.values()), colours)
+        _class_chart("iou_chart", dots, wanted, "IoU of each class by each method")
     if right is None:
         return
     with right:
-        st.altair_chart(
-            gain_chart(_gain_rows(gain, place), order, colours),
-            key="gain_chart",
-            on_select=lambda: _pressed("gain_chart"),
-            width="stretch",
-            alt=f"What {titles[key]} gains over {titles[gain.reference]} by class, with intervals",
-        )
+        words = f"What {titles[key]} gains over {titles[gain.reference]} by class, with intervals"
+        _class_chart("gain_chart", gain_chart(_gain_rows(gain, place), order, colours), wanted, words)
     clear = int(gain.beyond_noise[place].sum())
     st.caption(
         f"{plain(titles[key])} less {plain(titles[gain.reference])}. Intervals say how far a gain would move with "
@@ -90,10 +82,22 @@ def _gains(compared: Compared, key: str, gain: ClassGain) -> None:
     )
 
 
-def _pressed(chart: str) -> None:
-    points = st.session_state[chart]["selection"][PRESSED]
-    if points and int(points[0][PRESSED_FIELDS[0]]) != ANY:
-        select(int(points[0][PRESSED_FIELDS[0]]), ANY)
+def _class_chart(name: str, chart: alt.LayerChart, wanted: Selection, words: str) -> None:
+    """A chart of classes: a press on one shows where its pixels go."""
+
+    def pressed(key: str) -> int | None:
+        found = point(key, PRESSED, PRESSED_FIELDS)
+        return None if found is None or found[0] == ANY else found[0]
+
+    key = key_while(name, lambda key: pressed(key) is None or (pressed(key), ANY) == (wanted.truth, wanted.predicted))
+    with st.container(key=name):
+        st.altair_chart(
+            chart,
+            key=key,
+            on_select=lambda: None if pressed(key) is None else select(pressed(key), ANY),
+            width="stretch",
+            alt=words,
+        )
 
 
 def _dots(compared: Compared, gain: ClassGain) -> pd.DataFrame:
@@ -153,32 +157,36 @@ def _flows(compared: Compared, wanted: Selection) -> None:
         if not sankey.bands:
             st.caption("This class does not occur in these pictures.")
             continue
-        chart = f"flow_{place}"
-        st.altair_chart(
-            flow_chart(sankey, names, ink()),
-            key=chart,
-            on_select=lambda chart=chart, key=method.key: _band_pressed(chart, key),
-            width="stretch",
-            alt=_flow_words(compared, method.key, shown),
-        )
+        _flow(f"flow_{place}", flow_chart(sankey, names, ink()), method.key, wanted, _flow_words(sankey, names))
 
 
-def _band_pressed(chart: str, key: str) -> None:
-    """The pixels of a band, of the method that it was pressed for."""
-    points = st.session_state[chart]["selection"][PRESSED_BAND]
-    if points:
-        truth, predicted = (int(points[0][name]) for name in BAND_FIELDS)
-        st.session_state["shown_method"] = key
-        select(truth, ANY if predicted == OTHERS else predicted)
+def _flow(name: str, chart: alt.LayerChart, method: str, wanted: Selection, words: str) -> None:
+    """One diagram: a press on a band shows its pixels, of the method that it is drawn for."""
+
+    def band(key: str) -> tuple[int, int] | None:
+        found = point(key, PRESSED_BAND, BAND_FIELDS)
+        return None if found is None else (found[0], ANY if found[1] == OTHERS else found[1])
+
+    def shown(key: str) -> bool:
+        is_method = st.session_state.get("shown_method") == method
+        return band(key) is None or (is_method and band(key) == (wanted.truth, wanted.predicted))
+
+    def press() -> None:
+        if band(key) is not None:
+            st.session_state["shown_method"] = method
+            select(*band(key))
+
+    key = key_while(name, shown)
+    with st.container(key=name):
+        st.altair_chart(chart, key=key, on_select=press, width="stretch", alt=words)
 
 
-def _flow_words(compared: Compared, key: str, value: int) -> str:
-    sankey = sankey_bands(scores_of(compared, key).confusion, [value], most=MOST_OTHERS)
+def _flow_words(sankey: Sankey, names: tuple[str, ...]) -> str:
+    """The diagram for those who cannot see it."""
     parts = (
-        f"{'others' if band.predicted == OTHERS else compared.names[band.predicted]} {band.share:.1%}"
-        for band in sankey.bands
+        f"{'others' if band.predicted == OTHERS else names[band.predicted]} {band.share:.1%}" for band in sankey.bands
     )
-    return f"Pixels of {compared.names[value]} by {compared.titles[key]}: {', '.join(parts)}"
+    return f"Pixels of {names[sankey.bands[0].truth]}: {', '.join(parts)}"
 
 
 def _downloads(compared: Compared, key: str, gain: ClassGain) -> None:

@@ -103,10 +103,10 @@ def gallery(compared: Compared, key: str, wanted: Selection, scores: Scores, col
         shown = slice((page - 1) * PICTURES_A_PAGE, page * PICTURES_A_PAGE)
         ids = [compared.methods[0].counts.ids[place] for place in positions[shown].tolist()]
         picture_buttons(compared, key, wanted, ids, [f"{count:,} px" for count in pixels[shown].tolist()], columns)
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            if pages > 1:
-                st.pagination(pages, max_visible_pages=5, key=f"gallery_page_{name}")
-            st.space("stretch")
+        turn, buttons = st.columns([1, 1], vertical_alignment="center")
+        if pages > 1:
+            turn.pagination(pages, max_visible_pages=5, key=f"gallery_page_{name}")
+        with buttons, st.container(horizontal=True, horizontal_alignment="right"):
             with sentences():
                 tag_panel(compared, ids, wanted)
             st.download_button(

@@ -10,13 +10,13 @@ from app.confusions.gallery import gallery, method_choice, pixel_choice
 from app.confusions.ink import Ink, ink
 from app.confusions.matrix_cells import difference_cells, matrix_cells
 from app.confusions.matrix_chart import PRESSED, PRESSED_FIELDS, matrix_chart
+from app.confusions.pressed import key_while, point
 from app.confusions.results import confusions_of, order_of, scores_of
 from app.confusions.selection import Selection, select
 from app.links import keep, kept
 from recam_core.analysis.csv_tables import confusion_csv
 
 _SHARES, _PIXELS = "share of each class", "pixels"
-_KEY = "matrix"
 
 
 def matrix_section(compared: Compared, wanted: Selection) -> None:
@@ -69,13 +69,6 @@ def _unit() -> str:
     return chosen or _SHARES
 
 
-def _pressed() -> None:
-    """What a press on a cell does: it becomes the selection."""
-    points = st.session_state[_KEY]["selection"][PRESSED]
-    if points:
-        select(*(int(points[0][name]) for name in PRESSED_FIELDS))
-
-
 def _matrix(compared: Compared, key: str, less: str, normalised: bool, wanted: Selection) -> None:
     colours, names, confusions = ink(), compared.names, confusions_of(compared)
     marked = wanted.cells(len(names))
@@ -86,13 +79,19 @@ def _matrix(compared: Compared, key: str, less: str, normalised: bool, wanted: S
     else:
         cells = matrix_cells(confusions[key], names, order_of(compared), marked, normalised, colours)
     title = compared.titles[key] + (f" less {compared.titles[less]}" if less else "")
-    st.altair_chart(
-        matrix_chart(cells, [names[value] for value in order_of(compared).tolist()], bool(less), colours),
-        key=_KEY,
-        on_select=_pressed,
-        width="stretch",
-        alt=f"Confusion matrix of {title}. The lists beside it choose a cell by keyboard; CSV gives its numbers.",
-    )
+
+    def cell(key: str) -> tuple[int, ...] | None:
+        return point(key, PRESSED, PRESSED_FIELDS)
+
+    chart = key_while("matrix", lambda key: cell(key) in (None, (wanted.truth, wanted.predicted)))
+    with st.container(key="matrix"):
+        st.altair_chart(
+            matrix_chart(cells, [names[value] for value in order_of(compared).tolist()], bool(less), colours),
+            key=chart,
+            on_select=lambda: select(*cell(chart)) if cell(chart) else None,
+            width="stretch",
+            alt=f"Confusion matrix of {title}. The lists beside it choose a cell by keyboard; CSV gives its numbers.",
+        )
     background = "lost to the background, or claimed from it" if compared.classes.has_background else "left unlabelled"
     _legend(bool(less), background, colours)
 

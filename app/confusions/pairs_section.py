@@ -9,13 +9,13 @@ from app.confusions.compared import Compared
 from app.confusions.gallery import gallery, method_choice, pixel_choice
 from app.confusions.ink import ink
 from app.confusions.pairs_chart import PRESSED, PRESSED_FIELDS, pairs_chart
+from app.confusions.pressed import key_while, point, row
 from app.confusions.results import pairs_of, scores_of
 from app.confusions.selection import Selection, select
 from app.links import keep, kept
 from recam_core.analysis.confused_pairs import ConfusedPair
 from recam_core.analysis.csv_tables import pairs_csv
 
-_KEY_LIST, _KEY_CHART = "pairs_list", "pairs_chart"
 #: Rows of the list; CSV has all.
 _LISTED = 200
 _READING = (
@@ -46,16 +46,10 @@ def pairs_section(compared: Compared, wanted: Selection) -> None:
         st.info("No class is taken for another one here.", icon=":material/sentiment_satisfied:")
         return
     list_column, chart_column = st.columns([1.5, 1], gap="large")
-    with list_column:
-        _list(compared, key, pairs[:_LISTED])
+    with list_column, st.container(key="pairs_list"):
+        _list(compared, key, pairs[:_LISTED], wanted)
     with chart_column:
-        st.altair_chart(
-            pairs_chart(_points(compared, key, pairs, wanted), ink()),
-            key=_KEY_CHART,
-            on_select=_pressed,
-            width="stretch",
-            alt="Each pair of classes by how often the two occur together and how much they are confused.",
-        )
+        _plot(compared, key, pairs, wanted)
         st.caption(_READING)
     pixel_choice(compared, wanted)
     gallery(compared, key, wanted, scores_of(compared, key), columns=6)
@@ -75,7 +69,7 @@ def _with_background(compared: Compared) -> bool:
     return chosen
 
 
-def _list(compared: Compared, key: str, pairs: Sequence[ConfusedPair]) -> None:
+def _list(compared: Compared, key: str, pairs: Sequence[ConfusedPair], wanted: Selection) -> None:
     names, titles = compared.names, compared.titles
     frame = pd.DataFrame(
         {
@@ -94,18 +88,19 @@ def _list(compared: Compared, key: str, pairs: Sequence[ConfusedPair]) -> None:
     if len(compared.methods) > 1:
         order += ["methods"] + [f"{titles[each.key]} " for each in compared.methods if each.key != key]
 
-    def marked() -> None:
-        rows = st.session_state[_KEY_LIST]["selection"]["rows"]
-        if rows and rows[0] < len(pairs):
-            select(pairs[rows[0]].truth, pairs[rows[0]].predicted)
+    def pair(table: str) -> tuple[int, int] | None:
+        marked = row(table)
+        return None if marked is None or marked >= len(pairs) else (pairs[marked].truth, pairs[marked].predicted)
 
+    # The list is sorted anew with every threshold: a mark that stayed on its row would mark another pair.
+    table = key_while("pairs_list", lambda table: pair(table) in (None, (wanted.truth, wanted.predicted)))
     st.dataframe(
         frame,
         hide_index=True,
         column_order=order,
         height=440,
-        key=_KEY_LIST,
-        on_select=marked,
+        key=table,
+        on_select=lambda: select(*pair(table)) if pair(table) else None,
         selection_mode="single-row",
         alt=f"Confused pairs of {titles[key]}, most pixels first",
         column_config={
@@ -132,6 +127,21 @@ def _list(compared: Compared, key: str, pairs: Sequence[ConfusedPair]) -> None:
     )
 
 
+def _plot(compared: Compared, key: str, pairs: Sequence[ConfusedPair], wanted: Selection) -> None:
+    def pair(chart: str) -> tuple[int, ...] | None:
+        return point(chart, PRESSED, PRESSED_FIELDS)
+
+    chart = key_while("pairs_chart", lambda chart: pair(chart) in (None, (wanted.truth, wanted.predicted)))
+    with st.container(key="pairs_chart"):
+        st.altair_chart(
+            pairs_chart(_points(compared, key, pairs, wanted), ink()),
+            key=chart,
+            on_select=lambda: select(*pair(chart)) if pair(chart) else None,
+            width="stretch",
+            alt="Each pair of classes by how often the two occur together and how much they are confused.",
+        )
+
+
 def _points(compared: Compared, key: str, pairs: Sequence[ConfusedPair], wanted: Selection) -> pd.DataFrame:
     names = compared.names
     frame = pd.DataFrame(
@@ -147,9 +157,3 @@ def _points(compared: Compared, key: str, pairs: Sequence[ConfusedPair], wanted:
         }
     )
     return frame[frame["pixels"] > 0]
-
-
-def _pressed() -> None:
-    points = st.session_state[_KEY_CHART]["selection"][PRESSED]
-    if points:
-        select(*(int(points[0][name]) for name in PRESSED_FIELDS))

@@ -100,7 +100,7 @@ def order_of(compared: Compared) -> np.ndarray:
     return _order(_methods(compared), compared)
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
+@st.cache_resource(max_entries=4, show_spinner="Looking at every picture")
 def _outcomes(methods: _Methods, thresholds: _Thresholds, _compared: Compared) -> dict[str, Outcomes]:
     indices = {method.key: index_of(method) for method in _compared.methods}
     return outcomes_of_all(indices, dict(thresholds))

@@ -40,4 +40,7 @@ def _percent(value: float) -> str:
 
 def _difference(scores: Scores, base: Scores, name: str) -> str:
     change = 100 * (getattr(scores, name) - getattr(base, name))
-    return "" if math.isnan(change) else f" <small>{change:+.1f}</small>".replace("-", "−")
+    if math.isnan(change):
+        return ""
+    words = "±0.0" if abs(change) < 0.05 else f"{change:+.1f}".replace("-", "−")
+    return f" <small>{words}</small>"

@@ -1,0 +1,37 @@
+"""Charts and tables whose marks can be pressed: what was pressed last, forgotten once something else is shown."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+
+def point(key: str, parameter: str, fields: Sequence[str]) -> tuple[int, ...] | None:
+    """The fields of the mark that is pressed in a chart; None where none is."""
+    state: Mapping[str, Any] = st.session_state.get(key) or {}
+    points = state.get("selection", {}).get(parameter) or []
+    return tuple(int(points[0][field]) for field in fields) if points else None
+
+
+def row(key: str) -> int | None:
+    """The row that is marked in a table; None where none is."""
+    state: Mapping[str, Any] = st.session_state.get(key) or {}
+    rows = state.get("selection", {}).get("rows") or []
+    return int(rows[0]) if rows else None
+
+
+def key_while(name: str, still_shown: Callable[[str], bool]) -> str:
+    """The key of a chart or table; another one as soon as what was pressed in it is no longer what is shown.
+
+    A chart keeps its selection, and a second press on the same mark would then say nothing: it must begin anew.
+
+    Args:
+        name: of the chart or table.
+        still_shown: takes the key and tells whether what is pressed there, if anything, is shown.
+    """
+    number = st.session_state.setdefault(f"{name}_number", 0)
+    key = f"{name}_{number}"
+    if not still_shown(key):
+        st.session_state[f"{name}_number"] = number + 1
+        key = f"{name}_{number + 1}"
+    return key
