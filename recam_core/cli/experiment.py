@@ -1,0 +1,162 @@
+"""``python -m recam_core experiment``: what a setting of the retraining does, as a table and one sentence."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recam_core.cli.output import write_results
+from recam_core.errors import UserError
+
+if TYPE_CHECKING:
+    from recam_core.experiments.experiment import Experiment
+    from recam_core.experiments.lab import HeadLab
+    from recam_core.progress import ProgressFn
+    from recam_core.retrain.head_recipe import HeadRecipe
+
+#: Each experiment with what ``--update`` is unless given, and a line of help.
+KINDS = {
+    "lambda": ("both", "mIoU, false positives and negatives over lambda, several seeds"),
+    "masks": ("fc2", "masking choices side by side"),
+    "rules": ("fc2", "extraction rules against each other"),
+    "loss": ("fc2", "SCE against BCE on FC2: is it the softmax?"),
+    "grid": ("fc2", "any two settings against each other"),
+    "pair": ("fc2", "which setting of a grid separates two classes best, and what it costs the others"),
+    "rounds": ("fc2", "masks made anew from FC2's maps, and FC2 trained again"),
+}
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Register ``experiment`` with one sub-command an experiment."""
+    parser = subparsers.add_parser(
+        "experiment",
+        help="try settings of the retraining: a table and one sentence that the data supports",
+        description="Heads are trained on one part of the data (SPLIT.fit), settings chosen on another (SPLIT.select) "
+        "and figures reported on a third (@val); the three never mix.",
+    )
+    kinds = parser.add_subparsers(dest="kind", metavar="EXPERIMENT", required=True)
+    for kind, (update, meaning) in KINDS.items():
+        _add_kind(kinds.add_parser(kind, help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}."), kind, update)
+
+
+def _add_kind(parser: argparse.ArgumentParser, kind: str, update: str) -> None:
+    parser.add_argument("source", metavar="RUN", type=Path, help="the run to start from, such as a bce run")
+    parser.add_argument("--data", required=True, metavar="SPEC", help="training data, such as scenes@train")
+    parser.add_argument("--report", metavar="SPEC", help="where figures are reported (default: @val of --data)")
+    parser.add_argument("--exact", action="store_true", help="score all pixels at the usual scales (minutes)")
+    if kind == "lambda":
+        parser.add_argument("--values", nargs="+", type=float, metavar="LAMBDA", help="lambdas to try; 0 is added")
+    if kind == "masks":
+        parser.add_argument("--values", nargs="+", metavar="MASK", help="none, soft, hard:T, power:G or oracle")
+    if kind in ("rules", "rounds"):
+        parser.add_argument("--rules", nargs="+", metavar="RULE", help="extraction rules to try")
+    if kind == "rounds":
+        parser.add_argument("--values", nargs="+", type=int, metavar="N", help="numbers of rounds to try")
+    if kind == "loss":
+        parser.add_argument("--values", nargs="+", type=float, metavar="F", help="factors on the learning rate")
+    if kind in ("grid", "pair"):
+        names = "lambda, mask, rule, loss, update, rounds, epochs, lr or weight-decay"
+        named = {"nargs": "+", "metavar": ("NAME", "VALUE")}
+        parser.add_argument("--x", default=["mask"], help=f"an axis: {names}, and its values (default: mask)", **named)
+        parser.add_argument("--y", default=["rule"], help="the other axis (default: rule)", **named)
+    if kind == "pair":
+        parser.add_argument("--pair", metavar="A,B", help="two classes (default: the most confused on the select part)")
+    if kind != "rounds":
+        parser.add_argument("--update", choices=("fc2", "both"), default=update, help=f"what is trained ({update})")
+        seeds = [0, 1, 2] if kind == "lambda" else [0]
+        parser.add_argument("--seeds", nargs="+", type=int, default=seeds, metavar="N", help="for --update both")
+    parser.add_argument("--lambda", dest="weight", type=float, metavar="LAMBDA", help="weight of the softmax loss")
+    parser.add_argument("--mask", help="soft, none, hard:T, power:G or oracle")
+    parser.add_argument("--rule", help="extraction rule of the maps")
+    parser.add_argument("--epochs", type=int, help="passes over the data")
+    parser.add_argument("--lr", type=float, help="learning rate")
+    parser.add_argument("--weight-decay", dest="weight_decay", type=float)
+    parser.add_argument("--batch-size", dest="batch_size", type=int, help="images a step (--update both)")
+    parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to FILE")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the table to FILE")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run one experiment and print its table and its sentence."""
+    from recam_core.atomic_write import replacing_file
+    from recam_core.checkpoint.run_folder import load_run
+    from recam_core.device import pick_device
+    from recam_core.experiments.lab import open_lab
+    from recam_core.experiments.protocol import protocol_for
+    from recam_core.experiments.text_table import text_table
+    from recam_core.progress import terminal
+
+    protocol = protocol_for(arguments.data, arguments.report)
+    base, perform = _base(arguments), _prepared(arguments)
+    source = load_run(arguments.source, pick_device(arguments.device))
+    with terminal("features") as progress:
+        lab = open_lab(source, protocol, arguments.exact, progress)
+    with terminal(arguments.kind) as progress:
+        found = perform(lab, base, progress)
+    print(f"{found.title}: {arguments.source}")
+    print(text_table(found))
+    print(f"\n{found.sentence}\n")
+    for note in found.notes:
+        print(f"- {note}")
+    if arguments.csv is not None:
+        with replacing_file(arguments.csv) as temporary:
+            temporary.write_text(found.to_csv(), encoding="utf-8", newline="")
+        print(f"Table written to {arguments.csv}.")
+    write_results(arguments.json, found.to_json() | {"run": str(arguments.source)})
+    return 0
+
+
+def _base(arguments: argparse.Namespace) -> HeadRecipe:
+    """The settings that the experiment does not vary, checked."""
+    from recam_core.retrain.head_recipe import HeadRecipe, completed
+
+    names = ("weight", "mask", "rule", "epochs", "lr", "weight_decay", "batch_size", "update")
+    given = {name: getattr(arguments, name, None) for name in names}
+    base = HeadRecipe(**{name: value for name, value in given.items() if value is not None})
+    completed(base)
+    return base
+
+
+def _prepared(arguments: argparse.Namespace) -> Callable[[HeadLab, HeadRecipe, ProgressFn], Experiment]:
+    """What the command asks for, with everything checked that can be before features are computed."""
+    from recam_core.experiments import grid as grids
+    from recam_core.experiments import iterations, lambda_sweep, loss_control, mask_comparison, pair_advice
+    from recam_core.experiments import rule_comparison as rules
+
+    kind, seeds = arguments.kind, getattr(arguments, "seeds", [0])
+    if any(seed < 0 for seed in seeds):
+        raise UserError("Seeds are whole numbers from 0 on.")
+    values = getattr(arguments, "values", None)
+    if kind in ("grid", "pair"):
+        x, y = (grids.axis(name, some) for name, *some in (arguments.x, arguments.y))
+        names = arguments.pair.split(",") if kind == "pair" and arguments.pair else None
+
+        def on_grid(lab: HeadLab, base: HeadRecipe, progress: ProgressFn) -> Experiment:
+            pair = pair_advice.find_pair(names, lab.run.info.class_list) if names else None
+            tried = grids.grid(lab, x, y, seeds, base, progress)
+            return tried if kind == "grid" else pair_advice.pair_advice(lab, tried, pair)
+
+        return on_grid
+    if kind == "lambda":
+        return lambda lab, base, progress: lambda_sweep.lambda_sweep(
+            lab, values or lambda_sweep.WEIGHTS, seeds, base, progress
+        )
+    if kind == "masks":
+        return lambda lab, base, progress: mask_comparison.mask_comparison(
+            lab, values or mask_comparison.MASKS, seeds, base, progress
+        )
+    if kind == "rules":
+        return lambda lab, base, progress: rules.rule_comparison(
+            lab, arguments.rules or tuple(rules.RULES), seeds, base, progress
+        )
+    if kind == "loss":
+        return lambda lab, base, progress: loss_control.loss_control(
+            lab, values or loss_control.RATES, seeds, base, progress
+        )
+    return lambda lab, base, progress: iterations.iterations(
+        lab, values or iterations.ROUNDS, arguments.rules or iterations.RULES, base, progress
+    )

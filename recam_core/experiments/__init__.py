@@ -1,0 +1,1 @@
+"""Experiments over retrained classifiers: what a setting does, on which pictures, and whether it is more than noise."""

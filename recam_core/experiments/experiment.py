@@ -1,0 +1,188 @@
+"""The result of an experiment: a table, a chart and one sentence."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from recam_core.analysis.csv_tables import csv_text
+from recam_core.experiments.chart import Chart
+from recam_core.experiments.figures import FIGURES
+from recam_core.experiments.lab import HeadLab
+from recam_core.experiments.noise import Difference, Draws, interval, measured
+from recam_core.experiments.part_score import PartScore
+from recam_core.experiments.protocol import FIT, PARTS, REPORT, SELECT, Protocol, choose_best
+from recam_core.experiments.setting import Measured
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """What an experiment found.
+
+    Attributes:
+        kind: ``lambda``, ``masks``, ``rules``, ``loss``, ``grid``, ``pair`` or ``rounds``.
+        title: for people.
+        protocol: which pictures did what.
+        pictures: how many each part has.
+        exact: whether all pixels were scored at the usual scales, or a sample of one pixel in 16 at scale 1.
+        varied: by key of ``Setting.values``, what the experiment varied, for column heads.
+        rows: the table, one row a setting and part; see :func:`table_rows`.
+        chart: of the same figures.
+        sentence: what the data supports.
+        chosen: key of the setting that the select part prefers; None where nothing was chosen.
+        notes: what a reader should know besides.
+        reference: the run before it was retrained.
+        settings: everything that was tried, with its heads.
+    """
+
+    kind: str
+    title: str
+    protocol: Protocol
+    pictures: dict[str, int]
+    exact: bool
+    varied: dict[str, str]
+    rows: tuple[Row, ...]
+    chart: Chart
+    sentence: str
+    chosen: str | None
+    notes: tuple[str, ...] = ()
+    reference: Measured | None = None
+    settings: tuple[Measured, ...] = field(default=(), repr=False)
+
+    def setting(self, key: str) -> Measured:
+        """The setting (or the reference) of a table row or a point of the chart, with its heads."""
+        for one in (self.reference, *self.settings):
+            if one is not None and one.label == key:
+                return one
+        raise KeyError(key)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the heads as JSON values; nan becomes None."""
+        return _plain(
+            {
+                "kind": self.kind,
+                "title": self.title,
+                "sentence": self.sentence,
+                "chosen": self.chosen,
+                "parts": self.protocol.to_json(),
+                "pictures": self.pictures,
+                "pixels": "all, at the usual scales" if self.exact else "one in 16, at scale 1",
+                "notes": self.notes,
+                "rows": self.rows,
+                "chart": self.chart.to_json(),
+            }
+        )
+
+    def to_csv(self) -> str:
+        """The table as CSV that a spreadsheet opens safely; the recipe stays out."""
+        header = [name for name in dict.fromkeys(name for row in self.rows for name in row) if name != "recipe"]
+        return csv_text(header, ([row.get(name) for name in header] for row in self.rows))
+
+
+def table_rows(reference: Measured, settings: Sequence[Measured], protocol: Protocol, chosen: str | None) -> list[Row]:
+    """The table: two rows a setting, one of each part, the reference first.
+
+    A row has ``key``, ``part`` and ``data`` (which pictures), the varied values, ``chosen`` (whether the select part
+    prefers it), ``seeds``, ``threshold`` (a mean over seeds), each figure of :data:`FIGURES` with its standard
+    deviation over seeds (``..._spread``, None for a single run), ``gain`` (mIoU less the reference's), the interval
+    ``gain_low`` to ``gain_high`` over draws of pictures and seeds, and ``recipe`` (of the first seed, as JSON values).
+    """
+    rows = []
+    seeds = max(len(one.select) for one in (reference, *settings))
+    for part in (SELECT, REPORT):
+        draws = Draws(reference.on(part)[0].outcomes.pictures, seeds)
+        figure = FIGURES["miou"][0]
+        base = draws.figure(reference.on(part), figure)
+        for one in (reference, *settings):
+            scores = one.on(part)
+            thresholds = [score.scores.threshold for score in scores if score.scores.threshold is not None]
+            gain = Difference(float("nan"), float("nan"), float("nan"))
+            if one is not reference:
+                value = measured(scores, figure) - measured(reference.on(part), figure)
+                gain = interval(value, draws.figure(scores, figure) - base)
+            rows.append(
+                {
+                    "key": one.label,
+                    "part": part,
+                    "data": getattr(protocol, part),
+                    **one.setting.values,
+                    "chosen": one.label == chosen,
+                    "seeds": len(scores),
+                    "threshold": float(np.mean(thresholds)) if thresholds else None,
+                    **_figures(scores),
+                    "gain": gain.value,
+                    "gain_low": gain.low,
+                    "gain_high": gain.high,
+                    "recipe": one.heads[0].recipe.to_json() if one is not reference else None,
+                }
+            )
+    return rows
+
+
+def choose(settings: Sequence[Measured]) -> Measured:
+    """The setting with the highest mIoU on the select part, of those that may be chosen.
+
+    Raises:
+        UserError: there is none to choose from.
+    """
+    fair = [one for one in settings if one.setting.fair]
+    return fair[choose_best([one.miou(SELECT) for one in fair], SELECT)]
+
+
+def pictures_of(lab: HeadLab) -> dict[str, int]:
+    """How many pictures each part has."""
+    return {part: lab.pictures(part) for part in PARTS}
+
+
+def standing_notes(lab: HeadLab) -> list[str]:
+    """What is true of every experiment on a bench."""
+    protocol = lab.protocol
+    pixels = (
+        "All pixels are scored, at the usual scales with mirror images."
+        if lab.exact
+        else "Scores are of a regular sample, one pixel in 16, of maps at scale 1 without mirror images: right for "
+        "comparing settings, and lower than the scores of a whole evaluation."
+    )
+    notes = [
+        f"Heads are trained on {protocol.fit} ({lab.pictures(FIT)} pictures), settings and thresholds chosen on "
+        f"{protocol.select} ({lab.pictures(SELECT)}), and figures reported on {protocol.report} "
+        f"({lab.pictures(REPORT)}).",
+        pixels,
+    ]
+    if lab.run.info.data.partition("@")[2] == lab.protocol.fit.partition("@")[2].removesuffix(".fit"):
+        notes.append(
+            f"The backbone of {lab.run.info.name} was trained with the image-level labels of all of "
+            f"{lab.run.info.data}, the select part included (not with its masks)."
+        )
+    return notes
+
+
+def reference_figures(reference: Measured, names: Sequence[str] = tuple(FIGURES)) -> dict[str, dict[str, float]]:
+    """By panel title and part: the figures of the run before it was retrained."""
+    return {
+        FIGURES[name][1]: {part: measured(reference.on(part), FIGURES[name][0]) for part in (SELECT, REPORT)}
+        for name in names
+    }
+
+
+def _figures(scores: Sequence[PartScore]) -> dict[str, float | None]:
+    values: dict[str, float | None] = {}
+    for name, (figure, _, _) in FIGURES.items():
+        each = [float(figure(one.scores.confusion, one.scores.has_background)) for one in scores]
+        values[name] = float(np.mean(each))
+        values[f"{name}_spread"] = float(np.std(each, ddof=1)) if len(each) > 1 else None
+    return values
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

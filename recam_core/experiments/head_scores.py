@@ -1,0 +1,248 @@
+"""Pixel counts of many classifiers at once: from cached features by a regular sample of the pixels, or of all pixels.
+
+The sample reads scale 1 off the cache, without a pass through the backbone, and looks at one pixel in 16. At these
+pixels its maps are those of :mod:`recam_core.maps` at scale 1 without mirror images.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from recam_core.data.sample import VOID, ClassList, Dataset
+from recam_core.errors import UserError
+from recam_core.maps.activation_maps import FULL, grid_size
+from recam_core.maps.inference import maps_from_features, picture_features
+from recam_core.method.cam import normalise
+from recam_core.model.network import CamNetwork
+from recam_core.progress import ProgressFn, silent
+from recam_core.retrain.features import FeatureCache
+from recam_core.scores.evaluate import count_maps
+from recam_core.scores.pixel_counts import LEVELS, PictureCounts, PixelCounts, join
+
+#: Distance of the sampled pixels in both directions, and where the first one lies.
+STEP = 4
+FIRST = 2
+#: Classifiers that are counted at once; more would not be quicker and need more memory.
+HEADS_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class SampledTruth:
+    """Ground truth of the pictures of a data set at the sampled pixels.
+
+    Attributes:
+        ids: of all N pictures.
+        sizes: (H, W) of each; None for a picture without ground truth.
+        values: for each picture S, uint8: 0 background, k + 1 class k, 255 void; row by row of the sample.
+        classes: of the data set.
+    """
+
+    ids: tuple[str, ...]
+    sizes: tuple[tuple[int, int] | None, ...]
+    values: tuple[np.ndarray, ...]
+    classes: ClassList
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures can be scored."""
+        return sum(size is not None for size in self.sizes)
+
+
+def sampled_places(length: int) -> np.ndarray:
+    """Which pixels of an axis of ``length`` pixels are looked at; at least one."""
+    return np.arange(min(FIRST, length - 1), length, STEP)
+
+
+def read_sampled_truth(dataset: Dataset, progress: ProgressFn = silent) -> SampledTruth:
+    """Read the masks of a data set once.
+
+    Args:
+        dataset: pictures without a mask are left out of the scores.
+        progress: called after each picture; may raise Cancelled.
+
+    Raises:
+        UserError: no picture has a mask, a mask with a class beyond K, or a broken picture.
+    """
+    sizes: list[tuple[int, int] | None] = []
+    values: list[np.ndarray] = []
+    for index in range(len(dataset)):
+        mask = dataset.mask(index)
+        if mask is None:
+            sizes.append(None)
+            values.append(np.zeros(0, dtype=np.uint8))
+        else:
+            seen = mask[np.ix_(sampled_places(mask.shape[0]), sampled_places(mask.shape[1]))].ravel()
+            if np.any((seen > len(dataset.classes)) & (seen != VOID)):
+                raise UserError(f"The mask of {dataset.ids[index]} has a class beyond the {len(dataset.classes)}.")
+            sizes.append(mask.shape)
+            values.append(seen.copy())
+        progress(index + 1, len(dataset), "reading masks")
+    truth = SampledTruth(tuple(dataset.ids), tuple(sizes), tuple(values), dataset.classes)
+    if not truth.pictures:
+        raise UserError(f"No picture of {dataset.spec} has a ground-truth mask, so there is nothing to score.")
+    return truth
+
+
+@torch.inference_mode()
+def count_sampled(
+    cache: FeatureCache, truth: SampledTruth, weights: Tensor, progress: ProgressFn = silent
+) -> list[PixelCounts]:
+    """Count the sampled pixels of a data set under N sets of class weights, from features of scale 1.
+
+    Args:
+        cache: of the same data set as ``truth``.
+        truth: of the pictures.
+        weights: N x K x C, on the device that does the work.
+        progress: called after each picture; may raise Cancelled.
+
+    Returns:
+        N counts of the pictures that have ground truth.
+    """
+    total = len(truth.ids) * -(-len(weights) // HEADS_AT_ONCE)
+    done, counts = 0, []
+    for some in weights.split(HEADS_AT_ONCE):
+        # Rows of all heads, picture by picture, and where each head's rows end.
+        rows: dict[int, tuple[PictureCounts, np.ndarray]] = {}
+        for index, features, classes in _pictures(cache, weights.device):
+            size = truth.sizes[index]
+            if size is not None:
+                grids = _grids(features, some[:, classes], size)
+                winner, level = _winners(grids, classes.cpu().numpy(), size)
+                rows[index] = _counted(winner, level, truth.values[index], truth.classes, classes.cpu().numpy())
+            done += 1
+            progress(done, total, "scoring")
+        order = sorted(rows)
+        ids = [truth.ids[index] for index in order]
+        counts += [join(ids, [_of_head(*rows[index], n) for index in order], truth.classes) for n in range(len(some))]
+    return counts
+
+
+@torch.inference_mode()
+def count_exact(
+    network: CamNetwork, dataset: Dataset, weights: Tensor, progress: ProgressFn = silent
+) -> list[PixelCounts]:
+    """Count all pixels under N sets of class weights, with the maps that ``evaluate`` would make.
+
+    One pass through the backbone at the usual scales serves all heads.
+
+    Args:
+        network: gives the features.
+        dataset: the pictures; those without a mask are left out.
+        weights: N x K x C, on the device of the network.
+        progress: called after each picture; may raise Cancelled.
+
+    Raises:
+        UserError: a broken picture, or a mask that is not of its picture.
+    """
+    ids: list[str] = []
+    pictures: list[list[PictureCounts]] = [[] for _ in weights]
+    for index in range(len(dataset)):
+        sample = dataset.load(index)
+        if sample.mask is not None:
+            ids.append(sample.id)
+            features = picture_features(network, sample.image)
+            classes = np.flatnonzero(sample.labels)
+            for kept, weight in zip(pictures, weights, strict=True):
+                maps = maps_from_features(features, weight, classes, sample.id)
+                kept.append(count_maps(maps, sample.mask, dataset.classes))
+        progress(index + 1, len(dataset), "scoring all pixels")
+    return [join(ids, kept, dataset.classes) for kept in pictures]
+
+
+def _pictures(cache: FeatureCache, device: torch.device) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """Place in the data set, features C x h x w in single precision, and present classes of each picture."""
+    for block in cache.blocks:
+        for row, index in enumerate(block.index.tolist()):
+            yield index, block.features[row].to(device).float(), torch.nonzero(block.labels[row]).flatten().to(device)
+
+
+def _grids(features: Tensor, rows: Tensor, size: tuple[int, int]) -> np.ndarray:
+    """Equation 2 on the grid that maps are kept on: N x n x h x w, float32 holding 0..255 in whole numbers.
+
+    The steps and their order are those of :func:`recam_core.maps.inference.maps_from_features`.
+
+    Args:
+        features: C x h' x w'.
+        rows: N x n x C, the weights of the present classes.
+        size: (H, W) of the picture.
+    """
+    count, classes = rows.shape[:2]
+    if classes == 0:
+        return np.zeros((count, 0, *grid_size(size)), dtype=np.float32)
+    raw = (rows.flatten(0, 1) @ features.flatten(1)).relu().unflatten(1, features.shape[1:])
+    fine = F.interpolate(raw[None], size=grid_size(size), mode="bilinear", align_corners=False)[0]
+    return (normalise(fine) * FULL).round().unflatten(0, (count, classes)).cpu().numpy()
+
+
+def _winners(grids: np.ndarray, classes: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Winner (its place among the present classes) and level of each head at the sampled pixels: both N x S.
+
+    The arithmetic is that of :func:`recam_core.maps.activation_maps.winner_and_level`, so the results are equal.
+    """
+    left, right, across = _neighbours(grids.shape[3], size[1])
+    above, below, down = _neighbours(grids.shape[2], size[0])
+    winner = np.zeros((len(grids), len(above) * len(left)), dtype=np.uint8)
+    level = np.zeros(winner.shape, dtype=np.float32)
+    for order in range(len(classes)):
+        cells = grids[:, order]
+        start = cells[:, :, left]
+        columns = start + (cells[:, :, right] - start) * across
+        start = columns[:, above]
+        plane = columns[:, below]
+        plane -= start
+        plane *= down[:, None]
+        plane += start
+        plane = plane.reshape(winner.shape)
+        if order == 0:
+            level = plane
+        else:
+            winner[plane > level] = order
+            np.maximum(level, plane, out=level)
+    return winner, np.rint(level).astype(np.uint8)
+
+
+def _neighbours(cells: int, pixels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Per sampled pixel of an axis: the cell before its centre, the cell after, and how far it lies between them."""
+    centre = (sampled_places(pixels) + 0.5) * (cells / pixels) - 0.5
+    centre = np.clip(centre, 0, cells - 1)
+    before = np.floor(centre).astype(np.intp)
+    return before, np.minimum(before + 1, cells - 1), (centre - before).astype(np.float32)
+
+
+def _counted(
+    winner: np.ndarray, level: np.ndarray, truth: np.ndarray, classes: ClassList, present: np.ndarray
+) -> tuple[PictureCounts, np.ndarray]:
+    """Rows of all heads, head after head, and the N + 1 places where they begin and end."""
+    heads = len(winner)
+    scored = truth != VOID if classes.has_background else (truth != VOID) & (truth > 0)
+    values, places = np.unique(truth[scored], return_inverse=True)
+    winners = max(len(present), 1)
+    width = len(values) * winners * LEVELS
+    if width == 0:
+        empty = np.zeros(0, dtype=np.uint8)
+        return PictureCounts(empty, empty, empty, empty.astype(np.uint32)), np.zeros(heads + 1, dtype=np.int64)
+    cell = winner[:, scored].astype(np.int64)
+    cell += places * winners
+    cell *= LEVELS
+    cell += level[:, scored]
+    cell += (np.arange(heads) * width)[:, None]
+    histogram = np.bincount(cell.ravel(), minlength=heads * width)
+    filled = np.flatnonzero(histogram)
+    place = filled % width
+    names = present + 1 if len(present) else np.zeros(1, dtype=np.int64)
+    counts = PictureCounts(
+        values[place // (winners * LEVELS)],
+        names[place // LEVELS % winners].astype(np.uint8),
+        (place % LEVELS).astype(np.uint8),
+        histogram[filled].astype(np.uint32),
+    )
+    return counts, np.searchsorted(filled, np.arange(heads + 1) * width)
+
+
+def _of_head(rows: PictureCounts, ends: np.ndarray, head: int) -> PictureCounts:
+    part = slice(ends[head], ends[head + 1])
+    return PictureCounts(rows.truth[part], rows.winner[part], rows.level[part], rows.count[part])

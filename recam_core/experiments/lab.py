@@ -1,0 +1,151 @@
+"""The bench of all experiments at heads' depth: train on one part, choose on another, report on a third."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from recam_core.checkpoint.run_folder import Run
+from recam_core.data.sample import Dataset
+from recam_core.errors import UserError
+from recam_core.experiments.head_scores import SampledTruth, count_exact, count_sampled, read_sampled_truth
+from recam_core.experiments.part_score import PartScore, score_part, select_threshold
+from recam_core.experiments.protocol import FIT, REPORT, SELECT, Protocol, open_parts
+from recam_core.experiments.setting import Measured, Setting
+from recam_core.method.extraction import class_weights
+from recam_core.progress import ProgressFn, silent
+from recam_core.retrain.features import FeatureCache, build_feature_cache
+from recam_core.retrain.head_recipe import HeadRecipe
+from recam_core.retrain.heads import HeadResult, retrain_many
+from recam_core.scores.evaluate import check_classes
+from recam_core.scores.pixel_counts import PixelCounts
+
+#: How the run that an experiment starts from is called.
+REFERENCE = "not retrained"
+
+
+@dataclass(frozen=True, eq=False)
+class HeadLab:
+    """A run with the features of the three parts.
+
+    Attributes:
+        run: gives the backbone and FC1; its device does the work.
+        protocol: which pictures do what.
+        fit: features that heads are trained on.
+        caches, truths, datasets: of ``select`` and ``report``, by part.
+        exact: whether all pixels are scored at the usual scales, or a sample at scale 1.
+    """
+
+    run: Run
+    protocol: Protocol
+    fit: FeatureCache
+    caches: dict[str, FeatureCache]
+    truths: dict[str, SampledTruth]
+    datasets: dict[str, Dataset]
+    exact: bool = False
+
+    def pictures(self, part: str) -> int:
+        """How many pictures a part has (those that can be scored, where it scores)."""
+        return len(self.fit) if part == FIT else self.truths[part].pictures
+
+    def measure(self, settings: Sequence[Setting], progress: ProgressFn = silent) -> tuple[Measured, list[Measured]]:
+        """Train every head, choose its background threshold on ``select`` and score it on both parts.
+
+        Args:
+            settings: what is tried.
+            progress: called after each epoch and each picture; may raise Cancelled.
+
+        Returns:
+            The run as it is, read with the weights of FC1, and one result a setting.
+
+        Raises:
+            UserError: a recipe that cannot work, or the mask ``oracle`` without masks.
+        """
+        recipes = [recipe for setting in settings for recipe in setting.recipes]
+        results = retrain_many(self.fit, self.run, recipes, progress)
+        fc1 = self.run.network.fc1.detach().float()
+        before = HeadResult(fc1.cpu(), torch.zeros_like(fc1, device="cpu"), HeadRecipe(weight=0.0, rule="fc1"), [], 0.0)
+        scores = self._scores([maps_weight(result) for result in (before, *results)], progress)
+        reference = Measured(Setting(REFERENCE, (before.recipe,)), (before,), (scores[0][0],), (scores[0][1],))
+        measured, first = [], 1
+        for setting in settings:
+            last = first + len(setting.recipes)
+            of_seeds = scores[first:last]
+            measured.append(
+                Measured(
+                    setting,
+                    tuple(results[first - 1 : last - 1]),
+                    tuple(select for select, _ in of_seeds),
+                    tuple(report for _, report in of_seeds),
+                )
+            )
+            first = last
+        return reference, measured
+
+    def _scores(self, weights: Sequence[Tensor], progress: ProgressFn) -> list[tuple[PartScore, PartScore]]:
+        """Scores on select and report; heads that came out the same are scored once."""
+        places: dict[bytes, int] = {}
+        which = [places.setdefault(weight.numpy().tobytes(), len(places)) for weight in weights]
+        distinct = dict(zip(which, weights, strict=True))
+        stacked = torch.stack([distinct[place] for place in range(len(places))]).to(self.run.network.device)
+        scores: dict[str, list[PartScore]] = {}
+        thresholds: list[float | None] = []
+        for part in (SELECT, REPORT):
+            counts = self._count(part, stacked, progress)
+            if part == SELECT:
+                thresholds = [select_threshold(each, part) for each in counts]
+            pairs = zip(counts, thresholds, strict=True)
+            scores[part] = [score_part(each, threshold, part, self.exact) for each, threshold in pairs]
+        return [(scores[SELECT][place], scores[REPORT][place]) for place in which]
+
+    def _count(self, part: str, weights: Tensor, progress: ProgressFn) -> list[PixelCounts]:
+        if self.exact:
+            return count_exact(self.run.network, self.datasets[part], weights, progress)
+        return count_sampled(self.caches[part], self.truths[part], weights, progress)
+
+
+def maps_weight(result: HeadResult) -> Tensor:
+    """K x C on the CPU: the class weights that maps of a retrained head are made with.
+
+    With lambda 0 FC2 was not trained and holds nothing; the maps are then those of FC1, whatever the rule.
+    """
+    rule = result.recipe.rule if result.recipe.weight > 0 else "fc1"
+    return class_weights(rule, result.fc1, result.fc2).detach().float().contiguous()
+
+
+def open_lab(run: Run, protocol: Protocol, exact: bool = False, progress: ProgressFn = silent) -> HeadLab:
+    """Features and ground truth of the three parts, from the caches or computed.
+
+    Args:
+        run: what the experiments start from.
+        protocol: which pictures do what, see :func:`recam_core.experiments.protocol.protocol_for`.
+        exact: score all pixels at the usual scales; slower by a pass through the backbone for each experiment.
+        progress: called after each picture of each part; may raise Cancelled.
+
+    Raises:
+        UserError: classes that are not the run's, parts that share pictures, no ground truth, a broken picture.
+    """
+    parts = open_parts(protocol)
+    for dataset in parts.values():
+        check_classes(run.info.class_list, dataset.classes, f"The run {run.info.name}", f"the data set {dataset.spec}")
+    fit = build_feature_cache(run, parts[FIT], progress)
+    scored = {part: parts[part] for part in (SELECT, REPORT)}
+    truths = {part: read_sampled_truth(dataset, progress) for part, dataset in scored.items()}
+    device = run.network.device
+    caches = {part: build_feature_cache(run, dataset, progress).on(device) for part, dataset in scored.items()}
+    return HeadLab(run, protocol, fit.on(device), caches, truths, scored, exact)
+
+
+def check_labels(settings: Sequence[Setting]) -> None:
+    """Make sure that every setting occurs once.
+
+    Raises:
+        UserError: no setting, or one twice.
+    """
+    labels = [setting.label for setting in settings]
+    if not labels:
+        raise UserError("The experiment has no setting to try; name at least one.")
+    for label in labels:
+        if labels.count(label) > 1:
+            raise UserError(f"The setting '{label}' is named twice; name each once.")

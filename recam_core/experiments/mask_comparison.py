@@ -1,0 +1,116 @@
+"""Masks: the question that the paper leaves open - masked features on VOC, copied ones on COCO."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from recam_core.experiments.chart import Chart
+from recam_core.experiments.experiment import (
+    Experiment,
+    choose,
+    pictures_of,
+    reference_figures,
+    standing_notes,
+    table_rows,
+)
+from recam_core.experiments.figures import FIGURES
+from recam_core.experiments.lab import HeadLab, check_labels
+from recam_core.experiments.noise import Difference, Draws
+from recam_core.experiments.panels import SEED_SPREAD, panels
+from recam_core.experiments.protocol import REPORT, SELECT
+from recam_core.experiments.setting import Measured, Setting, seeded
+from recam_core.experiments.wording import percent, points
+from recam_core.method.masks import parse_mask
+from recam_core.progress import ProgressFn, silent
+from recam_core.retrain.head_recipe import HeadRecipe
+
+MASKS = ("none", "power:0.5", "soft", "power:2", "power:4", "hard:0.1", "hard:0.3", "hard:0.5", "oracle")
+
+
+def mask_comparison(
+    lab: HeadLab,
+    masks: Sequence[str] = MASKS,
+    seeds: Sequence[int] = (0,),
+    base: HeadRecipe = HeadRecipe(),  # noqa: B008 - frozen
+    progress: ProgressFn = silent,
+) -> Experiment:
+    """Masking choices side by side: does masking lower false positives and fail to lower false negatives?
+
+    Args:
+        lab: run and data.
+        masks: masking choices; ``none`` and ``soft`` are added where they are missing, as the question is about them.
+            ``oracle`` is left out, with a note, where the training data lacks masks; it is never chosen.
+        seeds: of the order of the batches, where FC1 is trained as well.
+        base: every other setting.
+        progress: see :meth:`HeadLab.measure`.
+
+    Raises:
+        UserError: an unknown mask, or one twice.
+    """
+    choices = [parse_mask(mask) for mask in masks]
+    choices += [parse_mask(mask) for mask in ("none", "soft") if parse_mask(mask) not in choices]
+    notes = []
+    if not lab.fit.has_truth and any(choice.needs_truth for choice in choices):
+        choices = [choice for choice in choices if not choice.needs_truth]
+        notes.append(f"The mask 'oracle' was left out: {lab.protocol.fit} lacks ground truth for some picture.")
+    settings = [
+        Setting(
+            str(choice),
+            seeded(replace(base, mask=str(choice)), seeds),
+            {"mask": str(choice)},
+            fair=not choice.needs_truth,
+        )
+        for choice in choices
+    ]
+    check_labels(settings)
+    reference, found = lab.measure(settings, progress)
+    chosen = choose(found)
+    if any(not one.setting.fair for one in found):
+        notes.append("The mask 'oracle' is the ground truth: an upper bound, no fair method, and never chosen.")
+    return Experiment(
+        "masks",
+        "Masks",
+        lab.protocol,
+        pictures_of(lab),
+        lab.exact,
+        {"mask": "mask"},
+        tuple(table_rows(reference, found, lab.protocol, chosen.label)),
+        Chart(
+            "bar", "mask", "", "category", SEED_SPREAD, panels(found, [one.label for one in found], lab.protocol),
+            reference=reference_figures(reference),
+        ),
+        _sentence(lab, {one.label: one for one in found}, chosen),
+        chosen.label,
+        (*notes, *standing_notes(lab)),
+        reference,
+        tuple(found),
+    )  # fmt: skip
+
+
+def _sentence(lab: HeadLab, found: dict[str, Measured], chosen: Measured) -> str:
+    """The answer of the report part, and the mask that the select part prefers."""
+    draws = Draws(lab.pictures(REPORT), len(found["soft"].report))
+    soft, none = found["soft"].on(REPORT), found["none"].on(REPORT)
+    positives = draws.difference(soft, none, FIGURES["false_positive_rate"][0])
+    negatives = draws.difference(soft, none, FIGURES["false_negative_rate"][0])
+    answer = _answer(positives, negatives)
+    return (
+        f"{answer} On {lab.protocol.report}, soft masks against none change the false positive rate by "
+        f"{points(positives)} and the false negative rate by {points(negatives)}; {chosen.label} is the best mask on "
+        f"{lab.protocol.select} (mIoU {percent(chosen.miou(SELECT))}) and gives {percent(chosen.miou(REPORT))} here."
+    )
+
+
+def _answer(positives: Difference, negatives: Difference) -> str:
+    lower_positives = not positives.within_noise and positives.value < 0
+    lower_negatives = not negatives.within_noise and negatives.value < 0
+    if lower_positives and lower_negatives:
+        return "No: masking lowers both false positives and false negatives."
+    if lower_positives:
+        rest = "leaves false negatives within the noise" if negatives.within_noise else "raises false negatives"
+        return f"Yes: masking lowers false positives and {rest}."
+    if positives.within_noise and negatives.within_noise:
+        return "Undecided: what masking changes is within the noise."
+    if lower_negatives:
+        rest = "leaves false positives within the noise" if positives.within_noise else "raises false positives"
+        return f"The reverse: masking lowers false negatives and {rest}."
+    return "No: masking does not lower false positives."

@@ -1,0 +1,108 @@
+"""Extraction rules: which weights make the map, once FC2 is trained."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from recam_core.experiments.chart import Chart
+from recam_core.experiments.experiment import (
+    Experiment,
+    choose,
+    pictures_of,
+    reference_figures,
+    standing_notes,
+    table_rows,
+)
+from recam_core.experiments.figures import FIGURES
+from recam_core.experiments.lab import HeadLab, check_labels
+from recam_core.experiments.noise import Difference, Draws
+from recam_core.experiments.panels import SEED_SPREAD, panels
+from recam_core.experiments.protocol import REPORT, SELECT
+from recam_core.experiments.setting import Measured, Setting, seeded
+from recam_core.experiments.wording import listing, percent, verdict
+from recam_core.method.extraction import RULES, share_of_double_negatives
+from recam_core.progress import ProgressFn, silent
+from recam_core.retrain.head_recipe import HeadRecipe
+
+DOUBLE_NEGATIVES = "channels both negative"
+
+
+def rule_comparison(
+    lab: HeadLab,
+    rules: Sequence[str] = tuple(RULES),
+    seeds: Sequence[int] = (0,),
+    base: HeadRecipe = HeadRecipe(),  # noqa: B008 - frozen
+    progress: ProgressFn = silent,
+) -> Experiment:
+    """The same heads, read with different rules.
+
+    Each row also has the share of feature channels whose weights in FC1 and FC2 are both negative (a mean over the
+    classes): a plain product turns these into evidence for the class.
+
+    Args:
+        lab: run and data.
+        rules: keys of :data:`RULES`.
+        seeds: of the order of the batches, where FC1 is trained as well.
+        base: every other setting.
+        progress: see :meth:`HeadLab.measure`.
+
+    Raises:
+        UserError: an unknown rule, or one twice.
+    """
+    settings = [Setting(rule, seeded(replace(base, rule=rule), seeds), {"rule": rule}) for rule in rules]
+    check_labels(settings)
+    reference, found = lab.measure(settings, progress)
+    chosen = choose(found)
+    shares = {one.label: _double_negatives(one) for one in found}
+    rows = table_rows(reference, found, lab.protocol, chosen.label)
+    for row in rows:
+        row["double_negatives"] = shares.get(row["key"])
+    return Experiment(
+        "rules",
+        "Extraction rules",
+        lab.protocol,
+        pictures_of(lab),
+        lab.exact,
+        {"rule": "rule", "double_negatives": DOUBLE_NEGATIVES},
+        tuple(rows),
+        Chart(
+            "bar", "rule", "", "category", SEED_SPREAD, panels(found, [one.label for one in found], lab.protocol),
+            reference=reference_figures(reference),
+        ),
+        _sentence(lab, found, chosen, shares),
+        chosen.label,
+        tuple(standing_notes(lab)),
+        reference,
+        tuple(found),
+    )  # fmt: skip
+
+
+def _double_negatives(one: Measured) -> float:
+    """Mean over classes and seeds."""
+    shares = [float(share_of_double_negatives(head.fc1, head.fc2).mean()) for head in one.heads]
+    return sum(shares) / len(shares)
+
+
+def _sentence(lab: HeadLab, found: Sequence[Measured], chosen: Measured, shares: dict[str, float]) -> str:
+    draws = Draws(lab.pictures(REPORT), len(found[0].report))
+    figure = FIGURES["miou"][0]
+    text = (
+        f"The rule {chosen.label} is the best on {lab.protocol.select} (mIoU {percent(chosen.miou(SELECT))}) and gives "
+        f"{percent(chosen.miou(REPORT))} on {lab.protocol.report}"
+    )
+    others = [one for one in found if one is not chosen]
+    alike = [one for one in others if draws.difference(chosen.on(REPORT), one.on(REPORT), figure).within_noise]
+    if alike:
+        text += f"; {listing([one.label for one in alike])} cannot be told from it beyond the noise"
+    named = {one.label: one for one in found}
+    if {"product", "rectified_product"} <= set(named):
+        difference = draws.difference(named["rectified_product"].on(REPORT), named["product"].on(REPORT), figure)
+        text += (
+            f". In {percent(shares['product'])} of the channels both weights are negative, which the plain product "
+            f"turns positive: against the rectified product "
+            f"{verdict(_reversed(difference), 'it is better', 'it is worse')}"
+        )
+    return text + "."
+
+
+def _reversed(difference: Difference) -> Difference:
+    return Difference(-difference.value, -difference.high, -difference.low)

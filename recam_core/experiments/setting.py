@@ -1,0 +1,65 @@
+"""A setting of an experiment, and what came out for it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from recam_core.experiments.part_score import PartScore
+from recam_core.experiments.protocol import REPORT, SELECT
+from recam_core.retrain.head_recipe import HeadRecipe
+from recam_core.retrain.heads import HeadResult
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is tried.
+
+    Attributes:
+        label: as people read it, unique in its experiment.
+        recipes: one a seed.
+        values: the settings that the experiment varies, by name.
+        fair: whether it may be chosen; a setting that looks at ground truth may not.
+    """
+
+    label: str
+    recipes: tuple[HeadRecipe, ...]
+    values: Mapping[str, Any] = field(default_factory=dict)
+    fair: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What came out for a setting.
+
+    Attributes:
+        setting: what was tried.
+        heads: one a seed.
+        select, report: scores on either part, one a seed.
+    """
+
+    setting: Setting
+    heads: tuple[HeadResult, ...]
+    select: tuple[PartScore, ...]
+    report: tuple[PartScore, ...]
+
+    @property
+    def label(self) -> str:
+        """As people read it."""
+        return self.setting.label
+
+    def on(self, part: str) -> tuple[PartScore, ...]:
+        """The scores on ``select`` or ``report``."""
+        return {SELECT: self.select, REPORT: self.report}[part]
+
+    def miou(self, part: str) -> float:
+        """Mean over the seeds."""
+        return float(np.mean([score.scores.miou for score in self.on(part)]))
+
+
+def seeded(recipe: HeadRecipe, seeds: Sequence[int]) -> tuple[HeadRecipe, ...]:
+    """The recipe once a seed; once in all where the training has nothing random."""
+    if recipe.update == "fc2":
+        return (replace(recipe, seed=0),)
+    return tuple(replace(recipe, seed=int(seed)) for seed in dict.fromkeys(seeds))
