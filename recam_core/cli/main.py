@@ -10,7 +10,19 @@ from recam_core.errors import UserError
 from recam_core.progress import Cancelled
 
 #: One file a sub-command, each with ``add_parser(subparsers)``; a new one is one entry.
-COMMANDS = ("data", "train", "cams", "evaluate", "analyse", "report", "retrain", "checkpoint")
+COMMANDS = (
+    "data",
+    "train",
+    "cams",
+    "evaluate",
+    "analyse",
+    "report",
+    "retrain",
+    "trainings",
+    "experiment",
+    "runs",
+    "checkpoint",
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,36 +1,41 @@
-"""``retrain``: FC2, or FC1 and FC2, on cached features."""
+"""``retrain``: FC2, or FC1 and FC2, on cached features; or a run again from its record."""
 
 import argparse
 import dataclasses
 from pathlib import Path
 
 from recam_core.cli.output import write_results
+from recam_core.cli.repeat_run import add_from, repeat
 from recam_core.errors import UserError
 from recam_core.method.extraction import RULES
-from recam_core.retrain.head_recipe import UPDATES, HeadRecipe
+from recam_core.retrain.head_recipe import LOSSES, UPDATES, HeadRecipe
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add ``retrain``."""
-    defaults = HeadRecipe()
     parser = subparsers.add_parser(
         "retrain",
         help="retrain FC2 (and FC1) on cached features: seconds instead of hours",
-        description="Retrain the classifiers of a run on its own cached features; the backbone stays as it is.",
+        description="Retrain the classifiers of a run on its own cached features; the backbone stays as it is. "
+        "With --from, make a run again from its record.",
     )
-    parser.add_argument("source", metavar="RUN", type=Path, help="the run to start from, such as a bce run")
-    parser.add_argument("--data", required=True, metavar="SPEC", help="training data, such as scenes@train")
+    parser.add_argument("source", metavar="RUN", type=Path, nargs="?", help="the run to start from, such as a bce run")
+    parser.add_argument("--data", metavar="SPEC", help="training data, such as scenes@train")
     parser.add_argument("--out", required=True, metavar="RUN2", type=Path, help="the new run's folder")
-    parser.add_argument("--lambda", dest="weight", type=float, default=defaults.weight, metavar="LAMBDA",
+    add_from(parser)
+    # Left at None, so that a setting that was given beside --from is noticed.
+    parser.add_argument("--lambda", dest="weight", type=float, metavar="LAMBDA",
                         help="weight of L_sce; with --update fc2 it hardly matters, see the documentation")  # fmt: skip
-    parser.add_argument("--mask", default=defaults.mask, help="soft, none, hard:T, power:G or oracle")
-    parser.add_argument("--rule", default=defaults.rule, choices=RULES, help="extraction rule of the maps")
-    parser.add_argument("--update", default=defaults.update, choices=UPDATES, help="what is trained")
-    parser.add_argument("--epochs", type=int, default=0, help="passes over the data (0: the default of --update)")
-    parser.add_argument("--lr", type=float, default=0.0, help="learning rate (0: the default of --update)")
-    parser.add_argument("--weight-decay", type=float, default=defaults.weight_decay)
-    parser.add_argument("--batch-size", type=int, default=defaults.batch_size, help="images a step (--update both)")
-    parser.add_argument("--seed", type=int, default=defaults.seed)
+    parser.add_argument("--mask", help="soft, none, hard:T, power:G or oracle")
+    parser.add_argument("--rule", choices=RULES, help="extraction rule of the maps")
+    parser.add_argument("--update", choices=UPDATES, help="what is trained")
+    parser.add_argument("--loss", choices=LOSSES, help="on FC2: sce, or bce for the paper's control")
+    parser.add_argument("--rounds", type=int, help="how often FC2 gives the masks of another FC2 (--update fc2)")
+    parser.add_argument("--epochs", type=int, help="passes over the data (0: the default of --update)")
+    parser.add_argument("--lr", type=float, help="learning rate (0: the default of --update)")
+    parser.add_argument("--weight-decay", type=float)
+    parser.add_argument("--batch-size", type=int, help="images a step (--update both)")
+    parser.add_argument("--seed", type=int)
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the record and the curve as JSON")
     parser.set_defaults(run=run)
@@ -47,9 +52,13 @@ def run(arguments: argparse.Namespace) -> int:
     from recam_core.retrain.head_recipe import completed
     from recam_core.retrain.heads import retrain_heads, save_heads
 
-    recipe = completed(
-        HeadRecipe(**{field.name: getattr(arguments, field.name) for field in dataclasses.fields(HeadRecipe)})
-    )
+    names = [field.name for field in dataclasses.fields(HeadRecipe)]
+    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    if arguments.repeated is not None:
+        return repeat(arguments, given, parent=arguments.source)
+    if arguments.source is None or arguments.data is None:
+        raise UserError("Give the run to start from and --data SPEC, or --from RUN to make a run again.")
+    recipe = completed(HeadRecipe(**given))
     if (arguments.out / INFO_FILE).exists():
         raise UserError(f"{arguments.out} holds a run already; choose another folder or delete it.")
     source = load_run(arguments.source, pick_device(arguments.device))

@@ -1,13 +1,18 @@
-"""``train bce``, ``train sce`` and ``train recam``."""
+"""``train bce``, ``train sce`` and ``train recam``; or a run again from its record."""
 
 import argparse
 import dataclasses
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recam_core.cli.output import write_results
+from recam_core.cli.repeat_run import add_from, repeat
 from recam_core.errors import UserError
 from recam_core.method.extraction import RULES
+
+if TYPE_CHECKING:
+    from recam_core.train.recipe import Recipe
 
 #: Options of the command line that set a field of the recipe: field, flag, type, help.
 OPTIONS: tuple[tuple[str, str, type, str], ...] = (
@@ -35,9 +40,24 @@ OPTIONS: tuple[tuple[str, str, type, str], ...] = (
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    """Add ``train`` with one sub-command a method."""
-    parser = subparsers.add_parser("train", help="train a network from image-level labels")
-    methods = parser.add_subparsers(dest="method", metavar="METHOD", required=True)
+    """Add ``train`` with one sub-command a method, and ``train --from``."""
+    parser = subparsers.add_parser(
+        "train",
+        help="train a network from image-level labels",
+        description="Train a network by a METHOD, or make a run again from its record: train --from RUN --out RUN2.",
+    )
+    again = parser.add_argument_group("making a run again")
+    add_from(again)
+    again.add_argument("--out", metavar="RUN2", type=Path, help="the new run's folder")
+    again.add_argument("--data", metavar="SPEC", help="the same training data, if it has moved")
+    again.add_argument("--val", metavar="SPEC", help="the data to validate on, if it has moved")
+    again.add_argument("--init", metavar="RUN", type=Path, help="the run that it started from, if it has moved")
+    again.add_argument("--weights", metavar="FILE", help="the file of its ImageNet weights, if it has moved")
+    again.add_argument("--workers", type=int, help="loader processes")
+    again.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+    again.add_argument("--json", type=Path, metavar="FILE", help="write the record as JSON")
+    parser.set_defaults(run=run_again)
+    methods = parser.add_subparsers(dest="method", metavar="METHOD")
     for method, text in (
         ("bce", "binary cross-entropy, equation 1: the ordinary CAM"),
         ("sce", "softmax cross-entropy on the multi-label images: the SCE-CAM"),
@@ -63,14 +83,18 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         command.set_defaults(run=run)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Train as the arguments say; the same command after a kill goes on where it was cut off."""
-    from recam_core.checkpoint.run_folder import METRICS_FILE, load_run
-    from recam_core.data.spec import open_dataset
-    from recam_core.device import describe_device, pick_device
+def run_again(arguments: argparse.Namespace) -> int:
+    """Make a run again; the same command after a kill goes on where it was cut off."""
+    if arguments.repeated is None:
+        raise UserError("Say what to train: bce, sce or recam, or --from RUN to make a run again.")
+    if arguments.out is None:
+        raise UserError("Say with --out RUN2 where the new run goes.")
+    return repeat(arguments, {}, parent=arguments.init)
+
+
+def recipe_of(arguments: argparse.Namespace) -> "Recipe":
+    """The recipe that the options of a method mean. Raises UserError where it cannot work."""
     from recam_core.model.backbones import PAPER_BACKBONE
-    from recam_core.progress import terminal
-    from recam_core.train.loop import train
     from recam_core.train.recipe import check_recipe, preset
 
     if arguments.resize_long is not None:
@@ -89,6 +113,20 @@ def run(arguments: argparse.Namespace) -> int:
         given["amp"] = False
     recipe = dataclasses.replace(recipe, **given)
     check_recipe(recipe)
+    return recipe
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train as the arguments say; the same command after a kill goes on where it was cut off."""
+    from recam_core.checkpoint.run_folder import METRICS_FILE, load_run
+    from recam_core.data.spec import open_dataset
+    from recam_core.device import describe_device, pick_device
+    from recam_core.progress import terminal
+    from recam_core.train.loop import train
+
+    if arguments.repeated is not None:
+        raise UserError(f"--from takes the method from the run's record too, so leave out {arguments.method}.")
+    recipe = recipe_of(arguments)
     if arguments.show_recipe:
         print(json.dumps(recipe.to_json(), indent=2))
         return 0

@@ -39,10 +39,18 @@ def retrain_command(source: str | Path, data: str, out: str | Path, recipe: Head
     """The command line that makes the same run again."""
     recipe = completed(recipe)
     words = ["python", "-m", "recam_core", "retrain", str(source), "--data", data, "--out", str(out)]
-    words += ["--lambda", f"{recipe.weight:g}", "--mask", recipe.mask, "--rule", recipe.rule]
-    words += ["--update", recipe.update, "--epochs", str(recipe.epochs), "--lr", f"{recipe.lr:g}"]
-    words += ["--weight-decay", f"{recipe.weight_decay:g}", "--batch-size", str(recipe.batch_size)]
+    words += ["--lambda", _exact(recipe.weight), "--mask", recipe.mask, "--rule", recipe.rule]
+    words += ["--update", recipe.update, "--epochs", str(recipe.epochs), "--lr", _exact(recipe.lr)]
+    words += ["--weight-decay", _exact(recipe.weight_decay), "--batch-size", str(recipe.batch_size)]
+    words += ["--loss", recipe.loss] if recipe.loss != HeadRecipe.loss else []
+    words += ["--rounds", str(recipe.rounds)] if recipe.rounds != HeadRecipe.rounds else []
     return shlex.join([*words, "--seed", str(recipe.seed)])
+
+
+def _exact(value: float) -> str:
+    """A number in few digits, but all that it has."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(float(value))
 
 
 def keep_heads(

@@ -1,0 +1,1 @@
+"""Runs as a person keeps them: listed, starred, renamed, deleted, compared, packed, and made again."""

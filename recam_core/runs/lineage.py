@@ -1,0 +1,104 @@
+"""Which run a run started from, and which runs started from it."""
+
+import shlex
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from recam_core.checkpoint.places import ROOT
+from recam_core.checkpoint.run_folder import INFO_FILE, RunInfo, read_info
+from recam_core.errors import UserError
+from recam_core.runs.listed import ListedRun, list_runs
+
+
+def find_parent(info: RunInfo) -> Path | None:
+    """The folder of the run that a run started from; None if it started from none.
+
+    The weights tell, where the record names them: the parent may have another name by now. Older records name the
+    parent only: then the folder in their command counts, or else the one run of that name with the same classes.
+
+    Raises:
+        UserError: it is not here any more.
+    """
+    if info.parent is None:
+        return None
+    runs = list_runs().runs
+    at = source_in_command(info.command)
+    if info.parent_sha256:
+        found = [run.path for run in runs if run.info.weights_sha256 == info.parent_sha256]
+        if not found and at is not None and (at / INFO_FILE).is_file():
+            found = [at] if read_info(at).weights_sha256 == info.parent_sha256 else []
+    elif at is not None and (at / INFO_FILE).is_file():
+        found = [at]
+    else:
+        found = [run.path for run in runs if run.path.name == info.parent and run.info.classes == info.classes]
+        found = found if len(found) == 1 else []
+    if not found:
+        raise UserError(
+            f"The run {info.name} started from the run {info.parent}, which is not here"
+            + (" (or its weights were changed)" if info.parent_sha256 else "")
+            + "; give the folder where it lies."
+        )
+    return found[0]
+
+
+def children_of(run: ListedRun, runs: Sequence[ListedRun]) -> list[ListedRun]:
+    """The runs that started from ``run``: they work without it, but cannot be made again."""
+    return [other for other in runs if other.key != run.key and _is_child(other.info, run)]
+
+
+def _is_child(info: RunInfo, run: ListedRun) -> bool:
+    if info.parent_sha256:
+        return info.parent_sha256 == run.info.weights_sha256
+    return info.parent == run.path.name and info.classes == run.info.classes
+
+
+def source_in_command(command: str) -> Path | None:
+    """The folder that a run's command names as its start, absolute; None where it names none."""
+    words = split_command(command)
+    for before, value in pairwise(words):
+        if before == "--init" or (before == "retrain" and not value.startswith("-")):
+            path = Path(value).expanduser()
+            return path if path.is_absolute() else ROOT / path
+    return None
+
+
+def split_command(command: str) -> list[str]:
+    """The words of a command line; none for a text that is no command line."""
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return []
+
+
+def option(command: str, flag: str) -> str | None:
+    """The value of ``FLAG VALUE`` or ``FLAG=VALUE``; None where the command has no such option."""
+    words = split_command(command)
+    for place, word in enumerate(words):
+        if word == flag and place + 1 < len(words):
+            return words[place + 1]
+        if word.startswith(f"{flag}="):
+            return word.partition("=")[2]
+    return None
+
+
+def as_typed(path: Path) -> Path:
+    """A path as one types it in the project's folder."""
+    path = path.absolute()
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+
+
+def rewritten(command: str, old: Path, new: Path) -> str:
+    """The command with another folder in place of ``old``, written as it was (relative, if so)."""
+    words = split_command(command)
+    changed = [_replaced(word, old, new) for word in words]
+    return command if changed == words else shlex.join(changed)
+
+
+def _replaced(word: str, old: Path, new: Path) -> str:
+    if not word or word.startswith("-"):
+        return word
+    path = Path(word)
+    whole = path.expanduser() if path.expanduser().is_absolute() else ROOT / path
+    # Both lie in one folder, so what stands before the name stays as it was typed.
+    return str(path.with_name(new.name)) if path.name == old.name and whole.resolve() == old.resolve() else word

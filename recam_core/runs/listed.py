@@ -1,0 +1,117 @@
+"""All runs that there are: those that ship and the user's own, each by its record alone."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from recam_core.checkpoint.places import runs_folder, shipped_folder
+from recam_core.checkpoint.run_folder import INFO_FILE, RunInfo, read_info
+from recam_core.errors import UserError
+from recam_core.runs.stars import read_stars
+
+
+@dataclass(frozen=True)
+class ListedRun:
+    """One run on disk; its weights are not read.
+
+    Attributes:
+        path: its folder.
+        info: its record.
+        shipped: whether it came with the project; such a run is never renamed or deleted.
+        starred: whether the user marked it.
+        bytes: what its files take on disk.
+    """
+
+    path: Path
+    info: RunInfo
+    shipped: bool
+    starred: bool
+    bytes: int
+
+    @property
+    def key(self) -> str:
+        """Short and unique among all runs: ``FAMILY/METHOD`` of a shipped one, ``run/NAME`` of one's own."""
+        return key_of(self.path, self.shipped)
+
+    @property
+    def name(self) -> str:
+        """How people call it: the folder's name, with the family of a shipped one before it."""
+        return self.key if self.shipped else self.path.name
+
+    @property
+    def created(self) -> datetime | None:
+        """When its training ended; None for a record that does not say."""
+        try:
+            return datetime.fromisoformat(self.info.created)
+        except ValueError:
+            return None
+
+
+@dataclass(frozen=True)
+class RunList:
+    """All runs, and a sentence for each folder that could not be read."""
+
+    runs: tuple[ListedRun, ...]
+    faults: tuple[str, ...]
+
+
+def key_of(path: Path, shipped: bool) -> str:
+    """The key of the run in a folder."""
+    return f"{path.parent.name}/{path.name}" if shipped else f"run/{path.name}"
+
+
+def list_runs() -> RunList:
+    """Look at the shipped runs, ``FAMILY/METHOD`` in their folder, and at the user's own; a damaged one is a fault."""
+    faults: list[str] = []
+    runs: list[ListedRun] = []
+    stars = read_stars()
+    for folder, pattern, shipped in ((shipped_folder(), "*/*", True), (runs_folder(), "*", False)):
+        for record in sorted(folder.glob(f"{pattern}/{INFO_FILE}")):
+            path = record.parent
+            if path.name.startswith("."):
+                continue  # a folder that is just being written
+            try:
+                starred = key_of(path, shipped) in stars
+                runs.append(ListedRun(path, read_info(path), shipped, starred, _size(path)))
+            except UserError as error:
+                # Gone between the listing and the reading is no fault: somebody deleted or renamed it.
+                if record.is_file():
+                    faults.append(str(error))
+    return RunList(tuple(runs), tuple(faults))
+
+
+def find_run(text: str) -> ListedRun:
+    """The run of a key, of a name, or in a folder.
+
+    Raises:
+        UserError: there is none, or several have the name.
+    """
+    text = text.strip()
+    runs = list_runs().runs
+    for matches in (
+        [run for run in runs if run.key == text],
+        [run for run in runs if not run.shipped and run.path.name == text],
+        [run for run in runs if text and run.path.resolve() == Path(text).expanduser().resolve()],
+    ):
+        if matches:
+            return matches[0]
+    if (Path(text).expanduser() / INFO_FILE).is_file():
+        path = Path(text).expanduser()
+        return ListedRun(path, read_info(path), _ships(path), False, _size(path))
+    known = ", ".join(run.name for run in runs[:12])
+    raise UserError(f"There is no run '{text}'." + (f" There are: {known}." if known else " There are no runs yet."))
+
+
+def _ships(path: Path) -> bool:
+    return path.resolve().is_relative_to(shipped_folder().resolve())
+
+
+def _size(path: Path) -> int:
+    total = 0
+    for file in path.rglob("*"):
+        try:
+            if file.is_file():
+                total += file.lstat().st_size
+        except OSError:
+            continue  # deleted meanwhile
+    return total

@@ -1,0 +1,232 @@
+"""Making a run again from its record: the same recipe, the same pictures, the same start."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import torch
+
+from recam_core.atomic_write import replacing_folder, write_json
+from recam_core.checkpoint.run_folder import (
+    INFO_FILE,
+    METRICS_FILE,
+    WEIGHTS_FILE,
+    Run,
+    RunInfo,
+    load_run,
+    read_info,
+    versions,
+)
+from recam_core.data.sample import Dataset
+from recam_core.data.spec import open_dataset
+from recam_core.errors import UserError
+from recam_core.progress import ProgressFn, silent
+from recam_core.retrain.features import build_feature_cache
+from recam_core.retrain.head_recipe import HeadRecipe
+from recam_core.retrain.heads import retrain_heads, save_heads
+from recam_core.retrain.named_run import retrain_command
+from recam_core.runs.lineage import as_typed, find_parent, option
+from recam_core.runs.weights_header import is_half
+from recam_core.train.loop import train
+from recam_core.train.recipe import Recipe, from_json
+from recam_core.trainings.command import train_command
+
+#: Gives a progress function for a step that has a name.
+Stages = Callable[[str], AbstractContextManager[ProgressFn]]
+
+
+def _quiet(name: str) -> AbstractContextManager[ProgressFn]:
+    return nullcontext(silent)
+
+
+def repeat_run(
+    path: str | Path,
+    out: str | Path,
+    *,
+    data: str | Dataset | None = None,
+    parent: str | Path | None = None,
+    val: str | Dataset | None = None,
+    weights: str | None = None,
+    device: torch.device | str = "cpu",
+    workers: int | None = None,
+    stages: Stages = _quiet,
+) -> RunInfo:
+    """Train what a run was trained from, with its settings, into a new folder.
+
+    On the same device, with the same versions and the same number of threads, the weights come out bit for bit; else
+    they differ by rounding. The background threshold, which was chosen for this recipe, is carried over; scores are
+    not: they are measured anew.
+
+    Args:
+        path: the run to make again.
+        out: the new run's folder. A full training that was cut off goes on when it is called again.
+        data: the same training pictures at another place (or opened already); as recorded by default.
+        parent: the run that it started from, if that has moved.
+        val: the pictures of the validation curve; as in the run's command by default.
+        weights: the file of ImageNet weights, if they came from a file that has moved.
+        device: where to train.
+        workers: loader processes of a full training.
+        stages: gives a progress function for each step.
+
+    Returns:
+        The record of the new run.
+
+    Raises:
+        UserError: a run that was not trained here, a parent or data that are gone, a folder with another run in it.
+    """
+    path, out = Path(path), Path(out)
+    info = read_info(path)
+    if (out / INFO_FILE).exists():
+        raise UserError(f"{out} holds a run already; choose another folder or delete it.")
+    start = Path(parent) if parent is not None else find_parent(info)
+    task = _Task(path, info, out, start, data, val, weights, device, workers, stages)
+    return _repeat_heads(task) if info.method == "heads" else _repeat_training(task)
+
+
+def changed_versions(info: RunInfo) -> list[str]:
+    """What a repetition here runs on other versions of than the run did, as ``torch 2.1 then, 2.2 now``."""
+    now = versions()
+    return [
+        f"{name} {then} then, {now[name]} now"
+        for name, then in info.versions.items()
+        if name in now and name != "recam_core" and now[name] != then
+    ]
+
+
+def recorded_recipe(info: RunInfo, weights: str | None = None) -> Recipe | HeadRecipe:
+    """The recipe of a run as its training takes it.
+
+    Args:
+        info: the record.
+        weights: the file of ImageNet weights, if they came from one.
+
+    Raises:
+        UserError: the run was not trained here, or its record is of another version.
+    """
+    values = dict(info.recipe)
+    try:
+        if info.method == "heads":
+            known = {field.name for field in fields(HeadRecipe)}
+            # What an older record does not name had the value that is the default now.
+            return HeadRecipe(**{name: value for name, value in values.items() if name in known})
+        values["weights"] = weights or _source_of_weights(info)
+        return from_json({**values, "method": info.method})
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"The run {info.name} keeps no recipe of a training of this program, so it cannot be made again ({error})."
+        ) from error
+
+
+def _source_of_weights(info: RunInfo) -> str:
+    """Where ImageNet weights come from, from the word that the record keeps on it."""
+    word = info.recipe.get("weights")
+    if not isinstance(word, str):
+        raise ValueError("the recipe does not say where its weights come from")
+    if word == "none":
+        return "none"
+    if word.startswith("package "):
+        return "packaged"
+    if word.startswith("run "):
+        return "auto"  # those of the run that it starts from take their place
+    if word.startswith("file "):
+        given = option(info.command, "--weights")
+        if given is None or not Path(given).expanduser().is_file():
+            raise UserError(
+                f"The run {info.name} started from ImageNet weights in {word.removeprefix('file ')}, which is not "
+                "here; name the file with --weights."
+            )
+        return given
+    return "download"
+
+
+def _open(data: str | Dataset | None, info: RunInfo) -> Dataset:
+    """The training pictures: those that were given, or else those of the record."""
+    if data is not None and not isinstance(data, str):
+        return data
+    if not data and not info.data:
+        raise UserError(f"The run {info.name} does not say which pictures it was trained on; name them with --data.")
+    try:
+        return open_dataset(data or info.data)
+    except UserError as error:
+        if data:
+            raise
+        raise UserError(f"The pictures of the run {info.name} are not here: {error} Name them with --data.") from error
+
+
+def _start(parent: Path, info: RunInfo, device: torch.device | str) -> Run:
+    """The run that a run started from, checked to be it."""
+    start = load_run(parent, device)
+    if info.parent_sha256 and start.info.weights_sha256 != info.parent_sha256:
+        raise UserError(f"{parent} has other weights than the run that {info.name} started from.")
+    return start
+
+
+def _repeat_heads(task: "_Task") -> RunInfo:
+    info, out = task.info, task.out
+    recipe = recorded_recipe(info)
+    if task.parent is None:
+        raise UserError(f"The run {info.name} does not say which run it started from; give its folder.")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out} is there already and is not empty; choose another folder.")
+    source = _start(task.parent, info, task.device)
+    dataset = _open(task.data, info)
+    with task.stages("features") as progress:
+        cache = build_feature_cache(source, dataset, progress)
+    with task.stages("retrain") as progress:
+        result = retrain_heads(cache, source, recipe, progress)
+    with replacing_folder(out) as temporary:
+        made = save_heads(temporary, source, dataset.spec, result, half=is_half(task.path / WEIGHTS_FILE))
+        made.name, made.threshold = out.name, info.threshold
+        made.command = retrain_command(as_typed(task.parent), dataset.spec, as_typed(out), recipe)
+        write_json(temporary / INFO_FILE, asdict(made))
+        write_json(temporary / METRICS_FILE, result.history)
+    return made
+
+
+def _repeat_training(task: "_Task") -> RunInfo:
+    info, out = task.info, task.out
+    recipe, half = recorded_recipe(info, task.weights), is_half(task.path / WEIGHTS_FILE)
+    init = None if task.parent is None else _start(task.parent, info, "cpu")
+    dataset = _open(task.data, info)
+    val = option(info.command, "--val") if task.val is None else task.val
+    val = (open_dataset(val) if val else None) if isinstance(val, str) else val
+    with task.stages(info.method) as progress:
+        made = train(
+            recipe,
+            dataset,
+            out,
+            val=val,
+            init=init,
+            device=task.device,
+            workers=task.workers,
+            progress=progress,
+            half=half,
+        )
+    made.threshold = info.threshold
+    made.command = train_command(
+        recipe,
+        data=dataset.spec,
+        out=str(as_typed(out)),
+        val=val.spec if val is not None else "",
+        init=str(as_typed(task.parent)) if task.parent is not None else "",
+        half=half,
+    )
+    write_json(out / INFO_FILE, asdict(made))
+    return made
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What both ways of repeating a run are told; see :func:`repeat_run`."""
+
+    path: Path
+    info: RunInfo
+    out: Path
+    parent: Path | None
+    data: str | Dataset | None
+    val: str | Dataset | None
+    weights: str | None
+    device: torch.device | str
+    workers: int | None
+    stages: Stages

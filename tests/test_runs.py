@@ -1,0 +1,247 @@
+"""The list of runs: what is in it, in which order, and what may be changed."""
+
+import json
+import multiprocessing
+import os
+from pathlib import Path
+
+import pytest
+
+from recam_core.checkpoint.run_folder import INFO_FILE, load_run, read_info
+from recam_core.errors import UserError
+from recam_core.runs.delete import check_deletable, delete_run
+from recam_core.runs.filter_sort import ORDERS, filter_runs, sort_runs
+from recam_core.runs.headline import headline, headlines
+from recam_core.runs.lineage import children_of, find_parent
+from recam_core.runs.listed import find_run, list_runs
+from recam_core.runs.rename import rename_run
+from recam_core.runs.settings import compare_settings, run_settings
+from recam_core.runs.stars import STARS_FILE, read_stars, set_star
+from recam_core.train.state import STATE_FILE
+from recam_core.trainings.job import TrainingJob, write_job
+from recam_core.trainings.process import own_start
+from recam_core.trainings.status import DONE, RUNNING, Status, write_status
+from run_folders import write_run
+
+
+def val(miou: float, rule: str = "fc1") -> dict:
+    return {"val": {rule: {"miou": miou}}}
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two shipped runs, and three of one's own: one is made from another."""
+    monkeypatch.setenv("RECAM_ASSETS", str(tmp_path / "assets"))
+    monkeypatch.setenv("RECAM_RUNS", str(tmp_path / "runs"))
+    shipped, own = tmp_path / "assets" / "checkpoints" / "scenes", tmp_path / "runs"
+    bce = write_run(shipped / "bce", scores=val(0.5), created="2026-01-02T00:00:00+00:00")
+    write_run(shipped / "recam", "recam", seed=1, scores=val(0.6, "rectified_product"))
+    write_run(own / "alpha", seed=2, scores=val(0.4), created="2026-01-01T00:00:00+00:00")
+    write_run(
+        own / "beta", "heads", seed=3, parent="bce", parent_sha256=bce.weights_sha256,
+        recipe={"weight": 0.3, "mask": "hard:0.4"},
+    )  # fmt: skip
+    alpha = read_info(own / "alpha")
+    write_run(
+        own / "gamma", "heads", seed=4, parent="alpha", parent_sha256=alpha.weights_sha256,
+        command=f"python -m recam_core retrain {own / 'alpha'} --data tiny --out {own / 'gamma'}",
+    )  # fmt: skip
+    return own
+
+
+def test_all_runs_are_listed_with_keys_of_their_own(runs: Path) -> None:
+    found = list_runs()
+    assert [run.key for run in found.runs] == ["scenes/bce", "scenes/recam", "run/alpha", "run/beta", "run/gamma"]
+    assert [run.shipped for run in found.runs] == [True, True, False, False, False]
+    assert not found.faults
+    assert all(run.bytes > 100_000 for run in found.runs)
+
+
+def test_a_damaged_record_is_a_sentence_and_a_half_written_folder_is_nothing(runs: Path) -> None:
+    (runs / "alpha" / INFO_FILE).write_text("[" * 100_000)
+    (runs / ".delta.x.tmp").mkdir()
+    (runs / ".delta.x.tmp" / INFO_FILE).write_text("{")
+    found = list_runs()
+    assert [run.name for run in found.runs if not run.shipped] == ["beta", "gamma"]
+    assert len(found.faults) == 1 and "alpha" in found.faults[0] and "damaged" in found.faults[0]
+
+
+def test_runs_are_found_by_key_name_or_folder(runs: Path) -> None:
+    assert find_run("scenes/bce").shipped
+    assert find_run("alpha").key == find_run("run/alpha").key == find_run(str(runs / "alpha")).key == "run/alpha"
+    elsewhere = runs.parent / "elsewhere"
+    write_run(elsewhere / "x")
+    assert find_run(str(elsewhere / "x")).path == elsewhere / "x"
+    with pytest.raises(UserError, match="no run 'delta'.*There are: scenes/bce"):
+        find_run("delta")
+    with pytest.raises(UserError, match="no run"):
+        find_run("")
+
+
+def test_filters_and_orders(runs: Path) -> None:
+    everything = list_runs().runs
+    names = lambda found: [run.name for run in found]  # noqa: E731
+    assert names(filter_runs(everything, text="HARD heads")) == ["beta"]
+    assert names(filter_runs(everything, text="lambda=0.3")) == ["beta"]
+    assert names(filter_runs(everything, methods=["recam"])) == ["scenes/recam"]
+    assert names(filter_runs(everything, shipped=False, methods=["bce"])) == ["alpha"]
+    assert names(filter_runs(everything, starred=True)) == []
+    # Those without a score stay at the end, whichever way the others are sorted.
+    assert names(sort_runs(everything, "miou"))[:3] == ["alpha", "scenes/bce", "scenes/recam"]
+    assert names(sort_runs(everything, "miou", descending=True))[:3] == ["scenes/recam", "scenes/bce", "alpha"]
+    assert names(sort_runs(everything, "created"))[:2] == ["alpha", "scenes/bce"]
+    for order in ORDERS:
+        assert len(sort_runs(everything, order)) == 5
+    with pytest.raises(UserError, match="sorted by"):
+        sort_runs(everything, "beauty")
+
+
+def test_the_headline_is_of_the_own_rule_on_val_and_odd_entries_are_passed_over(runs: Path) -> None:
+    info = read_info(runs / "alpha")
+    info.scores = {
+        "odd": 3, "more": {"fc1": "text", "fc2": {"miou": True}}, "train.select": {"fc1": {"miou": 0.7}},
+        "val": {"sum": {"miou": 0.9}, "fc1": {"miou": 0.6}},
+    }  # fmt: skip
+    assert (headline(info).split, headline(info).miou) == ("val", 0.6)
+    assert len(list(headlines(info))) == 3
+    info.scores = {}
+    assert headline(info) is None
+
+
+def test_stars_are_kept_follow_a_new_name_and_go_with_the_run(runs: Path) -> None:
+    set_star("run/alpha", True)
+    set_star("scenes/bce", True)
+    assert [run.key for run in list_runs().runs if run.starred] == ["scenes/bce", "run/alpha"]
+    rename_run(find_run("alpha"), "omega")
+    assert read_stars() == {"run/omega", "scenes/bce"}
+    delete_run(find_run("omega"))
+    set_star("scenes/bce", False)
+    assert read_stars() == frozenset()
+    (runs / STARS_FILE).write_text("no json")
+    assert read_stars() == frozenset()
+    set_star("run/beta", True)
+    assert read_stars() == {"run/beta"}
+
+
+def _star_some(numbers: range) -> None:
+    for number in numbers:
+        set_star(f"run/{number}", True)
+
+
+def test_sessions_that_star_at_once_lose_no_star(runs: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    workers = [context.Process(target=_star_some, args=(range(n, 40, 2),)) for n in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+        assert worker.exitcode == 0
+    assert read_stars() == {f"run/{number}" for number in range(40)}
+
+
+def test_a_new_name_is_known_to_the_record_and_to_those_made_from_it(runs: Path) -> None:
+    before = read_info(runs / "alpha").weights_sha256
+    assert rename_run(find_run("alpha"), " omega ") == runs / "omega"
+    assert not (runs / "alpha").exists()
+    assert load_run(runs / "omega").info.name == "omega"
+    assert read_info(runs / "omega").weights_sha256 == before
+    child = read_info(runs / "gamma")
+    assert child.parent == "omega"
+    assert str(runs / "omega") in child.command and "alpha" not in child.command
+    assert find_parent(child) == runs / "omega"
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", "beta", "con", ".hidden", "x" * 61, "a b", "=1+1", "-x"])
+def test_names_that_cannot_be_used(runs: Path, name: str) -> None:
+    with pytest.raises(UserError):
+        rename_run(find_run("alpha"), name)
+    assert sorted(path.name for path in runs.iterdir() if path.is_dir()) == ["alpha", "beta", "gamma"]
+    assert read_info(runs / "alpha").name == "alpha"
+
+
+def test_shipped_runs_are_neither_renamed_nor_deleted(runs: Path) -> None:
+    run = find_run("scenes/bce")
+    with pytest.raises(UserError, match="came with the project"):
+        rename_run(run, "mine")
+    with pytest.raises(UserError, match="never deleted"):
+        delete_run(run)
+    # Not by way of its folder, and not by a link among one's own runs either.
+    with pytest.raises(UserError, match="never deleted"):
+        delete_run(find_run(str(run.path)))
+    (runs / "link").symlink_to(run.path, target_is_directory=True)
+    with pytest.raises(UserError, match="never deleted"):
+        delete_run(find_run("link"))
+    assert (run.path / "model.safetensors").is_file()
+
+
+def test_deleting_leaves_nothing_and_says_what_cannot_be_made_again(runs: Path) -> None:
+    run = find_run("alpha")
+    assert [child.name for child in children_of(run, list_runs().runs)] == ["gamma"]
+    delete_run(run)
+    assert sorted(path.name for path in runs.iterdir() if path.is_dir()) == ["beta", "gamma"]
+    with pytest.raises(UserError, match="gone"):
+        delete_run(run)
+    with pytest.raises(UserError, match="started from the run alpha, which is not here"):
+        find_parent(read_info(runs / "gamma"))
+
+
+def test_a_run_elsewhere_is_not_deleted(runs: Path) -> None:
+    write_run(runs.parent / "elsewhere" / "x")
+    with pytest.raises(UserError, match="delete its folder yourself"):
+        delete_run(find_run(str(runs.parent / "elsewhere" / "x")))
+
+
+def test_what_a_training_has_in_its_hands_stays(runs: Path) -> None:
+    state = runs / "alpha" / STATE_FILE
+    state.parent.mkdir()
+    state.touch()
+    for act in (check_deletable, lambda run: rename_run(run, "omega")):
+        with pytest.raises(UserError, match="A training is writing the run alpha"):
+            act(find_run("alpha"))
+    state.unlink()
+    folder = runs / ".trainings" / "20260101-000000-abcdef"
+    job = TrainingJob(
+        folder.name, {"method": "recam"}, "tiny", "", str(runs / "alpha"), str(runs / "new"), "cpu", str(runs), ""
+    )
+    write_job(folder, job)
+    write_status(folder, Status(state=RUNNING, pid=os.getpid(), process_start=own_start()))
+    with pytest.raises(UserError, match="training of new starts from the run alpha"):
+        delete_run(find_run("alpha"))
+    check_deletable(find_run("beta"))
+    write_status(folder, Status(state=DONE, pid=os.getpid(), process_start=own_start()))
+    delete_run(find_run("alpha"))
+
+
+def test_parents_of_older_records_are_found_by_command_or_name(runs: Path) -> None:
+    info = read_info(runs / "gamma")
+    info.parent_sha256 = None
+    assert find_parent(info) == runs / "alpha"
+    info.command, info.parent = "", "bce"
+    assert find_parent(info).parts[-2:] == ("scenes", "bce")
+    write_run(runs / "bce", seed=9)
+    with pytest.raises(UserError, match="give the folder"):
+        find_parent(info)  # two runs have the name
+    info.parent = None
+    assert find_parent(info) is None
+
+
+def test_settings_that_differ(runs: Path) -> None:
+    rows = {row.name: row for row in compare_settings([read_info(runs / name) for name in ("alpha", "beta")])}
+    assert rows["lambda"].values == ("1", "0.3") and rows["lambda"].differs
+    assert rows["mask"].values == (None, "hard:0.4") and rows["mask"].differs
+    assert rows["started from"].values == (None, "bce")
+    assert not rows["backbone"].differs
+    assert "started from" not in run_settings(read_info(runs / "alpha"))
+
+
+def test_the_disk_is_full(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        for act in (lambda: set_star("run/alpha", True), lambda: rename_run(find_run("alpha"), "omega")):
+            with pytest.raises(UserError, match="No space left"):
+                act()
+    assert json.loads((runs / "alpha" / INFO_FILE).read_text())["name"] == "alpha"
+    assert find_run("alpha").info.name == "alpha"
