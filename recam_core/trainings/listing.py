@@ -106,6 +106,18 @@ def find_training(training_id: str) -> Training:
     return _look(training_folder(training_id))
 
 
+def resolve_training(text: str) -> Training:
+    """The training of an id, or of the name of its run.
+
+    Raises:
+        UserError: there is none.
+    """
+    found = [training for training in list_trainings() if text in (training.id, training.job.name)]
+    if not found:
+        raise UserError(f"There is no training '{text}'; `trainings list` shows them.")
+    return found[0]
+
+
 def writer_of(run: str | Path) -> Training | None:
     """The unfinished training that the folder of a run belongs to, live or not; None for any other folder."""
     name = owner(Path(run))

@@ -11,6 +11,7 @@ from recam_core.trainings.process import HOST, is_running
 
 STATUS_FILE = "status.json"
 WAITING, RUNNING, DONE, FAILED, CANCELLED, KILLED = "waiting", "running", "done", "failed", "cancelled", "killed"
+STATES = (WAITING, RUNNING, DONE, FAILED, CANCELLED, KILLED)
 #: States that say that a process is at it.
 LIVE = (WAITING, RUNNING)
 #: Seconds after which the word of another machine's process, which writes every few seconds, no longer counts.
@@ -60,7 +61,11 @@ def read_status(folder: Path) -> Status | None:
     """The status as last written; None where there is none, or something else in its place."""
     try:
         values = json.loads((folder / STATUS_FILE).read_text(encoding="utf-8"))
+        if not isinstance(values, dict) or "state" not in values:
+            raise ValueError("it is no status")
         status = Status(**{item.name: values[item.name] for item in fields(Status) if item.name in values})
+        if status.state not in STATES:
+            raise ValueError(f"there is no state '{status.state}'")
         for item in fields(Status):
             _check(getattr(status, item.name), getattr(Status(), item.name), item.name)
     except (OSError, ValueError, TypeError, AttributeError):
