@@ -63,7 +63,9 @@ def test_a_damaged_record_is_a_sentence_and_a_half_written_folder_is_nothing(run
     (runs / ".delta.x.tmp" / INFO_FILE).write_text("{")
     found = list_runs()
     assert [run.name for run in found.runs if not run.shipped] == ["beta", "gamma"]
-    assert len(found.faults) == 1 and "alpha" in found.faults[0] and "damaged" in found.faults[0]
+    assert len(found.faults) == 1
+    assert "alpha" in found.faults[0]
+    assert "damaged" in found.faults[0]
 
 
 def test_runs_are_found_by_key_name_or_folder(runs: Path) -> None:
@@ -72,7 +74,7 @@ def test_runs_are_found_by_key_name_or_folder(runs: Path) -> None:
     elsewhere = runs.parent / "elsewhere"
     write_run(elsewhere / "x")
     assert find_run(str(elsewhere / "x")).path == elsewhere / "x"
-    with pytest.raises(UserError, match="no run 'delta'.*There are: scenes/bce"):
+    with pytest.raises(UserError, match=r"no run 'delta'.*There are: scenes/bce"):
         find_run("delta")
     with pytest.raises(UserError, match="no run"):
         find_run("")
@@ -147,7 +149,8 @@ def test_a_new_name_is_known_to_the_record_and_to_those_made_from_it(runs: Path)
     assert read_info(runs / "omega").weights_sha256 == before
     child = read_info(runs / "gamma")
     assert child.parent == "omega"
-    assert str(runs / "omega") in child.command and "alpha" not in child.command
+    assert str(runs / "omega") in child.command
+    assert "alpha" not in child.command
     assert find_parent(child) == runs / "omega"
 
 
@@ -227,8 +230,10 @@ def test_parents_of_older_records_are_found_by_command_or_name(runs: Path) -> No
 
 def test_settings_that_differ(runs: Path) -> None:
     rows = {row.name: row for row in compare_settings([read_info(runs / name) for name in ("alpha", "beta")])}
-    assert rows["lambda"].values == ("1", "0.3") and rows["lambda"].differs
-    assert rows["mask"].values == (None, "hard:0.4") and rows["mask"].differs
+    assert rows["lambda"].values == ("1", "0.3")
+    assert rows["lambda"].differs
+    assert rows["mask"].values == (None, "hard:0.4")
+    assert rows["mask"].differs
     assert rows["started from"].values == (None, "bce")
     assert not rows["backbone"].differs
     assert "started from" not in run_settings(read_info(runs / "alpha"))
