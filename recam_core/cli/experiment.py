@@ -123,8 +123,8 @@ def _base(arguments: argparse.Namespace) -> HeadRecipe:
 
 def _prepared(arguments: argparse.Namespace) -> Callable[[HeadLab, HeadRecipe, ProgressFn], Experiment]:
     """What the command asks for, with everything checked that can be before features are computed."""
+    from recam_core.experiments import axes, iterations, lambda_sweep, loss_control, mask_comparison, pair_advice
     from recam_core.experiments import grid as grids
-    from recam_core.experiments import iterations, lambda_sweep, loss_control, mask_comparison, pair_advice
     from recam_core.experiments import rule_comparison as rules
 
     kind, seeds = arguments.kind, getattr(arguments, "seeds", [0])
@@ -132,7 +132,7 @@ def _prepared(arguments: argparse.Namespace) -> Callable[[HeadLab, HeadRecipe, P
         raise UserError("Seeds are whole numbers from 0 on.")
     values = getattr(arguments, "values", None)
     if kind in ("grid", "pair"):
-        x, y = (grids.axis(name, some) for name, *some in (arguments.x, arguments.y))
+        x, y = (axes.axis(name, some) for name, *some in (arguments.x, arguments.y))
         names = arguments.pair.split(",") if kind == "pair" and arguments.pair else None
 
         def on_grid(lab: HeadLab, base: HeadRecipe, progress: ProgressFn) -> Experiment:

@@ -117,7 +117,7 @@ def table_rows(reference: Measured, settings: Sequence[Measured], protocol: Prot
                     "gain": gain.value,
                     "gain_low": gain.low,
                     "gain_high": gain.high,
-                    "recipe": one.heads[0].recipe.to_json() if one is not reference else None,
+                    "recipe": one.setting.recipes[0].to_json() if one is not reference else None,
                 }
             )
     return rows

@@ -18,7 +18,7 @@ from recam_core.experiments.noise import Draws
 from recam_core.experiments.panels import SEED_SPREAD, joined, panels
 from recam_core.experiments.protocol import REPORT, SELECT
 from recam_core.experiments.setting import Measured, Setting
-from recam_core.experiments.wording import percent, points
+from recam_core.experiments.wording import capital, percent, points
 from recam_core.progress import ProgressFn, silent
 from recam_core.retrain.head_recipe import HeadRecipe
 
@@ -82,7 +82,7 @@ def iterations(
 def _sentence(lab: HeadLab, found: Sequence[Measured], chosen: Measured) -> str:
     once = choose([one for one in found if one.setting.values["rounds"] == 1])
     begin = (
-        f"{chosen.label[0].upper()}{chosen.label[1:]} is the best of {len(found)} on {lab.protocol.select} "
+        f"{capital(chosen.label)} is the best of {len(found)} on {lab.protocol.select} "
         f"(mIoU {percent(chosen.miou(SELECT))}) and gives {percent(chosen.miou(REPORT))} on {lab.protocol.report}"
     )
     if chosen is once:

@@ -19,7 +19,7 @@ from recam_core.experiments.noise import Draws
 from recam_core.experiments.panels import SEED_SPREAD, panels
 from recam_core.experiments.protocol import REPORT, SELECT
 from recam_core.experiments.setting import Measured, Setting, seeded
-from recam_core.experiments.wording import percent, points
+from recam_core.experiments.wording import capital, percent, points
 from recam_core.progress import ProgressFn, silent
 from recam_core.retrain.head_recipe import HeadRecipe
 
@@ -97,11 +97,11 @@ def _sentence(lab: HeadLab, found: Sequence[Measured], chosen: Measured, seeds: 
         f"(mIoU {percent(chosen.miou(SELECT))}); on {lab.protocol.report} it gives {percent(chosen.miou(REPORT))}"
     )
     if chosen is zero:
-        return f"{_capital(begin)}: no weight of the softmax loss is better than training without it."
+        return f"{capital(begin)}: no weight of the softmax loss is better than training without it."
     gain = draws.difference(chosen.on(REPORT), zero.on(REPORT), figure)
     above = [one for one in found if one is not zero and one is not chosen]
     alike = [one for one in above if draws.difference(chosen.on(REPORT), one.on(REPORT), figure).within_noise]
-    text = f"{_capital(begin)}, {points(gain)} against lambda 0"
+    text = f"{capital(begin)}, {points(gain)} against lambda 0"
     text += ", which is within the noise" if gain.within_noise else ""
     if alike:
         values = sorted([*(one.setting.values["lambda"] for one in alike), chosen.setting.values["lambda"]])
@@ -111,7 +111,3 @@ def _sentence(lab: HeadLab, found: Sequence[Measured], chosen: Measured, seeds: 
         else:
             text += f"; {len(alike)} other values are within the noise of it"
     return text + "."
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]

@@ -92,25 +92,28 @@ def _sentence(lab: HeadLab, found: dict[str, Measured], chosen: Measured) -> str
     soft, none = found["soft"].on(REPORT), found["none"].on(REPORT)
     positives = draws.difference(soft, none, FIGURES["false_positive_rate"][0])
     negatives = draws.difference(soft, none, FIGURES["false_negative_rate"][0])
-    answer = _answer(positives, negatives)
     return (
-        f"{answer} On {lab.protocol.report}, soft masks against none change the false positive rate by "
-        f"{points(positives)} and the false negative rate by {points(negatives)}; {chosen.label} is the best mask on "
-        f"{lab.protocol.select} (mIoU {percent(chosen.miou(SELECT))}) and gives {percent(chosen.miou(REPORT))} here."
+        f"On {lab.protocol.report}, {_answer(positives, negatives)}: against copied features, soft masks change the "
+        f"false positive rate by {points(positives)} and the false negative rate by {points(negatives)}; the best mask "
+        f"on {lab.protocol.select} is {chosen.label} (mIoU {percent(chosen.miou(SELECT))}), which gives "
+        f"{percent(chosen.miou(REPORT))} on {lab.protocol.report}."
     )
 
 
 def _answer(positives: Difference, negatives: Difference) -> str:
-    lower_positives = not positives.within_noise and positives.value < 0
-    lower_negatives = not negatives.within_noise and negatives.value < 0
-    if lower_positives and lower_negatives:
-        return "No: masking lowers both false positives and false negatives."
-    if lower_positives:
-        rest = "leaves false negatives within the noise" if negatives.within_noise else "raises false negatives"
-        return f"Yes: masking lowers false positives and {rest}."
+    """Whether masking lowers false positives and fails to lower false negatives."""
     if positives.within_noise and negatives.within_noise:
-        return "Undecided: what masking changes is within the noise."
-    if lower_negatives:
-        rest = "leaves false positives within the noise" if positives.within_noise else "raises false positives"
-        return f"The reverse: masking lowers false negatives and {rest}."
-    return "No: masking does not lower false positives."
+        return "what masking changes is within the noise"
+    if positives.within_noise:
+        way = "lowers" if negatives.value < 0 else "raises"
+        return f"masking {way} false negatives and leaves false positives within the noise"
+    way = "lowers" if positives.value < 0 else "raises"
+    if negatives.within_noise:
+        fails = ", as suspected," if way == "lowers" else ""
+        return f"masking {way} false positives and{fails} leaves false negatives within the noise"
+    if (positives.value < 0) == (negatives.value < 0):
+        doubt = ", so it does not fail to help false negatives" if way == "lowers" else ""
+        return f"masking {way} both false positives and false negatives{doubt}"
+    if way == "lowers":
+        return "masking lowers false positives and, as suspected, does not lower false negatives but raises them"
+    return "masking raises false positives and lowers false negatives, the reverse of what is suspected"

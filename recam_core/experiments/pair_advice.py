@@ -15,7 +15,7 @@ from recam_core.experiments.lab import REFERENCE, HeadLab
 from recam_core.experiments.noise import Draws, interval, measured
 from recam_core.experiments.protocol import REPORT, SELECT, choose_best
 from recam_core.experiments.setting import Measured
-from recam_core.experiments.wording import percent, points
+from recam_core.experiments.wording import capital, percent, points
 from recam_core.scores.scores import mean_of_present
 
 
@@ -166,7 +166,7 @@ def _rows(tried: Experiment, figures: PairFigures, chosen: Measured | None, titl
                     "pair_iou": measured(scores, figures.iou),
                     "others_iou": measured(scores, figures.others),
                     "miou": each.miou(part),
-                    "recipe": each.heads[0].recipe.to_json() if each is not tried.reference else None,
+                    "recipe": each.setting.recipes[0].to_json() if each is not tried.reference else None,
                 }
             )
     return rows
@@ -213,13 +213,13 @@ def _sentence(
     draws = Draws(lab.pictures(REPORT), max(len(chosen.report), len(best.report)))
     gain = draws.difference(chosen.on(REPORT), reference.on(REPORT), figures.confused)
     text = (
-        f"{chosen.label[0].upper()}{chosen.label[1:]} separates {title} best on {lab.protocol.select}; on "
+        f"{capital(chosen.label)} separates {title} best on {lab.protocol.select}; on "
         f"{lab.protocol.report} it takes {percent(measured(chosen.on(REPORT), figures.confused))} of their pixels for "
         f"the other, where no retraining takes {before} ({points(gain)}"
     )
     text += ", within the noise)" if gain.within_noise else ")"
     if chosen.label == best.label:
-        return f"{text}. It is also the best setting for all classes, so it costs the others nothing."
+        return f"{text}; it is also the best setting for all classes, so it costs the others nothing."
     cost = draws.difference(chosen.on(REPORT), best.on(REPORT), figures.others)
-    text += f". The other classes' mean IoU changes by {points(cost)} against {best.label}, the best for all classes"
-    return text + (": within the noise." if cost.within_noise else ".")
+    text += f"; the other classes' mean IoU changes by {points(cost)} against {best.label}, the best for all classes"
+    return text + (", within the noise." if cost.within_noise else ".")

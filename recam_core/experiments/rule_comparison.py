@@ -14,11 +14,11 @@ from recam_core.experiments.experiment import (
 )
 from recam_core.experiments.figures import FIGURES
 from recam_core.experiments.lab import HeadLab, check_labels
-from recam_core.experiments.noise import Difference, Draws
+from recam_core.experiments.noise import Draws
 from recam_core.experiments.panels import SEED_SPREAD, panels
 from recam_core.experiments.protocol import REPORT, SELECT
 from recam_core.experiments.setting import Measured, Setting, seeded
-from recam_core.experiments.wording import listing, percent, verdict
+from recam_core.experiments.wording import listing, percent, points
 from recam_core.method.extraction import RULES, share_of_double_negatives
 from recam_core.progress import ProgressFn, silent
 from recam_core.retrain.head_recipe import HeadRecipe
@@ -95,14 +95,10 @@ def _sentence(lab: HeadLab, found: Sequence[Measured], chosen: Measured, shares:
         text += f"; {listing([one.label for one in alike])} cannot be told from it beyond the noise"
     named = {one.label: one for one in found}
     if {"product", "rectified_product"} <= set(named):
-        difference = draws.difference(named["rectified_product"].on(REPORT), named["product"].on(REPORT), figure)
+        difference = draws.difference(named["product"].on(REPORT), named["rectified_product"].on(REPORT), figure)
         text += (
-            f". In {percent(shares['product'])} of the channels both weights are negative, which the plain product "
-            f"turns positive: against the rectified product "
-            f"{verdict(_reversed(difference), 'it is better', 'it is worse')}"
+            f"; in {percent(shares['product'])} of the channels both weights are negative, which a plain product turns "
+            f"positive, and against the rectified product it makes {points(difference)}"
         )
+        text += ", within the noise" if difference.within_noise else ""
     return text + "."
-
-
-def _reversed(difference: Difference) -> Difference:
-    return Difference(-difference.value, -difference.high, -difference.low)

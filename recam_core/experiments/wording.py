@@ -10,20 +10,15 @@ def percent(value: float) -> str:
 
 def points(difference: Difference) -> str:
     """A difference of shares with its interval, such as ``+1.2 points (95 %: +0.3 to +2.1)``."""
-    low, high = (f"{100 * end:+.1f}" for end in (difference.low, difference.high))
-    return f"{100 * difference.value:+.1f} points (95 %: {low} to {high})"
+    # Rates of about a per cent differ by tenths of a point.
+    digits = 1 if max(abs(difference.low), abs(difference.high)) >= 0.01 else 2
+    value, low, high = (f"{100 * each:+.{digits}f}" for each in (difference.value, difference.low, difference.high))
+    return f"{value} points (95 %: {low} to {high})"
 
 
-def verdict(difference: Difference, more: str, less: str) -> str:
-    """``more`` or ``less`` with the difference, or that it is within the noise.
-
-    Args:
-        difference: of two settings.
-        more, less: what to say when it is above or below 0 beyond the noise.
-    """
-    if difference.within_noise:
-        return f"the difference, {points(difference)}, is within the noise"
-    return f"{more if difference.value > 0 else less} by {points(difference)}"
+def capital(text: str) -> str:
+    """The text with its first letter in upper case."""
+    return text[:1].upper() + text[1:]
 
 
 def listing(names: list[str]) -> str:
