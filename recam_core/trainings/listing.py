@@ -60,6 +60,11 @@ class Training:
         return self.state in LIVE
 
     @property
+    def is_stopping(self) -> bool:
+        """Whether it was asked to stop and has not yet."""
+        return self.is_live and (self.folder / CANCEL_FILE).exists()
+
+    @property
     def can_resume(self) -> bool:
         return self.state in (FAILED, CANCELLED, KILLED)
 

@@ -16,15 +16,11 @@ from recam_core.trainings.reserved import discard
 GRACE = 10.0
 
 
-def cancel_training(training_id: str, grace: float = GRACE) -> Training:
-    """Ask a training to stop, and make it stop where it does not; its last finished epoch is kept.
-
-    Args:
-        training_id: which.
-        grace: seconds to wait before it is killed. A training on another machine is only asked.
+def ask_to_stop(training_id: str) -> Training:
+    """Ask a training to stop after its step, without waiting for it; its last finished epoch is kept.
 
     Raises:
-        UserError: there is no such training, or it is over.
+        UserError: there is no such training, it is over, or it may not be stopped from here.
     """
     training = find_training(training_id)
     if not training.is_live:
@@ -34,6 +30,20 @@ def cancel_training(training_id: str, grace: float = GRACE) -> Training:
     except OSError as error:
         raise UserError(f"Cannot write {training.folder}: {error.strerror or error}.") from error
     _signal(training, signal.SIGTERM)
+    return training
+
+
+def cancel_training(training_id: str, grace: float = GRACE) -> Training:
+    """Ask a training to stop, and make it stop where it does not.
+
+    Args:
+        training_id: which.
+        grace: seconds to wait before it is killed. A training on another machine is only asked.
+
+    Raises:
+        UserError: as :func:`ask_to_stop`.
+    """
+    training = ask_to_stop(training_id)
     deadline = time.monotonic() + grace
     while time.monotonic() < deadline:
         training = find_training(training_id)

@@ -1,0 +1,28 @@
+"""Training: networks from image-level labels, backbone and all, in a queue that outlives the page."""
+
+import streamlit as st
+
+from app.catalogue import read_catalogue
+from app.links import keep
+from app.models import device_words
+from app.trainings.queue import mine, queue
+from app.trainings.start_form import SHOWN, start_form
+
+
+def main() -> None:
+    """Draw the page."""
+    st.title("Training")
+    st.markdown(
+        "Train the whole network, backbone too, as the paper does: minutes to hours. Each training is a process of its "
+        "own, one at a time on each device; it goes on when the page, the browser or the app is closed, and what is "
+        "cut off can be resumed. Everybody who uses this app sees the same queue."
+    )
+    queue()
+    with st.container(border=True, key="start_training"):
+        st.markdown("#### Start a training")
+        st.caption(f"On {device_words()}.")
+        started = start_form(read_catalogue())
+    if started is not None:
+        mine().add(started)
+        keep(SHOWN, started)
+        st.rerun()

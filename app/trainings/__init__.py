@@ -1,0 +1,1 @@
+"""The parts of the page on which full trainings are started and watched."""

@@ -1,0 +1,202 @@
+"""The queue on the page: a card a training, which redraws itself while anything goes on."""
+
+import contextlib
+import threading
+
+import streamlit as st
+
+from app.confusions.ink import ink
+from app.datasets import dataset
+from app.guard import sentences
+from app.links import keep, kept, open_explore
+from app.settings import METHOD_TITLES
+from app.trainings.curves import loss_chart, loss_table, score_chart, score_table
+from app.trainings.start_form import SHOWN
+from app.trainings.words import BADGES, standing
+from recam_core.errors import UserError
+from recam_core.trainings.listing import Training, list_trainings
+from recam_core.trainings.start import resume_training
+from recam_core.trainings.stop import ask_to_stop, cancel_training, remove_training
+
+#: Trainings that are over and shown at once; the others are behind a fold.
+_RECENT = 6
+#: Seconds between two looks while something goes on, and while nothing does (somebody else may start one).
+_LIVELY, _QUIET = 1.0, 5.0
+_ASKED, _MINE = "training_asked", "trainings_mine"
+
+
+def mine() -> set[str]:
+    """The trainings that this session started."""
+    return st.session_state.setdefault(_MINE, set())
+
+
+def queue() -> None:
+    """Draw the queue, and keep it up to date."""
+    lively = any(training.is_live for training in list_trainings())
+    st.fragment(_cards, run_every=_LIVELY if lively else _QUIET)(lively)
+
+
+def _cards(lively: bool) -> None:
+    trainings = list_trainings()
+    live = [training for training in trainings if training.is_live]
+    if bool(live) != lively:
+        st.rerun(scope="app")  # to look more often, or less
+    if not trainings:
+        st.info(
+            "Nothing was trained here yet. Choose the settings below and press *Start training*: it goes on when this "
+            "page, the browser or the app is closed.",
+            icon=":material/model_training:",
+        )
+        return
+    over = [training for training in trainings if not training.is_live]
+    for training in live:
+        before = sum(
+            other.state == "waiting"
+            and other.job.device == training.job.device
+            and other.status.queued < training.status.queued
+            for other in live
+        )
+        _card(training, before)
+    for training in over[:_RECENT]:
+        _card(training, 0)
+    if over[_RECENT:]:
+        with st.expander(f"{len(over) - _RECENT} older"):
+            for training in over[_RECENT:]:
+                _card(training, 0)
+
+
+def _card(training: Training, before: int) -> None:
+    shown = kept(SHOWN) == training.id
+    with st.container(border=True, key=f"training_{training.id}"):
+        head, buttons = st.columns([3, 2], vertical_alignment="center")
+        with head:
+            word, icon, colour = BADGES[training.state]
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.badge(word, icon=icon, color=colour, width="content")
+                st.markdown(f"**{training.job.name}**", width="content")
+            method = METHOD_TITLES.get(training.job.method, "?")
+            st.caption(f"{method} on `{_plain(training.job.data)}`")
+        with buttons.container(horizontal=True, horizontal_alignment="right"):
+            _buttons(training, shown)
+        line = standing(training, before)
+        if training.state == "running" and training.status.steps:
+            st.progress(min(training.status.step / training.status.steps, 1.0), text=line)
+        else:
+            st.markdown(line)
+        if training.state == "failed":
+            st.error(_plain(training.status.message) or "It failed; the log says why.", icon=":material/error:")
+        _asking(training)
+        if shown:
+            _details(training)
+
+
+def _buttons(training: Training, shown: bool) -> None:
+    number = training.id
+    st.button(
+        "Hide" if shown else "Details",
+        icon=":material/expand_less:" if shown else ":material/monitoring:",
+        key=f"show_{number}",
+        on_click=keep,
+        args=(SHOWN, "" if shown else number),
+        help="Curves, log and command line",
+    )
+    if training.is_live:
+        st.button(
+            "Cancel",
+            icon=":material/stop:",
+            key=f"stop_{number}",
+            disabled=training.is_stopping,
+            on_click=_ask,
+            args=(number, "cancel"),
+        )
+        return
+    if training.can_resume:
+        if st.button("Resume", icon=":material/play_arrow:", key=f"resume_{number}"):
+            with sentences():
+                resume_training(number)
+                st.rerun(scope="app")
+    elif st.button("See its maps", icon=":material/compare:", key=f"maps_{number}"):
+        with sentences():
+            _open(training)
+    st.button("Remove", icon=":material/delete:", key=f"remove_{number}", on_click=_ask, args=(number, "remove"))
+
+
+def _ask(number: str, what: str) -> None:
+    st.session_state[_ASKED] = (number, what)
+
+
+def _asking(training: Training) -> None:
+    """Ask before something is stopped or deleted."""
+    number, what = st.session_state.get(_ASKED, ("", ""))
+    if number != training.id or (what == "cancel") != training.is_live:
+        return
+    if what == "cancel":
+        whose = "" if number in mine() else " It was not started in this window: it may be somebody else's."
+        question = f"Stop **{training.job.name}**?{whose} Its finished epochs are kept, and it can be resumed."
+        yes, act = "Stop it", _cancel
+    elif training.state == "done":
+        question = f"Take **{training.job.name}** off this list? The run stays; its log and curves of the steps go."
+        yes, act = "Remove it", _remove
+    else:
+        question = f"Remove **{training.job.name}**? Its finished epochs and its log are deleted, too."
+        yes, act = "Delete it", _remove
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(question, width="content")
+        if st.button(yes, type="primary", key=f"yes_{number}"):
+            st.session_state.pop(_ASKED, None)
+            with sentences():
+                act(training)
+                st.rerun(scope="fragment")
+        st.button("No", key=f"no_{number}", on_click=st.session_state.pop, args=(_ASKED, None))
+
+
+def _cancel(training: Training) -> None:
+    ask_to_stop(training.id)
+
+    def make_sure() -> None:
+        with contextlib.suppress(UserError):  # it has ended meanwhile
+            cancel_training(training.id)
+
+    threading.Thread(target=make_sure, daemon=True, name=f"cancel {training.id}").start()
+
+
+def _remove(training: Training) -> None:
+    remove_training(training.id)
+    if kept(SHOWN) == training.id:
+        keep(SHOWN, "")
+
+
+def _open(training: Training) -> None:
+    """Leave for the maps of the new run."""
+    spec = training.job.val or training.job.data
+    open_explore(data=spec, picture=dataset(spec).ids[0], runs=[f"run/{training.job.name}"])
+
+
+def _details(training: Training) -> None:
+    """Curves, the log and the command line."""
+    status, epochs = training.status, training.epochs()
+    count = int(training.job.recipe.get("epochs", 1))
+    losses = loss_table(status.losses, epochs, status.steps, count)
+    scores = score_table(epochs)
+    left, right = st.columns(2, gap="large")
+    with left:
+        if losses.empty:
+            st.caption("The curve of the losses begins with the first steps.")
+        else:
+            st.altair_chart(loss_chart(losses, count, ink()), key=f"losses_{training.id}")
+    with right:
+        if not scores.empty:
+            st.altair_chart(score_chart(scores, count, ink()), key=f"scores_{training.id}")
+        elif training.job.val:
+            st.caption("Scores come after the first epoch.")
+        else:
+            st.caption("No pictures were given to watch, so there are no scores.")
+    st.caption("The end of its log")
+    st.code(training.log_tail() or "Nothing yet.", language=None, wrap_lines=True, height=180)
+    st.caption("The same run from the command line")
+    st.code(training.job.command, language="bash", wrap_lines=True)
+
+
+def _plain(text: str) -> str:
+    """Text that is no markup."""
+    return text.replace("`", "'").replace("[", r"\[").replace("$", r"\$")

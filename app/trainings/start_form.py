@@ -1,0 +1,196 @@
+"""Settings of a new training, the command line that means the same, and the button."""
+
+import dataclasses
+from pathlib import Path
+
+import streamlit as st
+
+from app.catalogue import Catalogue, Entry
+from app.guard import sentences
+from app.settings import METHOD_TITLES
+from recam_core.errors import UserError
+from recam_core.method.extraction import RULES
+from recam_core.method.masks import MASKS
+from recam_core.train.recipe import METHODS, PRESETS, Recipe, preset
+from recam_core.trainings.devices import training_devices
+from recam_core.trainings.start import start_training, training_command
+
+#: The training whose details are shown, in the address.
+SHOWN = "training"
+_ABOUT = {
+    "bce": "Binary cross-entropy, equation 1: the ordinary CAM, and the start of a ReCAM.",
+    "sce": "Softmax cross-entropy with the target spread over the present classes.",
+    "recam": "Equation 6, L_bce + λ L_sce, from a converged BCE run.",
+}
+_PRESETS = {"small": "small (no GPU)", "paper": "as published"}
+_IMAGENET = "ImageNet weights"
+
+
+def start_form(catalogue: Catalogue) -> str | None:
+    """Draw the form; returns the id of a training that was just started."""
+    entries = {entry.key: entry for family in catalogue.families for entry in family.entries}
+    method = st.segmented_control(
+        "Method",
+        list(METHODS),
+        default="bce",
+        required=True,
+        format_func=METHOD_TITLES.__getitem__,
+        key="train_method",
+        persist_state="session",
+    )
+    st.caption(_ABOUT[method])
+    left, middle, right = st.columns(3, gap="medium")
+    start = _start_from(left, method, entries)
+    chosen = middle.segmented_control(
+        "Preset",
+        list(PRESETS)[::-1],
+        default="small",
+        required=True,
+        format_func=_PRESETS.__getitem__,
+        key="train_preset",
+        persist_state="session",
+        help="Where all other settings come from: the published schedule (ResNet-50, 512-pixel crops), or a small "
+        "network that converges in a quarter of an hour on 2 CPU cores.",
+    )
+    recipe = preset(method, chosen)
+    if start is not None:
+        network = start.info.network
+        recipe = dataclasses.replace(recipe, backbone=network["backbone"], output_stride=network["output_stride"])
+    data, val = _pictures(start, left, middle)
+    recipe = _numbers(recipe, f"{method}_{chosen}", right)
+    if method == "recam":
+        recipe = _recam(recipe, chosen, left, middle, right)
+    device = _device(right)
+    name = st.text_input(
+        "Name of the new run", placeholder="such as my-bce", key="train_name", persist_state="session"
+    ).strip()
+    init = None if start is None else start.path
+    pressed = st.button("Start training", type="primary", icon=":material/play_arrow:", key="train_start")
+    st.caption("The same run from the command line; put `trainings start` in the place of `train` for the queue:")
+    st.code(training_command(recipe, data=data, name=name, val=val, init=init), language="bash", wrap_lines=True)
+    if pressed:
+        with sentences():
+            return _start(recipe, data, val, name, init, device)
+    return None
+
+
+def _start(recipe: Recipe, data: str, val: str, name: str, init: Path | None, device: str) -> str:
+    if recipe.method == "recam" and init is None:
+        raise UserError("ReCAM starts from a converged BCE run; train one first, and start from it.")
+    with st.spinner("Checking the pictures, and starting"):
+        return start_training(recipe, data=data, val=val, name=name, init=init, device=device).id
+
+
+def _start_from(column: st.delta_generator.DeltaGenerator, method: str, entries: dict[str, Entry]) -> Entry | None:
+    """The run whose weights the training begins with; None for ImageNet's."""
+    if method == "recam":
+        # A converged classifier is what the masks are made with, so a BCE run comes first.
+        choices = sorted(entries, key=lambda key: entries[key].info.method != "bce")
+    else:
+        choices = ["", *entries]
+    if not choices:
+        column.info("There is no run to start from yet: train a BCE-CAM first.", icon=":material/info:")
+        return None
+    titles = {key: f"{entry.title} ({key.split('/')[0]})" for key, entry in entries.items()} | {"": _IMAGENET}
+    key = column.selectbox(
+        "Start from",
+        choices,
+        format_func=titles.__getitem__,
+        key=f"train_from_{'recam' if method == 'recam' else 'other'}",
+        persist_state="session",
+        help="A run gives its backbone and classifiers; its classes must be those of the pictures.",
+    )
+    return entries.get(key)
+
+
+def _pictures(
+    start: Entry | None, left: st.delta_generator.DeltaGenerator, middle: st.delta_generator.DeltaGenerator
+) -> tuple[str, str]:
+    """Specifications of the pictures to train on and to watch."""
+    usual = "scenes@train" if start is None or not start.info.data else start.info.data
+    key = "" if start is None else start.key
+    data = left.text_input(
+        "Training pictures",
+        value=usual,
+        key=f"train_data_{key}",
+        persist_state="session",
+        help="Such as `scenes@train`, `voc:FOLDER@train` or `folder:FOLDER`. Only their image-level labels are used "
+        "(masks for the mask *oracle* alone).",
+    ).strip()
+    stem, at, split = usual.rpartition("@")
+    watched = f"{stem}@val" if at and split.startswith("train") else ""
+    val = middle.text_input(
+        "Pictures to watch",
+        value=watched,
+        key=f"train_val_{key}",
+        persist_state="session",
+        help="After each epoch, loss, mAP and seed mIoU of at most 100 of them are drawn. They choose nothing. Leave "
+        "it empty to watch none.",
+    ).strip()
+    return data, val
+
+
+def _numbers(recipe: Recipe, key: str, column: st.delta_generator.DeltaGenerator) -> Recipe:
+    one, other = column.columns(2)
+    epochs = one.number_input("Epochs", 1, 10_000, recipe.epochs, key=f"train_epochs_{key}", persist_state="session")
+    batch = other.number_input(
+        "Batch size", 1, 4096, recipe.batch_size, key=f"train_batch_{key}", persist_state="session"
+    )
+    seed = one.number_input("Seed", 0, 2**31 - 1, recipe.seed, key="train_seed", persist_state="session")
+    return dataclasses.replace(recipe, epochs=int(epochs), batch_size=int(batch), seed=int(seed))
+
+
+def _recam(recipe: Recipe, key: str, *columns: st.delta_generator.DeltaGenerator) -> Recipe:
+    """What only a ReCAM has: lambda, mask and rule."""
+    left, middle, right = columns
+    weight = left.number_input(
+        "Lambda (λ)",
+        min_value=0.0,
+        max_value=1000.0,
+        value=recipe.weight,
+        step=0.1,
+        format="%g",
+        key=f"train_lambda_{key}",
+        persist_state="session",
+        help="The weight of L_sce in equation 6. The paper: 1 on VOC, 0.1 on MS COCO.",
+    )
+    kind = middle.selectbox(
+        "Mask",
+        list(MASKS),
+        key="train_mask",
+        persist_state="session",
+        help="\n".join(f"- **{name}**: {mask.meaning}" for name, mask in MASKS.items()),
+    )
+    mask, parameter = kind, MASKS[kind].parameter
+    if parameter is not None:
+        name, default, smallest, largest = parameter
+        value = middle.number_input(
+            f"{name} of the {kind} mask",
+            min_value=smallest,
+            max_value=largest,
+            value=default,
+            step=0.05 if largest <= 1 else 0.5,
+            key=f"train_mask_{kind}",
+            persist_state="session",
+        )
+        mask = f"{kind}:{value:g}"
+    rule = right.selectbox(
+        "Extraction rule",
+        list(RULES),
+        index=list(RULES).index(recipe.rule),
+        format_func=lambda name: name.replace("_", " "),
+        key=f"train_rule_{key}",
+        persist_state="session",
+        help="\n".join(f"- **{name.replace('_', ' ')}**: {rule.meaning}" for name, rule in RULES.items()),
+    )
+    return dataclasses.replace(recipe, weight=float(weight), mask=mask, rule=rule)
+
+
+def _device(column: st.delta_generator.DeltaGenerator) -> str:
+    """The queue to stand in; asked only where there are several."""
+    devices = training_devices()
+    if len(devices) == 1:
+        return devices[0]
+    return column.selectbox(
+        "Device", devices, key="train_device", persist_state="session", help="One training at a time on each."
+    )
