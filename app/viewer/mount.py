@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.viewer.view import checked_view
+from app.viewer.exchange import exchanged
 from recam_core.views.viewer_payload import ViewerPayload
 
 _HERE = Path(__file__).resolve().parent
@@ -47,25 +47,22 @@ def viewer(
     Args:
         payload: the picture.
         view: what to show it with, any of the fields of :data:`~app.viewer.view.FIELDS`; others, and values that they
-            cannot have, are ignored. It counts when the viewer first appears, and later only when it differs both from
-            what was given before and from what the browser reported: so the reported view can be given back.
+            cannot have, are ignored. It counts when the viewer appears. Later, the hand has the last word, until a view
+            is given that is neither the one given before nor one that was returned: so what was returned can be kept
+            and given back (see :mod:`app.viewer.exchange`).
         key: names the viewer; one page can have several.
         can_step: whether there are pictures before and after this one, for the arrow keys.
 
     Returns:
-        ``view``: all that the browser has reported of its view, or what was given as long as it has reported nothing.
+        ``view``: the whole view as the browser has reported it; what was given as long as it has reported nothing.
         ``step``: -1 or 1 where the picture before or after was asked for in this run, else 0.
     """
-    wanted = checked_view(view)
-    reported = st.session_state.get(key, {}).get("view")
-    sent_key = f"{key}:sent"
-    sent, revision = st.session_state.get(sent_key, (None, 0))
-    is_new = wanted != sent and (reported is None or wanted != _part(checked_view(reported), wanted))
-    if sent is None or is_new:
-        sent, revision = wanted, revision + 1
-    st.session_state[sent_key] = (sent, revision)
+    kept = f"{key}:exchange"
+    exchange = exchanged(st.session_state.get(kept), view, st.session_state.get(key, {}).get("view"))
+    st.session_state[kept] = exchange
     head = json.dumps(
-        {"id": payload.id, "view": sent, "revision": revision, "can_step": can_step}, separators=(",", ":")
+        {"id": payload.id, "view": exchange.sent, "revision": exchange.revision, "can_step": can_step},
+        separators=(",", ":"),
     ).encode("utf-8")
     result = _component(
         key=key,
@@ -73,10 +70,4 @@ def viewer(
         on_view_change=lambda: None,
         on_step_change=lambda: None,
     )
-    current = checked_view(result.get("view"))
-    return {"view": current or dict(wanted), "step": {-1: -1, 1: 1}.get(result.get("step"), 0)}
-
-
-def _part(view: Mapping[str, Any], of: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of ``view`` that ``of`` has, too."""
-    return {name: value for name, value in view.items() if name in of}
+    return {"view": exchange.current, "step": {-1: -1, 1: 1}.get(result.get("step"), 0)}

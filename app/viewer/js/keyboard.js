@@ -13,15 +13,20 @@ function connectKeyboard(viewer) {
   return () => document.removeEventListener("keydown", listen);
 }
 
-/** Whether the key belongs to what has the focus: a field, another part of the page, or a button that it presses. */
+/** What takes every key while it has the focus, and what takes those that press or choose. */
+const WRITTEN_IN = "textarea, select, [contenteditable], [role=combobox], [role=listbox], [role=textbox], [role=menu], " +
+  "[role=dialog], [role=grid], canvas, iframe, input:not([type=range], [type=checkbox], [type=radio], [type=button])";
+const MOVED_BY_ARROWS = "input[type=range], input[type=radio], [role=slider], [role=radiogroup], [role=tablist]";
+const PRESSED = "button, a[href], summary, input[type=checkbox], input[type=radio], [role=button], [role=switch]";
+
+/** Whether the key belongs to what has the focus, within the viewer or elsewhere on the page. */
 function isTaken(event, root) {
-  const [target] = event.composedPath(), inside = event.composedPath().includes(root);
+  const [target] = event.composedPath();
   if (root.querySelector("dialog[open]")) return true;
   if (!(target instanceof Element) || target === document.body) return false;
-  if (!inside) return true;
-  if (target.matches("select, textarea, [contenteditable]")) return true;
-  if (target.matches("input")) return event.key.startsWith("Arrow") || /^(Home|End|PageUp|PageDown)$/.test(event.key);
-  return target.matches("button") && (event.key === " " || event.key === "Enter");
+  if (target.closest(WRITTEN_IN)) return true;
+  if (/^(Arrow|Home|End|Page)/.test(event.key) && target.closest(MOVED_BY_ARROWS)) return true;
+  return (event.key === " " || event.key === "Enter") && target.closest(PRESSED) !== null;
 }
 
 /** Acts on a key, and says whether it had a meaning. */

@@ -16,8 +16,14 @@ class Report {
   }
 
   /** What Python knows already. */
-  knows(view) {
-    this.last = JSON.stringify(roundedView(view));
+  knows(view, revision) {
+    this.revision = revision;
+    this.last = JSON.stringify(this.reported(view));
+  }
+
+  /** A view as Python hears it: with the revision of Python's view that was taken over. */
+  reported(view) {
+    return { revision: this.revision, ...roundedView(view) };
   }
 
   /** Sends the view after it has rested; `rested` is called then, whether or not there is something to send. */
@@ -29,10 +35,10 @@ class Report {
         return;
       }
       rested();
-      const rounded = roundedView(view()), text = JSON.stringify(rounded);
+      const reported = this.reported(view()), text = JSON.stringify(reported);
       if (text === this.last) return;
       this.last = text;
-      this.setStateValue("view", rounded);
+      this.setStateValue("view", reported);
     }, REST);
   }
 

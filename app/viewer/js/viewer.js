@@ -1,5 +1,10 @@
 /* The viewer: one picture, one view, and the panes that draw them. A change asks for a frame; a frame draws once. */
 
+/** Where the slider for all methods begins: at the threshold of the first that has one. */
+function usualThreshold({ methods }) {
+  return methods.find(({ threshold }) => threshold !== null)?.threshold ?? DEFAULT_VIEW.threshold;
+}
+
 /** Pixels of all canvases together: dense screens are met up to here, so that a frame stays a frame. */
 const PIXEL_BUDGET = 2.4e6;
 
@@ -35,13 +40,18 @@ class Viewer {
     this.stepping = false;
     if (isNewPicture) this.open(picture, !this.picture);
     if (isNewView) {
-      this.view = checkedView(view, isNewPicture && !this.opened ? DEFAULT_VIEW : this.view);
+      this.view = checkedView(view, this.opened ? this.view : { ...DEFAULT_VIEW, threshold: usualThreshold(picture) });
       this.lining = this.view.line !== null;
       this.root.classList.toggle("lining", this.lining);
     }
-    this.opened = true;
     this.keepWithin();
-    this.report.knows(this.view);
+    if (this.opened) {
+      this.report.revision = revision;
+      this.report.soon(() => this.view, () => this.announce());
+    } else {
+      this.report.knows(this.view, revision);
+    }
+    this.opened = true;
     this.draw();
     this.root.dataset.ready = id;
   }
