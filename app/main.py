@@ -12,7 +12,7 @@ if ROOT not in sys.path:
 
 from app import style  # noqa: E402
 from app.links import remember_pages  # noqa: E402
-from app.screens import about, confusions, explore, results, trainings  # noqa: E402
+from app.screens import about, confusions, explore, results, runs, trainings  # noqa: E402
 
 
 def main() -> None:
@@ -24,6 +24,7 @@ def main() -> None:
         "confusions": st.Page(confusions.main, title="Confusions", icon=":material/grid_on:", url_path="confusions"),
         "trainings": st.Page(trainings.main, title="Training", icon=":material/model_training:", url_path="trainings"),
         "results": st.Page(results.main, title="Results", icon=":material/leaderboard:", url_path="results"),
+        "runs": st.Page(runs.main, title="Runs", icon=":material/folder_open:", url_path="runs"),
         "about": st.Page(about.main, title="About the method", icon=":material/menu_book:", url_path="about"),
     }
     remember_pages(pages)

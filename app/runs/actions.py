@@ -1,0 +1,89 @@
+"""What can be done with the chosen runs: star, rename, export, delete, look at the maps."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import streamlit as st
+
+from app.catalogue import Catalogue
+from app.guard import sentences
+from app.runs.chosen import choose
+from app.runs.delete_dialog import delete_dialog
+from app.runs.open_maps import open_maps
+from recam_core.errors import UserError
+from recam_core.runs.listed import ListedRun
+from recam_core.runs.rename import rename_run
+from recam_core.runs.stars import set_star
+from recam_core.runs.zip_export import export_name, zipped
+
+
+def actions(chosen: Sequence[ListedRun], runs: Sequence[ListedRun], catalogue: Catalogue) -> None:
+    """Draw the buttons for the chosen runs; those that make no sense for them are greyed out, and say why."""
+    own = [run for run in chosen if not run.shipped]
+    starred = all(run.starred for run in chosen)
+    with st.container(horizontal=True, vertical_alignment="center", key="runs_actions"):
+        if st.button(
+            "Take the star away" if starred else "Star",
+            icon=":material/star:" if starred else ":material/star_border:",
+            key="runs_star",
+        ):
+            with sentences():
+                for run in chosen:
+                    set_star(run.key, not starred)
+                st.rerun()
+        if st.button("Maps in Explore", icon=":material/compare:", key="runs_maps"):
+            with sentences():
+                open_maps(chosen, catalogue)
+        if len(chosen) == 1:
+            _rename(chosen[0])
+            _export(chosen[0])
+        if st.button(
+            "Delete",
+            icon=":material/delete:",
+            key="runs_delete",
+            disabled=not own,
+            help=None if own else "Runs that came with the project are never deleted.",
+        ):
+            delete_dialog(own, runs)
+
+
+def _rename(run: ListedRun) -> None:
+    with st.popover(
+        "Rename",
+        icon=":material/edit:",
+        key="runs_rename",
+        disabled=run.shipped,
+        help="Runs that came with the project keep their names." if run.shipped else None,
+    ):
+        with st.form("runs_rename_form", border=False):
+            name = st.text_input(
+                "New name", value=run.path.name, max_chars=60, key=f"runs_new_name_{run.key}", autocomplete="off"
+            )
+            wanted = st.form_submit_button("Rename", type="primary")
+        if wanted:
+            with sentences():
+                path = rename_run(run, name)
+                choose([f"run/{path.name}"])
+                st.toast(f"Renamed to {path.name}.", icon=":material/edit:")
+                st.rerun()
+
+
+def _export(run: ListedRun) -> None:
+    st.download_button(
+        "Export",
+        data=partial(_packed, run),
+        file_name=export_name(run),
+        mime="application/zip",
+        icon=":material/download:",
+        key="runs_export",
+        on_click="ignore",
+        help=f"A zip of about {run.bytes / 1e6:.0f} MB that can be imported here or on another computer.",
+    )
+
+
+def _packed(run: ListedRun) -> bytes:
+    """The zip; a run that cannot be packed breaks off the download, with the sentence in the browser's message."""
+    try:
+        return zipped(run)
+    except UserError as error:
+        raise RuntimeError(str(error)) from error

@@ -1,0 +1,73 @@
+"""Which runs are chosen: in the table by a press, in the field by keyboard, in the address for a link."""
+
+from collections.abc import Collection, Sequence
+
+import streamlit as st
+
+from app.links import as_list, from_list, keep, kept
+
+#: More than this cannot be told apart in the charts.
+MOST = 6
+_FIELD = "runs_chosen"
+#: The field's own value cannot be set once it is drawn.
+_NEXT = "runs_choose_next"
+_VERSION = "runs_table_version"
+
+
+def chosen_keys(known: Collection[str]) -> list[str]:
+    """The keys of the chosen runs, in the order in which they were chosen; those that are gone fall out."""
+    if _NEXT in st.session_state:
+        st.session_state[_FIELD] = st.session_state.pop(_NEXT)
+    if _FIELD not in st.session_state:
+        st.session_state[_FIELD] = from_list(kept("chosen"))[:MOST]
+    found = [key for key in st.session_state[_FIELD] if key in known]
+    if found != st.session_state[_FIELD]:
+        st.session_state[_FIELD] = found
+    keep("chosen", as_list(found))
+    return found
+
+
+def choose(keys: Sequence[str]) -> None:
+    """Choose these runs from the next drawing of the page on; the table is drawn anew to show them."""
+    st.session_state[_NEXT] = list(keys)[:MOST]
+    st.session_state[_VERSION] = table_version() + 1
+
+
+def choose_in_table(keys: Sequence[str], shown: Collection[str]) -> None:
+    """What a press in the table leaves chosen: runs that it does not show stay as they were."""
+    before = st.session_state[_FIELD]
+    st.session_state[_FIELD] = [key for key in before if key not in shown or key in keys]
+    added = [key for key in keys if key not in before]
+    room = MOST - len(st.session_state[_FIELD])
+    st.session_state[_FIELD] += added[: max(room, 0)]
+    if len(added) > room:
+        st.session_state[_VERSION] = table_version() + 1
+        st.toast(f"At most {MOST} runs can be chosen at once.", icon=":material/info:")
+
+
+def table_version() -> int:
+    """Counts up whenever the table must forget its own idea of what is chosen."""
+    return st.session_state.setdefault(_VERSION, 0)
+
+
+def _redraw_table() -> None:
+    st.session_state[_VERSION] = table_version() + 1
+
+
+def chosen_field(names: dict[str, str]) -> None:
+    """The chosen runs as a field that is filled by keyboard.
+
+    Args:
+        names: by key, of all runs.
+    """
+    st.multiselect(
+        "Chosen runs",
+        list(names),
+        format_func=lambda key: names.get(key, key),
+        key=_FIELD,
+        max_selections=MOST,
+        on_change=_redraw_table,
+        persist_state="session",
+        placeholder="Mark rows above, or choose here",
+        help="One run shows its settings; several are compared with the first.",
+    )

@@ -1,0 +1,183 @@
+"""Several runs side by side: scores with intervals, classes, and the settings that differ."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app.analysed import analyse_panel, analysed_of
+from app.catalogue import Catalogue, Family
+from app.confusions.gain_chart import gain_chart
+from app.confusions.ink import ink
+from app.guard import sentences
+from app.links import keep, kept
+from app.runs.open_maps import family_of, open_maps
+from app.runs.plain_table import Cell, plain_table
+from recam_core.analysis.analysed import Analysed
+from recam_core.runs.compare_scores import ScoreComparison, compare_scores, signed, verdicts
+from recam_core.runs.headline import headline
+from recam_core.runs.listed import ListedRun
+from recam_core.runs.settings import compare_settings
+
+
+def comparison(chosen: Sequence[ListedRun], catalogue: Catalogue) -> None:
+    """Draw it; the first run is what the others are compared with."""
+    st.subheader(f"{', '.join(run.name for run in chosen[1:])} against {chosen[0].name}")
+    with sentences():
+        _scores(chosen, catalogue)
+    _settings(chosen)
+    _recorded(chosen)
+
+
+# Scores ---------------------------------------------------------------------------------------------------------------
+
+
+def _scores(chosen: Sequence[ListedRun], catalogue: Catalogue) -> None:
+    family = family_of(chosen, catalogue)
+    if family is None:
+        st.info("These runs know different classes, so only their settings are compared.", icon=":material/category:")
+        return
+    spec = _spec(family)
+    entries = {entry.key: entry for entry in family.entries}
+    ready, missing = analysed_of(family, [entries[run.key] for run in chosen], spec)
+    if missing:
+        analyse_panel(missing, spec)
+    if len(ready) < 2:
+        return
+    found = _compared(spec, tuple((one.key, str(one.store.path), one.threshold) for one in ready), ready)
+    for sentence in verdicts(found):
+        # A run's name may hold characters that mean something in Markdown.
+        st.text(sentence)
+    _score_table(found)
+    if st.button("The picture that tells most, in Explore", icon=":material/compare:", key="runs_telling", wrap=True):
+        shown = [run for run in chosen if run.key in found.keys]
+        open_maps(shown, catalogue, spec, found.telling)
+    _class_gains(found)
+
+
+def _spec(family: Family) -> str:
+    """The pictures on which scores are compared; the family's own to begin with."""
+    base, at, split = family.pictures.rpartition("@")
+    others = [f"{base}@{other}" for other in ("val", "train") if other != split] if at else []
+    begin = kept("on") or family.pictures
+    options = list(dict.fromkeys([family.pictures, begin, *others]))
+    spec = st.selectbox(
+        "Pictures to compare on",
+        options,
+        index=options.index(begin),
+        accept_new_options=True,
+        key=f"runs_on_{family.key}",
+        persist_state="session",
+        width=420,
+        help="Any data set with masks of the same classes, such as `scenes@val` or `voc:FOLDER@val`. Settings that "
+        "were chosen on pictures look better on them than they are.",
+    )
+    spec = (spec or "").strip() or family.pictures
+    keep("on", spec, family.pictures)
+    return spec
+
+
+@st.cache_resource(max_entries=16, show_spinner="Drawing pictures anew, to tell a difference from chance")
+def _compared(spec: str, identity: tuple, _ready: Sequence[Analysed]) -> ScoreComparison:
+    return compare_scores(_ready, spec)
+
+
+def _score_table(found: ScoreComparison) -> None:
+    gain, rows = found.gain, []
+    for place, title in enumerate(found.titles):
+        cut = found.thresholds[place]
+        cells = [
+            Cell("arg-max" if cut is None else f"{cut:.2f}", "number"),
+            Cell(f"{100 * gain.miou[place]:.1f}", "number"),
+        ]
+        low, high = float(gain.miou_gain_low[place]), float(gain.miou_gain_high[place])
+        kind = "up" if low > 0 else "down" if high < 0 else "number"
+        if place:
+            cells += [
+                Cell(signed(100 * float(gain.miou_gain[place])), kind),
+                Cell(f"{signed(100 * low)} to {signed(100 * high)}", kind),
+            ]
+        else:
+            cells += [Cell(None, "number"), Cell(None, "number")]
+        rows.append((title, cells))
+    heads = ["threshold", "mIoU, %", "difference, points", "95% interval"]
+    plain_table(heads, rows, f"Scores on {found.data}")
+    st.caption(
+        f"{found.pictures} pictures of `{found.data}`; intervals over 1000 draws of as many pictures, the same draws "
+        "for all runs. Coloured differences are more than chance."
+    )
+
+
+def _class_gains(found: ScoreComparison) -> None:
+    place = len(found.keys) - 1
+    if place > 1:
+        place = st.selectbox(
+            "Class by class",
+            range(1, len(found.keys)),
+            index=place - 1,
+            format_func=lambda at: f"{found.titles[at]} against {found.titles[0]}",
+            key="runs_class_gain",
+            width=420,
+        )
+    gain = found.gain
+    values, low, high = (100 * one[place] for one in (gain.gain, gain.gain_low, gain.gain_high))
+    order = [at for at in np.argsort(-np.nan_to_num(values, nan=-np.inf)) if not math.isnan(values[at])]
+    rows = [
+        {
+            "name": gain.names[at],
+            "value": int(gain.values[at]),
+            "gain": values[at],
+            "low": low[at],
+            "high": high[at],
+            "verdict": "better" if low[at] > 0 else "worse" if high[at] < 0 else "may be noise",
+        }
+        for at in order
+    ]
+    with st.expander(f"Class by class: what {found.titles[place]} gains over {found.titles[0]}", expanded=True):
+        st.altair_chart(gain_chart(pd.DataFrame(rows), [row["name"] for row in rows], ink()), width="stretch")
+
+
+# Settings -------------------------------------------------------------------------------------------------------------
+
+
+def _settings(chosen: Sequence[ListedRun]) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown("#### Settings that differ")
+        everything = st.toggle("All settings", key="runs_all_settings", persist_state="session")
+    rows = compare_settings([run.info for run in chosen])
+    shown = [row for row in rows if row.differs or everything]
+    if not shown:
+        st.info("Every setting is the same.", icon=":material/equal:")
+        return
+    plain_table(
+        [run.name for run in chosen],
+        [(row.name, [Cell(value) for value in row.values]) for row in shown],
+        "Settings of the runs side by side",
+    )
+
+
+def _recorded(chosen: Sequence[ListedRun]) -> None:
+    """What the records hold, where the counts behind it are gone: without intervals, and said to be so."""
+    scores = [headline(run.info) for run in chosen]
+    if sum(score is not None for score in scores) < 2:
+        return
+    first = scores[0]
+    rows = []
+    for run, score in zip(chosen, scores, strict=True):
+        same = score is not None and first is not None and score.protocol == first.protocol
+        change = signed(100 * (score.miou - first.miou)) if same and score is not first else None
+        rows.append(
+            (
+                run.name,
+                [
+                    Cell(None if score is None else f"{100 * score.miou:.1f}", "number"),
+                    Cell(change, "number"),
+                    Cell(None if score is None else f"{score.split}, {score.rule.replace('_', ' ')}"),
+                ],
+            )
+        )
+    with st.expander("Scores in the runs' records, without intervals"):
+        plain_table(["mIoU, %", "difference, points", "measured on, by"], rows, "Scores in the runs' records")
+        st.caption("A difference stands only where both were measured on the same pictures in the same way.")

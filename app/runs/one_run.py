@@ -1,0 +1,91 @@
+"""One run: how it was made, how it is made again, what was measured."""
+
+import json
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from app.confusions.ink import ink
+from app.runs.plain_table import Cell, plain_table
+from recam_core.checkpoint.run_folder import METRICS_FILE
+from recam_core.runs.headline import headlines
+from recam_core.runs.listed import ListedRun
+from recam_core.runs.settings import run_settings
+
+#: Not a curve: the axis, and what only says how long it took.
+_NO_CURVES = ("epoch", "seconds")
+
+
+def one_run(run: ListedRun) -> None:
+    """Draw its commands, curves, scores and settings."""
+    st.subheader(run.name)
+    made, again = st.columns(2, gap="medium")
+    with made:
+        st.caption("Made by")
+        st.code(run.info.command or "(its record does not say)", language="bash", wrap_lines=True)
+    with again:
+        st.caption("Made again, with every setting as its record has it, by")
+        verb = "retrain" if run.info.method == "heads" else "train"
+        st.code(f"python -m recam_core {verb} --from {run.name} --out runs/NEW-NAME", language="bash", wrap_lines=True)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        _curves(run)
+        _scores(run)
+    with right:
+        rows = [(name, [Cell(value)]) for name, value in run_settings(run.info).items()]
+        plain_table(["setting"], rows, f"Settings of {run.name}")
+
+
+def _curves(run: ListedRun) -> None:
+    """Losses and scores over the epochs, each kind in a chart of its own."""
+    try:
+        entries = json.loads((run.path / METRICS_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return  # a run without curves, such as an imported one
+    rows = [row for row in entries if isinstance(row, dict)] if isinstance(entries, list) else []
+    points = [
+        {"epoch": row.get("epoch", place), "what": name, "value": float(value)}
+        for place, row in enumerate(rows, start=1)
+        for name, value in row.items()
+        if name not in _NO_CURVES and isinstance(value, (int, float))
+    ]
+    if len(rows) < 2 or not points:
+        return
+    table, colours = pd.DataFrame(points), ink()
+    axis = {"labelColor": colours.quiet, "titleColor": colours.quiet, "gridColor": colours.line, "domain": False}
+    chart = (
+        alt.Chart(table)
+        .mark_line(strokeWidth=2, point=len(rows) <= 30)
+        .encode(
+            x=alt.X("epoch:Q", axis=alt.Axis(tickMinStep=1, format="d", **axis)),
+            y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(**axis)),
+            color=alt.Color("what:N", legend=alt.Legend(title=None, orient="top", labelColor=colours.text)),
+            strokeDash=alt.StrokeDash("what:N", legend=None),
+            tooltip=["what:N", "epoch:Q", alt.Tooltip("value:Q", format=".4f")],
+        )
+        .properties(height=230)
+        .configure_view(strokeWidth=0)
+    )
+    st.caption("Over the epochs")
+    st.altair_chart(chart, width="stretch")
+
+
+def _scores(run: ListedRun) -> None:
+    found = list(headlines(run.info))
+    if not found:
+        st.caption("Nothing was measured of it yet; `python -m recam_core evaluate … --keep-scores` does it.")
+        return
+    splits = list(dict.fromkeys(one.split for one in found))
+    by_rule: dict[str, dict[str, float]] = {}
+    for one in found:
+        by_rule.setdefault(one.rule, {})[one.split] = one.miou
+    rows = [
+        (
+            rule.replace("_", " ") + (" (its own)" if rule == run.info.rule else ""),
+            [Cell(f"{100 * scores[s]:.1f}" if s in scores else None, "number") for s in splits],
+        )
+        for rule, scores in by_rule.items()
+    ]
+    st.caption("Seed mIoU in per cent, by extraction rule and split")
+    plain_table(splits, rows, f"Scores of {run.name}")

@@ -1,0 +1,71 @@
+"""The list of runs as a table: a press marks rows, a press on a heading sorts."""
+
+import hashlib
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app.runs.chosen import choose_in_table, table_version
+from app.settings import METHOD_TITLES
+from recam_core.runs.headline import headline
+from recam_core.runs.listed import ListedRun
+
+#: Taller lists scroll within the table.
+_MOST_ROWS, _ROW = 12, 36
+
+
+def runs_table(runs: Sequence[ListedRun], chosen: Sequence[str]) -> None:
+    """Draw the runs; the rows of the chosen ones are marked."""
+    keys = [run.key for run in runs]
+    # Rows are remembered by their number, so another list, or a choice made elsewhere, is another table.
+    identity = hashlib.sha256("\0".join(keys).encode("utf-8", "replace")).hexdigest()[:12]
+    key = f"runs_table_{identity}_{table_version()}"
+
+    def pressed() -> None:
+        rows = st.session_state[key]["selection"]["rows"]
+        choose_in_table([keys[row] for row in rows if row < len(keys)], keys)
+
+    st.dataframe(
+        [_row(run) for run in runs],
+        key=key,
+        hide_index=True,
+        width="stretch",
+        height=min(len(runs), _MOST_ROWS) * _ROW + _ROW + 2,
+        row_height=_ROW,
+        on_select=pressed,
+        selection_mode="multi-row",
+        selection_default={"selection": {"rows": [row for row, one in enumerate(keys) if one in chosen]}},
+        column_config={
+            "★": st.column_config.TextColumn(width=36, help="Starred runs"),
+            "run": st.column_config.TextColumn(width="medium", pinned=True),
+            "mIoU": st.column_config.NumberColumn(
+                format="percent", help="By the run's own rule, on val if it was measured there."
+            ),
+            "of": st.column_config.TextColumn(help="The split on which the mIoU was measured.", width="small"),
+            "λ": st.column_config.NumberColumn(format="%g", width="small"),
+            "made": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm", help="Universal time"),
+            "MB": st.column_config.NumberColumn(format="%.0f", width="small"),
+        },
+        alt="The runs with their methods, settings and scores",
+    )
+
+
+def _row(run: ListedRun) -> dict[str, object]:
+    info, score = run.info, headline(run.info)
+    has_fc2 = info.method in ("recam", "heads")
+    weight, mask, epochs = (info.recipe.get(name) for name in ("weight", "mask", "epochs"))
+    return {
+        "★": "★" if run.starred else "",
+        "run": run.name,
+        "method": METHOD_TITLES[info.method],
+        "mIoU": None if score is None else score.miou,
+        "of": "" if score is None else score.split,
+        "rule": info.rule.replace("_", " "),
+        "λ": float(weight) if has_fc2 and isinstance(weight, (int, float)) else None,
+        "mask": mask if has_fc2 and isinstance(mask, str) else "",
+        "epochs": epochs if isinstance(epochs, int) else None,
+        "trained on": info.data,
+        "from": info.parent or "",
+        "made": run.created,
+        "MB": run.bytes / 1e6,
+    }
