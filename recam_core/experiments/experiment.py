@@ -24,7 +24,8 @@ class Experiment:
     """What an experiment found.
 
     Attributes:
-        kind: ``lambda``, ``masks``, ``rules``, ``loss``, ``grid``, ``pair`` or ``rounds``.
+        kind: ``lambda``, ``masks``, ``rules``, ``loss``, ``grid``, ``pair`` or ``rounds``; ``full`` is a grid of whole
+            trainings.
         title: for people.
         protocol: which pictures did what.
         pictures: how many each part has.
@@ -118,6 +119,7 @@ def table_rows(reference: Measured, settings: Sequence[Measured], protocol: Prot
                     "gain_low": gain.low,
                     "gain_high": gain.high,
                     "recipe": one.setting.recipes[0].to_json() if one is not reference else None,
+                    **({"runs": "; ".join(one.runs)} if one.runs else {}),
                 }
             )
     return rows

@@ -136,7 +136,8 @@ def _sentence(
     )
     text = (
         f"{capital(chosen.label)} is the best of {len(found)} settings on {protocol.select} "
-        f"(mIoU {percent(chosen.miou(SELECT))}); on {protocol.report} it gives {percent(chosen.miou(REPORT))}, {points(gain)} against no retraining"
+        f"(mIoU {percent(chosen.miou(SELECT))}); on {protocol.report} it gives {percent(chosen.miou(REPORT))}, "
+        f"{points(gain)} against no retraining"
     )
     text += ", which is within the noise" if gain.within_noise else ""
     if alike:

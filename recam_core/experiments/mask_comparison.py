@@ -66,6 +66,8 @@ def mask_comparison(
     chosen = choose(found)
     if any(not one.setting.fair for one in found):
         notes.append("The mask 'oracle' is the ground truth: an upper bound, no fair method, and never chosen.")
+    if lab.run.info.has_background:
+        notes.append("Each mask is read at the background threshold that the select part prefers for it.")
     return Experiment(
         "masks",
         "Masks",

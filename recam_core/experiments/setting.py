@@ -10,6 +10,7 @@ from recam_core.experiments.part_score import PartScore
 from recam_core.experiments.protocol import REPORT, SELECT
 from recam_core.retrain.head_recipe import HeadRecipe
 from recam_core.retrain.heads import HeadResult
+from recam_core.train.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -18,13 +19,13 @@ class Setting:
 
     Attributes:
         label: as people read it, unique in its experiment.
-        recipes: one a seed.
+        recipes: one a seed, of heads or of full trainings.
         values: the settings that the experiment varies, by name.
         fair: whether it may be chosen; a setting that looks at ground truth may not.
     """
 
     label: str
-    recipes: tuple[HeadRecipe, ...]
+    recipes: tuple[HeadRecipe | Recipe, ...]
     values: Mapping[str, Any] = field(default_factory=dict)
     fair: bool = True
 
@@ -35,14 +36,16 @@ class Measured:
 
     Attributes:
         setting: what was tried.
-        heads: one a seed.
+        heads: one a seed; none for full trainings.
         select, report: scores on either part, one a seed.
+        runs: folders of full trainings, one a seed; none for heads.
     """
 
     setting: Setting
     heads: tuple[HeadResult, ...]
     select: tuple[PartScore, ...]
     report: tuple[PartScore, ...]
+    runs: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:

@@ -1,0 +1,25 @@
+"""Tasks for other processes, in a file that is quick to import."""
+
+import os
+import signal
+import time
+
+from recam_core.errors import UserError
+
+
+def double(number: int) -> int:
+    if number < 0:
+        raise UserError("This number is negative.")
+    return 2 * number
+
+
+def die(number: int) -> int:
+    if number == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(60)
+    return number
+
+
+def sleep(seconds: float) -> int:
+    time.sleep(seconds)
+    return os.getpid()

@@ -1,0 +1,155 @@
+"""Grids of full trainings: handed to processes (or Ray), resumed, and compared."""
+
+import dataclasses
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dispatch_tasks import die, double, sleep
+from recam_core.checkpoint.run_folder import INFO_FILE, load_run, read_info
+from recam_core.data.spec import open_dataset
+from recam_core.errors import UserError
+from recam_core.experiments.dispatch import dispatch, pick_way, ray_is_installed
+from recam_core.experiments.full_axes import full_axis
+from recam_core.experiments.full_grid import carry_out, full_grid, plan_full_grid
+from recam_core.experiments.protocol import protocol_for
+from recam_core.progress import Cancelled
+from recam_core.train.loop import train
+from recam_core.train.recipe import preset
+from tiny_data import TinyDataset
+
+
+def tiny_voc(root: Path, train_pictures: int = 12, val_pictures: int = 6) -> Path:
+    """Coloured squares in the layout of VOC."""
+    for folder in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
+        (root / folder).mkdir(parents=True)
+    (root / "classes.txt").write_text("background\nred\ngreen\nblue\n")
+    pictures = TinyDataset(train_pictures + val_pictures)
+    for index, id in enumerate(pictures.ids):
+        sample = pictures.load(index)
+        Image.fromarray(sample.image).save(root / "JPEGImages" / f"{id}.jpg", quality=95)
+        Image.fromarray(sample.mask, mode="L").save(root / "SegmentationClass" / f"{id}.png")
+    splits = {"train": pictures.ids[:train_pictures], "val": pictures.ids[train_pictures:]}
+    for split, ids in splits.items():
+        (root / "ImageSets" / "Segmentation" / f"{split}.txt").write_text("\n".join(ids) + "\n")
+    return root
+
+
+SMALL = {"backbone": "timm:resnet10t", "weights": "none", "batch_size": 4, "crop": 48, "resize_long": (40, 56)}
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory):
+    """A data set and a BCE run on it."""
+    folder = tmp_path_factory.mktemp("full")
+    spec = f"voc:{tiny_voc(folder / 'data')}@train"
+    recipe = dataclasses.replace(preset("bce", "small"), epochs=1, lr_backbone=1e-3, lr_fc1=1e-2, **SMALL)
+    train(recipe, open_dataset(spec), folder / "bce")
+    return folder, spec
+
+
+@pytest.fixture
+def base():
+    return dataclasses.replace(preset("recam", "small"), epochs=1, **SMALL)
+
+
+WAYS = ["one", "local", *(["ray"] if ray_is_installed() else [])]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_tasks_come_back_in_their_order(way):
+    seen = []
+    assert dispatch(double, [3, 1, 2], way, 2, lambda done, total, note: seen.append(done)) == [6, 2, 4]
+    assert seen[-1] == 3
+    with pytest.raises(UserError, match="negative"):
+        dispatch(double, [1, -1], way, 2)
+
+
+def test_a_killed_worker_is_a_sentence_and_ends_the_others():
+    begun = time.monotonic()
+    with pytest.raises(UserError, match="killed"):
+        dispatch(die, [1, 2], "local", 2)
+    assert time.monotonic() - begun < 40
+
+
+def test_cancelling_ends_the_workers():
+    def stop(done: int, total: int, note: str) -> None:
+        raise Cancelled
+
+    begun = time.monotonic()
+    with pytest.raises(Cancelled):
+        dispatch(sleep, [60.0, 60.0], "local", 2, stop)
+    assert time.monotonic() - begun < 40
+
+
+def test_two_workers_work_at_a_time():
+    pids = dispatch(sleep, [1.0, 1.0], "local", 2)
+    assert len(set(pids)) == 2
+    assert os.getpid() not in pids
+
+
+def test_ways_are_checked(monkeypatch):
+    with pytest.raises(UserError, match="one of"):
+        pick_way("fax", 1)
+    with pytest.raises(UserError, match="worker"):
+        pick_way("local", 0)
+    monkeypatch.setattr("recam_core.experiments.dispatch.ray_is_installed", lambda: False)
+    with pytest.raises(UserError, match="not installed"):
+        pick_way("ray", 2)
+    assert pick_way("auto", 1) == "one"
+    assert pick_way("auto", 2) == "local"
+
+
+def test_a_grid_of_trainings_by_two_workers(started, base, tmp_path):
+    folder, spec = started
+    x, y = full_axis("mask", ["none", "soft"]), full_axis("rule", ["fc2", "sum"])
+    plan = plan_full_grid(folder / "bce", protocol_for(spec), tmp_path, x, y, base, threads=1)
+    assert len(plan.tasks) == 3, "points that differ in the rule alone share a training"
+    found = full_grid(plan, x, y, "local", 2)
+    assert [heat.part for heat in found.chart.heats] == ["select", "report"]
+    assert len(found.rows) == 2 * (1 + 4)
+    assert found.exact
+    for one in found.settings:
+        info = read_info(one.runs[0])
+        assert info.recipe["mask"] == one.setting.values["mask"]
+        assert info.data.endswith(".fit")
+    # The same by hand.
+    chosen = found.setting("mask soft, rule sum")
+    again = carry_out(plan.tasks[2])["sum"]
+    assert np.array_equal(again[1].scores.confusion, chosen.report[0].scores.confusion)
+    assert chosen.report[0].scores.threshold == chosen.select[0].scores.threshold
+
+
+def test_finished_trainings_are_not_made_again(started, base, tmp_path, monkeypatch):
+    folder, spec = started
+    x, y = full_axis("lambda", ["0.1", "1"]), full_axis("rule", ["sum"])
+    plan = plan_full_grid(folder / "bce", protocol_for(spec), tmp_path, x, y, base)
+    first = full_grid(plan, x, y, "one")
+    made = {path: (path / INFO_FILE).stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert len(made) == 2
+    monkeypatch.setattr("recam_core.experiments.full_grid.train", lambda *a, **k: pytest.fail("trained again"))
+    second = full_grid(plan, x, y, "one")
+    assert first.rows[1]["miou"] == second.rows[1]["miou"]
+    assert {path: (path / INFO_FILE).stat().st_mtime_ns for path in tmp_path.iterdir()} == made
+    assert load_run(next(iter(made))).network.fc2 is not None
+
+
+def test_settings_that_cannot_work_are_refused(started, base, tmp_path):
+    folder, spec = started
+    with pytest.raises(UserError, match="cannot vary"):
+        full_axis("colour")
+    with pytest.raises(UserError, match="not a value"):
+        full_axis("lambda", ["much"])
+    with pytest.raises(UserError, match="twice"):
+        full_axis("lambda", ["1", "1.0"])
+    with pytest.raises(UserError, match="rule"):
+        full_axis("rule", ["best"])
+    axis = full_axis("lambda", ["1"])
+    with pytest.raises(UserError, match="two different"):
+        plan_full_grid(folder / "bce", protocol_for(spec), tmp_path, axis, axis, base)
+    with pytest.raises(UserError, match="recam"):
+        plan_full_grid(folder / "bce", protocol_for(spec), tmp_path, axis, full_axis("rule"), preset("bce", "small"))
