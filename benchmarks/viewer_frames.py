@@ -25,8 +25,7 @@ from recam_core.views.encode import encode
 from recam_core.views.error_overlay import error_codes, error_overlay
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
-
+    from viewer_browser import Locator, Page
     from viewer_cases import Case
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -96,11 +95,9 @@ def main() -> None:
     if not all(map(importlib.util.find_spec, ("playwright", "pytest"))):
         raise SystemExit("Skipped: needs what is in requirements-test.txt (`make test` installs it).")
     sys.path[:0] = [str(ROOT / "tests" / "browser"), str(ROOT / "tests")]
-    from playwright.sync_api import sync_playwright
-
     from app_server import free_port, running_app
     from conftest import BROWSER_OPTIONS, BROWSERS
-    from viewer_browser import exact, open_viewer, set_view
+    from viewer_browser import exact, launched, open_viewer, set_view
     from viewer_cases import case
 
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -113,9 +110,8 @@ def main() -> None:
     url = f"http://127.0.0.1:{free_port()}"
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "tests" / "browser" / "viewer_page.py")]
     command += ["--server.port", url.split(":")[-1]]
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as folder, launched(program, *BROWSER_OPTIONS, *_UNBOUND) as browser:
         with running_app(command, url, Path(folder) / "log", {"PYTHONPATH": str(ROOT)}):
-            browser = playwright.chromium.launch(executable_path=program, args=[*BROWSER_OPTIONS, *_UNBOUND])
             page = browser.new_page(viewport={"width": 1720, "height": 1000})
             sent: list[Any] = []
             page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
@@ -134,7 +130,6 @@ def main() -> None:
                 )
                 if overlay == "errors":
                     first = work
-            browser.close()
     print(
         f"errors at one threshold: {first:.1f} ms here, {1000 * server:.0f} ms at the server: "
         f"ratio {1000 * server / first:.1f}; aim: a median frame under {AIM:.1f} ms"

@@ -2,11 +2,13 @@
 
 import base64
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 _READ = """(root, exact) => {
   const { viewer } = root;
@@ -18,6 +20,15 @@ _READ = """(root, exact) => {
     return { key: pane.key, width, height, pixels: btoa(text) };
   });
 }"""
+
+
+@contextmanager
+def launched(program: str, *options: str) -> Iterator[Browser]:
+    """A browser with options of its own, for benchmarks; tests have the fixture ``page``."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=list(options))
+        yield browser
+        browser.close()
 
 
 def open_viewer(page: Page, url: str, case: str, view: dict[str, Any] | None = None) -> Locator:
