@@ -2,9 +2,9 @@
 
 Headless Chromium in front of Streamlit. For each overlay the slider of the threshold is dragged from end to end by
 events of a mouse; a frame is the time from one animation frame of the browser that drew to the next one, with the
-browser told not to wait for a screen (which would make every frame 16.7 ms long, or twice that). In the same run the server does the
-same work its own way, drawing three panes and packing them as images, to which a network and the browser's decoding
-would come on top.
+browser told not to wait for a screen (which would make every frame 16.7 ms long, or twice that). In the same run the
+server does the same work its own way, drawing three panes and packing them as images, to which a network and the
+browser's decoding would come on top.
 
 python benchmarks/viewer_frames.py   (needs Chromium and what is in requirements-test.txt)
 """
