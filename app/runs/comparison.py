@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -42,11 +43,14 @@ def _scores(chosen: Sequence[ListedRun], catalogue: Catalogue) -> None:
     spec = _spec(family)
     entries = {entry.key: entry for entry in family.entries}
     ready, missing = analysed_of(family, [entries[run.key] for run in chosen], spec)
+    # The page tells runs apart by their names; shipped ones are called by their methods elsewhere.
+    names = {run.key: run.name for run in chosen}
+    ready = [replace(one, title=names[one.key]) for one in ready]
     if missing:
         analyse_panel(missing, spec)
     if len(ready) < 2:
         return
-    found = _compared(spec, tuple((one.key, str(one.store.path), one.threshold) for one in ready), ready)
+    found = _compared(spec, tuple((one.title, str(one.store.path), one.threshold) for one in ready), ready)
     for sentence in verdicts(found):
         # A run's name may hold characters that mean something in Markdown.
         st.text(sentence)

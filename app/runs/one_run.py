@@ -45,30 +45,49 @@ def _curves(run: ListedRun) -> None:
         return  # a run without curves, such as an imported one
     rows = [row for row in entries if isinstance(row, dict)] if isinstance(entries, list) else []
     points = [
-        {"epoch": row.get("epoch", place), "what": name, "value": float(value)}
+        {
+            "epoch": row.get("epoch", place),
+            "curve": name.replace("_", " "),
+            "value": float(value),
+            "loss": _is_loss(name),
+        }
         for place, row in enumerate(rows, start=1)
         for name, value in row.items()
         if name not in _NO_CURVES and isinstance(value, (int, float))
     ]
-    if len(rows) < 2 or not points:
+    if len(rows) < 2:
         return
-    table, colours = pd.DataFrame(points), ink()
+    for losses, caption in ((True, "Losses over the epochs"), (False, "Scores on the validation pictures")):
+        some = [point for point in points if point["loss"] is losses]
+        if some:
+            st.caption(caption)
+            st.altair_chart(_chart(pd.DataFrame(some), dots=len(rows) <= 30), width="stretch")
+
+
+def _is_loss(name: str) -> bool:
+    """Whether a curve is to fall; mAP and mIoU are to rise, between 0 and 1."""
+    return name not in ("val_map", "val_seed_miou")
+
+
+def _chart(table: pd.DataFrame, dots: bool) -> alt.Chart:
+    colours = ink()
     axis = {"labelColor": colours.quiet, "titleColor": colours.quiet, "gridColor": colours.line, "domain": False}
-    chart = (
+    return (
         alt.Chart(table)
-        .mark_line(strokeWidth=2, point=len(rows) <= 30)
+        .mark_line(strokeWidth=2, point=dots)
         .encode(
             x=alt.X("epoch:Q", axis=alt.Axis(tickMinStep=1, format="d", **axis)),
             y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(**axis)),
-            color=alt.Color("what:N", legend=alt.Legend(title=None, orient="top", labelColor=colours.text)),
-            strokeDash=alt.StrokeDash("what:N", legend=None),
-            tooltip=["what:N", "epoch:Q", alt.Tooltip("value:Q", format=".4f")],
+            color=alt.Color(
+                "curve:N", legend=alt.Legend(title=None, orient="top", labelColor=colours.text, symbolType="stroke")
+            ),
+            # A dash besides the colour, so that either alone tells the curves apart.
+            strokeDash=alt.StrokeDash("curve:N", legend=None),
+            tooltip=["curve:N", "epoch:Q", alt.Tooltip("value:Q", format=".4f")],
         )
         .properties(height=230)
         .configure_view(strokeWidth=0)
     )
-    st.caption("Over the epochs")
-    st.altair_chart(chart, width="stretch")
 
 
 def _scores(run: ListedRun) -> None:

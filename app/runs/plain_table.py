@@ -43,6 +43,6 @@ def plain_table(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[Cell]]]
 
 def _cell(cell: Cell) -> str:
     if cell.text is None:
-        return '<td class="none">–</td>'
+        return f'<td class="none{" number" if cell.kind else ""}">–</td>'
     kind = f"number {cell.kind}" if cell.kind else ""
     return f'<td class="{kind}">{escape(cell.text)}</td>'

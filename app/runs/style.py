@@ -9,7 +9,8 @@ _RULES = """
 .plain-table th, .plain-table td { text-align: left; padding: 0.32rem 0.8rem; vertical-align: top;
   border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent); overflow-wrap: anywhere; }
 .plain-table tr:last-child > * { border-bottom: none; }
-.plain-table thead th { font-weight: 600; background: color-mix(in srgb, currentColor 5%, transparent); }
+.plain-table thead th { font-weight: 600; overflow-wrap: normal; min-width: 4.6rem;
+  background: color-mix(in srgb, currentColor 5%, transparent); }
 .plain-table tbody th { font-weight: 400; opacity: 0.75; white-space: nowrap; }
 .plain-table td.none { opacity: 0.45; }
 .plain-table td.number { text-align: right; white-space: nowrap; }
