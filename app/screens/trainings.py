@@ -5,12 +5,15 @@ import streamlit as st
 from app.catalogue import read_catalogue
 from app.links import keep
 from app.models import device_words
+from app.trainings import style
+from app.trainings.details import details
 from app.trainings.queue import mine, queue
 from app.trainings.start_form import SHOWN, start_form
 
 
 def main() -> None:
     """Draw the page."""
+    style.apply()
     st.title("Training")
     st.markdown(
         "Train the whole network, backbone too, as the paper does: minutes to hours. Each training is a process of its "
@@ -18,6 +21,7 @@ def main() -> None:
         "cut off can be resumed. Everybody who uses this app sees the same queue."
     )
     queue()
+    details()
     with st.container(border=True, key="start_training"):
         st.markdown("#### Start a training")
         st.caption(f"On {device_words()}.")

@@ -10,7 +10,7 @@ from app.confusions.ink import Ink
 #: Key of a curve -> what the chart calls it.
 _LOSSES = {"loss": "total", "bce": "L_bce", "sce": "L_sce"}
 _SCORES = {"val_seed_miou": "seed mIoU", "val_map": "mAP of the labels"}
-_HEIGHT = 210
+_HEIGHT = 260
 
 
 def loss_table(losses: dict[str, Any], epochs: list[dict[str, Any]], steps: int, count: int) -> pd.DataFrame:

@@ -2,26 +2,26 @@
 
 import contextlib
 import threading
+from collections.abc import Sequence
 
 import streamlit as st
 
-from app.confusions.ink import ink
 from app.datasets import dataset
 from app.guard import sentences
 from app.links import keep, kept, open_explore
 from app.settings import METHOD_TITLES
-from app.trainings.curves import loss_chart, loss_table, score_chart, score_table
 from app.trainings.start_form import SHOWN
-from app.trainings.words import BADGES, standing
+from app.trainings.words import BADGES, plain, standing
 from recam_core.errors import UserError
 from recam_core.trainings.listing import Training, list_trainings
 from recam_core.trainings.start import resume_training
+from recam_core.trainings.status import LIVE
 from recam_core.trainings.stop import ask_to_stop, cancel_training, remove_training
 
 #: Trainings that are over and shown at once; the others are behind a fold.
 _RECENT = 6
 #: Seconds between two looks while something goes on, and while nothing does (somebody else may start one).
-_LIVELY, _QUIET = 1.0, 5.0
+_LIVELY, _QUIET = 1.5, 6.0
 _ASKED, _MINE = "training_asked", "trainings_mine"
 
 
@@ -32,15 +32,21 @@ def mine() -> set[str]:
 
 def queue() -> None:
     """Draw the queue, and keep it up to date."""
-    lively = any(training.is_live for training in list_trainings())
-    st.fragment(_cards, run_every=_LIVELY if lively else _QUIET)(lively)
+    seen = _states(list_trainings())
+    lively = any(state in LIVE for _, state in seen)
+    with st.container(key="trainings"):
+        st.fragment(_cards, run_every=_LIVELY if lively else _QUIET)(seen)
 
 
-def _cards(lively: bool) -> None:
+def _states(trainings: Sequence[Training]) -> list[tuple[str, str]]:
+    return [(training.id, training.state) for training in trainings]
+
+
+def _cards(seen: list[tuple[str, str]]) -> None:
     trainings = list_trainings()
     live = [training for training in trainings if training.is_live]
-    if bool(live) != lively:
-        st.rerun(scope="app")  # to look more often, or less
+    if _states(trainings) != seen:
+        st.rerun(scope="app")  # the rest of the page shows it, too, and looks more often, or less
     if not trainings:
         st.info(
             "Nothing was trained here yet. Choose the settings below and press *Start training*: it goes on when this "
@@ -75,7 +81,7 @@ def _card(training: Training, before: int) -> None:
                 st.badge(word, icon=icon, color=colour, width="content")
                 st.markdown(f"**{training.job.name}**", width="content")
             method = METHOD_TITLES.get(training.job.method, "?")
-            st.caption(f"{method} on `{_plain(training.job.data)}`")
+            st.caption(f"{method} on `{plain(training.job.data)}`")
         with buttons.container(horizontal=True, horizontal_alignment="right"):
             _buttons(training, shown)
         line = standing(training, before)
@@ -84,22 +90,20 @@ def _card(training: Training, before: int) -> None:
         else:
             st.markdown(line)
         if training.state == "failed":
-            st.error(_plain(training.status.message) or "It failed; the log says why.", icon=":material/error:")
+            st.error(plain(training.status.message) or "It failed; the log says why.", icon=":material/error:")
         _asking(training)
-        if shown:
-            _details(training)
 
 
 def _buttons(training: Training, shown: bool) -> None:
     number = training.id
-    st.button(
+    if st.button(
         "Hide" if shown else "Details",
-        icon=":material/expand_less:" if shown else ":material/monitoring:",
+        icon=":material/visibility_off:" if shown else ":material/monitoring:",
         key=f"show_{number}",
-        on_click=keep,
-        args=(SHOWN, "" if shown else number),
-        help="Curves, log and command line",
-    )
+        help="Curves, log and command line, below",
+    ):
+        keep(SHOWN, "" if shown else number)
+        st.rerun(scope="app")
     if training.is_live:
         st.button(
             "Cancel",
@@ -146,7 +150,7 @@ def _asking(training: Training) -> None:
             st.session_state.pop(_ASKED, None)
             with sentences():
                 act(training)
-                st.rerun(scope="fragment")
+                st.rerun(scope="app")
         st.button("No", key=f"no_{number}", on_click=st.session_state.pop, args=(_ASKED, None))
 
 
@@ -170,33 +174,3 @@ def _open(training: Training) -> None:
     """Leave for the maps of the new run."""
     spec = training.job.val or training.job.data
     open_explore(data=spec, picture=dataset(spec).ids[0], runs=[f"run/{training.job.name}"])
-
-
-def _details(training: Training) -> None:
-    """Curves, the log and the command line."""
-    status, epochs = training.status, training.epochs()
-    count = int(training.job.recipe.get("epochs", 1))
-    losses = loss_table(status.losses, epochs, status.steps, count)
-    scores = score_table(epochs)
-    left, right = st.columns(2, gap="large")
-    with left:
-        if losses.empty:
-            st.caption("The curve of the losses begins with the first steps.")
-        else:
-            st.altair_chart(loss_chart(losses, count, ink()), key=f"losses_{training.id}")
-    with right:
-        if not scores.empty:
-            st.altair_chart(score_chart(scores, count, ink()), key=f"scores_{training.id}")
-        elif training.job.val:
-            st.caption("Scores come after the first epoch.")
-        else:
-            st.caption("No pictures were given to watch, so there are no scores.")
-    st.caption("The end of its log")
-    st.code(training.log_tail() or "Nothing yet.", language=None, wrap_lines=True, height=180)
-    st.caption("The same run from the command line")
-    st.code(training.job.command, language="bash", wrap_lines=True)
-
-
-def _plain(text: str) -> str:
-    """Text that is no markup."""
-    return text.replace("`", "'").replace("[", r"\[").replace("$", r"\$")

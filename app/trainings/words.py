@@ -53,3 +53,8 @@ def standing(training: Training, before: int) -> str:
     if training.state == "killed":
         return f"Its process is gone since about {when}; {kept}, and kept"
     return f"{when[0].upper()}{when[1:]}; {kept}, and kept"
+
+
+def plain(text: str) -> str:
+    """Text that is no markup."""
+    return text.replace("`", "'").replace("[", r"\[").replace("$", r"\$")

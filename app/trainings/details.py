@@ -1,0 +1,57 @@
+"""One training at length: curves, the end of its log, and the command line."""
+
+import streamlit as st
+
+from app.confusions.ink import ink
+from app.guard import sentences
+from app.links import kept
+from app.trainings.curves import loss_chart, loss_table, score_chart, score_table
+from app.trainings.start_form import SHOWN
+from recam_core.errors import UserError
+from recam_core.trainings.listing import find_training
+
+#: Seconds between two looks at a training that goes on.
+_LIVELY = 3.0
+#: Lines of the log that are shown; the command line shows more.
+_LINES = 10
+
+
+def details() -> None:
+    """Draw the training that the address names, if it names one, and keep it up to date."""
+    number = kept(SHOWN)
+    if not number:
+        return
+    try:
+        training = find_training(number)
+    except UserError as error:
+        st.warning(str(error), icon=":material/search_off:")
+        return
+    with st.container(border=True, key="training_details"):
+        st.markdown(f"#### {training.job.name}")
+        st.fragment(_details, run_every=_LIVELY if training.is_live else None)(number)
+
+
+def _details(number: str) -> None:
+    with sentences():
+        training = find_training(number)
+        status, epochs = training.status, training.epochs()
+        count = int(training.job.recipe.get("epochs", 1))
+        losses = loss_table(status.losses, epochs, status.steps, count)
+        scores = score_table(epochs)
+        left, right = st.columns(2, gap="large")
+        with left:
+            if losses.empty:
+                st.caption("The curve of the losses begins with the first steps.")
+            else:
+                st.altair_chart(loss_chart(losses, count, ink()), key=f"losses_{number}")
+        with right:
+            if not scores.empty:
+                st.altair_chart(score_chart(scores, count, ink()), key=f"scores_{number}")
+            elif training.job.val:
+                st.caption("Scores of the watched pictures come after the first epoch.")
+            else:
+                st.caption("No pictures were given to watch, so there are no scores.")
+        st.caption("The end of its log")
+        st.code(training.log_tail(_LINES) or "Nothing yet.", language=None, wrap_lines=True)
+        st.caption("The same run from the command line")
+        st.code(training.job.command, language="bash", wrap_lines=True)

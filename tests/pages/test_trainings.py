@@ -1,0 +1,168 @@
+"""The page Training."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from recam_core.atomic_write import write_json
+from recam_core.trainings.listing import find_training, list_trainings
+from recam_core.trainings.lock import holding, try_lock
+from recam_core.trainings.places import trainings_folder
+from recam_core.trainings.process import HOST, own_start
+from recam_core.trainings.status import DONE, RUNNING, Status, write_status
+from recam_core.trainings.stop import cancel_training
+
+DATA = "scenes:size=64,train=6,val=2@train"
+
+
+def show_trainings() -> None:
+    from app.screens import trainings
+
+    trainings.main()
+
+
+@pytest.fixture
+def page(opened: object, runs: Path) -> Iterator[AppTest]:
+    """The page; the CPU is busy, so that whatever is started waits."""
+    with holding(try_lock(trainings_folder() / "devices" / f"{HOST}-cpu.lock")):
+        yield AppTest.from_function(show_trainings, default_timeout=120).run()
+        for training in list_trainings():
+            if training.is_live and training.status.process_start != own_start():
+                cancel_training(training.id, grace=0)
+
+
+def by_key(elements: object, key: str) -> object:
+    return next(element for element in elements if element.key == key)
+
+
+def start(page: AppTest, name: str) -> str:
+    """Start a training in the page; returns its id."""
+    by_key(page.text_input, "train_data_").set_value(DATA)
+    by_key(page.text_input, "train_val_").set_value("")
+    by_key(page.text_input, "train_name").set_value(name)
+    by_key(page.button, "train_start").click()
+    page.run()
+    assert not page.exception
+    assert not page.error, page.error[0].value
+    return list_trainings()[-1].id
+
+
+def words(page: AppTest) -> str:
+    return " ".join(box.value for box in (*page.markdown, *page.caption, *page.info, *page.warning))
+
+
+def until(page: AppTest, condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, words(page)
+        time.sleep(0.1)
+    page.run()
+    assert not page.exception
+
+
+def test_an_empty_queue_says_what_to_do(page: AppTest) -> None:
+    assert not page.exception
+    assert "Nothing was trained here yet" in words(page)
+    assert page.code[-1].value.startswith("python -m recam_core train bce --preset small --data scenes@train")
+
+
+def test_a_training_is_started_cancelled_resumed_and_removed(page: AppTest, runs: Path) -> None:
+    number = start(page, "mine")
+    assert "**mine**" in words(page)
+    assert "next on cpu" in words(page)
+    assert "#### mine" in words(page)  # its details are opened at once
+    assert find_training(number).job.command in [box.value for box in page.code]
+
+    by_key(page.button, f"stop_{number}").click().run()
+    assert "It was not started" not in words(page)
+    by_key(page.button, f"no_{number}").click().run()
+    assert find_training(number).state == "waiting"
+    by_key(page.button, f"stop_{number}").click().run()
+    by_key(page.button, f"yes_{number}").click().run()
+    until(page, lambda: find_training(number).state == "cancelled")
+    by_key(page.button, f"resume_{number}").click().run()
+    assert find_training(number).state == "waiting"
+    cancel_training(number)
+    page.run()
+    by_key(page.button, f"remove_{number}").click().run()
+    assert "are deleted, too" in words(page)
+    by_key(page.button, f"yes_{number}").click().run()
+    assert list_trainings() == []
+    assert not (runs / "mine").exists()
+
+
+def test_what_cannot_be_started_is_a_sentence(page: AppTest) -> None:
+    by_key(page.text_input, "train_name").set_value("../up")
+    by_key(page.button, "train_start").click()
+    page.run()
+    assert "cannot be the name of a run" in page.error[0].value
+    by_key(page.text_input, "train_name").set_value("fine")
+    by_key(page.text_input, "train_data_").set_value("voc:/nowhere@train")
+    by_key(page.button, "train_start").click()
+    page.run()
+    assert "no folder" in page.error[0].value
+    assert list_trainings() == []
+
+
+def test_recam_starts_from_a_run_and_has_its_own_settings(page: AppTest) -> None:
+    by_key(page.segmented_control, "train_method").set_value("recam").run()
+    assert not page.exception
+    by_key(page.selectbox, "train_mask").set_value("hard").run()
+    by_key(page.number_input, "train_mask_hard").set_value(0.4)
+    by_key(page.number_input, "train_lambda_small").set_value(0.1).run()
+    command = page.code[-1].value
+    for piece in ("train recam", "--lambda 0.1", "--mask hard:0.4", "scenes/bce", f"--data {DATA.split(':')[0]}"):
+        assert piece in command, command
+    by_key(page.segmented_control, "train_preset").set_value("paper").run()
+    # The network is that of the run, whatever the preset says.
+    assert "--backbone tf_efficientnet_lite0" in page.code[-1].value
+
+
+def test_curves_log_and_scores_of_a_running_one(page: AppTest) -> None:
+    number = start(page, "lively")
+    cancel_training(number)
+    training = find_training(number)
+    points = {"names": ["loss", "bce", "sce"], "points": [[1, 0.9, 0.5, 0.4], [2, 0.7, 0.4, 0.3]], "stride": 1}
+    (training.folder / "cancel").unlink()
+    here = Status(
+        RUNNING,
+        "Training",
+        process_start=own_start(),
+        pid=os.getpid(),
+        step=2,
+        steps=30,
+        epoch=1,
+        epochs=15,
+        seconds_left=400.0,
+        losses=points,
+    )
+    write_status(training.folder, here)
+    write_json(training.out / "metrics.json", [{"epoch": 1, "loss": 0.8, "val_loss": 0.9, "val_seed_miou": 0.31}])
+    page.run()
+    assert not page.exception
+    assert "epoch 1 of 15, step 2 of 30, about 7 min left" in page.get("progress")[0].proto.text
+    assert len(page.get("vega_lite_chart")) == 2
+    assert "Cancelled; the last finished epoch is kept" in page.code[0].value
+    # Its process goes: the last state stays and says so.
+    here.process_start = "another"
+    write_status(training.folder, here)
+    page.run()
+    assert "Its process is gone" in words(page)
+    assert "1 of 15 epochs finished" in words(page)
+    here.state, here.ended, here.began = DONE, time.time(), time.time() - 600
+    write_status(training.folder, here)
+    page.run()
+    assert "in 10 min" in words(page)
+
+
+def test_an_address_of_a_training_that_is_gone(opened: object, runs: Path) -> None:
+    for number in ("20260101-000000-abcdef", "../../x"):
+        page = AppTest.from_function(show_trainings, default_timeout=60)
+        page.query_params["training"] = number
+        page.run()
+        assert not page.exception
+        assert page.warning[0].value
