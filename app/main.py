@@ -12,7 +12,7 @@ if ROOT not in sys.path:
 
 from app import style  # noqa: E402
 from app.links import remember_pages  # noqa: E402
-from app.screens import about, confusions, explore, results, runs, trainings  # noqa: E402
+from app.screens import about, confusions, explore, lab, results, runs, trainings  # noqa: E402
 
 
 def main() -> None:
@@ -22,6 +22,7 @@ def main() -> None:
     pages = {
         "explore": st.Page(explore.main, title="Explore", icon=":material/compare:", url_path="explore", default=True),
         "confusions": st.Page(confusions.main, title="Confusions", icon=":material/grid_on:", url_path="confusions"),
+        "lab": st.Page(lab.main, title="Lab", icon=":material/science:", url_path="lab"),
         "trainings": st.Page(trainings.main, title="Training", icon=":material/model_training:", url_path="trainings"),
         "results": st.Page(results.main, title="Results", icon=":material/leaderboard:", url_path="results"),
         "runs": st.Page(runs.main, title="Runs", icon=":material/folder_open:", url_path="runs"),

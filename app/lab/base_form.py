@@ -1,0 +1,120 @@
+"""The settings that an experiment does not vary."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import streamlit as st
+
+from recam_core.experiments.mask_comparison import MASKS
+from recam_core.method.extraction import RULES
+from recam_core.retrain.head_recipe import DEFAULTS, HeadRecipe, completed
+
+_UPDATES = {"fc2": "FC2 only", "both": "FC1 and FC2"}
+_MOST_SEEDS = 5
+
+
+@dataclass(frozen=True)
+class Base:
+    """The settings, and what the command line says of them.
+
+    Attributes:
+        recipe: with the fields that the experiment varies left as they are.
+        seeds: of the order of the batches.
+        words: of the command line.
+    """
+
+    recipe: HeadRecipe
+    seeds: tuple[int, ...]
+    words: tuple[str, ...]
+
+
+def base_form(kind: str, varied: Collection[str], update: str = "fc2", seeds: int = 1, fixed: bool = False) -> Base:
+    """Draw the settings that are not varied.
+
+    Args:
+        kind: of the experiment, for the keys of widgets.
+        varied: fields of :class:`HeadRecipe` that the experiment sets itself.
+        update: what is trained to begin with.
+        seeds: how many seeds to begin with, where FC1 is trained.
+        fixed: whether ``update`` cannot be chosen.
+
+    Raises:
+        UserError: a setting that cannot work.
+    """
+    recipe, words = HeadRecipe(update=update), []
+    columns = st.columns([1.3, 1, 1, 1, 1], gap="small")
+    if not fixed and "update" not in varied:
+        chosen = columns[0].segmented_control(
+            "Update",
+            list(_UPDATES),
+            default=update,
+            required=True,
+            format_func=_UPDATES.__getitem__,
+            key=f"lab_{kind}_update",
+            persist_state="session",
+            help="What is trained. FC2 alone is quick and has one solution, so seeds change nothing. FC1 as well: the "
+            "masks change in every step, and the order of the pictures matters.",
+        )
+        recipe = HeadRecipe(update=chosen)
+        words += ["--update", chosen]
+    count = 1
+    if recipe.update == "both" or "update" in varied:
+        count = columns[1].number_input(
+            "Seeds",
+            min_value=1,
+            max_value=_MOST_SEEDS,
+            value=seeds,
+            key=f"lab_{kind}_seeds",
+            persist_state="session",
+            help="How often each setting is trained, with the pictures in another order; their spread is shown.",
+        )
+        words += ["--seeds", *map(str, range(int(count)))]
+    fields, more = _others(kind, varied, recipe.update, columns)
+    recipe = HeadRecipe(update=recipe.update, **fields)
+    completed(recipe)
+    return Base(recipe, tuple(range(int(count))), (*words, *more))
+
+
+def _others(
+    kind: str, varied: Collection[str], update: str, columns: list[st.delta_generator.DeltaGenerator]
+) -> tuple[dict, list[str]]:
+    """Fields of the recipe and words of the command line, of what is rarely changed."""
+    usual, fields, words = HeadRecipe(), {}, []
+    with columns[-1], st.popover("Other settings", icon=":material/tune:", key=f"lab_{kind}_others", width="stretch"):
+        if "mask" not in varied:
+            fields["mask"] = _choice("Mask", [usual.mask, *(m for m in MASKS if m != usual.mask)], f"lab_{kind}_mask")
+        if "rule" not in varied:
+            rules = [usual.rule, *(rule for rule in RULES if rule != usual.rule)]
+            fields["rule"] = st.selectbox("Extraction rule", rules, key=f"lab_{kind}_rule", persist_state="session")
+        if "weight" not in varied and (update == "both" or "update" in varied):
+            fields["weight"] = float(
+                st.number_input(
+                    "Lambda (λ)", 0.0, 1e6, usual.weight, 0.1, format="%g", key=f"lab_{kind}_weight",
+                    persist_state="session",
+                )
+            )  # fmt: skip
+        if "epochs" not in varied:
+            fields["epochs"] = int(
+                st.number_input(
+                    "Epochs", 0, 10_000, 0, key=f"lab_{kind}_epochs", persist_state="session",
+                    help=f"0 takes what suits: {DEFAULTS['fc2'][0]} for FC2 alone, {DEFAULTS['both'][0]} for both.",
+                )
+            )  # fmt: skip
+        if "lr" not in varied:
+            fields["lr"] = float(
+                st.number_input(
+                    "Learning rate", 0.0, 10.0, 0.0, 0.001, format="%g", key=f"lab_{kind}_lr",
+                    persist_state="session",
+                    help=f"0 takes what suits: {DEFAULTS['fc2'][1]} for FC2 alone, {DEFAULTS['both'][1]} for both.",
+                )
+            )  # fmt: skip
+    flags = {"mask": "--mask", "rule": "--rule", "weight": "--lambda", "epochs": "--epochs", "lr": "--lr"}
+    for name, value in fields.items():
+        if value != getattr(usual, name):
+            words += [flags[name], str(value)]
+    return fields, words
+
+
+def _choice(label: str, options: list[str], key: str) -> str:
+    chosen = st.selectbox(label, options, accept_new_options=True, key=key, persist_state="session")
+    return (chosen or options[0]).strip()

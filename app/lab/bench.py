@@ -1,0 +1,152 @@
+"""What an experiment stands on: a run, and the three parts of the data that train, choose and report."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from app.catalogue import Catalogue, Entry, Family
+from app.datasets import dataset
+from app.links import keep, kept
+from recam_core.data.spec import KINDS, Spec, parse_spec
+from recam_core.errors import UserError
+from recam_core.experiments.protocol import PARTS, Protocol, protocol_for
+
+#: So few of the drawn scenes that an experiment ends within a minute or so on two cores.
+QUICK_SCENES = "scenes:train=300,val=120@train"
+_REPORT = "@val"
+_DATA_HELP = (
+    "Heads are trained on four fifths of this split, settings and background thresholds are chosen on the fifth that "
+    f"is left. `{QUICK_SCENES}` is a small set for a first look; the whole split takes two to three times as long. "
+    "Type any other set with masks of the same classes, written as one of\n"
+    + "\n".join(f"- `{kind.form}`: {kind.what}" for kind in KINDS.values())
+)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The choice.
+
+    Attributes:
+        family: of the run.
+        entry: the run whose backbone and FC1 everything starts from.
+        protocol: which pictures do what.
+        exact: score all pixels at the usual scales instead of a sample at scale 1.
+    """
+
+    family: Family
+    entry: Entry
+    protocol: Protocol
+    exact: bool
+
+    @property
+    def data(self) -> str:
+        """The training split as a whole."""
+        return whole_split(self.protocol.fit)
+
+    def pictures(self) -> dict[str, int]:
+        """How many pictures each part has. Raises UserError where a part cannot be opened."""
+        return {part: len(dataset(spec)) for part, spec in zip(PARTS, self.protocol.to_json().values(), strict=True)}
+
+
+def whole_split(spec: str) -> str:
+    """A specification without the part of its split."""
+    parsed = parse_spec(spec)
+    return str(Spec(parsed.kind, parsed.root, parsed.split, None))
+
+
+def choose_bench(catalogue: Catalogue) -> Bench:
+    """Draw the row of choices.
+
+    Raises:
+        UserError: a specification that cannot be read, or pictures that would both choose and report.
+    """
+    with st.container(key="lab_bench"):
+        family_column, run_column, data_column, report_column = st.columns([1, 1, 1.6, 1.2], gap="medium")
+        with family_column:
+            family = _family(catalogue)
+        with run_column:
+            entry = _entry(family)
+        with data_column:
+            data = _data(entry)
+        with report_column:
+            report = _report(entry)
+        exact = st.toggle(
+            "Score every pixel at the usual scales",
+            value=kept("exact") == "1",
+            key="lab_exact",
+            persist_state="session",
+            help="Off, one pixel in 16 is scored, on maps of scale 1 from the kept features: right for comparing "
+            "settings, and quick. On, every picture that chooses or reports passes the backbone again at two scales "
+            "with its mirror image: minutes, and the scores are those of an evaluation.",
+        )
+    keep("exact", "1" if exact else "")
+    return Bench(family, entry, protocol_for(data, report), exact)
+
+
+def _family(catalogue: Catalogue) -> Family:
+    families = {family.key: family for family in catalogue.families}
+    wanted = kept("family", next(iter(families)))
+    key = st.selectbox(
+        "Checkpoints",
+        list(families),
+        index=list(families).index(wanted) if wanted in families else 0,
+        format_func=lambda key: families[key].title,
+        key="lab_family",
+        persist_state="session",
+    )
+    keep("family", key, next(iter(families)))
+    return families[key]
+
+
+def _entry(family: Family) -> Entry:
+    by_key = {entry.key: entry for entry in family.entries}
+    usual = (family.by_method("bce") or family.entries[0]).key
+    wanted = kept("run", usual)
+    key = st.selectbox(
+        "Features and FC1 of",
+        list(by_key),
+        index=list(by_key).index(wanted if wanted in by_key else usual),
+        format_func=lambda key: by_key[key].title,
+        key=f"lab_run_{family.key}",
+        persist_state="session",
+        help="The run whose backbone gives the features, and whose FC1 gives the first masks. It is what every setting "
+        "is compared with.",
+    )
+    keep("run", key, usual)
+    return by_key[key]
+
+
+def _data(entry: Entry) -> str:
+    try:
+        own = whole_split(entry.info.data)
+    except UserError:
+        own = entry.info.data  # of a kind that is not known here: choosing it says so
+    usual = QUICK_SCENES if own == "scenes@train" else own
+    opened_with, named = st.session_state.setdefault("lab_data_in_address", (entry.key, kept("data")))
+    begin = named if named and opened_with == entry.key else usual
+    options = list(dict.fromkeys([usual, own, begin]))
+    typed = st.selectbox(
+        "Train and choose on",
+        options,
+        index=options.index(begin),
+        accept_new_options=True,
+        key=f"lab_data_{entry.key}",
+        persist_state="session",
+        help=_DATA_HELP,
+    )
+    data = (typed or "").strip() or usual
+    keep("data", data, usual)
+    return data
+
+
+def _report(entry: Entry) -> str:
+    typed = st.text_input(
+        "Report on",
+        value=kept("report", _REPORT),
+        key=f"lab_report_{entry.key}",
+        persist_state="session",
+        help="Another split of the same data, such as `@val`, or another data set. Nothing is ever chosen on it, and "
+        "the split that chooses is refused here.",
+    ).strip()
+    keep("report", typed or _REPORT, _REPORT)
+    return typed or _REPORT

@@ -1,0 +1,225 @@
+"""One form an experiment: what it varies, with values that can be taken out and added."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import streamlit as st
+
+from app.lab.asked import Asked
+from app.lab.base_form import base_form
+from app.lab.bench import Bench
+from recam_core.errors import UserError
+from recam_core.experiments import iterations, lambda_sweep, loss_control, mask_comparison
+from recam_core.experiments.axes import AXES, Axis, axis, value_text
+from recam_core.experiments.pair_advice import find_pair, pair_advice
+from recam_core.experiments.rule_comparison import rule_comparison
+from recam_core.method.extraction import RULES
+
+Number = TypeVar("Number", int, float)
+
+
+def lambda_form(bench: Bench) -> Asked:
+    """Raises UserError for a value that cannot be."""
+    texts = _values("Lambdas", lambda_sweep.WEIGHTS, "lab_lambda_values", "0 is always tried: no softmax loss at all.")
+    base = base_form("lambda", {"weight"}, "both", len(lambda_sweep.SEEDS))
+    weights = _numbers(texts, float, "lambda")
+    if base.recipe.update == "fc2":
+        st.caption(
+            ":material/info: FC2 alone cannot depend on λ: L_bce does not see FC2, so λ only scales the gradient, and "
+            "Adam divides the scale out again. The sweep then shows a flat line, which is the point."
+        )
+    return Asked(
+        lambda opened, progress: lambda_sweep.lambda_sweep(opened.lab, weights, base.seeds, base.recipe, progress),
+        ("--values", *texts, *base.words),
+        len({0.0, *weights}),
+        len(base.seeds),
+        len(base.seeds) if base.recipe.update == "both" else 1,
+        base.recipe,
+    )
+
+
+def masks_form(bench: Bench) -> Asked:
+    """Raises UserError for a mask that there is not."""
+    masks = _values(
+        "Masks",
+        mask_comparison.MASKS,
+        "lab_masks_values",
+        "`soft`, `none`, `hard:T`, `power:G` or `oracle`; type others, such as `hard:0.2`. The first two are always "
+        "tried, as the question is about them.",
+    )
+    base = base_form("masks", {"mask"})
+    return Asked(
+        lambda opened, progress: mask_comparison.mask_comparison(opened.lab, masks, base.seeds, base.recipe, progress),
+        ("--values", *masks, *base.words),
+        len({"none", "soft", *masks}),
+        len(base.seeds),
+        len(masks) * len(base.seeds),
+        base.recipe,
+    )
+
+
+def rules_form(bench: Bench) -> Asked:
+    """Raises UserError where no rule is named."""
+    rules = st.multiselect(
+        "Rules",
+        list(RULES),
+        default=list(RULES),
+        key="lab_rules_values",
+        persist_state="session",
+        help="\n".join(f"- **{name.replace('_', ' ')}**: {rule.meaning}" for name, rule in RULES.items()),
+    )
+    base = base_form("rules", {"rule"})
+    if not rules:
+        raise UserError("Name at least one rule.")
+    return Asked(
+        lambda opened, progress: rule_comparison(opened.lab, rules, base.seeds, base.recipe, progress),
+        ("--rules", *rules, *base.words),
+        len(rules),
+        len(base.seeds),
+        len(base.seeds),
+        base.recipe,
+    )
+
+
+def loss_form(bench: Bench) -> Asked:
+    """Raises UserError for a value that cannot be."""
+    texts = _values(
+        "Factors on the learning rate",
+        loss_control.RATES,
+        "lab_loss_values",
+        "Either loss is tried at each of these, and the part that chooses picks the one that suits it: so neither "
+        "loses for want of a learning rate.",
+    )
+    base = base_form("loss", {"loss"})
+    rates = _numbers(texts, float, "factor")
+    return Asked(
+        lambda opened, progress: loss_control.loss_control(opened.lab, rates, base.seeds, base.recipe, progress),
+        ("--values", *texts, *base.words),
+        2 * len(rates),
+        len(base.seeds),
+        len(base.seeds) * (2 if base.recipe.update == "both" else 1),
+        base.recipe,
+    )
+
+
+def rounds_form(bench: Bench) -> Asked:
+    """Raises UserError for a value that cannot be."""
+    left, right = st.columns([1, 1.4], gap="medium")
+    with left:
+        texts = _values("Rounds", iterations.ROUNDS, "lab_rounds_values", "Trainings of FC2; 1 is always tried.")
+    rules = right.multiselect(
+        "Rules",
+        list(RULES),
+        default=list(iterations.RULES),
+        key="lab_rounds_rules",
+        persist_state="session",
+        help="They make the masks of the next round as well as the maps.",
+    )
+    base = base_form("rounds", {"rounds", "rule"}, fixed=True)
+    rounds = _numbers(texts, int, "number of rounds")
+    if not rules:
+        raise UserError("Name at least one rule.")
+    return Asked(
+        lambda opened, progress: iterations.iterations(opened.lab, rounds, rules, base.recipe, progress),
+        ("--values", *texts, "--rules", *rules, *base.words),
+        len(rules) * len({1, *rounds}),
+        1,
+        len(rules) * sum({1, *rounds}),
+        base.recipe,
+    )
+
+
+def grid_form(bench: Bench) -> Asked:
+    """Raises UserError for axes that cannot be."""
+    x, y, words, trainings = _axes("grid")
+    base = base_form("grid", _varied(x, y))
+    return Asked(
+        lambda opened, progress: opened.grid(x, y, base.seeds, base.recipe, progress),
+        (*words, *base.words),
+        len(x.values) * len(y.values),
+        len(base.seeds),
+        trainings * len(base.seeds),
+        base.recipe,
+    )
+
+
+def pair_form(bench: Bench) -> Asked:
+    """Raises UserError for axes that cannot be, or one class alone."""
+    names = st.multiselect(
+        "Pair of classes",
+        bench.entry.info.class_list.names,
+        max_selections=2,
+        placeholder="The two that the run confuses most on the part that chooses",
+        key=f"lab_pair_{bench.family.key}",
+        persist_state="session",
+        help="Advice for another pair on the same grid trains nothing anew.",
+    )
+    x, y, words, trainings = _axes("pair")
+    base = base_form("pair", _varied(x, y))
+    pair = find_pair(names, bench.entry.info.class_list) if names else None
+    return Asked(
+        lambda opened, progress: pair_advice(
+            opened.lab, opened.grid(x, y, base.seeds, base.recipe, progress), pair
+        ),
+        ((*words, "--pair", ",".join(names)) if names else words) + base.words,
+        len(x.values) * len(y.values),
+        len(base.seeds),
+        trainings * len(base.seeds),
+        base.recipe,
+    )  # fmt: skip
+
+
+def _varied(*axes: Axis) -> set[str]:
+    return {AXES[axis.name].field for axis in axes}
+
+
+def _axes(kind: str) -> tuple[Axis, Axis, tuple[str, ...], int]:
+    """Both axes, their words of the command line, and about how often features are gone through."""
+    found, words = [], []
+    for flag, label, usual in (("--x", "Across", "mask"), ("--y", "Down", "rule")):
+        left, right = st.columns([1, 3.6], gap="medium")
+        name = left.selectbox(
+            label,
+            list(AXES),
+            index=list(AXES).index(usual),
+            key=f"lab_{kind}{flag}",
+            persist_state="session",
+            help="\n".join(f"- **{name}**: {kind.meaning}" for name, kind in AXES.items()),
+        )
+        with right:
+            texts = _values("Values", AXES[name].values, f"lab_{kind}{flag}_{name}", AXES[name].meaning)
+        if not texts:
+            raise UserError(f"Name at least one value of {name}.")
+        found.append(axis(name, texts))
+        words += [flag, name, *texts]
+    x, y = found
+    # Heads that differ in these alone are trained side by side, or are the same.
+    alone = [1 if each.name in ("rule", "lambda", "loss", "lr", "weight-decay") else len(each.values) for each in found]
+    return x, y, tuple(words), alone[0] * alone[1]
+
+
+def _values(label: str, usual: Sequence[object], key: str, help: str) -> list[str]:
+    """Texts of the chosen values; others can be typed."""
+    texts = [value_text(value) for value in usual]
+    chosen = st.multiselect(
+        label,
+        texts,
+        default=texts,
+        accept_new_options=True,
+        key=key,
+        persist_state="session",
+        help=help,
+    )
+    return [str(text).strip() for text in chosen]
+
+
+def _numbers(texts: Sequence[str], read: Callable[[str], Number], what: str) -> list[Number]:
+    found = []
+    for text in texts:
+        try:
+            found.append(read(text))
+        except ValueError:
+            raise UserError(f"'{text}' is no {what}: write a number.") from None
+    if not found:
+        raise UserError(f"Name at least one {what}.")
+    return found

@@ -1,0 +1,41 @@
+"""Below the table: the setting that was pressed, its maps, and keeping it."""
+
+import streamlit as st
+
+from app.catalogue import Family
+from app.confusions.plain_words import plain
+from app.guard import sentences
+from app.lab.chart_points import REFERENCE_PLACE
+from app.lab.chosen_point import looked_at, setting_at
+from app.lab.keep_panel import keep_panel
+from app.lab.lab_job import LabJob
+from app.lab.point_maps import point_maps
+
+
+def point_section(job: LabJob, family: Family) -> None:
+    """Draw the section; a hint before a setting was pressed."""
+    place = looked_at(job)
+    if place is None:
+        st.caption(
+            ":material/touch_app: Press a point of the chart, or mark a row of the table, to see the maps behind it."
+        )
+        return
+    one = setting_at(job, place)
+    with st.container(key="lab_point"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"#### Maps of {plain(one.label)}", width="stretch")
+            seed = 0
+            if len(one.heads) > 1:
+                seed = st.segmented_control(
+                    "Seed",
+                    range(len(one.heads)),
+                    default=0,
+                    required=True,
+                    format_func=lambda seed: f"seed {one.heads[seed].recipe.seed}",
+                    key=f"lab_seed_{job.id}",
+                    label_visibility="collapsed",
+                )
+        with sentences():
+            point_maps(job, family, place, seed or 0)
+        if place != REFERENCE_PLACE:
+            keep_panel(job, one, seed or 0, st.session_state.get("lab_picture_choice", job.scored[0]))

@@ -1,0 +1,31 @@
+"""What came out of an experiment: the sentence, the chart, the table, the maps of a point."""
+
+from html import escape
+
+import streamlit as st
+
+from app.catalogue import Family
+from app.confusions.plain_words import plain
+from app.lab.chart_section import chart_section
+from app.lab.chosen_point import looked_at
+from app.lab.lab_job import LabJob
+from app.lab.parts_strip import parts_strip
+from app.lab.point_section import point_section
+from app.lab.table_section import table_section
+
+
+def result_section(job: LabJob, family: Family) -> None:
+    """Draw it."""
+    found, marked = job.found, looked_at(job)
+    st.markdown(f"### {plain(found.title)}")
+    st.html(f'<p class="lab-sentence">{escape(found.sentence)}</p>')
+    st.caption(f"Starting from **{plain(job.bench.entry.title)}** ({plain(job.bench.entry.key)}).")
+    parts_strip(found.protocol, found.pictures)
+    chart_section(job, marked)
+    table_section(job, marked)
+    with st.expander("What else to know", icon=":material/info:"):
+        for note in found.notes:
+            st.markdown(f"- {plain(note)}")
+        st.caption("The same experiment from the command line:")
+        st.code(job.command, language="bash", wrap_lines=True)
+    point_section(job, family)
