@@ -3,11 +3,9 @@
 import dataclasses
 import os
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from dispatch_tasks import die, double, sleep
 from recam_core.checkpoint.run_folder import INFO_FILE, load_run, read_info
@@ -20,24 +18,7 @@ from recam_core.experiments.protocol import protocol_for
 from recam_core.progress import Cancelled
 from recam_core.train.loop import train
 from recam_core.train.recipe import preset
-from tiny_data import TinyDataset
-
-
-def tiny_voc(root: Path, train_pictures: int = 12, val_pictures: int = 6) -> Path:
-    """Coloured squares in the layout of VOC."""
-    for folder in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
-        (root / folder).mkdir(parents=True)
-    (root / "classes.txt").write_text("background\nred\ngreen\nblue\n")
-    pictures = TinyDataset(train_pictures + val_pictures)
-    for index, id in enumerate(pictures.ids):
-        sample = pictures.load(index)
-        Image.fromarray(sample.image).save(root / "JPEGImages" / f"{id}.jpg", quality=95)
-        Image.fromarray(sample.mask, mode="L").save(root / "SegmentationClass" / f"{id}.png")
-    splits = {"train": pictures.ids[:train_pictures], "val": pictures.ids[train_pictures:]}
-    for split, ids in splits.items():
-        (root / "ImageSets" / "Segmentation" / f"{split}.txt").write_text("\n".join(ids) + "\n")
-    return root
-
+from tiny_voc import tiny_voc
 
 SMALL = {"backbone": "timm:resnet10t", "weights": "none", "batch_size": 4, "crop": 48, "resize_long": (40, 56)}
 

@@ -3,6 +3,7 @@
 import importlib.util
 import multiprocessing
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
@@ -136,11 +137,7 @@ def _ray(work: Callable[[Any], Any], tasks: Sequence[Any], workers: int, progres
 
     started = not ray.is_initialized()
     if started:
-        local = not os.environ.get("RAY_ADDRESS")
-        ray.init(
-            num_cpus=workers if local else None, include_dashboard=False if local else None, log_to_driver=False,
-            logging_level="ERROR",
-        )  # fmt: skip
+        ray.init(**_ray_options(workers), log_to_driver=False, logging_level="ERROR")
     places: dict[Any, int] = {}
     try:
         gpus = 1 if ray.cluster_resources().get("GPU", 0) else 0
@@ -154,7 +151,8 @@ def _ray(work: Callable[[Any], Any], tasks: Sequence[Any], workers: int, progres
                 try:
                     fine, value = ray.get(one)
                 except ray.exceptions.RayError as error:
-                    raise UserError(f"Ray could not carry out a training: {error}") from error
+                    last = str(error).strip().splitlines()[-1]
+                    raise UserError(f"Ray could not carry out a training ({type(error).__name__}): {last}") from error
                 if not fine:
                     raise UserError(value)
                 results[places[one]] = value
@@ -167,6 +165,18 @@ def _ray(work: Callable[[Any], Any], tasks: Sequence[Any], workers: int, progres
             ray.cancel(one, force=True)
         if started:
             ray.shutdown()
+
+
+def _ray_options(workers: int) -> dict[str, Any]:
+    """On this machine, as many workers as asked for, with this process's modules; a cluster has its own of both."""
+    if os.environ.get("RAY_ADDRESS"):
+        return {}
+    path = os.pathsep.join(place or os.getcwd() for place in sys.path)
+    return {
+        "num_cpus": workers,
+        "include_dashboard": False,
+        "runtime_env": {"env_vars": {"PYTHONPATH": path}},
+    }
 
 
 def _answered(work: Callable[[Any], Any], task: Any) -> tuple[bool, Any]:

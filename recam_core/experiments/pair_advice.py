@@ -104,7 +104,7 @@ def pair_advice(lab: HeadLab, tried: Experiment, pair: tuple[int, int] | None = 
     figures, names = pair_figures(one, other), lab.run.info.classes
     title = f"{names[one - 1]} and {names[other - 1]}"
     if np.isnan(measured(reference.on(SELECT), figures.confused)):
-        raise UserError(f"{lab.protocol.select} shows neither {title}; name another pair.")
+        raise UserError(f"{lab.protocol.select} has no pixel of {title}; name another pair.")
     allowed = [
         each
         for each in settings

@@ -1,0 +1,418 @@
+"""Experiments over heads: parts that never mix, figures that the runs confirm, sentences that the figures support."""
+
+import csv
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+
+from recam_core.checkpoint.run_folder import load_run
+from recam_core.cli.main import main
+from recam_core.data.spec import open_dataset
+from recam_core.errors import UserError
+from recam_core.experiments.axes import AXES, axis
+from recam_core.experiments.experiment import Experiment
+from recam_core.experiments.figures import FIGURES
+from recam_core.experiments.grid import grid
+from recam_core.experiments.iterations import iterations
+from recam_core.experiments.lab import REFERENCE, open_lab
+from recam_core.experiments.lambda_sweep import lambda_sweep
+from recam_core.experiments.loss_control import loss_control
+from recam_core.experiments.mask_comparison import _answer, mask_comparison
+from recam_core.experiments.noise import Difference, Draws
+from recam_core.experiments.pair_advice import find_pair, most_confused, pair_advice, pair_figures
+from recam_core.experiments.protocol import Protocol, check_apart, choose_best, open_parts, protocol_for
+from recam_core.experiments.rule_comparison import rule_comparison
+from recam_core.experiments.wording import points
+from recam_core.method.extraction import share_of_double_negatives
+from recam_core.progress import Cancelled
+from recam_core.retrain.features import build_feature_cache
+from recam_core.retrain.head_recipe import HeadRecipe
+from recam_core.retrain.heads import retrain_heads, save_heads
+from recam_core.train.loop import train
+from recam_core.train.recipe import preset
+from tiny_data import TinyDataset
+from tiny_voc import tiny_voc
+
+QUICK = HeadRecipe(epochs=15, lr=0.1)
+BOTH = HeadRecipe(update="both", epochs=3, batch_size=4)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RECAM_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory):
+    """A BCE run and the data that it was trained on."""
+    folder = tmp_path_factory.mktemp("experiments")
+    spec = f"voc:{tiny_voc(folder / 'data', 24, 10)}@train"
+    recipe = dataclasses.replace(
+        preset("bce", "small"), backbone="timm:resnet10t", weights="none", epochs=2, batch_size=4, crop=48,
+        resize_long=(40, 56), lr_backbone=1e-3, lr_fc1=1e-2,
+    )  # fmt: skip
+    train(recipe, open_dataset(spec), folder / "bce")
+    return folder / "bce", spec
+
+
+@pytest.fixture(scope="module")
+def lab(started):
+    run, spec = started
+    return open_lab(load_run(run), protocol_for(spec))
+
+
+@pytest.fixture(scope="module")
+def tried(lab) -> Experiment:
+    return grid(lab, axis("mask", ["none", "soft", "oracle"]), axis("rule"), base=QUICK)
+
+
+def test_the_parts_follow_from_the_training_data():
+    assert protocol_for("scenes@train") == Protocol("scenes@train.fit", "scenes@train.select", "scenes@val")
+    assert protocol_for("scenes") == protocol_for("scenes@train", "@val") == protocol_for("scenes@train", "scenes")
+    assert protocol_for("voc:/a@b@train", "@test").report == "voc:/a@b@test"
+    assert protocol_for("voc:/a@train", "voc:/b@val").report == "voc:/b@val"
+
+
+@pytest.mark.parametrize(
+    ("data", "report", "words"),
+    [
+        ("scenes@val", None, "nothing can be reported"),
+        ("scenes@train", "scenes@train", "nothing can be reported"),
+        ("scenes@train", "@train.select", "nothing can be reported"),
+        ("scenes@train", "@train.fit", "nothing can be reported"),
+        ("scenes@train.fit", None, "whole split"),
+        ("nothing@train", None, "does not name"),
+    ],
+)
+def test_reporting_where_settings_are_chosen_is_refused(data, report, words):
+    with pytest.raises(UserError, match=words):
+        protocol_for(data, report)
+
+
+def test_pictures_in_two_parts_are_refused(started, tmp_path):
+    _, spec = started
+    root = spec.partition(":")[2].rpartition("@")[0]
+    splits = tmp_path / "data" / "ImageSets" / "Segmentation"
+    tiny_voc(tmp_path / "data", 24, 10)
+    (splits / "mixed.txt").write_text((splits / "val.txt").read_text() + (splits / "train.txt").read_text())
+    with pytest.raises(UserError, match="must not share pictures"):
+        open_parts(protocol_for(f"voc:{tmp_path / 'data'}@train", "@mixed"))
+    # The same pictures in a copy of the folder are found, too; other pictures of the same name are no fault.
+    with pytest.raises(UserError, match="must not share pictures"):
+        open_parts(Protocol(f"{spec}.fit", f"{spec}.select", f"voc:{tmp_path / 'data'}@train"))
+    assert root not in str(tmp_path)
+
+    class Brighter(TinyDataset):
+        def load(self, index: int):
+            sample = super().load(index)
+            return dataclasses.replace(sample, image=sample.image + np.uint8(1))
+
+    one, other = TinyDataset(spec="voc:a@train"), Brighter(spec="voc:b@train")
+    other.ids = one.ids
+    check_apart({"fit": one, "report": other})
+
+
+def test_nothing_is_chosen_on_the_part_that_reports():
+    assert choose_best([0.2, float("nan"), 0.5, 0.5], "select") == 2
+    for part in ("report", "fit", "val"):
+        with pytest.raises(UserError, match="only"):
+            choose_best([0.1, 0.2], part)
+    with pytest.raises(UserError, match="no setting"):
+        choose_best([float("nan")], "select")
+
+
+def test_the_report_part_has_no_say_in_what_is_chosen(started, monkeypatch):
+    """With other ground truth on the report part, choice and thresholds stay as they are."""
+    run, spec = started
+    lab = open_lab(load_run(run), protocol_for(spec))
+    axes = axis("mask", ["none", "soft", "hard:0.5"]), axis("rule")
+    before = grid(lab, *axes, base=QUICK)
+    truth = lab.truths["report"]
+    turned = tuple(np.where(values == 255, values, (values.astype(int) + 1) % 4).astype(np.uint8)
+                   for values in truth.values)  # fmt: skip
+    lab.truths["report"] = dataclasses.replace(truth, values=turned)
+    after = grid(lab, *axes, base=QUICK)
+    assert after.chosen == before.chosen
+    for one, other in zip(before.rows, after.rows, strict=True):
+        assert one["threshold"] == other["threshold"]
+        assert one["chosen"] == other["chosen"]
+        assert (one["miou"] == other["miou"]) == (one["part"] == "select")
+
+
+def check_shape(found: Experiment, settings: int) -> None:
+    """What every experiment promises."""
+    assert len(found.rows) == 2 * (settings + 1)
+    assert found.sentence.endswith(".")
+    assert "nan" not in found.sentence
+    assert found.protocol.report in found.sentence
+    keys = {row["key"] for row in found.rows}
+    assert keys == {REFERENCE, *(one.label for one in found.settings)}
+    points_of_chart = [key for panel in found.chart.panels.values() for series in panel for key in series.keys] + [
+        key for heat in found.chart.heats for line in heat.keys for key in line
+    ]
+    assert set(points_of_chart) == keys - {REFERENCE}
+    for panel in found.chart.panels.values():
+        for series in panel:
+            lengths = {len(getattr(series, name)) for name in ("x", "y", "low", "high", "keys")}
+            assert len(lengths) == 1
+    for key in keys:
+        assert found.setting(key).label == key
+    assert sum(row["chosen"] for row in found.rows) == (2 if found.chosen else 0)
+    json.dumps(found.to_json(), allow_nan=False)
+    lines = list(csv.reader(found.to_csv().splitlines()))
+    assert len(lines) == len(found.rows) + 1
+
+
+def test_lambda_sweep(lab):
+    found = lambda_sweep(lab, (0.1, 1.0, 10.0), (0, 1, 2), BOTH)
+    check_shape(found, 4)
+    assert [one.setting.values["lambda"] for one in found.settings] == [0, 0.1, 1, 10]
+    assert found.chart.x_scale == "log0"
+    assert {len(one.heads) for one in found.settings} == {3}
+    row = next(row for row in found.rows if row["key"] == "lambda 1" and row["part"] == "report")
+    each = [score.scores.miou for score in found.setting("lambda 1").report]
+    assert row["miou"] == pytest.approx(np.mean(each))
+    assert row["miou_spread"] == pytest.approx(np.std(each, ddof=1))
+    assert row["data"] == lab.protocol.report
+    assert row["gain_low"] <= row["gain_high"]
+    best = max(found.settings, key=lambda one: one.miou("select"))
+    assert found.chosen == best.label
+    assert found.sentence.lower().startswith(best.label)
+
+
+def test_the_best_point_of_a_sweep_is_what_the_run_says(started, tmp_path):
+    """The chosen point trained alone, kept as a run and evaluated: the same figure."""
+    run, spec = started
+    protocol = protocol_for(spec)
+    source = load_run(run)
+    found = lambda_sweep(open_lab(source, protocol, exact=True), (0.3, 3.0), (0, 1), BOTH)
+    assert found.exact
+    best = found.setting(found.chosen)
+    for seed, score in enumerate(best.report):
+        cache = build_feature_cache(source, open_dataset(protocol.fit))
+        result = retrain_heads(cache, source, best.setting.recipes[seed])
+        name = tmp_path / f"best{seed}"
+        save_heads(name, source, protocol.fit, result, half=False)
+        file = tmp_path / "out.json"
+        threshold = str(score.scores.threshold)
+        rule = "fc1" if best.setting.values["lambda"] == 0 else best.setting.recipes[seed].rule
+        options = ["--threshold", threshold, "--rule", rule, "--json", str(file)]
+        assert main(["evaluate", str(name), "--data", protocol.report, *options]) == 0
+        evaluated = json.loads(file.read_text())["evaluations"][0]["fixed"]
+        assert evaluated["miou"] == pytest.approx(score.scores.miou, abs=2e-3)
+
+
+def test_fc2_alone_does_not_depend_on_lambda_and_the_lab_says_why(lab):
+    found = lambda_sweep(lab, (0.1, 10.0), (0, 1), dataclasses.replace(QUICK, update="fc2"))
+    assert "cannot depend on lambda" in found.notes[0]
+    rows = {row["key"]: row for row in found.rows if row["part"] == "report"}
+    assert rows["lambda 0.1"]["miou"] == rows["lambda 10"]["miou"]
+    assert rows["lambda 0.1"]["seeds"] == 1
+    assert rows["lambda 0"]["miou"] == rows[REFERENCE]["miou"]
+
+
+def test_masks(lab):
+    found = mask_comparison(lab, ("none", "soft", "hard:0.3", "power:2", "oracle"), base=QUICK)
+    check_shape(found, 5)
+    assert found.chosen != "oracle"
+    assert not found.setting("oracle").setting.fair
+    soft, none = found.setting("soft"), found.setting("none")
+    draws = Draws(lab.pictures("report"))
+    for name in ("false_positive_rate", "false_negative_rate"):
+        assert points(draws.difference(soft.report, none.report, FIGURES[name][0])) in found.sentence
+
+
+def test_the_question_of_the_masks_is_added_where_it_is_missing(lab):
+    found = mask_comparison(lab, ("hard:0.3",), base=QUICK)
+    assert {one.label for one in found.settings} == {"hard:0.3", "none", "soft"}
+
+
+LOWER, HIGHER, NOISE = Difference(-0.1, -0.2, -0.05), Difference(0.1, 0.05, 0.2), Difference(0.01, -0.1, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("positives", "negatives", "words"),
+    [
+        (NOISE, NOISE, "within the noise"),
+        (LOWER, NOISE, "lowers false positives and, as suspected, leaves false negatives"),
+        (LOWER, HIGHER, "as suspected, does not lower false negatives"),
+        (LOWER, LOWER, "does not fail"),
+        (HIGHER, LOWER, "the reverse"),
+        (HIGHER, HIGHER, "raises both"),
+        (NOISE, LOWER, "lowers false negatives and leaves false positives"),
+        (NOISE, HIGHER, "raises false negatives and leaves false positives"),
+        (HIGHER, NOISE, "raises false positives and leaves false negatives"),
+    ],
+)
+def test_every_answer_about_masks_is_worded(positives, negatives, words):
+    assert words in _answer(positives, negatives)
+
+
+def test_rules(lab):
+    found = rule_comparison(lab, base=QUICK)
+    check_shape(found, 5)
+    head = found.setting("product").heads[0]
+    share = float(share_of_double_negatives(head.fc1, head.fc2).mean())
+    assert {row["double_negatives"] for row in found.rows if row["key"] == "product"} == {share}
+    assert f"{100 * share:.1f} %" in found.sentence
+    rows = {row["key"]: row for row in found.rows if row["part"] == "report"}
+    assert rows["fc1"]["miou"] == rows[REFERENCE]["miou"]
+    assert rows["fc1"]["gain"] == 0
+
+
+def test_loss_on_fc2(lab):
+    found = loss_control(lab, (0.5, 2.0), base=QUICK)
+    check_shape(found, 4)
+    assert {one.setting.recipes[0].loss for one in found.settings} == {"sce", "bce"}
+    assert {one.setting.recipes[0].mask for one in found.settings} == {"soft"}
+
+
+def test_rounds(lab):
+    found = iterations(lab, (2,), ("fc2", "sum"), QUICK)
+    check_shape(found, 4)
+    assert [one.setting.values["rounds"] for one in found.settings] == [1, 2, 1, 2]
+    assert len(found.setting("fc2, 2 rounds").heads[0].history) == 30
+
+
+def test_grid(lab, tried):
+    check_shape(tried, 15)
+    select, report = tried.chart.heats
+    assert (select.part, report.part) == ("select", "report")
+    assert np.shape(report.values) == (5, 3)
+    for line, keys in zip(report.values, report.keys, strict=True):
+        for value, key in zip(line, keys, strict=True):
+            assert value == tried.setting(key).miou("report")
+    assert "oracle" not in tried.chosen
+    fair = [value for line in select.values for value in line[:2]]
+    assert tried.setting(tried.chosen).miou("select") == max(fair)
+
+
+def test_every_axis_can_be_varied(lab):
+    for name in AXES:
+        values = [str(value) for value in AXES[name].values[:2]]
+        other = axis("loss", ["sce"]) if name != "loss" else axis("mask", ["soft"])
+        base = dataclasses.replace(BOTH if name == "update" else QUICK, epochs=2)
+        found = grid(lab, axis(name, values), other, base=base)
+        assert len(found.settings) == 2
+
+
+def test_axes_are_checked(lab):
+    for name, values, words in [
+        ("colour", [], "cannot vary"),
+        ("lambda", ["much"], "not a value"),
+        ("lambda", ["-1"], "lambda must be"),
+        ("lambda", ["nan"], "lambda must be"),
+        ("mask", ["fog"], "no mask"),
+        ("rounds", ["99"], "rounds"),
+        ("mask", ["soft", "soft"], "twice"),
+        ("mask", ["hard", "hard:0.3"], "twice"),
+    ]:
+        with pytest.raises(UserError, match=words):
+            axis(name, values)
+    with pytest.raises(UserError, match="two different"):
+        grid(lab, axis("mask"), axis("mask"), base=QUICK)
+    many = axis("lr", [str(0.001 * step) for step in range(1, 30)])
+    with pytest.raises(UserError, match="most"):
+        grid(lab, many, axis("weight-decay", [str(0.01 * step) for step in range(20)]), base=QUICK)
+    with pytest.raises(UserError, match="more than one round"):
+        grid(lab, axis("rounds"), axis("update"), base=QUICK)
+    with pytest.raises(UserError, match="twice"):
+        mask_comparison(lab, ("soft", "soft", "none"), base=QUICK)
+
+
+def test_pair_advice(lab, tried):
+    one, other = most_confused(tried.reference)
+    found = pair_advice(lab, tried)
+    check_shape(found, 15)
+    names = lab.run.info.classes
+    assert found.title == f"Advice for {names[one - 1]} and {names[other - 1]}"
+    figures = pair_figures(one, other)
+    confusion = tried.reference.report[0].scores.confusion
+    expected = (confusion[one, other] + confusion[other, one]) / confusion[[one, other]].sum()
+    assert float(figures.confused(confusion, True)) == pytest.approx(expected)
+    if found.chosen:
+        rows = {row["key"]: row for row in found.rows if row["part"] == "select"}
+        chosen, before = rows[found.chosen], rows[REFERENCE]
+        assert chosen["confused"] < before["confused"]
+        assert chosen["pair_iou"] >= before["pair_iou"]
+        allowed = [row for key, row in rows.items() if key != REFERENCE and "oracle" not in key
+                   and row["pair_iou"] >= before["pair_iou"]]  # fmt: skip
+        assert chosen["confused"] == min(row["confused"] for row in allowed)
+    else:
+        assert found.sentence.startswith("None of")
+    assert (
+        pair_advice(lab, tried, find_pair(["Blue", " red"], lab.run.info.class_list)).title == "Advice for blue and red"
+    )
+
+
+def test_pairs_are_checked(lab):
+    classes = lab.run.info.class_list
+    for names in (["red"], ["red", "red"], ["red", "green", "blue"]):
+        with pytest.raises(UserError, match="two different"):
+            find_pair(names, classes)
+    with pytest.raises(UserError, match="no class 'purple'"):
+        find_pair(["red", "purple"], classes)
+
+
+def test_an_experiment_can_be_cancelled(lab):
+    def stop(done: int, total: int, note: str) -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        rule_comparison(lab, base=QUICK, progress=stop)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["lambda", "--values", "1", "--seeds", "0", "--epochs", "2"],
+        ["masks", "--values", "none", "soft", "--epochs", "5"],
+        ["rules", "--epochs", "5"],
+        ["loss", "--values", "1", "--epochs", "5"],
+        ["grid", "--x", "mask", "none", "soft", "--y", "lambda", "0", "1", "--epochs", "5"],
+        ["pair", "--x", "mask", "none", "soft", "--pair", "red,green", "--epochs", "5"],
+        ["rounds", "--values", "1", "2", "--rules", "fc2", "--epochs", "5"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_every_experiment_runs_from_the_command_line(started, tmp_path, capsys, arguments):
+    run, spec = started
+    kind, *options = arguments
+    files = ["--json", str(tmp_path / "out.json"), "--csv", str(tmp_path / "out.csv")]
+    assert main(["experiment", kind, str(run), "--data", spec, *options, *files]) == 0
+    printed = capsys.readouterr().out
+    written = json.loads((tmp_path / "out.json").read_text())
+    assert written["sentence"] in printed
+    assert written["parts"]["report"].endswith("@val")
+    lines = list(csv.DictReader((tmp_path / "out.csv").read_text().splitlines()))
+    assert [line["key"] for line in lines] == [row["key"] for row in written["rows"]]
+    assert all(math.isfinite(float(line["miou"])) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["masks", "--report", "@train"], "nothing can be reported"),
+        (["masks", "--values", "fog"], "no mask"),
+        (["rules", "--rules", "best"], "rule"),
+        (["lambda", "--seeds", "-1"], "Seeds"),
+        (["lambda", "--values", "-1"], "lambda"),
+        (["grid", "--x", "colour"], "cannot vary"),
+        (["pair", "--pair", "red"], "two different"),
+        (["rounds", "--values", "0"], "rounds"),
+        (["loss", "--values", "-1"], "learning rate"),
+        (["masks", "--report", "@nosuch"], "nosuch"),
+    ],
+)
+def test_bad_input_is_a_sentence(started, capsys, arguments, words):
+    run, spec = started
+    kind, *options = arguments
+    assert main(["experiment", kind, str(run), "--data", spec, *options]) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert "Traceback" not in error
