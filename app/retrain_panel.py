@@ -249,7 +249,8 @@ def _result(family: Family, job: RetrainJob) -> None:
 
 
 def _command(job: RetrainJob, name: str) -> str:
-    return retrain_command(_as_typed(job.entry.path), job.data, _as_typed(runs_folder() / name), job.result.recipe)
+    source, out = _as_typed(job.entry.path), _as_typed(runs_folder() / name)
+    return retrain_command(source, job.data, out, job.result.recipe, job.threshold is not None)
 
 
 def _as_typed(path: Path) -> Path:

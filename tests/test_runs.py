@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,24 +29,32 @@ def val(miou: float, rule: str = "fc1") -> dict:
     return {"val": {rule: {"miou": miou}}}
 
 
-@pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two shipped runs, and three of one's own: one is made from another."""
-    monkeypatch.setenv("RECAM_ASSETS", str(tmp_path / "assets"))
-    monkeypatch.setenv("RECAM_RUNS", str(tmp_path / "runs"))
-    shipped, own = tmp_path / "assets" / "checkpoints" / "scenes", tmp_path / "runs"
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two shipped runs, and three of one's own, of which two are made from others."""
+    root = tmp_path_factory.mktemp("made")
+    shipped, own = root / "assets" / "checkpoints" / "scenes", root / "runs"
     bce = write_run(shipped / "bce", scores=val(0.5), created="2026-01-02T00:00:00+00:00")
     write_run(shipped / "recam", "recam", seed=1, scores=val(0.6, "rectified_product"))
-    write_run(own / "alpha", seed=2, scores=val(0.4), created="2026-01-01T00:00:00+00:00")
+    alpha = write_run(own / "alpha", seed=2, scores=val(0.4), created="2026-01-01T00:00:00+00:00")
     write_run(
         own / "beta", "heads", seed=3, parent="bce", parent_sha256=bce.weights_sha256,
         recipe={"weight": 0.3, "mask": "hard:0.4"},
     )  # fmt: skip
-    alpha = read_info(own / "alpha")
-    write_run(
-        own / "gamma", "heads", seed=4, parent="alpha", parent_sha256=alpha.weights_sha256,
-        command=f"python -m recam_core retrain {own / 'alpha'} --data tiny --out {own / 'gamma'}",
-    )  # fmt: skip
+    write_run(own / "gamma", "heads", seed=4, parent="alpha", parent_sha256=alpha.weights_sha256)
+    return root
+
+
+@pytest.fixture
+def runs(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of one's own runs, to be changed at will."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setenv("RECAM_ASSETS", str(tmp_path / "assets"))
+    monkeypatch.setenv("RECAM_RUNS", str(tmp_path / "runs"))
+    own = tmp_path / "runs"
+    record = json.loads((own / "gamma" / INFO_FILE).read_text())
+    record["command"] = f"python -m recam_core retrain {own / 'alpha'} --data tiny --out {own / 'gamma'}"
+    (own / "gamma" / INFO_FILE).write_text(json.dumps(record))
     return own
 
 

@@ -13,6 +13,7 @@ from recam_core.cli.main import main
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
+from recam_core.method.extraction import class_weights
 from recam_core.progress import Cancelled
 from recam_core.retrain.features import build_feature_cache
 from recam_core.retrain.head_recipe import HeadRecipe
@@ -21,6 +22,7 @@ from recam_core.retrain.named_run import keep_heads, retrain_command
 from recam_core.runs.lineage import split_command
 from recam_core.runs.repeat import changed_versions, recorded_recipe, repeat_run
 from recam_core.scores.evaluate import Tally
+from recam_core.scores.threshold import choose_threshold
 from recam_core.train.loop import train
 from recam_core.train.recipe import preset
 
@@ -118,6 +120,15 @@ def test_the_command_line(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     # Either command makes either kind.
     assert main(["retrain", "--from", str(runs / "recam"), "--out", str(tmp_path / "c"), "--device", "cpu"]) == 0
     assert "the same to the last bit" in capsys.readouterr().out
+
+
+def test_the_threshold_that_the_app_chooses_is_chosen_by_the_command_too(runs: Path, tmp_path: Path) -> None:
+    command = retrain_command(runs / "bce", TRAIN, tmp_path / "again", HEADS, choose_threshold=True)
+    assert main(split_command(command)[3:]) == 0
+    bce, pictures = load_run(runs / "bce"), open_dataset(TRAIN)
+    result = retrain_heads(build_feature_cache(bce, pictures), bce, HEADS)
+    weight = class_weights(HEADS.rule, result.fc1, result.fc2)
+    assert read_info(tmp_path / "again").threshold == choose_threshold(bce.network, weight, pictures)
 
 
 @pytest.mark.parametrize(

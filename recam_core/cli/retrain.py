@@ -36,6 +36,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--weight-decay", type=float)
     parser.add_argument("--batch-size", type=int, help="images a step (--update both)")
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--choose-threshold", action="store_true",
+                        help="choose the background threshold on the training pictures, as the app does")  # fmt: skip
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the record and the curve as JSON")
     parser.set_defaults(run=run)
@@ -47,14 +49,17 @@ def run(arguments: argparse.Namespace) -> int:
     from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, load_run
     from recam_core.data.spec import open_dataset
     from recam_core.device import describe_device, pick_device
+    from recam_core.method.extraction import class_weights
     from recam_core.progress import terminal
     from recam_core.retrain.features import build_feature_cache
     from recam_core.retrain.head_recipe import completed
     from recam_core.retrain.heads import retrain_heads, save_heads
+    from recam_core.scores.threshold import choose_threshold
 
     names = [field.name for field in dataclasses.fields(HeadRecipe)]
     given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
     if arguments.repeated is not None:
+        given |= {"choose threshold": True} if arguments.choose_threshold else {}
         return repeat(arguments, given, parent=arguments.source)
     if arguments.source is None or arguments.data is None:
         raise UserError("Give the run to start from and --data SPEC, or --from RUN to make a run again.")
@@ -68,6 +73,11 @@ def run(arguments: argparse.Namespace) -> int:
     with terminal("retrain") as progress:
         result = retrain_heads(cache, source, recipe, progress)
     info = save_heads(arguments.out, source, dataset.spec, result)
+    if arguments.choose_threshold:
+        weight = class_weights(recipe.rule, result.fc1, result.fc2).to(source.network.device)
+        with terminal("threshold") as progress:
+            info.threshold = choose_threshold(source.network, weight, dataset, progress)
+        write_json(arguments.out / INFO_FILE, dataclasses.asdict(info))
     write_json(arguments.out / METRICS_FILE, result.history)
     losses = ", ".join(f"{name} {value:.4f}" for name, value in result.history[-1].items() if name != "epoch")
     print(f"{arguments.out}: {losses}, {result.seconds:.2f} s on {describe_device(source.network.device)}.")

@@ -35,8 +35,10 @@ def check_run_name(name: str, folder: str | Path) -> str:
     return name
 
 
-def retrain_command(source: str | Path, data: str, out: str | Path, recipe: HeadRecipe) -> str:
-    """The command line that makes the same run again."""
+def retrain_command(
+    source: str | Path, data: str, out: str | Path, recipe: HeadRecipe, choose_threshold: bool = False
+) -> str:
+    """The command line that makes the same run again, with its background threshold if one is chosen for it."""
     recipe = completed(recipe)
     words = ["python", "-m", "recam_core", "retrain", str(source), "--data", data, "--out", str(out)]
     words += ["--lambda", _exact(recipe.weight), "--mask", recipe.mask, "--rule", recipe.rule]
@@ -44,7 +46,8 @@ def retrain_command(source: str | Path, data: str, out: str | Path, recipe: Head
     words += ["--weight-decay", _exact(recipe.weight_decay), "--batch-size", str(recipe.batch_size)]
     words += ["--loss", recipe.loss] if recipe.loss != HeadRecipe.loss else []
     words += ["--rounds", str(recipe.rounds)] if recipe.rounds != HeadRecipe.rounds else []
-    return shlex.join([*words, "--seed", str(recipe.seed)])
+    words += ["--seed", str(recipe.seed)]
+    return shlex.join([*words, "--choose-threshold"] if choose_threshold else words)
 
 
 def _exact(value: float) -> str:

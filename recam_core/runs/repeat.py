@@ -178,7 +178,9 @@ def _repeat_heads(task: "_Task") -> RunInfo:
     with replacing_folder(out) as temporary:
         made = save_heads(temporary, source, dataset.spec, result, half=is_half(task.path / WEIGHTS_FILE))
         made.name, made.threshold = out.name, info.threshold
-        made.command = retrain_command(as_typed(task.parent), dataset.spec, as_typed(out), recipe)
+        made.command = retrain_command(
+            as_typed(task.parent), dataset.spec, as_typed(out), recipe, info.threshold is not None
+        )
         write_json(temporary / INFO_FILE, asdict(made))
         write_json(temporary / METRICS_FILE, result.history)
     return made

@@ -1,12 +1,12 @@
 """The page of runs: choosing, starring, renaming, deleting, importing and comparing."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.conftest import write_family
 from recam_core.atomic_write import write_json
 from recam_core.checkpoint.run_folder import INFO_FILE, read_info
 from recam_core.runs.listed import find_run, list_runs
@@ -22,13 +22,12 @@ def show_runs() -> None:
 
 
 @pytest.fixture
-def own(opened, runs: Path) -> Path:
-    """Three runs of one's own, of the classes of the drawn scenes."""
-    write_family(runs, "scenes:size=64,train=6,val=2@train", 0.3)
+def own(opened: object, assets: Path, runs: Path) -> Path:
+    """Three runs of one's own: the shipped ones of the drawn scenes under other names."""
     for name in ("bce", "sce", "recam"):
-        record = json.loads((runs / name / INFO_FILE).read_text())
-        write_json(runs / f"{name}" / INFO_FILE, record | {"name": f"my-{name}"})
-        (runs / name).rename(runs / f"my-{name}")
+        shutil.copytree(assets / "checkpoints" / "scenes" / name, runs / f"my-{name}")
+        record = json.loads((runs / f"my-{name}" / INFO_FILE).read_text())
+        write_json(runs / f"my-{name}" / INFO_FILE, record | {"name": f"my-{name}"})
     return runs
 
 
@@ -145,7 +144,6 @@ def test_importing(own: Path) -> None:
 
 @pytest.mark.usefixtures("own")
 def test_runs_side_by_side() -> None:
-    from app.models import shared_run  # noqa: F401 (the app's modules are there)
     from recam_core.analysis.analysed import analyse, settings_of
     from recam_core.checkpoint.run_folder import load_run
     from recam_core.data.spec import open_dataset
