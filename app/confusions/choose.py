@@ -7,6 +7,7 @@ from app.analysed import analyse_panel, analysed_of
 from app.catalogue import Catalogue, Entry, Family
 from app.confusions.compared import Compared
 from app.confusions.filter_panel import filter_panel
+from app.confusions.plain_words import plain
 from app.links import as_list, from_list, keep, kept
 from recam_core.analysis.analysed import Analysed
 from recam_core.data.spec import KINDS
@@ -117,7 +118,8 @@ def _same_pictures(ready: list[Analysed]) -> list[Analysed]:
     same = [method for method in ready if method.counts.ids == first.ids and method.counts.classes == first.classes]
     for method in ready:
         if method not in same:
-            st.warning(f"{method.title} was scored on other pictures than {ready[0].title} and is left out.")
+            other, base = plain(method.title), plain(ready[0].title)
+            st.warning(f"{other} was scored on other pictures than {base} and is left out.")
     return same
 
 

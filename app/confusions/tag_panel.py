@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app.confusions.compared import Compared
+from app.confusions.plain_words import plain
 from app.confusions.selection import ANY, Selection
 from recam_core.analysis.tags import LONGEST_NOTE, LONGEST_TAG, TagBook, Tagged
 from recam_core.checkpoint.places import runs_folder
@@ -37,7 +38,9 @@ def tag_panel(compared: Compared, ids: Sequence[str], wanted: Selection | None) 
                 _save(book, compared, chosen, tag, note, wanted)
         used = book.tags(compared.spec)
         if used:
-            st.caption("Used before: " + ", ".join(f"{name} ({count})" for name, count in list(used.items())[:12]))
+            st.caption(
+                "Used before: " + ", ".join(f"{plain(name)} ({count})" for name, count in list(used.items())[:12])
+            )
 
 
 def _save(
