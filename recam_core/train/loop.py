@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -12,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from recam_core.atomic_write import write_json
 from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, Run, RunInfo, command_line, save_run
@@ -24,12 +22,14 @@ from recam_core.method.step import BatchLoss, bce_batch, recam_batch, sce_batch
 from recam_core.model.imagenet import load_imagenet
 from recam_core.model.network import CamNetwork
 from recam_core.progress import ProgressFn, silent
+from recam_core.train.batches import EpochOrder, epoch_seed, loader_of
 from recam_core.train.curves import write_curves
+from recam_core.train.loss_reader import LossReader
 from recam_core.train.recipe import Recipe, check_recipe
 from recam_core.train.schedule import lr_factor
 from recam_core.train.state import STATE_FILE, load_state, save_state
 from recam_core.train.validate import validate
-from recam_core.train.views import AugmentedViews, collate
+from recam_core.train.views import AugmentedViews
 
 
 def train(
@@ -101,38 +101,47 @@ def train(
     steps = per_epoch * recipe.epochs
     rates = [group["lr"] for group in _groups(recipe, network)]
 
+    order = EpochOrder(len(views), recipe.batch_size, recipe.seed)
+    batches = loader_of(views, order, device, workers)
+    losses_of = LossReader()
+
     for epoch in range(len(history), recipe.epochs):
         # The order and all randomness of an epoch follow from (seed, epoch), so a resumed run equals an unbroken one.
-        torch.manual_seed(_epoch_seed(recipe, epoch))
+        torch.manual_seed(epoch_seed(recipe.seed, epoch))
+        order.epoch = epoch
         network.train()
         if recipe.freeze_norm:
             network.freeze_norm()
-        started, sums = time.perf_counter(), {}
-        for step, (images, labels, truth) in enumerate(_batches(views, recipe, epoch, device, workers)):
-            factor = lr_factor(epoch * per_epoch + step, steps, recipe.warmup, recipe.poly_power)
-            for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * factor
-            loss = _loss(network, recipe, mask, images, labels, truth)
-            if not math.isfinite(float(loss.total.detach())):
+        started = time.perf_counter()
+        sums: dict[str, float] = {}
+
+        def account(step: int, losses: dict[str, float], epoch: int = epoch, sums: dict[str, float] = sums) -> None:
+            if not math.isfinite(losses["loss"]):
                 raise UserError(
                     f"The loss is no number any more in epoch {epoch + 1}: lower the learning rates. "
                     "The last finished epoch is kept."
                 )
+            for name, value in losses.items():
+                sums[name] = sums.get(name, 0.0) + value
+            done = epoch * per_epoch + step + 1
+            if on_step is not None:
+                on_step(done, losses)
+            progress(done, steps, f"epoch {epoch + 1}/{recipe.epochs} loss {sums['loss'] / (step + 1):.4f}")
+
+        for step, (images, labels, truth) in enumerate(batches):
+            factor = lr_factor(epoch * per_epoch + step, steps, recipe.warmup, recipe.poly_power)
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * factor
+            loss = _loss(network, recipe, mask, images, labels, truth)
             optimizer.zero_grad(set_to_none=True)
             scaler.scale(loss.total).backward()
             scaler.step(optimizer)
             scaler.update()
-            losses = {name: float(part.detach()) for name, part in {"loss": loss.total, **loss.parts}.items()}
-            for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + value
-            if on_step is not None:
-                on_step(epoch * per_epoch + step + 1, losses)
-            progress(
-                epoch * per_epoch + step + 1,
-                steps,
-                f"epoch {epoch + 1}/{recipe.epochs} loss {sums['loss'] / (step + 1):.4f}",
-            )
-        entry = {"epoch": epoch + 1, **{name: value / (step + 1) for name, value in sums.items()}}
+            for read in losses_of.put(step, {"loss": loss.total, **loss.parts}):
+                account(*read)
+        for read in losses_of.rest():
+            account(*read)
+        entry = {"epoch": epoch + 1, **{name: value / per_epoch for name, value in sums.items()}}
         entry["seconds"] = time.perf_counter() - started
         if val is not None:
             network.eval()
@@ -158,10 +167,6 @@ def train(
     # A finished run needs no state to go on from; it is as large as three copies of the weights.
     shutil.rmtree((out / STATE_FILE).parent, ignore_errors=True)
     return info
-
-
-def _epoch_seed(recipe: Recipe, epoch: int) -> int:
-    return recipe.seed * 100_003 + epoch
 
 
 def _check_data(recipe: Recipe, dataset: Dataset, init: Run | None) -> None:
@@ -212,25 +217,6 @@ def _optimizer(recipe: Recipe, network: CamNetwork) -> torch.optim.Optimizer:
     if recipe.optimizer == "adamw":
         return torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
     return torch.optim.SGD(groups, momentum=0.9, weight_decay=recipe.weight_decay)
-
-
-def _batches(
-    views: AugmentedViews, recipe: Recipe, epoch: int, device: torch.device, workers: int | None
-) -> DataLoader:
-    """The batches of one epoch; the last, incomplete one is left out unless it is the only one."""
-    views.epoch = epoch
-    if workers is None:
-        workers = 0 if device.type == "cpu" else min(8, os.cpu_count() or 1)
-    return DataLoader(
-        views,
-        batch_size=recipe.batch_size,
-        shuffle=True,
-        generator=torch.Generator().manual_seed(_epoch_seed(recipe, epoch)),
-        drop_last=len(views) >= recipe.batch_size,
-        num_workers=workers,
-        collate_fn=collate,
-        pin_memory=device.type == "cuda",
-    )
 
 
 def _loss(network: CamNetwork, recipe: Recipe, mask: Any, images: Tensor, labels: Tensor, truth: Tensor) -> BatchLoss:

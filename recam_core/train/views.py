@@ -24,17 +24,26 @@ class AugmentedViews(TorchDataset):
         self.recipe = recipe
         self.fill = fill
         self.with_masks = with_masks
-        self.epoch = 0
         self._kept: dict[int, Sample] = {}
         self._bytes = 0
+        self._most_bytes = CACHE_BYTES
+
+    def share_memory(self, processes: int) -> None:
+        """Let each of so many processes keep its part of what may be kept."""
+        self._most_bytes = CACHE_BYTES // processes
 
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """crop x crop x 3 uint8 view, K float32 labels, crop x crop uint8 mask (0 x 0 where none is needed)."""
+    def __getitem__(self, key: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """crop x crop x 3 uint8 view, K float32 labels, crop x crop uint8 mask (0 x 0 where none is needed).
+
+        Args:
+            key: (epoch, index of the picture).
+        """
+        epoch, index = key
         sample = self._sample(index)
-        rng = np.random.default_rng((self.recipe.seed, self.epoch, index))
+        rng = np.random.default_rng((self.recipe.seed, epoch, index))
         mask = sample.mask if self.with_masks else None
         view, truth = augment(sample.image, mask, self.recipe, self.fill, rng)
         empty = np.zeros((0, 0), dtype=np.uint8)
@@ -45,7 +54,7 @@ class AugmentedViews(TorchDataset):
             return self._kept[index]
         sample = self.dataset.load(index)
         size = sample.image.nbytes * 4 // 3
-        if self._bytes + size <= CACHE_BYTES:
+        if self._bytes + size <= self._most_bytes:
             self._kept[index] = sample
             self._bytes += size
         return sample
