@@ -18,7 +18,7 @@ from app.runs.open_maps import family_of, open_maps
 from app.runs.plain_table import Cell, plain_table
 from recam_core.analysis.analysed import Analysed
 from recam_core.runs.compare_scores import ScoreComparison, compare_scores, signed, verdicts
-from recam_core.runs.headline import headline
+from recam_core.runs.headline import headline, headlines
 from recam_core.runs.listed import ListedRun
 from recam_core.runs.settings import compare_settings
 
@@ -26,21 +26,23 @@ from recam_core.runs.settings import compare_settings
 def comparison(chosen: Sequence[ListedRun], catalogue: Catalogue) -> None:
     """Draw it; the first run is what the others are compared with."""
     st.subheader(f"{', '.join(run.name for run in chosen[1:])} against {chosen[0].name}")
+    scored = False
     with sentences():
-        _scores(chosen, catalogue)
+        scored = _scores(chosen, catalogue)
     _settings(chosen)
-    _recorded(chosen)
+    _recorded(chosen, expanded=not scored)
 
 
 # Scores ---------------------------------------------------------------------------------------------------------------
 
 
-def _scores(chosen: Sequence[ListedRun], catalogue: Catalogue) -> None:
+def _scores(chosen: Sequence[ListedRun], catalogue: Catalogue) -> bool:
+    """Draw the scores; False where there is nothing to draw them from, and the page says why."""
     family = family_of(chosen, catalogue)
     if family is None:
         st.info("These runs know different classes, so only their settings are compared.", icon=":material/category:")
-        return
-    spec = _spec(family)
+        return False
+    spec = _spec(family, chosen)
     entries = {entry.key: entry for entry in family.entries}
     ready, missing = analysed_of(family, [entries[run.key] for run in chosen], spec)
     # The page tells runs apart by their names; shipped ones are called by their methods elsewhere.
@@ -49,7 +51,7 @@ def _scores(chosen: Sequence[ListedRun], catalogue: Catalogue) -> None:
     if missing:
         analyse_panel(missing, spec)
     if len(ready) < 2:
-        return
+        return False
     found = _compared(spec, tuple((one.title, str(one.store.path), one.threshold) for one in ready), ready)
     for sentence in verdicts(found):
         # A run's name may hold characters that mean something in Markdown.
@@ -59,14 +61,17 @@ def _scores(chosen: Sequence[ListedRun], catalogue: Catalogue) -> None:
         shown = [run for run in chosen if run.key in found.keys]
         open_maps(shown, catalogue, spec, found.telling)
     _class_gains(found)
+    return True
 
 
-def _spec(family: Family) -> str:
-    """The pictures on which scores are compared; the family's own to begin with."""
-    base, at, split = family.pictures.rpartition("@")
+def _spec(family: Family, chosen: Sequence[ListedRun]) -> str:
+    """The pictures on which scores are compared; to begin with, those on which the runs were measured."""
+    measured = [score.protocol[0] for run in chosen for score in headlines(run.info) if score.split == "val"]
+    usual = next((spec for spec in measured if spec != "None"), family.pictures)
+    base, at, split = usual.rpartition("@")
     others = [f"{base}@{other}" for other in ("val", "train") if other != split] if at else []
-    begin = kept("on") or family.pictures
-    options = list(dict.fromkeys([family.pictures, begin, *others]))
+    begin = kept("on") or usual
+    options = list(dict.fromkeys([usual, begin, family.pictures, *others]))
     spec = st.selectbox(
         "Pictures to compare on",
         options,
@@ -78,8 +83,8 @@ def _spec(family: Family) -> str:
         help="Any data set with masks of the same classes, such as `scenes@val` or `voc:FOLDER@val`. Settings that "
         "were chosen on pictures look better on them than they are.",
     )
-    spec = (spec or "").strip() or family.pictures
-    keep("on", spec, family.pictures)
+    spec = (spec or "").strip() or usual
+    keep("on", spec, usual)
     return spec
 
 
@@ -162,7 +167,7 @@ def _settings(chosen: Sequence[ListedRun]) -> None:
     )
 
 
-def _recorded(chosen: Sequence[ListedRun]) -> None:
+def _recorded(chosen: Sequence[ListedRun], expanded: bool) -> None:
     """What the records hold, where the counts behind it are gone: without intervals, and said to be so."""
     scores = [headline(run.info) for run in chosen]
     if sum(score is not None for score in scores) < 2:
@@ -182,6 +187,6 @@ def _recorded(chosen: Sequence[ListedRun]) -> None:
                 ],
             )
         )
-    with st.expander("Scores in the runs' records, without intervals"):
+    with st.expander("Scores in the runs' records, without intervals", expanded=expanded):
         plain_table(["mIoU, %", "difference, points", "measured on, by"], rows, "Scores in the runs' records")
         st.caption("A difference stands only where both were measured on the same pictures in the same way.")
