@@ -103,13 +103,16 @@ def _settings(family: Family) -> tuple[list[Entry], str | None, Inference]:
     """Which runs are shown, and how their maps are made."""
     by_key = {entry.key: entry for entry in family.entries}
     _add_kept_run(family, by_key)
+    panes = f"panes_{family.key}"
+    usual = [entry.key for entry in family.first_choice]
+    # A run that was deleted meanwhile is no pane any more.
+    st.session_state[panes] = [key for key in st.session_state.get(panes, usual) if key in by_key]
     with st.expander("Methods and maps"):
         chosen = st.multiselect(
             "Panes",
             list(by_key),
-            default=[entry.key for entry in family.first_choice],
             format_func=lambda key: by_key[key].title,
-            key=f"panes_{family.key}",
+            key=panes,
             persist_state="session",
             max_selections=MOST_PANES,
             help="The shipped methods, and runs of yours that know the same classes.",
@@ -137,7 +140,7 @@ def _settings(family: Family) -> tuple[list[Entry], str | None, Inference]:
             persist_state="session",
             help="Add the maps of the mirrored picture.",
         )
-    keep("runs", as_list(chosen), as_list([entry.key for entry in family.first_choice]))
+    keep("runs", as_list(chosen), as_list(usual))
     keep("rule", rule, _AS_TRAINED)
     keep("scales", scales, next(iter(_SCALES)))
     how = Inference(_SCALES[scales], mirror)
