@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 from recam_core.checkpoint.places import runs_folder, shipped_folder
@@ -72,7 +73,11 @@ def list_runs() -> RunList:
                 continue  # a folder that is just being written
             try:
                 starred = key_of(path, shipped) in stars
-                runs.append(ListedRun(path, read_info(path), shipped, starred, _size(path)))
+                state = record.stat()
+                info = _info(path, state.st_mtime_ns, state.st_size, state.st_ino)
+                runs.append(ListedRun(path, info, shipped, starred, _size(path)))
+            except FileNotFoundError:
+                continue
             except UserError as error:
                 # Gone between the listing and the reading is no fault: somebody deleted or renamed it.
                 if record.is_file():
@@ -100,6 +105,12 @@ def find_run(text: str) -> ListedRun:
         return ListedRun(path, read_info(path), _ships(path), False, _size(path))
     known = ", ".join(run.name for run in runs[:12])
     raise UserError(f"There is no run '{text}'." + (f" There are: {known}." if known else " There are no runs yet."))
+
+
+@lru_cache(maxsize=4096)
+def _info(path: Path, changed: int, size: int, place: int) -> RunInfo:
+    """The record, read again only when its file is another one: a page lists hundreds of runs at every press."""
+    return read_info(path)
 
 
 def _ships(path: Path) -> bool:
