@@ -133,9 +133,7 @@ def main(folder: Path, kills: int) -> None:
     left = [str(file.relative_to(folder)) for file in folder.rglob("*") if file.name.endswith((".tmp", ".old"))]
     digests = [weights_digest(run) for run in runs]
     curves = [len(json.loads((run / "metrics.json").read_text())) for run in runs]
-    print(
-        json.dumps({"kills": hit, "doing": doing, "digests": digests, "left": left, "epochs": curves, "takes": takes})
-    )
+    print(json.dumps({"kills": hit, "doing": doing, "digests": digests, "left": left, "epochs": curves}))
 
 
 if __name__ == "__main__":

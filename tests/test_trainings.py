@@ -30,6 +30,7 @@ from recam_core.trainings.places import trainings_folder
 from recam_core.trainings.start import resume_training, start_training, training_command
 from recam_core.trainings.status import Status, read_status, true_state, write_status
 from recam_core.trainings.stop import cancel_training, remove_training
+from recam_core.trainings.turn import device_lock
 
 TRAIN, VAL = "scenes:size=64,train=6,val=2@train", "scenes:size=64,train=6,val=2@val"
 #: A second or two, apart from loading torch.
@@ -109,7 +110,7 @@ def test_two_sessions_at_once_a_killed_server_and_a_killed_trainer(runs: Path, r
         "import os, dataclasses, time\n"
         "from test_trainings import LONG, TRAIN\n"
         "from recam_core.trainings.start import start_training\n"
-        "print(start_training(LONG, data=TRAIN, name='long').id, flush=True)\n"
+        "print(start_training(LONG, data=TRAIN, name='long', device='cpu').id, flush=True)\n"
         "time.sleep(600)\n"
     )
     path = os.pathsep.join([str(repo_root), str(repo_root / "tests")])
@@ -132,7 +133,7 @@ def test_two_sessions_at_once_a_killed_server_and_a_killed_trainer(runs: Path, r
 
     def session(name: str) -> None:
         try:
-            outcomes.append(start_training(RECIPE, data=TRAIN, val=VAL, name=name))
+            outcomes.append(start_training(RECIPE, data=TRAIN, val=VAL, name=name, device="cpu"))
         except UserError as error:
             outcomes.append(error)
 
@@ -190,9 +191,9 @@ def _resume_quietly(training_id: str) -> None:
 
 
 def test_a_waiting_training_is_cancelled_resumed_and_removed(runs: Path) -> None:
-    lock = try_lock(trainings_folder() / "devices" / f"{process.HOST}-cpu.lock")
+    lock = try_lock(device_lock(trainings_folder(), "cpu"))
     with holding(lock):  # somebody trains on the CPU
-        training = start_training(RECIPE, data=TRAIN, name="patient")
+        training = start_training(RECIPE, data=TRAIN, name="patient", device="cpu")
         assert training.state == "waiting"
         with pytest.raises(UserError, match="cancel it before"):
             remove_training(training.id)
@@ -237,7 +238,7 @@ def test_a_full_disk_is_a_sentence_and_loses_nothing(
 ) -> None:
     # The state of one epoch takes about 60 MB; a second one beside it does not fit.
     monkeypatch.setenv("RECAM_RUNS", str(small_disk(100)))
-    failed = ended(start_training(RECIPE, data=TRAIN, name="run"))
+    failed = ended(start_training(RECIPE, data=TRAIN, name="run", device="cpu"))
     assert failed.state == "failed"
     assert "the disk may be full" in failed.status.message
     assert "Traceback" not in failed.log_tail(200)
@@ -248,15 +249,17 @@ def test_a_full_disk_is_a_sentence_and_loses_nothing(
         while True:
             file.write(bytes(1 << 12))
     with pytest.raises(UserError, match="No space left"):
-        start_training(RECIPE, data=TRAIN, name="another")
+        start_training(RECIPE, data=TRAIN, name="another", device="cpu")
     assert [t.job.name for t in list_trainings()] == ["run"]
+    with pytest.raises(UserError, match=r"full|No space left"):
+        resume_training(failed.id)
     assert find_training(failed.id).can_resume
     filler.unlink()
     small_disk(400)
     done = ended(resume_training(failed.id))
     assert done.state == "done", done.status.message
     monkeypatch.setenv("RECAM_RUNS", str(tmp_path / "roomy"))
-    assert digest(ended(start_training(RECIPE, data=TRAIN, name="run")).out) == digest(done.out)
+    assert digest(ended(start_training(RECIPE, data=TRAIN, name="run", device="cpu")).out) == digest(done.out)
 
 
 def test_the_last_words_fit_in_the_room_kept_for_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -316,7 +319,7 @@ def test_an_id_that_is_none_reaches_no_path(text: str) -> None:
 def test_a_failed_start_leaves_nothing(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", str(runs / "no-python"))
     with pytest.raises(UserError, match="could not be started"):
-        start_training(RECIPE, data=TRAIN, name="new")
+        start_training(RECIPE, data=TRAIN, name="new", device="cpu")
     assert not (runs / "new").exists()
     assert list_trainings() == []
 
@@ -433,7 +436,7 @@ def test_the_queue_from_the_command_line(runs: Path, capsys: pytest.CaptureFixtu
     assert "No trainings" in said("list")
     start = ["start", "bce", "--preset", "small", "--data", TRAIN, "--device", "cpu", "--out"]
     assert "folder of runs" in said(*start, str(tmp_path / "elsewhere" / "x"), expect=2)
-    with holding(try_lock(trainings_folder() / "devices" / f"{process.HOST}-cpu.lock")):
+    with holding(try_lock(device_lock(trainings_folder(), "cpu"))):
         assert "mine is in the queue of cpu" in said(*start, str(runs / "mine"))
         assert "already" in said(*start, "mine", expect=2)
         said("list", "--json", str(tmp_path / "list.json"))

@@ -1,6 +1,7 @@
 """Putting a training into the queue, and resuming one."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,8 @@ from recam_core.trainings.status import LIVE, read_status, true_state
 
 #: Seconds within which the new process must have said something.
 _PATIENCE = 60.0
+#: Bytes without which a training need not begin.
+_ROOM = 1 << 20
 
 
 def start_training(
@@ -172,8 +175,11 @@ def _spawn(folder: Path) -> None:
 
 
 def _last_words(folder: Path) -> str:
+    """Why the process ended before it wrote a status."""
     try:
+        if shutil.disk_usage(folder).free < _ROOM:
+            return "the disk is full"
         lines = (folder / LOG_FILE).read_text(encoding="utf-8", errors="replace").strip().splitlines()
     except OSError:
         return ""
-    return lines[-1].rstrip(".") if lines else ""
+    return re.sub(r"^[\d-]+ [\d:]+ ", "", lines[-1]).rstrip(".") if lines else ""

@@ -131,5 +131,10 @@ def _clear_leftovers(*folders: Path) -> None:
 
 if __name__ == "__main__":
     place = Path(sys.argv[1]).absolute()
-    os.chdir(read_job(place).folder)
-    sys.exit(main(place))
+    try:
+        os.chdir(read_job(place).folder)
+        sys.exit(main(place))
+    except (UserError, OSError) as error:
+        # Before there is a status to say it in: whoever started this process reads the log.
+        say(str(error))
+        sys.exit(1)

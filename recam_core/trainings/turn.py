@@ -18,6 +18,16 @@ from recam_core.trainings.status import WAITING, read_status, true_state
 _LOOK = 0.4
 
 
+def device_lock(trainings: Path, device: str) -> Path:
+    """The lock of a device of this machine; who holds it may train there.
+
+    Args:
+        trainings: the folder of the queue.
+        device: as :mod:`recam_core.trainings.devices` names it.
+    """
+    return trainings / "devices" / (re.sub(r"[^A-Za-z0-9.]+", "-", f"{HOST}-{device}") + ".lock")
+
+
 @contextmanager
 def turn(folder: Path, device: str, queued: float, is_cancelled: Callable[[], bool]) -> Iterator[None]:
     """Wait until the device is free and no training waits for it longer; hold it meanwhile.
@@ -31,8 +41,7 @@ def turn(folder: Path, device: str, queued: float, is_cancelled: Callable[[], bo
     Raises:
         Cancelled: it was cancelled while it waited.
     """
-    safe = re.sub(r"[^A-Za-z0-9.]+", "-", f"{HOST}-{device}")
-    lock = folder.parent / "devices" / f"{safe}.lock"
+    lock = device_lock(folder.parent, device)
     while True:
         if is_cancelled():
             raise Cancelled

@@ -9,12 +9,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from recam_core.atomic_write import write_json
+from recam_core.trainings.devices import training_device
 from recam_core.trainings.listing import find_training, list_trainings
 from recam_core.trainings.lock import holding, try_lock
 from recam_core.trainings.places import trainings_folder
-from recam_core.trainings.process import HOST, own_start
+from recam_core.trainings.process import own_start
 from recam_core.trainings.status import DONE, RUNNING, Status, write_status
 from recam_core.trainings.stop import cancel_training
+from recam_core.trainings.turn import device_lock
 
 DATA = "scenes:size=64,train=6,val=2@train"
 
@@ -27,8 +29,8 @@ def show_trainings() -> None:
 
 @pytest.fixture
 def page(opened: object, runs: Path) -> Iterator[AppTest]:
-    """The page; the CPU is busy, so that whatever is started waits."""
-    with holding(try_lock(trainings_folder() / "devices" / f"{HOST}-cpu.lock")):
+    """The page; its device is busy, so that whatever is started waits."""
+    with holding(try_lock(device_lock(trainings_folder(), training_device()))):
         yield AppTest.from_function(show_trainings, default_timeout=120).run()
         for training in list_trainings():
             if training.is_live and training.status.process_start != own_start():
@@ -73,7 +75,7 @@ def test_an_empty_queue_says_what_to_do(page: AppTest) -> None:
 def test_a_training_is_started_cancelled_resumed_and_removed(page: AppTest, runs: Path) -> None:
     number = start(page, "mine")
     assert "**mine**" in words(page)
-    assert "next on cpu" in words(page)
+    assert f"next on {training_device()}" in words(page)
     assert "#### mine" in words(page)  # its details are opened at once
     assert find_training(number).job.command in [box.value for box in page.code]
 
