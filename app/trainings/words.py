@@ -45,14 +45,15 @@ def standing(training: Training, before: int) -> str:
         left = "" if status.seconds_left is None else f", about {duration(status.seconds_left)} left"
         return f"{status.doing}: epoch {status.epoch} of {status.epochs}, step {status.step} of {status.steps}{left}"
     finished = len(training.epochs())
-    kept = f"{finished} of {training.job.recipe.get('epochs', '?')} epochs finished"
+    total = training.job.recipe.get("epochs", "?")
+    kept = f"{finished} of {total} epochs finished, and kept" if finished else "no epoch was finished"
     when = ago(status.ended or status.updated or training.job.created)
     if training.state == "done":
         took = f", in {duration(status.ended - status.began)}" if status.began and status.ended else ""
         return f"Finished {when}{took}"
     if training.state == "killed":
-        return f"Its process is gone since about {when}; {kept}, and kept"
-    return f"{when[0].upper()}{when[1:]}; {kept}, and kept"
+        return f"Its process is gone since about {when}; {kept}"
+    return f"{when[0].upper()}{when[1:]}; {kept}"
 
 
 def plain(text: str) -> str:
