@@ -9,6 +9,7 @@ import pytest
 
 from dispatch_tasks import die, double, sleep
 from recam_core.checkpoint.run_folder import INFO_FILE, load_run, read_info
+from recam_core.cli.main import main
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.experiments.dispatch import dispatch, pick_way, ray_is_installed
@@ -134,3 +135,20 @@ def test_settings_that_cannot_work_are_refused(started, base, tmp_path):
         plan_full_grid(folder / "bce", protocol_for(spec), tmp_path, axis, axis, base)
     with pytest.raises(UserError, match="recam"):
         plan_full_grid(folder / "bce", protocol_for(spec), tmp_path, axis, full_axis("rule"), preset("bce", "small"))
+
+
+def test_a_grid_of_trainings_from_the_command_line(started, tmp_path, capsys):
+    folder, spec = started
+    options = ["--x", "lambda", "1", "--y", "rule", "fc2", "sum", "--epochs", "1", "--folder", str(tmp_path / "runs")]
+    assert main(["experiment", "full", str(folder / "bce"), "--data", spec, *options]) == 0
+    printed = capsys.readouterr().out
+    assert "1 trainings" not in printed
+    assert "lambda 1, rule sum" in printed
+    assert len(list((tmp_path / "runs").iterdir())) == 1
+    for wrong, words in [
+        (["--workers", "0"], "worker"),
+        (["--epochs", "0"], "epochs"),
+        (["--x", "loss"], "cannot vary"),
+    ]:
+        assert main(["experiment", "full", str(folder / "bce"), "--data", spec, *options, *wrong]) == 2
+        assert words in capsys.readouterr().err

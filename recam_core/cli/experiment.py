@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,12 +40,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     kinds = parser.add_subparsers(dest="kind", metavar="EXPERIMENT", required=True)
     for kind, (update, meaning) in KINDS.items():
         _add_kind(kinds.add_parser(kind, help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}."), kind, update)
+    meaning = "a grid of full trainings, backbone and all, by processes of this machine or by Ray"
+    _add_full(kinds.add_parser("full", help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}."))
 
 
 def _add_kind(parser: argparse.ArgumentParser, kind: str, update: str) -> None:
-    parser.add_argument("source", metavar="RUN", type=Path, help="the run to start from, such as a bce run")
-    parser.add_argument("--data", required=True, metavar="SPEC", help="training data, such as scenes@train")
-    parser.add_argument("--report", metavar="SPEC", help="where figures are reported (default: @val of --data)")
+    _add_common(parser)
     parser.add_argument("--exact", action="store_true", help="score all pixels at the usual scales (minutes)")
     if kind == "lambda":
         parser.add_argument("--values", nargs="+", type=float, metavar="LAMBDA", help="lambdas to try; 0 is added")
@@ -74,20 +75,48 @@ def _add_kind(parser: argparse.ArgumentParser, kind: str, update: str) -> None:
     parser.add_argument("--lr", type=float, help="learning rate")
     parser.add_argument("--weight-decay", dest="weight_decay", type=float)
     parser.add_argument("--batch-size", dest="batch_size", type=int, help="images a step (--update both)")
+    parser.set_defaults(run=run)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="RUN", type=Path, help="the run to start from, such as a bce run")
+    parser.add_argument("--data", required=True, metavar="SPEC", help="training data, such as scenes@train")
+    parser.add_argument("--report", metavar="SPEC", help="where figures are reported (default: @val of --data)")
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to FILE")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the table to FILE")
-    parser.set_defaults(run=run)
+
+
+def _add_full(parser: argparse.ArgumentParser) -> None:
+    _add_common(parser)
+    parser.add_argument("--folder", required=True, type=Path, help="where the runs go; those there are not made again")
+    names = "lambda, mask, rule, epochs, lr-fc2 or lr-backbone"
+    named = {"nargs": "+", "metavar": ("NAME", "VALUE")}
+    parser.add_argument("--x", default=["lambda"], help=f"an axis: {names}, and its values (default: lambda)", **named)
+    parser.add_argument("--y", default=["rule"], help="the other axis (default: rule)", **named)
+    parser.add_argument("--preset", choices=("small", "paper"), default="small", help="every other setting (small)")
+    parser.add_argument("--epochs", type=int, help="passes over the data (default: the preset's)")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="N", help="each point once a seed")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="trainings at a time (default: 1)")
+    parser.add_argument(
+        "--threads", type=int, default=0, metavar="N", help="of the processor, a training (default: shared out)"
+    )
+    parser.add_argument(
+        "--by",
+        choices=("auto", "one", "local", "ray"),
+        default="auto",
+        help="one after another, local processes, or Ray (the cluster of RAY_ADDRESS, else this machine); auto takes "
+        "Ray where it is installed and there are several workers",
+    )
+    parser.set_defaults(run=run_full)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run one experiment and print its table and its sentence."""
-    from recam_core.atomic_write import replacing_file
     from recam_core.checkpoint.run_folder import load_run
     from recam_core.device import pick_device
     from recam_core.experiments.lab import open_lab
     from recam_core.experiments.protocol import protocol_for
-    from recam_core.experiments.text_table import text_table
     from recam_core.progress import terminal
 
     protocol = protocol_for(arguments.data, arguments.report)
@@ -97,6 +126,45 @@ def run(arguments: argparse.Namespace) -> int:
         lab = open_lab(source, protocol, arguments.exact, progress)
     with terminal(arguments.kind) as progress:
         found = perform(lab, base, progress)
+    _show(arguments, found)
+    return 0
+
+
+def run_full(arguments: argparse.Namespace) -> int:
+    """Carry out a grid of full trainings and print its table and its sentence."""
+    from dataclasses import replace
+
+    from recam_core.experiments.dispatch import pick_way
+    from recam_core.experiments.full_axes import full_axis
+    from recam_core.experiments.full_grid import full_grid, plan_full_grid
+    from recam_core.experiments.protocol import protocol_for
+    from recam_core.progress import terminal
+    from recam_core.train.recipe import preset
+
+    protocol, way = protocol_for(arguments.data, arguments.report), pick_way(arguments.by, arguments.workers)
+    x, y = (full_axis(name, some) for name, *some in (arguments.x, arguments.y))
+    _check_seeds(arguments.seeds)
+    base = preset("recam", arguments.preset)
+    if arguments.epochs is not None:
+        base = replace(base, epochs=arguments.epochs)
+    if arguments.threads < 0:
+        raise UserError("--threads takes the number of threads of a training, or 0.")
+    # Trainings that run side by side would otherwise each take all cores, and stand in each other's way.
+    threads = arguments.threads or (max((os.cpu_count() or 1) // arguments.workers, 1) if arguments.workers > 1 else 0)
+    plan = plan_full_grid(
+        arguments.source, protocol, arguments.folder, x, y, base, arguments.seeds, arguments.device, threads
+    )
+    with terminal("trainings") as progress:
+        found = full_grid(plan, x, y, way, arguments.workers, progress)
+    _show(arguments, found)
+    return 0
+
+
+def _show(arguments: argparse.Namespace, found: Experiment) -> None:
+    """Print what was found, and write the files that were asked for."""
+    from recam_core.atomic_write import replacing_file
+    from recam_core.experiments.text_table import text_table
+
     print(f"{found.title}: {arguments.source}")
     print(text_table(found))
     print(f"\n{found.sentence}\n")
@@ -107,7 +175,11 @@ def run(arguments: argparse.Namespace) -> int:
             temporary.write_text(found.to_csv(), encoding="utf-8", newline="")
         print(f"Table written to {arguments.csv}.")
     write_results(arguments.json, found.to_json() | {"run": str(arguments.source)})
-    return 0
+
+
+def _check_seeds(seeds: Sequence[int]) -> None:
+    if any(seed < 0 for seed in seeds):
+        raise UserError("Seeds are whole numbers from 0 on.")
 
 
 def _base(arguments: argparse.Namespace) -> HeadRecipe:
@@ -128,8 +200,7 @@ def _prepared(arguments: argparse.Namespace) -> Callable[[HeadLab, HeadRecipe, P
     from recam_core.experiments import rule_comparison as rules
 
     kind, seeds = arguments.kind, getattr(arguments, "seeds", [0])
-    if any(seed < 0 for seed in seeds):
-        raise UserError("Seeds are whole numbers from 0 on.")
+    _check_seeds(seeds)
     values = getattr(arguments, "values", None)
     if kind in ("grid", "pair"):
         x, y = (axes.axis(name, some) for name, *some in (arguments.x, arguments.y))

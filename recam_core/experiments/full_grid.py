@@ -175,7 +175,7 @@ def full_grid(
         f"Whole networks are trained on {protocol.fit} ({pictures[FIT]} pictures), settings and thresholds chosen on "
         f"{protocol.select} ({pictures[SELECT]}), and figures reported on {protocol.report} ({pictures[REPORT]}).",
         "All pixels are scored, at the usual scales with mirror images.",
-        f"{len(plan.tasks) - 1} trainings, started from {source.name}.",
+        f"{len(plan.tasks) - 1} training{'s' if len(plan.tasks) > 2 else ''}, started from {source.name}.",
     )
     title = f"Grid of full trainings: {x.name} and {y.name}"
     return grid_result("full", title, protocol, pictures, True, (x, y), reference, found, notes)
