@@ -12,7 +12,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +29,8 @@ from recam_core.train.views import AugmentedViews, collate
 Clock = Callable[[], float]
 
 
-def bare_steps(recipe: Recipe, batch: list, device: torch.device, count: int, clock: Clock) -> list[float]:
-    """Seconds of each step of the bare loop."""
+def bare_stepper(recipe: Recipe, batch: list, device: torch.device) -> Callable[[], None]:
+    """One step of the bare loop."""
     images, labels, _ = batch
     torch.manual_seed(0)
     network = CamNetwork(recipe.backbone, labels.shape[1], recipe.output_stride)
@@ -40,9 +39,8 @@ def bare_steps(recipe: Recipe, batch: list, device: torch.device, count: int, cl
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-6)
     x, y = network.preprocess(images.to(device)), labels.to(device)
     half = torch.autocast("cuda", dtype=torch.bfloat16, enabled=recipe.amp and device.type == "cuda")
-    seconds = []
-    for _ in range(count + 2):
-        began = clock()
+
+    def step() -> None:
         with half:
             features = network.features(x)
         logits = features.float().mean(dim=(2, 3)) @ network.fc1.T
@@ -51,28 +49,45 @@ def bare_steps(recipe: Recipe, batch: list, device: torch.device, count: int, cl
         optimizer.step()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        seconds.append(clock() - began)
-    return seconds[2:]  # the first ones choose their algorithms
+
+    step(), step()  # the first ones choose their algorithms
+    return step
+
+
+def timed(step: Callable[[], None], clock: Clock) -> float:
+    """Seconds of one step."""
+    began = clock()
+    step()
+    return clock() - began
 
 
 def loop_steps(
-    recipe: Recipe, dataset: Subset, device: torch.device, workers: int | None, clock: Clock
+    recipe: Recipe,
+    dataset: Subset,
+    device: torch.device,
+    workers: int | None,
+    clock: Clock,
+    between: Callable[[], None],
 ) -> tuple[list[float], float]:
-    """Seconds of each step of all epochs but the first, and of those epochs as a whole, with saving and loading."""
-    moments: list[tuple[int, float]] = []
+    """Seconds of each step of all epochs but the first, and a step's share of them with saving and loading.
+
+    ``between`` is called after each step and not counted.
+    """
+    spans: list[float] = []
+    left = clock()
+
+    def on_step(step: int, losses: dict[str, float]) -> None:
+        nonlocal left
+        spans.append(clock() - left)
+        between()
+        left = clock()
+
     with tempfile.TemporaryDirectory() as folder:
-        train(
-            recipe,
-            dataset,
-            Path(folder) / "run",
-            device=device,
-            workers=workers,
-            on_step=lambda step, losses: moments.append((step, clock())),
-        )
-    per_epoch = len(moments) // recipe.epochs
-    later = moments[per_epoch - 1 :]
-    steps = [b[1] - a[1] for a, b in pairwise(later) if a[0] % per_epoch]
-    return steps, (later[-1][1] - later[0][1]) / (len(later) - 1)
+        train(recipe, dataset, Path(folder) / "run", device=device, workers=workers, on_step=on_step)
+    per_epoch = len(spans) // recipe.epochs
+    later = spans[per_epoch:]
+    # The first step of an epoch carries what happens between epochs.
+    return [span for index, span in enumerate(later) if index % per_epoch], sum(later) / len(later)
 
 
 def loading(views: AugmentedViews, count: int, clock: Clock) -> float:
@@ -111,10 +126,17 @@ def main() -> None:
     views = AugmentedViews(dataset, recipe, (124, 116, 104), with_masks=False)
     batch = collate([views[0, index] for index in range(recipe.batch_size)])
     print(f"{recipe.backbone}, {recipe.batch_size} crops of {recipe.crop} pixels, {describe_device(device)}")
-    bare, steps, wholes = [], [], []
+    bare: list[float] = []
+    steps, wholes = [], []
+    stepper = bare_stepper(recipe, batch, device)
+    # Where the data are loaded by the same process, the two take turns step by step; processes that load beside it
+    # would use the pause to get ahead.
+    in_turns = device.type == "cpu" and not arguments.workers
+    between = (lambda: bare.append(timed(stepper, clock))) if in_turns else (lambda: None)
     for _ in range(arguments.rounds):
-        bare += bare_steps(recipe, batch, device, arguments.steps, clock)
-        of_steps, whole_epoch = loop_steps(recipe, dataset, device, arguments.workers, clock)
+        if not in_turns:
+            bare += [timed(stepper, clock) for _ in range(arguments.steps)]
+        of_steps, whole_epoch = loop_steps(recipe, dataset, device, arguments.workers, clock, between)
         steps += of_steps
         wholes.append(whole_epoch)
     alone, step, epoch = statistics.median(bare), statistics.median(steps), statistics.median(wholes)
