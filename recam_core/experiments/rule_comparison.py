@@ -98,7 +98,7 @@ def _sentence(lab: HeadLab, found: Sequence[Measured], chosen: Measured, shares:
         difference = draws.difference(named["product"].on(REPORT), named["rectified_product"].on(REPORT), figure)
         text += (
             f"; in {percent(shares['product'])} of the channels both weights are negative, which a plain product turns "
-            f"positive, and against the rectified product it makes {points(difference)}"
+            f"positive, and against the rectified product its mIoU changes by {points(difference)}"
         )
         text += ", within the noise" if difference.within_noise else ""
     return text + "."
