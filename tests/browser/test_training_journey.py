@@ -1,6 +1,7 @@
 """A training in the browser: it is there after a reload and for another visitor, and is stopped only when asked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,19 @@ from recam_core.trainings.devices import training_device
 from recam_core.trainings.listing import list_trainings
 from recam_core.trainings.lock import holding, try_lock
 from recam_core.trainings.places import trainings_folder
+from recam_core.trainings.stop import cancel_training
 from recam_core.trainings.turn import device_lock
+
+
+@contextmanager
+def nothing_left_running() -> Iterator[None]:
+    """Stop what still trains at the end, also of a test that fails: it would go on without the app."""
+    try:
+        yield
+    finally:
+        for training in list_trainings():
+            if training.is_live:
+                cancel_training(training.id, grace=0)
 
 
 def fill(page: Page, label: str, text: str) -> None:
@@ -28,7 +41,7 @@ def test_a_training_outlives_the_page_that_started_it(
 ) -> None:
     monkeypatch.setenv("RECAM_RUNS", str(app_runs))
     # The device is taken, so the training waits, and the test need not.
-    with holding(try_lock(device_lock(trainings_folder(), training_device()))):
+    with nothing_left_running(), holding(try_lock(device_lock(trainings_folder(), training_device()))):
         page = new_page()
         page.goto(app_url)
         page.get_by_role("link", name="Training").click()
