@@ -6,8 +6,8 @@ import altair as alt
 import streamlit as st
 
 from app.confusions.ink import Ink, ink
-from app.confusions.plain_words import plain
 from app.confusions.pressed import key_while, point
+from app.lab.as_code import as_code
 from app.lab.chart_points import PRESSED, PRESSED_FIELDS, colours_of, groups_of, heat_cells, panel_points
 from app.lab.chosen_point import look_at
 from app.lab.heat_chart import heat_chart
@@ -57,7 +57,7 @@ def _heats(job: LabJob, marked: int | None, colours: Ink) -> None:
         with column:
             words = "Chosen on" if heat.part == SELECT else "Reported on"
             rest = "" if before is None else f" :gray[mIoU in percent; not retrained {100 * before:.1f}]"
-            st.markdown(f"**{words}** {plain(spec)}{rest}")
+            st.markdown(f"**{words}** {as_code(spec)}{rest}")
             cells = heat_cells(job.found, heat, marked)
             drawn = heat_chart(cells, heat, chart, (min(values), max(values)), colours)
             _chart(f"lab_heat_{place}", drawn, job, marked, f"mIoU of each cell, {words.lower()} {spec}")

@@ -10,6 +10,8 @@ from app.lab.chart_points import PRESSED, PRESSED_FIELDS
 from recam_core.experiments.chart import Chart, Heat
 
 _ROW, _SMALLEST_ROW, _TALLEST = 38, 18, 460
+#: What names and title of the columns take of the height.
+_HEAD = 105
 #: With more columns than this there is no room for numbers in the cells.
 _NUMBERED = 14
 
@@ -56,4 +58,4 @@ def heat_chart(cells: pd.DataFrame, heat: Heat, chart: Chart, span: tuple[float,
         )
         layers.append(ring.encode(x, y))
     height = int(np.clip(_TALLEST / max(len(heat.y), 1), _SMALLEST_ROW, _ROW)) * len(heat.y)
-    return alt.layer(*layers).properties(height=height).configure_view(strokeWidth=0)
+    return alt.layer(*layers).properties(height=height + _HEAD).configure_view(strokeWidth=0)

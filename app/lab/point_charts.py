@@ -11,6 +11,8 @@ from recam_core.experiments.chart import Chart
 from recam_core.experiments.protocol import REPORT, SELECT
 
 _HEIGHT, _ROW = 215, 26
+#: What the axis below takes of the height.
+_FOOT = 30
 _SCATTER_HEIGHT = 340
 _REPORTS, _CHOOSES = PART_WORDS[REPORT], PART_WORDS[SELECT]
 
@@ -39,9 +41,9 @@ def line_chart(
         "x:Q",
         title=chart.x_title + (" (logarithmic)" if chart.x_scale == "log0" else ""),
         scale=scale,
-        axis=alt.Axis(values=ticks, format="~g", labelOverlap="greedy", **_axis(ink, grid=False)),
+        axis=alt.Axis(values=ticks, format="~r", labelOverlap="greedy", **_axis(ink, grid=False)),
     )
-    y = alt.Y("y:Q", title=None, scale=alt.Scale(zero=False), axis=_share_axis(ink))
+    y = alt.Y("y:Q", title=None, scale=alt.Scale(zero=False), axis=_share_axis(points["y"], ink))
     colour = _colour(groups, ink)
     dash = alt.StrokeDash(
         "part:N", scale=alt.Scale(domain=[_REPORTS, _CHOOSES], range=[[1, 0], [4, 4]]), legend=None
@@ -76,14 +78,14 @@ def dot_chart(points: pd.DataFrame, reference: Mapping[str, float], groups: Sequ
             gridDash=[2, 3],
         ),
     )
-    x = alt.X("y:Q", title=None, scale=alt.Scale(zero=False), axis=_share_axis(ink))
+    x = alt.X("y:Q", title=None, scale=alt.Scale(zero=False), axis=_share_axis(points["y"], ink))
     colour, base = _colour(groups, ink), alt.Chart(points)
     layers = _references(reference, "x", x, ink)
     if _has_spread(points):
         spread = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=5, opacity=0.3, tooltip=None)
         layers.append(spread.encode(y, _of(x, "low:Q"), x2="high:Q", color=colour))
     layers += _marks(base, x, y, groups, ink)
-    return _layered(layers, _ROW * len(order))
+    return _layered(layers, _ROW * len(order) + _FOOT)
 
 
 def scatter_chart(points: pd.DataFrame, chart: Chart, ink: Ink) -> alt.LayerChart:
@@ -92,13 +94,13 @@ def scatter_chart(points: pd.DataFrame, chart: Chart, ink: Ink) -> alt.LayerChar
         "x:Q",
         title=chart.x_title,
         scale=alt.Scale(zero=False),
-        axis=alt.Axis(format=".1%", tickCount=6, **_axis(ink)),
+        axis=_share_axis(points["x"], ink),
     )
     y = alt.Y(
         "y:Q",
         title=chart.y_title,
         scale=alt.Scale(zero=False),
-        axis=alt.Axis(format=".1%", tickCount=6, **_axis(ink)),
+        axis=_share_axis(points["y"], ink),
     )
     before = pd.DataFrame(
         [
@@ -197,8 +199,10 @@ def _layered(layers: list[alt.Chart], height: int) -> alt.LayerChart:
     return alt.layer(*layers).properties(height=height).configure_view(strokeWidth=0)
 
 
-def _share_axis(ink: Ink) -> alt.Axis:
-    return alt.Axis(format=".1%", tickCount=5, **_axis(ink))
+def _share_axis(values: pd.Series, ink: Ink) -> alt.Axis:
+    """Percent, with as many digits as tell the ticks apart."""
+    digits = 2 if values.max() - values.min() < 0.01 else 1
+    return alt.Axis(format=f".{digits}%", tickCount=5, **_axis(ink))
 
 
 def _axis(ink: Ink, grid: bool = True) -> dict:

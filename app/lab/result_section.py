@@ -24,8 +24,7 @@ def result_section(job: LabJob, family: Family) -> None:
     chart_section(job, marked)
     table_section(job, marked)
     with st.expander("What else to know", icon=":material/info:"):
-        for note in found.notes:
-            st.markdown(f"- {plain(note)}")
+        st.html(f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in found.notes)}</ul>")
         st.caption("The same experiment from the command line:")
         st.code(job.command, language="bash", wrap_lines=True)
     point_section(job, family)

@@ -16,7 +16,7 @@ _RULES = """
 .lab-parts b { display: block; font-weight: 600; }
 .lab-parts small { opacity: 0.7; font-size: 0.8rem; }
 .lab-sentence { border-left: 4px solid var(--st-primary-color, #0f7c90); padding: 0.2rem 0 0.2rem 0.9rem;
-  font-size: 1.06rem; line-height: 1.5; max-width: 62rem; overflow-wrap: anywhere; }
+  font-size: 1.06rem; line-height: 1.5; max-width: 62rem; margin: 0; overflow-wrap: anywhere; }
 </style>
 """
 

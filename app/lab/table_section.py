@@ -63,7 +63,8 @@ def table_section(job: LabJob, marked: int | None) -> None:
         st.dataframe(
             frame,
             hide_index=True,
-            height=min(36 * (len(frame) + 1) + 3, 460),
+            height=min(35 * (len(frame) + 1) + 3, 460),
+            placeholder="–",
             column_config=columns,
             key=key,
             on_select=lambda: None if pressed(key) is None else look_at(job.id, pressed(key)),
@@ -80,7 +81,7 @@ def _frame(found: Experiment, rows: list[dict]) -> tuple[pd.DataFrame, dict]:
         "part": [PART_WORDS[entry["part"]] for entry in rows],
     }
     config = {
-        "": st.column_config.TextColumn(width=28, help="★: what the part that chooses prefers."),
+        "": st.column_config.TextColumn(width=28, pinned=True, help="★: what the part that chooses prefers."),
         "setting": st.column_config.TextColumn(pinned=True),
         "part": st.column_config.TextColumn(help="Which part of the data the figures are of."),
     }
