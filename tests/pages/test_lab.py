@@ -182,7 +182,7 @@ def test_from_the_sweep_to_the_maps_of_a_point(shown: Callable[..., AppTest], ru
     maps = activation_maps(
         network, sample.image, maps_weight(one.heads[0]), np.flatnonzero(sample.labels), scales=(1.0,), mirror=False
     )
-    winner, level = winner_and_level(maps)
+    winner, _ = winner_and_level(maps)
     last = f"{len(seen.titles) - 1}"
     winners = [array for name, array in seen.arrays.items() if "winner" in name and last in name]
     assert winners

@@ -1,0 +1,98 @@
+"""From a lambda sweep to the maps behind a point, and on to a run of one's own, in a real browser."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from recam_core.checkpoint.places import shipped_folder
+from recam_core.checkpoint.run_folder import read_info
+from streamlit_page import no_exception, open_app, wait_until_finished
+
+pytestmark = pytest.mark.skipif(
+    not (shipped_folder() / "scenes" / "bce" / "run.json").is_file(), reason="needs the shipped checkpoints"
+)
+#: Far fewer than the page begins with: the journey is about the way.
+ADDRESS = "lab?data=scenes:train=40,val=10@train"
+
+
+def open_lab(page: Page, app_url: str, console_errors: list[str], more: str = "") -> None:
+    page.set_default_timeout(60_000)
+    open_app(page, f"{app_url}/{ADDRESS}{more}", seconds=180)
+    no_exception(page)
+    # Streamlit asks below the page's address first, where it is not.
+    console_errors[:] = [error for error in console_errors if "404" not in error]
+
+
+def run_experiment(page: Page) -> None:
+    page.locator(".st-key-lab_start button").click()
+    expect(page.locator(".lab-sentence")).to_be_visible(timeout=400_000)
+    wait_until_finished(page, 120)
+    no_exception(page)
+
+
+def test_from_the_sweep_to_the_maps(app_url: str, app_runs: Path, page: Page, console_errors: list[str]) -> None:
+    open_lab(page, app_url, console_errors)
+    for words in (
+        "1 · train: scenes:train=40,val=10@train.fit",
+        "2 · choose",
+        "3 · report: scenes:train=40,val=10@val",
+    ):
+        expect(page.get_by_text(words)).to_be_visible()
+    run_experiment(page)
+    expect(page.locator(".lab-sentence")).to_contain_text("is the best of 10 on scenes:train=40,val=10@train.select")
+    expect(page.locator(".st-key-lab_chart .stVegaLiteChart")).to_have_count(4)
+
+    # A press on a point shows its maps, beside those of the run before.
+    point = page.locator('.st-key-lab_panel_0 [aria-label*="lambda 3;"]')
+    point.first.click(force=True)
+    expect(page.get_by_role("heading", name="Maps of lambda 3", exact=True)).to_be_visible()
+    titles = page.locator(".viewer[data-ready] .pane-head strong")
+    expect(titles.first).to_have_text("BCE-CAM, not retrained")
+    expect(titles.last).to_contain_text("lambda 3")
+    wait_until_finished(page, 120)
+    assert "point=6" in page.url
+    picture = page.get_by_role("combobox", name=re.compile("Picture of the part"))
+    before = picture.input_value()
+    page.locator(".viewer").focus()
+    page.keyboard.press("ArrowRight")
+    expect(picture).not_to_have_value(before)
+    wait_until_finished(page, 120)
+
+    # The address holds the result, the point and the picture.
+    page.reload()
+    expect(page.get_by_role("heading", name="Maps of lambda 3", exact=True)).to_be_visible()
+    expect(titles.last).to_contain_text("lambda 3")
+    console_errors[:] = [error for error in console_errors if "404" not in error]
+
+    # It is kept as a run, and opens in Explore beside the one that it came from.
+    name = page.get_by_role("textbox", name="Keep it as a run")
+    name.fill("from-the-lab")
+    name.press("Enter")
+    wait_until_finished(page)
+    page.locator(".st-key-lab_keep_start button").click()
+    page.locator(".st-key-lab_open_kept button").click(timeout=200_000)
+    page.wait_for_url(re.compile("explore|/\\?"), timeout=60_000)
+    expect(page.locator(".viewer[data-ready] .pane-head strong")).to_have_text(["BCE-CAM", "from-the-lab"])
+    wait_until_finished(page, 120)
+    no_exception(page)
+    info = read_info(app_runs / "from-the-lab")
+    assert info.recipe["weight"] == 3
+    assert "--lambda 3" in info.command
+
+
+def test_a_grid_in_a_narrow_dark_window(app_url: str, new_page: Callable[..., Page], console_errors: list[str]) -> None:
+    page = new_page(width=420, height=1000, color_scheme="dark")
+    open_lab(page, app_url, console_errors, "&experiment=grid")
+    run_experiment(page)
+    cells = page.locator(".st-key-lab_heat_1 g.mark-rect path")
+    expect(cells.first).to_be_attached()
+    assert cells.first.evaluate("e => e.getAttribute('stroke')") == "#12181b"
+    cells.nth(8).click(force=True)
+    expect(page.locator(".st-key-lab_point h4")).to_contain_text("Maps of mask")
+    expect(page.locator(".viewer[data-ready]")).to_be_visible()
+    wait_until_finished(page, 120)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    no_exception(page)
