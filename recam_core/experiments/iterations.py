@@ -86,7 +86,7 @@ def _sentence(lab: HeadLab, found: Sequence[Measured], chosen: Measured) -> str:
         f"(mIoU {percent(chosen.miou(SELECT))}) and gives {percent(chosen.miou(REPORT))} on {lab.protocol.report}"
     )
     if chosen is once:
-        return f"{begin}: more rounds than one do not help."
+        return f"{begin}; on the part that chooses, more rounds than one do not help."
     gain = Draws(lab.pictures(REPORT)).difference(chosen.on(REPORT), once.on(REPORT), FIGURES["miou"][0])
     text = f"{begin}, {points(gain)} against the best single round ({once.setting.values['rule']})"
     return text + (", which is within the noise." if gain.within_noise else ".")

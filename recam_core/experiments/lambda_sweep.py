@@ -97,7 +97,7 @@ def _sentence(lab: HeadLab, found: Sequence[Measured], chosen: Measured, seeds: 
         f"(mIoU {percent(chosen.miou(SELECT))}); on {lab.protocol.report} it gives {percent(chosen.miou(REPORT))}"
     )
     if chosen is zero:
-        return f"{capital(begin)}: no weight of the softmax loss is better than training without it."
+        return f"{capital(begin)}; on the part that chooses, no weight of the softmax loss beats training without it."
     gain = draws.difference(chosen.on(REPORT), zero.on(REPORT), figure)
     above = [one for one in found if one is not zero and one is not chosen]
     alike = [one for one in above if draws.difference(chosen.on(REPORT), one.on(REPORT), figure).within_noise]
