@@ -10,7 +10,7 @@ from recam_core.retrain.head_recipe import HeadRecipe, completed
 #: Seconds on two cores, measured on the drawn scenes (320 x 240 pixels): a picture through the backbone at one scale,
 #: a picture in an epoch of FC1 and FC2 (about ten heads side by side), an epoch of FC2 alone (it takes all pictures at
 #: once), and a head on a scored picture.
-_FEATURES, _BOTH, _FC2, _SCORING = 0.09, 0.0012, 0.006, 0.0005
+_FEATURES, _BOTH, _FC2, _SCORING = 0.09, 0.0012, 0.0035, 0.0005
 #: Of exact scoring: a picture through the backbone at two scales with mirror images, and a head on it.
 _EXACT_FEATURES, _EXACT_SCORING = 0.5, 0.03
 #: Reading what is kept, and drawing pictures anew for the intervals.

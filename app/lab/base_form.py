@@ -42,9 +42,9 @@ def base_form(kind: str, varied: Collection[str], update: str = "fc2", seeds: in
         UserError: a setting that cannot work.
     """
     recipe, words = HeadRecipe(update=update), []
-    columns = st.columns([1.3, 1, 1, 1, 1], gap="small")
+    line = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
     if not fixed and "update" not in varied:
-        chosen = columns[0].segmented_control(
+        chosen = line.segmented_control(
             "Update",
             list(_UPDATES),
             default=update,
@@ -59,28 +59,29 @@ def base_form(kind: str, varied: Collection[str], update: str = "fc2", seeds: in
         words += ["--update", chosen]
     count = 1
     if recipe.update == "both" or "update" in varied:
-        count = columns[1].number_input(
+        count = line.number_input(
             "Seeds",
             min_value=1,
             max_value=_MOST_SEEDS,
             value=seeds,
+            width=150,
             key=f"lab_{kind}_seeds",
             persist_state="session",
             help="How often each setting is trained, with the pictures in another order; their spread is shown.",
         )
         words += ["--seeds", *map(str, range(int(count)))]
-    fields, more = _others(kind, varied, recipe.update, columns)
+    fields, more = _others(kind, varied, recipe.update, line)
     recipe = HeadRecipe(update=recipe.update, **fields)
     completed(recipe)
     return Base(recipe, tuple(range(int(count))), (*words, *more))
 
 
 def _others(
-    kind: str, varied: Collection[str], update: str, columns: list[st.delta_generator.DeltaGenerator]
+    kind: str, varied: Collection[str], update: str, line: st.delta_generator.DeltaGenerator
 ) -> tuple[dict, list[str]]:
     """Fields of the recipe and words of the command line, of what is rarely changed."""
     usual, fields, words = HeadRecipe(), {}, []
-    with columns[-1], st.popover("Other settings", icon=":material/tune:", key=f"lab_{kind}_others", width="stretch"):
+    with line, st.popover("Other settings", icon=":material/tune:", key=f"lab_{kind}_others"):
         if "mask" not in varied:
             fields["mask"] = _choice("Mask", [usual.mask, *(m for m in MASKS if m != usual.mask)], f"lab_{kind}_mask")
         if "rule" not in varied:

@@ -33,10 +33,13 @@ def _panels(job: LabJob, marked: int | None, colours: Ink) -> None:
     found, chart = job.found, job.found.chart
     groups = groups_of(found)
     _legend(found.chart.kind == "scatter", groups, _has_spread(job), colours)
-    columns = st.columns(2 if len(chart.panels) > 1 else 1, gap="large")
+    columns: list[st.delta_generator.DeltaGenerator] = []
     for place, (title, series) in enumerate(chart.panels.items()):
         points, before = panel_points(found, series, marked), (chart.reference or {}).get(title, {})
-        with columns[place % len(columns)]:
+        if not columns:
+            # Row by row, so that the panels keep their order below one another in a narrow window.
+            columns = st.columns(2 if len(chart.panels) > 1 else 1, gap="large")
+        with columns.pop(0):
             if chart.kind == "scatter":
                 drawn = scatter_chart(points, chart, colours)
             else:
