@@ -20,12 +20,12 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture
 def own_run(app_runs: Path) -> Path:
     """A run of one's own: a shipped one under another name."""
-    folder = app_runs / "journey"
+    folder = app_runs / "travelled"
     shutil.copytree(shipped_folder() / "scenes" / "recam", folder)
     record = json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))
-    (folder / INFO_FILE).write_text(json.dumps(record | {"name": "journey"}), encoding="utf-8")
+    (folder / INFO_FILE).write_text(json.dumps(record | {"name": "travelled"}), encoding="utf-8")
     yield folder
-    for name in ("journey", "renamed"):
+    for name in ("travelled", "renamed"):
         shutil.rmtree(app_runs / name, ignore_errors=True)
 
 
@@ -44,14 +44,14 @@ def press(page: Page, name: str) -> None:
 
 def test_a_run_from_the_table_and_back_from_its_zip(page: Page, app_url: str, own_run: Path, tmp_path: Path) -> None:
     open_runs(page, app_url)
-    page.get_by_label("Find").fill("journey")
+    page.get_by_label("Find").fill("travelled")
     page.get_by_label("Find").press("Enter")
     wait_until_finished(page)
     # The mark of the first row, below the heading.
     table = page.get_by_test_id("stDataFrame")
     table.click(position={"x": 16, "y": 54})
     wait_until_finished(page)
-    expect(page.get_by_role("heading", name="journey")).to_be_visible()
+    expect(page.get_by_role("heading", name="travelled")).to_be_visible()
     expect(page.get_by_text("--from journey --out runs/NEW-NAME")).to_be_visible()
 
     press(page, "Star$")

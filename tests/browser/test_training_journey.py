@@ -46,10 +46,10 @@ def test_a_training_outlives_the_page_that_started_it(
         page.goto(app_url)
         page.get_by_role("link", name="Training").click()
         expect(page.get_by_text("Nothing was trained here yet")).to_be_visible(timeout=60_000)
-        fill(page, "Name of the new run", "journey")
-        expect(page.get_by_text("journey").first).to_be_visible(timeout=30_000)  # in the command line
+        fill(page, "Name of the new run", "long-way")
+        expect(page.get_by_text("long-way").first).to_be_visible(timeout=30_000)  # in the command line
         page.get_by_role("button", name="Start training").click()
-        details = page.get_by_role("heading", name="journey")
+        details = page.get_by_role("heading", name="long-way")
         expect(details).to_be_visible(timeout=60_000)
         page.reload()
         expect(details).to_be_visible(timeout=60_000)  # the address remembers what was looked at
@@ -73,4 +73,4 @@ def test_a_training_outlives_the_page_that_started_it(
         page.get_by_role("button", name="Delete it").click()
         expect(page.get_by_text("Nothing was trained here yet")).to_be_visible(timeout=60_000)
     assert list_trainings() == []
-    assert not (app_runs / "journey").exists()
+    assert not (app_runs / "long-way").exists()
