@@ -14,7 +14,7 @@ from recam_core.checkpoint.run_folder import Run, load_run
 from recam_core.data.sample import Sample
 from recam_core.errors import UserError
 from recam_core.method.cam import cam
-from recam_core.method.losses import sce_loss
+from recam_core.method.losses import bce_loss, sce_loss
 from recam_core.method.masks import parse_mask
 from recam_core.progress import Cancelled
 from recam_core.retrain.features import build_feature_cache, cache_path
@@ -182,6 +182,37 @@ def test_fc2_is_what_autograd_and_adamw_make_of_equation_5(run, cache, loss):
         optimizer.step()
         assert result.history[epoch][loss] == pytest.approx(value.item(), rel=1e-4)
     assert torch.allclose(result.fc2, fc2.detach(), rtol=1e-3, atol=1e-4)
+
+
+def test_both_are_what_autograd_and_adamw_make_of_equation_6(run, cache):
+    recipe = HeadRecipe(update="both", epochs=6, lr=0.01, weight_decay=0.1, weight=0.7, batch_size=len(cache))
+    result = retrain_heads(cache, run, recipe)
+    fc1 = run.network.fc1.detach().clone().requires_grad_()
+    fc2 = torch.zeros_like(fc1).requires_grad_()
+    optimizer = torch.optim.AdamW([fc1, fc2], lr=0.01, weight_decay=0.1)
+    generator = torch.Generator().manual_seed(0)
+    step = 0
+    for epoch in range(6):
+        seen = 0
+        # Each block is one batch; their order, and that in them, is drawn like this.
+        orders = [torch.randperm(len(block.index), generator=generator) for block in cache.blocks]
+        for number in torch.randperm(len(orders), generator=generator).tolist():
+            block, order = cache.blocks[number], orders[number]
+            f, labels = block.features[order].float(), block.labels[order]
+            image, category = torch.nonzero(labels, as_tuple=True)
+            masks = cam(f, fc1)[image, category]
+            pooled = (masks[:, None] * f[image]).mean(dim=(2, 3))
+            value = bce_loss(f.mean(dim=(2, 3)) @ fc1.T, labels)
+            value = value + 0.7 * sce_loss(pooled @ fc2.T, category, image, len(labels))
+            share = (epoch + seen / len(cache)) / 6
+            optimizer.param_groups[0]["lr"] = 0.01 * 0.5 * (1 + math.cos(math.pi * share))
+            optimizer.zero_grad()
+            value.backward()
+            optimizer.step()
+            seen, step = seen + len(labels), step + 1
+    assert step == 6 * len(cache.blocks)
+    assert torch.allclose(result.fc1, fc1.detach(), rtol=1e-2, atol=1e-4)
+    assert torch.allclose(result.fc2, fc2.detach(), rtol=1e-2, atol=1e-4)
 
 
 def test_many_heads_are_those_that_each_recipe_makes_alone(run, cache):

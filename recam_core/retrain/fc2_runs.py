@@ -39,22 +39,24 @@ def train_fc2(
     # A full batch of a linear classifier has its gradient in closed form (belief - target, times the features;
     # method/gradients.py): with the features kept in both layouts, each product reads them along their rows.
     columns, share = rows.T.contiguous(), 1.0 / pair_divisors(image, images)
-    target = F.one_hot(category, classes).T.to(rows.dtype)
+    target = F.one_hot(category, classes).T.to(rows.dtype).contiguous()
+    shared_target = target * share
     fc2 = rows.new_zeros((len(recipes), classes, rows.shape[1]))
     softmax = torch.tensor([recipe.loss == "sce" for recipe in recipes], device=rows.device)
     # Binary cross-entropy is a mean over the classes. Lambda 0 trains nothing.
     scale = torch.where(softmax, 1.0, 1.0 / classes)
     scale *= torch.tensor([float(recipe.weight > 0) for recipe in recipes], device=rows.device)
     optimizer = CosineAdam([fc2], recipes)
-    epochs, pairs = recipes[0].epochs, torch.arange(len(category), device=category.device)
+    epochs, weight = recipes[0].epochs, share * scale[:, None, None]
+    only_softmax = bool(softmax.all())
     histories: list[History] = [[] for _ in recipes]
     for epoch in range(epochs):
         logits = (fc2.flatten(0, 1) @ columns).unflatten(0, fc2.shape[:2])
         log_belief = F.log_softmax(logits, dim=1)
-        belief, losses = log_belief.exp(), -(share * log_belief[:, category, pairs]).sum(dim=1)
-        if not bool(softmax.all()):
+        belief, losses = log_belief.exp(), -(shared_target * log_belief).sum(dim=(1, 2))
+        if not only_softmax:
             belief, losses = _with_bce(logits, belief, losses, target, share, softmax)
-        gradient = ((belief - target) * share * scale[:, None, None]).flatten(0, 1) @ rows
+        gradient = ((belief - target) * weight).flatten(0, 1) @ rows
         optimizer.step([gradient.unflatten(0, fc2.shape[:2])], epoch / epochs)
         for history, recipe, loss in zip(histories, recipes, losses.tolist(), strict=True):
             history.append({"epoch": epoch + 1, "loss": recipe.weight * loss, recipe.loss: loss})
