@@ -8,6 +8,7 @@ from app.catalogue import Catalogue, Entry, Family
 from app.confusions.compared import Compared
 from app.confusions.filter_panel import filter_panel
 from app.confusions.plain_words import plain
+from app.family_choice import choose_family
 from app.links import as_list, from_list, keep, kept
 from recam_core.analysis.analysed import Analysed
 from recam_core.data.spec import KINDS
@@ -31,7 +32,7 @@ def choose(catalogue: Catalogue) -> Compared | None:
     with st.container(key="confusions_choice"):
         family_column, data_column, methods_column = st.columns([1, 1.2, 2.6], gap="medium")
         with family_column:
-            family = _family(catalogue)
+            family = choose_family(catalogue, "confusions_family", "Runs that know the same classes can be compared.")
         with data_column:
             spec = _spec(family)
         with methods_column:
@@ -51,22 +52,6 @@ def choose(catalogue: Catalogue) -> Compared | None:
         compared = Compared(family, spec, tuple(ready), thresholds, one)
         with filter_column:
             return filter_panel(compared)
-
-
-def _family(catalogue: Catalogue) -> Family:
-    families = {family.key: family for family in catalogue.families}
-    wanted = kept("family", next(iter(families)))
-    key = st.selectbox(
-        "Checkpoints",
-        list(families),
-        index=list(families).index(wanted) if wanted in families else 0,
-        format_func=lambda key: families[key].title,
-        key="confusions_family",
-        persist_state="session",
-        help="Runs that know the same classes can be compared.",
-    )
-    keep("family", key, next(iter(families)))
-    return families[key]
 
 
 def _spec(family: Family) -> str:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from app.catalogue import Catalogue, Entry, Family
 from app.datasets import dataset
+from app.family_choice import choose_family
 from app.links import keep, kept
 from recam_core.data.spec import KINDS, Spec, parse_spec
 from recam_core.errors import UserError
@@ -63,7 +64,7 @@ def choose_bench(catalogue: Catalogue) -> Bench:
     with st.container(key="lab_bench"):
         family_column, run_column, data_column, report_column = st.columns([1, 1, 1.6, 1.2], gap="medium")
         with family_column:
-            family = _family(catalogue)
+            family = choose_family(catalogue, "lab_family")
         with run_column:
             entry = _entry(family)
         with data_column:
@@ -81,21 +82,6 @@ def choose_bench(catalogue: Catalogue) -> Bench:
         )
     keep("exact", "1" if exact else "")
     return Bench(family, entry, protocol_for(data, report), exact)
-
-
-def _family(catalogue: Catalogue) -> Family:
-    families = {family.key: family for family in catalogue.families}
-    wanted = kept("family", next(iter(families)))
-    key = st.selectbox(
-        "Checkpoints",
-        list(families),
-        index=list(families).index(wanted) if wanted in families else 0,
-        format_func=lambda key: families[key].title,
-        key="lab_family",
-        persist_state="session",
-    )
-    keep("family", key, next(iter(families)))
-    return families[key]
 
 
 def _entry(family: Family) -> Entry:
