@@ -52,7 +52,7 @@ def test_a_run_from_the_table_and_back_from_its_zip(page: Page, app_url: str, ow
     table.click(position={"x": 16, "y": 54})
     wait_until_finished(page)
     expect(page.get_by_role("heading", name="travelled")).to_be_visible()
-    expect(page.get_by_text("--from journey --out runs/NEW-NAME")).to_be_visible()
+    expect(page.get_by_text("--from travelled --out runs/NEW-NAME")).to_be_visible()
 
     press(page, "Star$")
     expect(page.get_by_role("button", name="Take the star away")).to_be_visible()
