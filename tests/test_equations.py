@@ -109,6 +109,25 @@ def test_equations_5_and_6_recam_loss(tensors):
     assert float(loss.total) == pytest.approx(naive_bce(logits, LABELS) + 0.3 * sum(per_image) / B, rel=1e-9)
 
 
+def test_the_control_puts_binary_cross_entropy_on_fc2(tensors):
+    features, fc1, fc2 = tensors
+    maps = naive_cam(features, fc1)
+    per_image = []
+    for b in range(B):
+        present = [k for k in range(K) if LABELS[b, k]]
+        losses = []
+        for k in present:
+            pooled = naive_pooled(features, maps, b, k)
+            z = torch.tensor([[sum(float(fc2[q, c]) * pooled[c] for c in range(C)) for q in range(K)]])
+            single = torch.tensor([[float(q == k) for q in range(K)]])
+            losses.append(naive_bce(z, single))
+        per_image.append(sum(losses) / len(present))
+    logits = features.mean(dim=(2, 3)) @ fc1.T
+    loss = recam_batch(features, logits, LABELS, fc1, fc2, parse_mask("soft"), 0.3, fc2_loss="bce")
+    assert float(loss.parts["fc2_bce"]) == pytest.approx(sum(per_image) / B, rel=1e-6)
+    assert float(loss.total) == pytest.approx(naive_bce(logits, LABELS) + 0.3 * sum(per_image) / B, rel=1e-6)
+
+
 def test_equation_7_rules(tensors):
     _, fc1, fc2 = tensors
     expected = {

@@ -8,7 +8,7 @@ import pandas as pd
 from app.confusions.ink import Ink
 
 #: Key of a curve -> what the chart calls it.
-_LOSSES = {"loss": "total", "bce": "L_bce", "sce": "L_sce"}
+_LOSSES = {"loss": "total", "bce": "L_bce", "sce": "L_sce", "fc2_bce": "L_bce of FC2"}
 _SCORES = {"val_seed_miou": "seed mIoU", "val_map": "mAP of the labels"}
 _HEIGHT = 260
 

@@ -35,6 +35,7 @@ OPTIONS: tuple[tuple[str, str, type, str], ...] = (
     ("crop", "--crop", int, "side of the training crop in pixels"),
     ("weight", "--lambda", float, "weight of L_sce in equation 6 (recam)"),
     ("mask", "--mask", str, "soft, none, hard:T, power:G or oracle (recam)"),
+    ("fc2_loss", "--fc2-loss", str, "sce, or bce for the paper's control (recam)"),
     ("seed", "--seed", int, "of initial weights, order and augmentation"),
 )
 

@@ -45,6 +45,25 @@ def sce_loss(logits: Tensor, category: Tensor, image: Tensor, images: int) -> Te
     return (F.cross_entropy(logits, category, reduction="none") / pair_divisors(image, images)).sum()
 
 
+def single_label_bce_loss(logits: Tensor, category: Tensor, image: Tensor, images: int) -> Tensor:
+    """The paper's control for equation 5: binary instead of softmax cross-entropy on the single-label features.
+
+    Per pair the mean over the classes, as in equation 1; pairs are averaged as in equation 5.
+
+    Args:
+        logits, category, image, images: see :func:`sce_loss`.
+    """
+    if len(category) == 0:
+        return logits.sum() * 0.0
+    target = F.one_hot(category, logits.shape[1]).to(logits.dtype)
+    each = F.binary_cross_entropy_with_logits(logits, target, reduction="none").mean(dim=1)
+    return (each / pair_divisors(image, images)).sum()
+
+
+#: The losses that FC2 can be trained with, by name.
+FC2_LOSSES = {"sce": sce_loss, "bce": single_label_bce_loss}
+
+
 def pair_divisors(image: Tensor, images: int) -> Tensor:
     """By how much each pair is divided in equation 5's mean, over an image's present classes and then over the images.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from recam_core.method.cam import cam
-from recam_core.method.losses import bce_loss, multi_label_sce_loss, sce_loss
+from recam_core.method.losses import FC2_LOSSES, bce_loss, multi_label_sce_loss
 from recam_core.method.masks import MaskChoice
 from recam_core.method.single_label import pooled_single_label, present_pairs
 from recam_core.method.truth_grid import truth_shares
@@ -64,6 +64,7 @@ def recam_batch(
     mask: MaskChoice,
     weight: float,
     truth: Tensor | None = None,
+    fc2_loss: str = "sce",
 ) -> BatchLoss:
     """L_recam = L_bce + lambda * L_sce: equation 6.
 
@@ -73,8 +74,12 @@ def recam_batch(
         features, labels, fc1, fc2, mask, truth: see :func:`single_label_logits`.
         logits: B x K, z = FC1(GAP(f(x))).
         weight: lambda.
+        fc2_loss: ``sce``, or ``bce`` for the paper's control, which puts binary cross-entropy in L_sce's place.
+
+    Returns:
+        The loss with its parts: ``bce`` of FC1 and ``sce`` (or ``fc2_bce``) of FC2.
     """
     bce = bce_loss(logits, labels)
     single, category, image = single_label_logits(features, labels, fc1, fc2, mask, truth)
-    sce = sce_loss(single, category, image, len(labels))
-    return BatchLoss(bce + weight * sce, {"bce": bce, "sce": sce})
+    second = FC2_LOSSES[fc2_loss](single, category, image, len(labels))
+    return BatchLoss(bce + weight * second, {"bce": bce, "sce" if fc2_loss == "sce" else "fc2_bce": second})

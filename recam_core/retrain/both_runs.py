@@ -3,10 +3,9 @@
 from collections.abc import Callable, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from recam_core.method.losses import bce_loss, pair_divisors
+from recam_core.method.losses import FC2_LOSSES, bce_loss
 from recam_core.method.masks import parse_mask
 from recam_core.method.single_label import pooled_single_label, present_pairs
 from recam_core.retrain.cosine_adam import CosineAdam
@@ -90,13 +89,7 @@ def _sce(
     # Every recipe's pairs stand beside those of the others under their image, so that one product pools them all.
     together = pooled_single_label(features, masks.transpose(0, 1).flatten(0, 1), image.repeat_interleave(count))
     logits = torch.bmm(together.unflatten(0, (pairs, count)).transpose(0, 1), fc2.transpose(1, 2))
-    divisors = pair_divisors(image, images)
-    losses = []
-    for one, recipe in zip(logits, recipes, strict=True):
-        if recipe.loss == "sce":
-            per_pair = F.cross_entropy(one, category, reduction="none")
-        else:
-            target = F.one_hot(category, one.shape[1]).to(one.dtype)
-            per_pair = F.binary_cross_entropy_with_logits(one, target, reduction="none").mean(dim=1)
-        losses.append((per_pair / divisors).sum())
+    losses = [
+        FC2_LOSSES[recipe.loss](one, category, image, images) for one, recipe in zip(logits, recipes, strict=True)
+    ]
     return torch.stack(losses)

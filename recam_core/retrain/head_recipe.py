@@ -5,10 +5,11 @@ from typing import Any
 
 from recam_core.errors import UserError
 from recam_core.method.extraction import RULES
+from recam_core.method.losses import FC2_LOSSES
 from recam_core.method.masks import parse_mask
 
 UPDATES = ("fc2", "both")
-LOSSES = ("sce", "bce")
+LOSSES = tuple(FC2_LOSSES)
 #: Epochs and learning rate that suit each choice of `update`; FC2 alone is a convex problem over all pairs at once,
 #: FC1 and FC2 together go through the features in batches.
 DEFAULTS = {"fc2": (200, 0.02), "both": (15, 0.002)}

@@ -233,7 +233,7 @@ def _loss(network: CamNetwork, recipe: Recipe, mask: Any, images: Tensor, labels
     if recipe.method == "sce":
         return sce_batch(logits, labels)
     truth = truth.to(device) if truth.numel() else None
-    return recam_batch(features, logits, labels, network.fc1, network.fc2, mask, recipe.weight, truth)
+    return recam_batch(features, logits, labels, network.fc1, network.fc2, mask, recipe.weight, truth, recipe.fc2_loss)
 
 
 def _mixed_precision(device: torch.device, wanted: bool) -> AbstractContextManager:

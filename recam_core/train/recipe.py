@@ -5,6 +5,7 @@ from typing import Any
 
 from recam_core.errors import UserError
 from recam_core.method.extraction import RULES
+from recam_core.method.losses import FC2_LOSSES
 from recam_core.method.masks import parse_mask
 from recam_core.model.backbones import PAPER_BACKBONE, SMALL_BACKBONE
 
@@ -33,6 +34,7 @@ class Recipe:
         freeze_norm: keep batch norm at its running statistics.
         weight: lambda of equation 6; ``recam`` only.
         mask: masking choice; ``recam`` only.
+        fc2_loss: on FC2: ``sce`` (equation 5), or ``bce``, the paper's control; ``recam`` only.
         rule: extraction rule that the run's maps use by default.
         amp: mixed precision on CUDA.
         seed: of the initial weights, the order and the augmentation.
@@ -57,6 +59,7 @@ class Recipe:
     freeze_norm: bool = True
     weight: float = 1.0
     mask: str = "soft"
+    fc2_loss: str = "sce"
     rule: str = "fc1"
     amp: bool = True
     seed: int = 0
@@ -137,6 +140,8 @@ def check_recipe(recipe: Recipe) -> None:
         (1 <= recipe.batch_size <= 4096, "the batch size must be 1 to 4096"),
         (min(recipe.lr_backbone, recipe.lr_fc1, recipe.lr_fc2) >= 0, "a learning rate must not be negative"),
         (max(recipe.lr_backbone, recipe.lr_fc1, recipe.lr_fc2) > 0, "one of the learning rates must be above 0"),
+        (recipe.fc2_loss in FC2_LOSSES, f"the loss on FC2 must be one of {', '.join(FC2_LOSSES)}"),
+        (recipe.method == "recam" or recipe.fc2_loss == "sce", "only recam has an FC2 whose loss can be chosen"),
         (0 <= recipe.weight <= 1e6, "lambda must be 0 or more"),
         (0 <= recipe.warmup < 1, "the warm-up must be a share of the steps, 0 to below 1"),
         (32 <= recipe.crop <= 2048, "the crop must be 32 to 2048 pixels"),

@@ -20,6 +20,7 @@ FLAGS = {
     "crop": "--crop",
     "weight": "--lambda",
     "mask": "--mask",
+    "fc2_loss": "--fc2-loss",
     "rule": "--rule",
     "seed": "--seed",
 }
