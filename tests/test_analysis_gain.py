@@ -75,6 +75,31 @@ def test_intervals_equal_a_bootstrap_by_loops(has_background, monkeypatch):
         assert high == pytest.approx(expected[1], nan_ok=True)
 
 
+@pytest.mark.parametrize("has_background", [True, False])
+def test_groups_of_many_pictures_spread_as_their_pictures_do(has_background, monkeypatch):
+    """Means over several drawings, as a single one is uncertain itself; a class in few pictures is among them."""
+    pictures = methods(700, has_background, 0.1, seed=5)
+    for each in pictures.values():
+        for _, _, mask in each[6:]:
+            mask[mask == 4] = 2
+    one_by_one = [gains(pictures, None, has_background, resamples=400, seed=seed) for seed in range(6)]
+    monkeypatch.setattr(module, "MOST_DRAWN", 200)
+    in_groups = [gains(pictures, None, has_background, resamples=400, seed=seed) for seed in range(6)]
+
+    def width(results, name):
+        ends = [(getattr(result, f"{name}_low"), getattr(result, f"{name}_high")) for result in results]
+        return np.mean([high - low for low, high in ends], axis=0)
+
+    for name in ("iou", "gain", "miou", "miou_gain"):
+        assert width(in_groups, name) == pytest.approx(width(one_by_one, name), rel=0.15, abs=1e-12)
+    for result in in_groups:
+        assert np.array_equal(result.iou, one_by_one[0].iou)
+    some = np.arange(700) % 3 > 0
+    kept = {key: [each[place] for place in np.flatnonzero(some)] for key, each in pictures.items()}
+    chosen = gains(pictures, None, has_background, resamples=50, chosen=some)
+    assert np.array_equal(chosen.iou_low, gains(kept, None, has_background, resamples=50).iou_low)
+
+
 def test_noise_looks_like_noise_and_a_gain_like_a_gain():
     rng = np.random.default_rng(0)
     noisy = methods(60)

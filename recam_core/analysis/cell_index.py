@@ -218,13 +218,21 @@ class CellIndex:
         return everything
 
     def _at_or_below(self, limit: int, first: np.ndarray, stop: np.ndarray) -> np.ndarray:
-        """int64 pixels of groups with a level of ``limit`` or less: one binary search in all groups at once."""
-        low, high = first.copy(), stop.copy()
-        last = len(self.level) - 1
-        while np.any(low < high):  # 9 times at most, as there are 256 levels
-            middle = (low + high) >> 1
-            under = (self.level[np.minimum(middle, last)] <= limit) & (low < high)
-            low, high = np.where(under, middle + 1, low), np.where(under, high, np.minimum(middle, high))
+        """int64 pixels of groups with a level of ``limit`` or less: one binary search in all groups at once.
+
+        Levels of a group ascend strictly, so its first and last one say where the limit lies but for as many rows as
+        there are levels missing between them; real groups miss few, and most need no search at all.
+        """
+        lowest, highest = self.level[first].astype(np.int64), self.level[stop - 1].astype(np.int64)
+        low = np.clip(stop - (highest - limit), first, stop)
+        high = np.clip(first + (limit + 1 - lowest), first, stop)
+        rest = np.flatnonzero(low < high)
+        while len(rest):  # 8 times at most, as there are 256 levels
+            middle = (low[rest] + high[rest]) >> 1
+            under = self.level[middle] <= limit
+            low[rest[under]] = middle[under] + 1
+            high[rest[~under]] = middle[~under]
+            rest = rest[low[rest] < high[rest]]
         found = np.zeros(len(first), dtype=np.int64)
         some = low > first
         found[some] = self.upto[low[some] - 1]
@@ -296,6 +304,23 @@ class CellIndex:
         there[self.image, self.truth] = True
         there.flags.writeable = False
         return there
+
+    @cached_property
+    def truth_entries(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What each picture's ground truth has, as T entries in ascending order of (truth, image).
+
+        Returns:
+            truth: T, uint8; the value.
+            image: T, int32; the picture.
+            entry: G, int32; the entry that each group belongs to.
+        """
+        pictures = max(len(self), 1)
+        key = self.truth * np.int64(pictures) + self.image
+        there = np.zeros(self.values * pictures, dtype=bool)
+        there[key] = True
+        truth, image = np.divmod(np.flatnonzero(there), pictures)
+        entry = (np.cumsum(there, dtype=np.int32) - 1)[key]
+        return truth.astype(np.uint8), image.astype(np.int32), entry
 
     def _column(self, winner: int) -> range:
         return range(winner, self.values**2, self.values)

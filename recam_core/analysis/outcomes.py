@@ -68,22 +68,20 @@ def outcomes_at(counts: PixelCounts | CellIndex, threshold: float | None) -> Out
     """
     index = CellIndex.of(counts)
     kept = np.where(index.winner > 0, index.above(threshold), 0)
-    left = index.pixels - kept
+    truth, image, entry = index.truth_entries
+    to_background = np.bincount(entry, weights=index.pixels - kept, minlength=len(truth)).astype(np.int64)
+    left, some = np.flatnonzero(to_background), np.flatnonzero(kept)
     parts = []
-    for truth in range(index.values):
-        groups = index.groups_of_truth(truth)
-        to_background = np.bincount(index.image[groups], weights=left[groups], minlength=1)
-        images = np.flatnonzero(to_background)
-        some = np.flatnonzero(kept[groups]) + groups.start
-        parts.append(
-            (
-                np.full(len(images) + len(some), truth, dtype=np.uint8),
-                np.concatenate([np.zeros(len(images), dtype=np.uint8), index.winner[some]]),
-                np.concatenate([images.astype(np.int32), index.image[some]]),
-                np.concatenate([to_background[images].astype(np.int64), kept[some]]),
-            )
-        )
+    for value in range(index.values):
+        lost = left[slice(*np.searchsorted(truth[left], (value, value + 1)))]
+        found = some[slice(*np.searchsorted(some, _ends(index.groups_of_truth(value))))]
+        parts += [(truth[lost], np.zeros(len(lost), np.uint8), image[lost], to_background[lost])]
+        parts += [(index.truth[found], index.winner[found], index.image[found], kept[found])]
     return Outcomes(len(index), index.classes, *(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _ends(span: slice) -> tuple[int, int]:
+    return span.start, span.stop
 
 
 def outcomes_of_all(
