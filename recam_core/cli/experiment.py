@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recam_core.cli.ablation import add_ablation
 from recam_core.cli.output import write_results
 from recam_core.errors import UserError
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from recam_core.experiments.lab import HeadLab
     from recam_core.progress import ProgressFn
     from recam_core.retrain.head_recipe import HeadRecipe
+    from recam_core.trainings.start_grid import GridQuestion
 
 #: Each experiment with what ``--update`` is unless given, and a line of help.
 KINDS = {
@@ -40,6 +41,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     kinds = parser.add_subparsers(dest="kind", metavar="EXPERIMENT", required=True)
     for kind, (update, meaning) in KINDS.items():
         _add_kind(kinds.add_parser(kind, help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}."), kind, update)
+    meaning = "the paper's tables: BCE, SCE, FC2 with BCE and ReCAM; lambda; masks; rules - over several seeds"
+    add_ablation(kinds.add_parser("ablation", help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}."))
     meaning = "a grid of full trainings, backbone and all, by processes of this machine or by Ray"
     _add_full(kinds.add_parser("full", help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}."))
 
@@ -89,7 +92,13 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 def _add_full(parser: argparse.ArgumentParser) -> None:
     _add_common(parser)
-    parser.add_argument("--folder", required=True, type=Path, help="where the runs go; those there are not made again")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--folder", type=Path, help="where the runs go; those there are not made again")
+    where.add_argument(
+        "--queue",
+        action="store_true",
+        help="let the queue of full trainings do it, in a process of its own; the Lab page shows the result",
+    )
     names = "lambda, mask, rule, epochs, lr-fc2 or lr-backbone"
     named = {"nargs": "+", "metavar": ("NAME", "VALUE")}
     parser.add_argument("--x", default=["lambda"], help=f"an axis: {names}, and its values (default: lambda)", **named)
@@ -131,17 +140,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def run_full(arguments: argparse.Namespace) -> int:
-    """Carry out a grid of full trainings and print its table and its sentence."""
+    """Carry out a grid of full trainings and print its table and its sentence; or hand it to the queue."""
     from dataclasses import replace
 
     from recam_core.experiments.dispatch import pick_way
     from recam_core.experiments.full_axes import full_axis
-    from recam_core.experiments.full_grid import full_grid, plan_full_grid
+    from recam_core.experiments.full_grid import full_grid
     from recam_core.experiments.protocol import protocol_for
     from recam_core.progress import terminal
     from recam_core.train.recipe import preset
+    from recam_core.trainings.start_grid import GridQuestion
 
-    protocol, way = protocol_for(arguments.data, arguments.report), pick_way(arguments.by, arguments.workers)
     x, y = (full_axis(name, some) for name, *some in (arguments.x, arguments.y))
     _check_seeds(arguments.seeds)
     base = preset("recam", arguments.preset)
@@ -149,14 +158,42 @@ def run_full(arguments: argparse.Namespace) -> int:
         base = replace(base, epochs=arguments.epochs)
     if arguments.threads < 0:
         raise UserError("--threads takes the number of threads of a training, or 0.")
-    # Trainings that run side by side would otherwise each take all cores, and stand in each other's way.
-    threads = arguments.threads or (max((os.cpu_count() or 1) // arguments.workers, 1) if arguments.workers > 1 else 0)
-    plan = plan_full_grid(
-        arguments.source, protocol, arguments.folder, x, y, base, arguments.seeds, arguments.device, threads
+    question = GridQuestion(
+        arguments.source,
+        arguments.data,
+        protocol_for(arguments.data, arguments.report),
+        x,
+        y,
+        arguments.preset,
+        base,
+        tuple(arguments.seeds),
+        arguments.device,
+        arguments.workers,
+        arguments.by,
+        arguments.threads,
     )
+    if arguments.queue:
+        return _queue(arguments, question)
+    way = pick_way(arguments.by, arguments.workers)
+    plan = question.plan(arguments.folder)
     with terminal("trainings") as progress:
         found = full_grid(plan, x, y, way, arguments.workers, progress)
     _show(arguments, found)
+    return 0
+
+
+def _queue(arguments: argparse.Namespace, question: GridQuestion) -> int:
+    """Put a grid into the queue, and say what that means."""
+    from recam_core.trainings.start_grid import grid_cost, start_grid
+
+    if arguments.json is not None or arguments.csv is not None:
+        raise UserError("The queue prints no results: leave out --json and --csv.")
+    cost = grid_cost(question)
+    started = start_grid(question, cost.speed)
+    count = f"{cost.trainings} training{'s' if cost.trainings > 1 else ''}"
+    print(f"{count}, about {cost.seconds / 60:.0f} min on this machine.")
+    print(f"{started.id}: {started.job.name} is in the queue of {started.job.device}.")
+    print(f"See it by: python -m recam_core trainings log {started.id} --follow")
     return 0
 
 
