@@ -1,8 +1,15 @@
 """Grids of full trainings: handed to processes (or Ray), resumed, and compared."""
 
 import dataclasses
+import json
 import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,13 +19,20 @@ from recam_core.checkpoint.run_folder import INFO_FILE, load_run, read_info
 from recam_core.cli.main import main
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
+from recam_core.experiments.changed_pictures import picture_changes
 from recam_core.experiments.dispatch import dispatch, pick_way, ray_is_installed
+from recam_core.experiments.footprint import Footprint, read_footprint
 from recam_core.experiments.full_axes import full_axis
-from recam_core.experiments.full_grid import carry_out, full_grid, plan_full_grid
+from recam_core.experiments.full_cost import Speed, measure_speed, seconds_done, task_seconds
+from recam_core.experiments.full_grid import full_grid, plan_full_grid
+from recam_core.experiments.full_task import carry_out, task_progress
+from recam_core.experiments.kept_result import RESULT_FILE, read_result
+from recam_core.experiments.kept_scores import read_scores
 from recam_core.experiments.protocol import protocol_for
 from recam_core.progress import Cancelled
 from recam_core.train.loop import train
 from recam_core.train.recipe import preset
+from recam_core.trainings.process import process_start
 from tiny_voc import tiny_voc
 
 SMALL = {"backbone": "timm:resnet10t", "weights": "none", "batch_size": 4, "crop": 48, "resize_long": (40, 56)}
@@ -105,18 +119,113 @@ def test_a_grid_of_trainings_by_two_workers(started, base, tmp_path):
     assert np.array_equal(again[1].scores.confusion, chosen.report[0].scores.confusion)
     assert chosen.report[0].scores.threshold == chosen.select[0].scores.threshold
 
+    # What is kept on disk shows the same, also after the folder was moved.
+    (tmp_path / "moved").mkdir()
+    shutil.copy(tmp_path / RESULT_FILE, tmp_path / "moved")
+    kept, scored = read_result(tmp_path / "moved")
+    assert json.dumps(kept.to_json()) == json.dumps(found.to_json())
+    assert scored == tuple(open_dataset(found.protocol.report).ids)
+    assert kept.setting(chosen.label).runs == (str(tmp_path / "moved" / Path(chosen.runs[0]).name),)
+    assert picture_changes(kept.setting(chosen.label).report[0], kept.reference.report[0]) == pytest.approx(
+        picture_changes(chosen.report[0], found.reference.report[0]), nan_ok=True
+    )
+    for name, damaged in (("classes", 3), ("settings", [{}]), ("pictures", {}), ("chart", {"heats": 1})):
+        values = json.loads((tmp_path / RESULT_FILE).read_text()) | {name: damaged}
+        (tmp_path / "moved" / RESULT_FILE).write_text(json.dumps(values))
+        with pytest.raises(UserError, match="damaged"):
+            read_result(tmp_path / "moved")
+    with pytest.raises(UserError, match="no result"):
+        read_result(tmp_path / "nowhere")
+    # How far each is, is known from outside.
+    assert [task_progress(task) for task in plan.tasks] == [("scoring", 1.0)] * 3
+
+
+def test_scores_of_other_weights_or_parts_do_not_count(started, tmp_path):
+    folder, spec = started
+    protocol = protocol_for(spec)
+    plan = plan_full_grid(
+        folder / "bce", protocol, tmp_path, full_axis("lambda", ["1"]), full_axis("rule", ["sum"]),
+        preset("recam", "small"),
+    )  # fmt: skip
+    own, info = plan.tasks[0], read_info(folder / "bce")
+    found = carry_out(own)
+    asked = (own.scores, info.weights_sha256, protocol, info.class_list)
+    assert np.array_equal(read_scores(*asked)["fc1"][1].scores.confusion, found["fc1"][1].scores.confusion)
+    assert read_scores(own.scores, "0" * 64, protocol, info.class_list) == {}
+    other = dataclasses.replace(protocol, report=protocol.select)
+    assert read_scores(own.scores, info.weights_sha256, other, info.class_list) == {}
+    for wrong in ('"pictures": 1', '"pictures": "x"'):
+        text = re.sub(r'"pictures": \d+', wrong, own.scores.read_text())
+        own.scores.write_text(text)
+        assert read_scores(*asked) == {}
+
+
+def test_the_cost_is_that_of_all_steps_and_pictures(started, base, tmp_path):
+    folder, spec = started
+    x, y = full_axis("epochs", ["1", "3"]), full_axis("rule", ["fc2", "sum"])
+    plan = plan_full_grid(folder / "bce", protocol_for(spec), tmp_path, x, y, base)
+    pictures, speed = {"fit": 10, "select": 4, "report": 6}, Speed(2.0, 3.0)
+    each = [task_seconds(task, pictures, speed) for task in plan.tasks]
+    assert [seconds["training"] for seconds in each] == [0, 20, 60]
+    assert {seconds["scoring"] for seconds in each} == {30}
+    assert seconds_done(plan.tasks, each) == 0
+    Footprint(plan.tasks[1].footprint)("training", 1, 4)
+    assert seconds_done(plan.tasks, each) == 5
+    measured = measure_speed(str(folder / "bce"), open_dataset(spec), base)
+    assert measured.train > 0
+    assert measured.score > 0
+
+
+def test_a_footprint_is_written_at_once_and_then_now_and_then(tmp_path):
+    file = tmp_path / "deep" / "one.json"
+    assert read_footprint(file) == ("", 0.0)
+    footprint = Footprint(file)
+    footprint("training", 1, 4)
+    footprint("training", 2, 4)
+    assert read_footprint(file) == ("training", 0.25)
+    footprint("scoring", 0, 0)
+    assert read_footprint(file) == ("scoring", 0.0)
+    file.write_text("[]")
+    assert read_footprint(file) == ("", 0.0)
+
+
+def test_a_worker_does_not_outlive_a_parent_that_is_killed(tmp_path, repo_root):
+    code = (
+        "import sys\n"
+        "from dispatch_tasks import note\n"
+        "from recam_core.experiments.dispatch import dispatch\n"
+        "if __name__ == '__main__':\n"
+        "    dispatch(note, [sys.argv[1]], 'local', 1)\n"
+    )
+    (tmp_path / "parent.py").write_text(code)
+    path = os.pathsep.join([str(repo_root), str(repo_root / "tests")])
+    note = tmp_path / "pid"
+    with subprocess.Popen(
+        [sys.executable, str(tmp_path / "parent.py"), str(note)], env={**os.environ, "PYTHONPATH": path}
+    ) as parent:
+        deadline = time.monotonic() + 120
+        while not note.exists() or not note.read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        os.kill(parent.pid, signal.SIGKILL)
+    worker = int(note.read_text())
+    while process_start(worker) is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
 
 def test_finished_trainings_are_not_made_again(started, base, tmp_path, monkeypatch):
     folder, spec = started
     x, y = full_axis("lambda", ["0.1", "1"]), full_axis("rule", ["sum"])
     plan = plan_full_grid(folder / "bce", protocol_for(spec), tmp_path, x, y, base)
     first = full_grid(plan, x, y, "one")
-    made = {path: (path / INFO_FILE).stat().st_mtime_ns for path in tmp_path.iterdir()}
+    made = {file.parent: file.stat().st_mtime_ns for file in tmp_path.glob(f"*/{INFO_FILE}")}
     assert len(made) == 2
-    monkeypatch.setattr("recam_core.experiments.full_grid.train", lambda *a, **k: pytest.fail("trained again"))
+    monkeypatch.setattr("recam_core.experiments.full_task.train", lambda *a, **k: pytest.fail("trained again"))
+    monkeypatch.setattr("recam_core.experiments.full_task._count", lambda *a, **k: pytest.fail("scored again"))
     second = full_grid(plan, x, y, "one")
     assert first.rows[1]["miou"] == second.rows[1]["miou"]
-    assert {path: (path / INFO_FILE).stat().st_mtime_ns for path in tmp_path.iterdir()} == made
+    assert {path: (path / INFO_FILE).stat().st_mtime_ns for path in made} == made
     assert load_run(next(iter(made))).network.fc2 is not None
 
 
@@ -144,7 +253,7 @@ def test_a_grid_of_trainings_from_the_command_line(started, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "1 trainings" not in printed
     assert "lambda 1, rule sum" in printed
-    assert len(list((tmp_path / "runs").iterdir())) == 1
+    assert len(list((tmp_path / "runs").glob(f"*/{INFO_FILE}"))) == 1
     for wrong, words in [
         (["--workers", "0"], "worker"),
         (["--epochs", "0"], "epochs"),

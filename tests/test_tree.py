@@ -16,7 +16,7 @@ REPO_ROOT = Path(__file__).resolve().parent.parent
 STAGES = (
     *("errors", "progress", "atomic_write", "cache", "device"),
     *("data", "model", "method", "checkpoint", "maps", "scores", "train", "retrain"),
-    *("trainings", "analysis", "experiments", "runs", "views", "report", "cli"),
+    *("analysis", "experiments", "trainings", "runs", "views", "report", "cli"),
 )
 
 #: Modules whose distribution has another name.

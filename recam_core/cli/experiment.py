@@ -191,7 +191,8 @@ def _queue(arguments: argparse.Namespace, question: GridQuestion) -> int:
     cost = grid_cost(question)
     started = start_grid(question, cost.speed)
     count = f"{cost.trainings} training{'s' if cost.trainings > 1 else ''}"
-    print(f"{count}, about {cost.seconds / 60:.0f} min on this machine.")
+    words = f"{cost.seconds / 60:.0f} min" if cost.seconds >= 90 else f"{cost.seconds:.0f} s"
+    print(f"{count}, about {words} on this machine.")
     print(f"{started.id}: {started.job.name} is in the queue of {started.job.device}.")
     print(f"See it by: python -m recam_core trainings log {started.id} --follow")
     return 0

@@ -4,6 +4,7 @@ import importlib.util
 import multiprocessing
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
@@ -106,12 +107,19 @@ def _local(work: Callable[[Any], Any], tasks: Sequence[Any], workers: int, progr
 
 def _worker(connection: Connection, work: Callable[[Any], Any], task: Any) -> None:
     """One task in a process of its own; an error that people can mend goes back as its sentence."""
+    threading.Thread(target=_end_with_parent, daemon=True, name="parent").start()
     try:
         connection.send((True, work(task)))
     except UserError as error:
         connection.send((False, str(error)))
     finally:
         connection.close()
+
+
+def _end_with_parent() -> None:
+    """Nobody waits for the result of a worker whose parent was killed, and whoever goes on must find its run free."""
+    wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
 
 
 def _received(connection: Connection, process: Any) -> Any:

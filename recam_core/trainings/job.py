@@ -36,6 +36,8 @@ class TrainingJob:
         half: store the weights in half precision.
         workers: loader processes; None leaves it to the training.
         created: seconds since 1970.
+        grid: of a grid of full trainings, what it varies, see :mod:`recam_core.trainings.grid_request`; the recipe is
+            then the one that it varies. None for a single training.
     """
 
     id: str
@@ -50,10 +52,11 @@ class TrainingJob:
     half: bool = False
     workers: int | None = None
     created: float = 0.0
+    grid: dict[str, Any] | None = None
 
     @property
     def name(self) -> str:
-        """The name of the run."""
+        """The name of the run, or of the grid."""
         return Path(self.out).name
 
     @property
@@ -96,6 +99,8 @@ def read_job(folder: Path) -> TrainingJob:
         texts = (job.id, job.data, job.val, job.init, job.out, job.device, job.folder, job.command)
         if not all(isinstance(text, str) for text in texts) or not isinstance(job.recipe, dict):
             raise ValueError("a value is of another kind")
+        if not isinstance(job.grid, (dict, type(None))):
+            raise ValueError("its grid is of another kind")
         if job.id != folder.name or not Path(job.out).is_absolute():
             raise ValueError("it belongs to another folder")
     except FileNotFoundError as error:

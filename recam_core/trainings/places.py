@@ -7,11 +7,18 @@ from recam_core.trainings.job import check_id
 
 #: Inside the folder of runs; the leading dot keeps it out of the list of runs.
 QUEUE_FOLDER = ".trainings"
+#: Inside the folder of runs as well: what grids of full trainings leave, a folder each.
+GRIDS_FOLDER = ".grids"
 
 
 def trainings_folder() -> Path:
     """The folder that holds one folder a training. All who share a folder of runs share the queue."""
     return runs_folder().absolute() / QUEUE_FOLDER
+
+
+def grids_folder() -> Path:
+    """The folder that holds one folder a grid of full trainings, with its runs and its result."""
+    return runs_folder().absolute() / GRIDS_FOLDER
 
 
 def training_folder(training_id: str) -> Path:

@@ -9,6 +9,8 @@ from recam_core.errors import UserError
 MARK_FILE = ".training"
 #: As :mod:`recam_core.checkpoint.run_folder` and :mod:`recam_core.train.state` name them, without loading torch.
 _RECORD, _STATE = "run.json", "state/last.pt"
+#: As :mod:`recam_core.experiments.kept_result` names it: what a grid of trainings leaves.
+_RESULT = "result.json"
 
 
 def reserve(out: Path, training_id: str) -> None:
@@ -28,8 +30,8 @@ def reserve(out: Path, training_id: str) -> None:
 
 
 def is_finished(out: Path) -> bool:
-    """Whether the run is there whole; a state beside it says that its training was about to clear up."""
-    return (out / _RECORD).is_file() and not (out / _STATE).exists()
+    """Whether the run, or the grid, is there whole; a state beside it says that its training was about to clear up."""
+    return (out / _RESULT).is_file() or ((out / _RECORD).is_file() and not (out / _STATE).exists())
 
 
 def owner(out: Path) -> str:
@@ -50,7 +52,7 @@ def discard(out: Path, training_id: str) -> None:
     """Delete what a training left of a run that it did not finish; a finished one, and one of others, stays."""
     if out.is_symlink() or owner(out) != training_id:
         return
-    if (out / _RECORD).is_file():
+    if (out / _RECORD).is_file() or (out / _RESULT).is_file():
         release(out, training_id)
     else:
         shutil.rmtree(out, ignore_errors=True)

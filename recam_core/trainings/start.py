@@ -62,27 +62,37 @@ def start_training(
     device = training_device(device)
     check_training(recipe, data=data, val=val, init=init)
     start = Path(init).absolute() if init else None
-    job = TrainingJob(
-        id=new_id(),
-        recipe=recipe.to_json(),
-        data=data,
-        val=val,
-        init=str(start or ""),
-        out=str(runs / name),
-        device=device,
-        folder=str(Path.cwd()),
-        command=training_command(recipe, data=data, val=val, init=start, name=name, half=half, workers=workers),
-        half=half,
-        workers=workers,
-        created=time.time(),
+    return enqueue(
+        TrainingJob(
+            id=new_id(),
+            recipe=recipe.to_json(),
+            data=data,
+            val=val,
+            init=str(start or ""),
+            out=str(runs / name),
+            device=device,
+            folder=str(Path.cwd()),
+            command=training_command(recipe, data=data, val=val, init=start, name=name, half=half, workers=workers),
+            half=half,
+            workers=workers,
+            created=time.time(),
+        )
     )
-    place = training_folder(job.id)
-    reserve(runs / name, job.id)
+
+
+def enqueue(job: TrainingJob) -> Training:
+    """Take the folder that a job will fill, and start its process.
+
+    Raises:
+        UserError: the folder is taken, or the process does not start; nothing is left then.
+    """
+    place, out = training_folder(job.id), Path(job.out)
+    reserve(out, job.id)
     try:
         write_job(place, job)
-        _spawn(place)
+        spawn(place)
     except UserError:
-        discard(runs / name, job.id)
+        discard(out, job.id)
         shutil.rmtree(place, ignore_errors=True)
         raise
     return find_training(job.id)
@@ -140,12 +150,16 @@ def resume_training(training_id: str) -> Training:
     if not training.can_resume:
         raise UserError(f"'{training.job.name}' is finished; there is nothing to resume.")
     (training.folder / CANCEL_FILE).unlink(missing_ok=True)
-    _spawn(training.folder)
+    spawn(training.folder)
     return find_training(training_id)
 
 
-def _spawn(folder: Path) -> None:
-    """Start the process, detached from this one, and wait until it has said that it is there."""
+def spawn(folder: Path) -> None:
+    """Start the process of a job, detached from this one, and wait until it has said that it is there.
+
+    Raises:
+        UserError: it does not start.
+    """
     began = time.time()
     try:
         with (folder / LOG_FILE).open("ab") as log:

@@ -28,7 +28,7 @@ class Status:
         pid, process_start, host: who writes this.
         queued, began, updated, ended: seconds since 1970; 0 where it has not come to that.
         step, steps: how far it is.
-        epoch, epochs: the epoch that it is in, from 1.
+        epoch, epochs: the epoch that it is in, from 1; of a grid, the trainings that are finished, and all of them.
         seconds_left: None until enough is known to say.
         losses: the curve so far, see :class:`recam_core.trainings.loss_curve.LossCurve`.
         message: the sentence of a failure.

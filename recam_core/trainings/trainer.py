@@ -1,4 +1,4 @@
-"""The process of one training: ``python -m recam_core.trainings.trainer FOLDER``.
+"""The process of one training, or of a grid of them: ``python -m recam_core.trainings.trainer FOLDER``.
 
 It belongs to nobody: whoever started it may end. It may be killed at any moment; what it leaves can be gone on from.
 """
@@ -69,12 +69,16 @@ def _work(folder: Path, job: TrainingJob, is_cancelled: Callable[[], bool]) -> i
     reporter = Reporter(folder, Status(WAITING, "Waiting for the device", queued=now, losses=before.losses))
     state, message = FAILED, "The training broke off unexpectedly; its log says why. It can be resumed."
     try:
-        _clear_leftovers(folder, Path(job.out))
+        out = Path(job.out)
+        _clear_leftovers(folder, out, *(out.glob("*") if job.grid is not None else ()))
         if not is_finished(Path(job.out)):
             with turn(folder, job.device, now, is_cancelled):
                 reporter.update(state=RUNNING, doing="Loading", began=time.time())
                 say(f"Started: {job.command}")
-                _train(job, reporter, before, is_cancelled)
+                if job.grid is None:
+                    _train(job, reporter, before, is_cancelled)
+                else:
+                    _train_grid(job, reporter, is_cancelled)
         release(Path(job.out), job.id)
         state, message = DONE, ""
     except Cancelled:
@@ -82,7 +86,8 @@ def _work(folder: Path, job: TrainingJob, is_cancelled: Callable[[], bool]) -> i
     except UserError as error:
         message = str(error)
     finally:
-        say({DONE: "Finished.", CANCELLED: "Cancelled; the last finished epoch is kept."}.get(state, message))
+        kept = "the last finished epoch is kept" if job.grid is None else "finished trainings and epochs are kept"
+        say({DONE: "Finished.", CANCELLED: f"Cancelled; {kept}."}.get(state, message))
         reporter.close(state=state, doing="", message=message, ended=time.time(), seconds_left=None)
     return 0 if state == DONE else 1
 
@@ -119,6 +124,20 @@ def _train(job: TrainingJob, reporter: Reporter, before: Status, is_cancelled: C
             say(note)
 
     train_job(job, progress, on_step)
+
+
+def _train_grid(job: TrainingJob, reporter: Reporter, is_cancelled: Callable[[], bool]) -> None:
+    from recam_core.trainings.grid_work import train_grid
+
+    def told(words: str, finished: int, count: int, share: float, seconds_left: float | None) -> None:
+        if finished != reporter.status.epoch or not reporter.status.epochs:
+            say(f"{finished} of {count} trainings finished")
+        # Thousandths, as the work is of two kinds, which are counted in seconds.
+        reporter.update(
+            doing=words, step=round(1000 * share), steps=1000, epoch=finished, epochs=count, seconds_left=seconds_left
+        )
+
+    train_grid(job, told, is_cancelled)
 
 
 def _clear_leftovers(*folders: Path) -> None:

@@ -1,0 +1,73 @@
+"""A grid of full trainings, once its turn has come. Its trainings run in processes of their own."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from recam_core.experiments.full_cost import Speed, seconds_done, task_seconds
+from recam_core.experiments.full_grid import check_start, full_grid
+from recam_core.experiments.full_task import SCORING, TRAINING, FullTask, task_progress
+from recam_core.experiments.protocol import PARTS
+from recam_core.progress import Cancelled
+from recam_core.trainings.devices import training_device
+from recam_core.trainings.grid_request import grid_request
+from recam_core.trainings.job import TrainingJob
+from recam_core.trainings.start_grid import question_of
+
+#: Called with what goes on in words, trainings that are finished, all trainings, the share of the work that is done,
+#: and seconds left (None until that can be said).
+ToldFn = Callable[[str, int, int, float, float | None], None]
+#: Seconds between two looks at how far the trainings are, and before the time left is worth saying.
+_LOOK, _ENOUGH = 1.0, 5.0
+
+
+def train_grid(job: TrainingJob, told: ToldFn, is_cancelled: Callable[[], bool]) -> None:
+    """Do what the job asks; what was finished of it before is not done again.
+
+    Args:
+        job: of a grid.
+        told: called about once a second.
+        is_cancelled: asked twice a second.
+
+    Raises:
+        Cancelled: it was cancelled; finished trainings, and finished epochs of the others, are kept.
+        UserError: data or a run that is not there any more, a training that failed, a full disk.
+    """
+    training_device(job.device)
+    request = grid_request(job.grid or {})
+    question = question_of(job, request)
+    plan = question.plan(Path(job.out))
+    parts = check_start(plan.tasks[0])
+    pictures = {part: len(parts[part]) for part in PARTS}
+    each = [task_seconds(task, pictures, Speed(request.train, request.score)) for task in plan.tasks]
+    whole = sum(seconds[TRAINING] + seconds[SCORING] for seconds in each)
+    first, began, since, looked = seconds_done(plan.tasks, each), time.monotonic(), time.time(), 0.0
+
+    def progress(done: int, total: int, note: str) -> None:
+        nonlocal looked
+        if is_cancelled():
+            raise Cancelled
+        now = time.monotonic()
+        if now - looked < _LOOK:
+            return
+        looked, behind, gone = now, seconds_done(plan.tasks, each), now - began
+        left = gone / (behind - first) * (whole - behind) if behind > first and gone > _ENOUGH else None
+        finished = sum(task_progress(task) == (SCORING, 1.0) for task in plan.tasks[1:])
+        told(_words(plan.tasks, since), finished, plan.trainings, behind / whole, left)
+
+    full_grid(plan, question.x, question.y, question.queue_way(), question.workers, progress)
+
+
+def _words(tasks: Sequence[FullTask], since: float) -> str:
+    """What is going on now; footprints from before ``since`` are those of a process that was stopped."""
+    busy = []
+    for task in tasks:
+        step, done = task_progress(task)
+        if step and done < 1 and task.footprint.exists() and task.footprint.stat().st_mtime >= since:
+            busy.append((task, step))
+    if not busy:
+        return "Starting the next training"
+    task, step = busy[0]
+    name = "the run as it is" if task.recipe is None else task.name.rpartition("-")[0]
+    more = f", and {len(busy) - 1} more at a time" if len(busy) > 1 else ""
+    return f"{step.capitalize()} {name}{more}"
