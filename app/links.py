@@ -136,6 +136,13 @@ def open_explore(
     )
 
 
+def open_lab_grid(name: str) -> None:
+    """Leave for the result of a grid of full trainings on the Lab page."""
+    # What the session remembers of the choices there must not win over the address.
+    st.session_state["lab_kind"], st.session_state["lab_depth"] = "grid", "full"
+    st.switch_page(st.session_state[_PAGES]["lab"], query_params={"experiment": "grid", "depth": "full", "grid": name})
+
+
 def is_arriving() -> bool:
     """Whether the address counts more than what the session remembers: on the first look, and after a jump."""
     first_look = "been_here" not in st.session_state

@@ -55,7 +55,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def question(bce: Path) -> GridQuestion:
-    base = dataclasses.replace(preset("recam", "small"), epochs=2, **SMALL)
+    base = dataclasses.replace(preset("recam", "small"), epochs=1, **SMALL)
     x, y = full_axis("lambda", ["0.1", "1"]), full_axis("rule", ["fc2", "sum"])
     return GridQuestion(bce, DATA, protocol_for(DATA), x, y, "small", base)
 

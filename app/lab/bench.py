@@ -55,8 +55,12 @@ def whole_split(spec: str) -> str:
     return str(Spec(parsed.kind, parsed.root, parsed.split, None))
 
 
-def choose_bench(catalogue: Catalogue) -> Bench:
+def choose_bench(catalogue: Catalogue, full: bool = False) -> Bench:
     """Draw the row of choices.
+
+    Args:
+        catalogue: the runs to start from.
+        full: whether whole networks are trained; those are always scored on every pixel.
 
     Raises:
         UserError: a specification that cannot be read, or pictures that would both choose and report.
@@ -71,6 +75,8 @@ def choose_bench(catalogue: Catalogue) -> Bench:
             data = _data(entry)
         with report_column:
             report = _report(entry)
+        if full:
+            return Bench(family, entry, protocol_for(data, report), True)
         exact = st.toggle(
             "Score every pixel at the usual scales",
             value=kept("exact") == "1",

@@ -11,15 +11,15 @@ from app.lab.as_code import as_code
 from app.lab.chart_points import PRESSED, PRESSED_FIELDS, colours_of, groups_of, heat_cells, panel_points
 from app.lab.chosen_point import look_at
 from app.lab.heat_chart import heat_chart
-from app.lab.lab_job import LabJob
 from app.lab.point_charts import dot_chart, line_chart, scatter_chart
+from app.lab.shown import Shown
 from recam_core.experiments.figures import FIGURES
 from recam_core.experiments.protocol import SELECT
 
 _DIRECTIONS = {title: "more is better" if more else "less is better" for _, title, more in FIGURES.values()}
 
 
-def chart_section(job: LabJob, marked: int | None) -> None:
+def chart_section(job: Shown, marked: int | None) -> None:
     """Draw it; a press on a mark looks at its setting."""
     found, colours = job.found, ink()
     with st.container(key="lab_chart"):
@@ -29,7 +29,7 @@ def chart_section(job: LabJob, marked: int | None) -> None:
             _panels(job, marked, colours)
 
 
-def _panels(job: LabJob, marked: int | None, colours: Ink) -> None:
+def _panels(job: Shown, marked: int | None, colours: Ink) -> None:
     found, chart = job.found, job.found.chart
     groups = groups_of(found)
     _legend(found.chart.kind == "scatter", groups, _has_spread(job), colours)
@@ -50,7 +50,7 @@ def _panels(job: LabJob, marked: int | None, colours: Ink) -> None:
             _chart(f"lab_panel_{place}", drawn, job, marked, f"{found.title}: {title}")
 
 
-def _heats(job: LabJob, marked: int | None, colours: Ink) -> None:
+def _heats(job: Shown, marked: int | None, colours: Ink) -> None:
     chart = job.found.chart
     values = [value for heat in chart.heats for row in heat.values for value in row if value is not None]
     columns = st.columns(len(chart.heats), gap="large")
@@ -72,7 +72,7 @@ def _heats(job: LabJob, marked: int | None, colours: Ink) -> None:
     )  # fmt: skip
 
 
-def _chart(name: str, drawn: alt.LayerChart, job: LabJob, marked: int | None, words: str) -> None:
+def _chart(name: str, drawn: alt.LayerChart, job: Shown, marked: int | None, words: str) -> None:
     def pressed(key: str) -> int | None:
         found = point(key, PRESSED, PRESSED_FIELDS)
         return None if found is None else found[0]
@@ -88,7 +88,7 @@ def _chart(name: str, drawn: alt.LayerChart, job: LabJob, marked: int | None, wo
         )
 
 
-def _has_spread(job: LabJob) -> bool:
+def _has_spread(job: Shown) -> bool:
     panels = job.found.chart.panels.values()
     return any(low is not None for panel in panels for series in panel for low in series.low)
 

@@ -5,7 +5,7 @@ import contextlib
 import streamlit as st
 
 from app.lab.chart_points import REFERENCE_PLACE
-from app.lab.lab_job import LabJob
+from app.lab.shown import Shown
 from app.links import keep, kept
 from recam_core.experiments.setting import Measured
 
@@ -17,9 +17,9 @@ def look_at(job_id: str, place: int) -> None:
     st.session_state["lab_point"] = (job_id, place)
 
 
-def looked_at(job: LabJob) -> int | None:
+def looked_at(job: Shown) -> int | None:
     """The place of the setting that is looked at; None before one was pressed."""
-    job_id, place = st.session_state.get("lab_point", (kept("job"), None))
+    job_id, place = st.session_state.get("lab_point", (kept(job.address), None))
     if job_id != job.id:
         place = None
     elif place is None:
@@ -31,6 +31,6 @@ def looked_at(job: LabJob) -> int | None:
     return place
 
 
-def setting_at(job: LabJob, place: int) -> Measured:
+def setting_at(job: Shown, place: int) -> Measured:
     """The setting, or the run before it was retrained."""
     return job.found.reference if place == REFERENCE_PLACE else job.found.settings[place]

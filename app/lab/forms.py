@@ -8,9 +8,10 @@ import streamlit as st
 from app.lab.asked import Asked
 from app.lab.base_form import base_form
 from app.lab.bench import Bench
+from app.lab.values_input import values_input
 from recam_core.errors import UserError
 from recam_core.experiments import iterations, lambda_sweep, loss_control, mask_comparison
-from recam_core.experiments.axes import AXES, Axis, axis, value_text
+from recam_core.experiments.axes import AXES, Axis, axis
 from recam_core.experiments.pair_advice import find_pair, pair_advice
 from recam_core.experiments.rule_comparison import rule_comparison
 from recam_core.method.extraction import RULES
@@ -20,7 +21,9 @@ Number = TypeVar("Number", int, float)
 
 def lambda_form(bench: Bench) -> Asked:
     """Raises UserError for a value that cannot be."""
-    texts = _values("Lambdas", lambda_sweep.WEIGHTS, "lab_lambda_values", "0 is always tried: no softmax loss at all.")
+    texts = values_input(
+        "Lambdas", lambda_sweep.WEIGHTS, "lab_lambda_values", "0 is always tried: no softmax loss at all."
+    )
     base = base_form("lambda", {"weight"}, "both", len(lambda_sweep.SEEDS))
     weights = _numbers(texts, float, "lambda")
     if base.recipe.update == "fc2":
@@ -40,7 +43,7 @@ def lambda_form(bench: Bench) -> Asked:
 
 def masks_form(bench: Bench) -> Asked:
     """Raises UserError for a mask that there is not."""
-    masks = _values(
+    masks = values_input(
         "Masks",
         mask_comparison.MASKS,
         "lab_masks_values",
@@ -83,7 +86,7 @@ def rules_form(bench: Bench) -> Asked:
 
 def loss_form(bench: Bench) -> Asked:
     """Raises UserError for a value that cannot be."""
-    texts = _values(
+    texts = values_input(
         "Factors on the learning rate",
         loss_control.RATES,
         "lab_loss_values",
@@ -106,7 +109,7 @@ def rounds_form(bench: Bench) -> Asked:
     """Raises UserError for a value that cannot be."""
     left, right = st.columns([1, 1.4], gap="medium")
     with left:
-        texts = _values("Rounds", iterations.ROUNDS, "lab_rounds_values", "Trainings of FC2; 1 is always tried.")
+        texts = values_input("Rounds", iterations.ROUNDS, "lab_rounds_values", "Trainings of FC2; 1 is always tried.")
     rules = right.multiselect(
         "Rules",
         list(RULES),
@@ -187,7 +190,7 @@ def _axes(kind: str) -> tuple[Axis, Axis, tuple[str, ...], int]:
             help="\n".join(f"- **{name}**: {kind.meaning}" for name, kind in AXES.items()),
         )
         with right:
-            texts = _values("Values", AXES[name].values, f"lab_{kind}{flag}_{name}", AXES[name].meaning)
+            texts = values_input("Values", AXES[name].values, f"lab_{kind}{flag}_{name}", AXES[name].meaning)
         if not texts:
             raise UserError(f"Name at least one value of {name}.")
         found.append(axis(name, texts))
@@ -196,21 +199,6 @@ def _axes(kind: str) -> tuple[Axis, Axis, tuple[str, ...], int]:
     # Heads that differ in these alone are trained side by side, or are the same.
     alone = [1 if each.name in ("rule", "lambda", "loss", "lr", "weight-decay") else len(each.values) for each in found]
     return x, y, tuple(words), alone[0] * alone[1]
-
-
-def _values(label: str, usual: Sequence[object], key: str, help: str) -> list[str]:
-    """Texts of the chosen values; others can be typed."""
-    texts = [value_text(value) for value in usual]
-    chosen = st.multiselect(
-        label,
-        texts,
-        default=texts,
-        accept_new_options=True,
-        key=key,
-        persist_state="session",
-        help=help,
-    )
-    return [str(text).strip() for text in chosen]
 
 
 def _numbers(texts: Sequence[str], read: Callable[[str], Number], what: str) -> list[Number]:

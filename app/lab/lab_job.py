@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
+from app.catalogue import Entry
 from app.jobs import Job, board
 from app.lab.bench import Bench
 from app.lab.open_bench import OpenBench, open_bench
@@ -40,6 +42,14 @@ class LabJob(Job):
     command: str
     found: Experiment | None = None
     scored: tuple[str, ...] = field(default=(), repr=False)
+
+    #: The value of the page's address that names the job.
+    address: ClassVar[str] = "job"
+
+    @property
+    def entry(self) -> Entry:
+        """The run that everything starts from."""
+        return self.bench.entry
 
 
 def start_experiment(job: LabJob) -> LabJob:

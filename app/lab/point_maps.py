@@ -7,33 +7,30 @@ from app.catalogue import Family
 from app.datasets import dataset
 from app.lab.chart_points import REFERENCE_PLACE
 from app.lab.chosen_point import setting_at
-from app.lab.keep_job import readable_head
-from app.lab.lab_job import LabJob
+from app.lab.point_methods import methods_of, seed_of
+from app.lab.shown import Shown
 from app.links import keep, kept
 from app.map_cache import Inference, payload_of
-from app.methods import Method, method_of_entry, method_of_heads
-from app.models import shared_run
 from app.pictures import picture_of_set
 from app.viewer import viewer
 from recam_core.data.match_classes import match_classes
 from recam_core.experiments.changed_pictures import picture_changes
 from recam_core.experiments.protocol import REPORT
-from recam_core.experiments.setting import Measured
 
 #: Orders of the pictures: those where the setting has more pixels right than the run before come first, or last.
 _GAINS, _LOSSES, _AS_LISTED = _ORDERS = ("most gained first", "most lost first", "as listed")
 
 
-def point_maps(job: LabJob, family: Family, place: int, seed: int) -> None:
+def point_maps(job: Shown, family: Family, place: int, seed: int) -> None:
     """Draw the viewer with its choice of pictures.
 
     Raises:
         UserError: the run was deleted meanwhile, or a picture is broken.
     """
     one = setting_at(job, place)
-    methods = _methods(job, place, one, seed)
+    methods = methods_of(job, place, seed)
     spec = job.found.protocol.report
-    changes = picture_changes(one.on(REPORT)[_seed(one, seed)], job.found.reference.on(REPORT)[0])
+    changes = picture_changes(one.on(REPORT)[seed_of(one, seed)], job.found.reference.on(REPORT)[0])
     picture_id = _picture(job, changes, is_reference=place == REFERENCE_PLACE)
     found = dataset(spec)
     picture = picture_of_set(found, list(found.ids).index(picture_id), match_classes(found.classes, family.classes))
@@ -56,38 +53,7 @@ def point_maps(job: LabJob, family: Family, place: int, seed: int) -> None:
     )
 
 
-def _seed(one: Measured, seed: int) -> int:
-    return min(seed, len(one.heads) - 1)
-
-
-def _methods(job: LabJob, place: int, one: Measured, seed: int) -> list[Method]:
-    """The run before first, as differences of scores are taken to it."""
-    found, entry = job.found, job.bench.entry
-    shared = shared_run(entry)
-    before = method_of_entry(entry, "fc1")
-    threshold = found.reference.select[0].scores.threshold
-    shown = [
-        method_of_heads(
-            f"lab/{job.id}/before", f"{entry.title}, not retrained", shared, found.reference.heads[0].fc1,
-            found.reference.heads[0].fc2, before.rule, threshold,
-        )
-    ]  # fmt: skip
-    others = [one] if place != REFERENCE_PLACE else []
-    if found.chosen is not None and found.chosen != one.label:
-        others.insert(0, found.setting(found.chosen))
-    for each in others:
-        head, number = readable_head(each, _seed(each, seed)), _seed(each, seed)
-        title = each.label + (", chosen" if each.label == found.chosen else "")
-        shown.append(
-            method_of_heads(
-                f"lab/{job.id}/{each.label}", title, shared, head.fc1, head.fc2, head.recipe.rule,
-                each.select[number].scores.threshold,
-            )
-        )  # fmt: skip
-    return shown
-
-
-def _picture(job: LabJob, changes: np.ndarray, is_reference: bool) -> str:
+def _picture(job: Shown, changes: np.ndarray, is_reference: bool) -> str:
     """The picture that was chosen, or stepped to; the first in order to begin with."""
     left, right = st.columns([1.2, 2], gap="medium")
     order = left.segmented_control(

@@ -8,11 +8,14 @@ from app.guard import sentences
 from app.lab.chart_points import REFERENCE_PLACE
 from app.lab.chosen_point import looked_at, setting_at
 from app.lab.keep_panel import keep_panel
+from app.lab.keep_run_panel import keep_run_panel
 from app.lab.lab_job import LabJob
 from app.lab.point_maps import point_maps
+from app.lab.shown import Shown
+from app.lab.shown_grid import ShownGrid
 
 
-def point_section(job: LabJob, family: Family) -> None:
+def point_section(job: Shown, family: Family) -> None:
     """Draw the section; a hint before a setting was pressed."""
     place = looked_at(job)
     if place is None:
@@ -25,17 +28,22 @@ def point_section(job: LabJob, family: Family) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"#### Maps of {plain(one.label)}", width="stretch")
             seed = 0
-            if len(one.heads) > 1:
+            if len(one.select) > 1:
                 seed = st.segmented_control(
                     "Seed",
-                    range(len(one.heads)),
+                    range(len(one.select)),
                     default=0,
                     required=True,
-                    format_func=lambda seed: f"seed {one.heads[seed].recipe.seed}",
+                    format_func=lambda seed: f"seed {one.setting.recipes[seed].seed}",
                     key=f"lab_seed_{job.id}",
                     label_visibility="collapsed",
                 )
         with sentences():
             point_maps(job, family, place, seed or 0)
-        if place != REFERENCE_PLACE:
-            keep_panel(job, one, seed or 0, st.session_state.get("lab_picture_choice", job.scored[0]))
+        if place == REFERENCE_PLACE:
+            return
+        picture = st.session_state.get("lab_picture_choice", job.scored[0])
+        if isinstance(job, LabJob):
+            keep_panel(job, one, seed or 0, picture)
+        elif isinstance(job, ShownGrid):
+            keep_run_panel(job, one, seed or 0, picture)

@@ -8,18 +8,18 @@ from app.catalogue import Family
 from app.confusions.plain_words import plain
 from app.lab.chart_section import chart_section
 from app.lab.chosen_point import looked_at
-from app.lab.lab_job import LabJob
 from app.lab.parts_strip import parts_strip
 from app.lab.point_section import point_section
+from app.lab.shown import Shown
 from app.lab.table_section import table_section
 
 
-def result_section(job: LabJob, family: Family) -> None:
+def result_section(job: Shown, family: Family) -> None:
     """Draw it."""
     found, marked = job.found, looked_at(job)
     st.markdown(f"### {plain(found.title)}")
     st.html(f'<p class="lab-sentence">{escape(found.sentence)}</p>')
-    st.caption(f"Starting from **{plain(job.bench.entry.title)}** ({plain(job.bench.entry.key)}).")
+    st.caption(f"Starting from **{plain(job.entry.title)}** ({plain(job.entry.key)}).")
     parts_strip(found.protocol, found.pictures)
     chart_section(job, marked)
     table_section(job, marked)

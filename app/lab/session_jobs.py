@@ -6,7 +6,7 @@ from app.jobs import board
 from app.lab.lab_job import LabJob
 from app.links import keep, kept
 
-_IN_ADDRESS = "job"
+_IN_ADDRESS = LabJob.address
 
 
 def remember(job: LabJob) -> None:

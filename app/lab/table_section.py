@@ -6,7 +6,7 @@ import streamlit as st
 from app.confusions.pressed import key_while, row
 from app.lab.chart_points import PART_WORDS, REFERENCE_PLACE
 from app.lab.chosen_point import look_at
-from app.lab.lab_job import LabJob
+from app.lab.shown import Shown
 from recam_core.experiments.experiment import Experiment
 from recam_core.experiments.figures import FIGURES
 from recam_core.experiments.protocol import PARTS
@@ -23,7 +23,7 @@ _MORE = {
 _CHANGES = {"gain": "gain", "confused_change": "change"}
 
 
-def table_section(job: LabJob, marked: int | None) -> None:
+def table_section(job: Shown, marked: int | None) -> None:
     """Draw it."""
     found = job.found
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.catalogue import read_catalogue
+from app.catalogue import Catalogue, read_catalogue
 from app.guard import sentences
 from app.job_progress import job_progress
 from app.jobs import CANCELLED, FAILED
@@ -10,14 +10,20 @@ from app.lab import style
 from app.lab.asked import Asked
 from app.lab.bench import Bench, choose_bench
 from app.lab.commands import experiment_command
+from app.lab.full_form import full_form
+from app.lab.full_grids import full_grids, note_started
 from app.lab.kinds import KINDS
 from app.lab.lab_job import LabJob, start_experiment
 from app.lab.parts_strip import parts_strip
 from app.lab.result_section import result_section
 from app.lab.session_jobs import current, is_lost, remember
+from app.lab.shown_grid import ShownGrid
 from app.links import keep, kept
 from app.models import device_words
 from recam_core.retrain.head_recipe import completed
+
+HEADS, FULL = "heads", "full"
+_DEPTHS = {HEADS: "Heads: seconds a point", FULL: "Full trainings: minutes to hours a point"}
 
 
 def main() -> None:
@@ -32,11 +38,14 @@ def main() -> None:
         "Retrain the classifiers of a run many times on its kept features, and see what a setting does, on pictures "
         "that it was not chosen on."
     )
-    bench = None
+    bench, full = None, _is_full()
     with sentences():
-        bench = choose_bench(catalogue)
+        bench = choose_bench(catalogue, full)
     kind = _kind()
     st.markdown(f":material/help: {KINDS[kind].question}")
+    if _depth(kind) == FULL:
+        _full(catalogue, bench)
+        return
     if bench is not None:
         with sentences():
             _run(kind, bench)
@@ -74,6 +83,50 @@ def _kind() -> str:
     )
     keep("experiment", kind or "lambda", "lambda")
     return kind or "lambda"
+
+
+def _is_full() -> bool:
+    """Whether whole networks are trained; asked before the controls that say so are drawn."""
+    kind = st.session_state.get("lab_kind", kept("experiment"))
+    return kind == "grid" and st.session_state.get("lab_depth", kept("depth")) == FULL
+
+
+def _depth(kind: str) -> str:
+    """Heads on kept features, or whole networks: grids alone can be either."""
+    if kind != "grid":
+        for name in ("depth", ShownGrid.address):
+            keep(name, "")
+        return HEADS
+    begin = kept("depth", HEADS)
+    depth = st.segmented_control(
+        "Depth",
+        list(_DEPTHS),
+        default=begin if begin in _DEPTHS else HEADS,
+        required=True,
+        format_func=_DEPTHS.__getitem__,
+        key="lab_depth",
+        persist_state="session",
+        wrap=True,
+        help="Heads: FC1 and FC2 on kept features, as the other experiments. Full: the backbone as well, as the paper "
+        "does; each point is a training of its own, in the queue of the page Training.",
+    )
+    keep("depth", depth, HEADS)
+    if depth == HEADS:
+        keep(ShownGrid.address, "")
+    return depth
+
+
+def _full(catalogue: Catalogue, bench: Bench | None) -> None:
+    """Grids of whole trainings: the form, the queue, and what was found."""
+    started = None
+    if bench is not None:
+        with sentences(), st.container(border=True, key="lab_full_form"):
+            parts_strip(bench.protocol, bench.pictures())
+            started = full_form(bench)
+    if started is not None:
+        note_started(started)
+        st.rerun()
+    full_grids(catalogue)
 
 
 def _run(kind: str, bench: Bench) -> None:

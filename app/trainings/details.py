@@ -8,7 +8,7 @@ from app.links import kept
 from app.trainings.curves import loss_chart, loss_table, score_chart, score_table
 from app.trainings.start_form import SHOWN
 from recam_core.errors import UserError
-from recam_core.trainings.listing import find_training
+from recam_core.trainings.listing import Training, find_training
 
 #: Seconds between two looks at a training that goes on.
 _LIVELY = 3.0
@@ -34,24 +34,31 @@ def details() -> None:
 def _details(number: str) -> None:
     with sentences():
         training = find_training(number)
-        status, epochs = training.status, training.epochs()
-        count = int(training.job.recipe.get("epochs", 1))
-        losses = loss_table(status.losses, epochs, status.steps, count)
-        scores = score_table(epochs)
-        left, right = st.columns(2, gap="large")
-        with left:
-            if losses.empty:
-                st.caption("The curve of the losses begins with the first steps.")
-            else:
-                st.altair_chart(loss_chart(losses, count, ink()), key=f"losses_{number}")
-        with right:
-            if not scores.empty:
-                st.altair_chart(score_chart(scores, count, ink()), key=f"scores_{number}")
-            elif training.job.val:
-                st.caption("Scores of the watched pictures come after the first epoch.")
-            else:
-                st.caption("No pictures were given to watch, so there are no scores.")
+        if training.job.grid is None:
+            _curves(training)
         st.caption("The end of its log")
         st.code(training.log_tail(_LINES) or "Nothing yet.", language=None, wrap_lines=True)
-        st.caption("The same run from the command line")
+        st.caption(f"The same {'run' if training.job.grid is None else 'grid'} from the command line")
         st.code(training.job.command, language="bash", wrap_lines=True)
+
+
+def _curves(training: Training) -> None:
+    """Losses and scores, side by side."""
+    number = training.id
+    status, epochs = training.status, training.epochs()
+    count = int(training.job.recipe.get("epochs", 1))
+    losses = loss_table(status.losses, epochs, status.steps, count)
+    scores = score_table(epochs)
+    left, right = st.columns(2, gap="large")
+    with left:
+        if losses.empty:
+            st.caption("The curve of the losses begins with the first steps.")
+        else:
+            st.altair_chart(loss_chart(losses, count, ink()), key=f"losses_{number}")
+    with right:
+        if not scores.empty:
+            st.altair_chart(score_chart(scores, count, ink()), key=f"scores_{number}")
+        elif training.job.val:
+            st.caption("Scores of the watched pictures come after the first epoch.")
+        else:
+            st.caption("No pictures were given to watch, so there are no scores.")

@@ -8,11 +8,12 @@ import streamlit as st
 
 from app.datasets import dataset
 from app.guard import sentences
-from app.links import keep, kept, open_explore
+from app.links import keep, kept, open_explore, open_lab_grid
 from app.settings import METHOD_TITLES
 from app.trainings.start_form import SHOWN
 from app.trainings.words import BADGES, plain, standing
 from recam_core.errors import UserError
+from recam_core.trainings.grid_request import grid_request
 from recam_core.trainings.listing import Training, list_trainings
 from recam_core.trainings.start import resume_training
 from recam_core.trainings.status import LIVE
@@ -30,23 +31,30 @@ def mine() -> set[str]:
     return st.session_state.setdefault(_MINE, set())
 
 
-def queue() -> None:
-    """Draw the queue, and keep it up to date."""
+def queue(grids_only: bool = False) -> None:
+    """Draw the queue, and keep it up to date.
+
+    Args:
+        grids_only: leave single trainings out; those that a grid waits for still count.
+    """
     seen = _states(list_trainings())
     lively = any(state in LIVE for _, state in seen)
     with st.container(key="trainings"):
-        st.fragment(_cards, run_every=_LIVELY if lively else _QUIET)(seen)
+        st.fragment(_cards, run_every=_LIVELY if lively else _QUIET)(seen, grids_only)
 
 
 def _states(trainings: Sequence[Training]) -> list[tuple[str, str]]:
     return [(training.id, training.state) for training in trainings]
 
 
-def _cards(seen: list[tuple[str, str]]) -> None:
+def _cards(seen: list[tuple[str, str]], grids_only: bool) -> None:
     trainings = list_trainings()
     live = [training for training in trainings if training.is_live]
     if _states(trainings) != seen:
         st.rerun(scope="app")  # the rest of the page shows it, too, and looks more often, or less
+    shown = [training for training in trainings if training.job.grid is not None or not grids_only]
+    if not shown and grids_only:
+        return
     if not trainings:
         st.info(
             "Nothing was trained here yet. Choose the settings below and press *Start training*: it goes on when this "
@@ -54,8 +62,10 @@ def _cards(seen: list[tuple[str, str]]) -> None:
             icon=":material/model_training:",
         )
         return
-    over = [training for training in trainings if not training.is_live]
+    over = [training for training in shown if not training.is_live]
     for training in live:
+        if training not in shown:
+            continue
         before = sum(
             other.state == "waiting"
             and other.job.device == training.job.device
@@ -80,8 +90,7 @@ def _card(training: Training, before: int) -> None:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.badge(word, icon=icon, color=colour, width="content")
                 st.markdown(f"**{training.job.name}**", width="content")
-            method = METHOD_TITLES.get(training.job.method, "?")
-            st.caption(f"{method} on `{plain(training.job.data)}`")
+            st.caption(f"{_what(training)} on `{plain(training.job.data)}`")
         with buttons.container(horizontal=True, horizontal_alignment="right"):
             _buttons(training, shown)
         line = standing(training, before)
@@ -92,6 +101,15 @@ def _card(training: Training, before: int) -> None:
         if training.state == "failed":
             st.error(plain(training.status.message) or "It failed; the log says why.", icon=":material/error:")
         _asking(training)
+
+
+def _what(training: Training) -> str:
+    if training.job.grid is None:
+        return METHOD_TITLES.get(training.job.method, "?")
+    with contextlib.suppress(UserError):
+        request = grid_request(training.job.grid)
+        return f"Grid of full trainings, {request.x[0]} and {request.y[0]},"
+    return "Grid of full trainings"
 
 
 def _buttons(training: Training, shown: bool) -> None:
@@ -119,6 +137,9 @@ def _buttons(training: Training, shown: bool) -> None:
             with sentences():
                 resume_training(number)
                 st.rerun(scope="app")
+    elif training.job.grid is not None:
+        if st.button("See its result", icon=":material/grid_view:", key=f"result_{number}"):
+            open_lab_grid(training.job.name)
     elif st.button("See its maps", icon=":material/compare:", key=f"maps_{number}"):
         with sentences():
             _open(training)
@@ -136,13 +157,18 @@ def _asking(training: Training) -> None:
         return
     if what == "cancel":
         whose = "" if number in mine() else " It was not started in this window: it may be somebody else's."
-        question = f"Stop **{training.job.name}**?{whose} Its finished epochs are kept, and it can be resumed."
+        kept = "epochs" if training.job.grid is None else "trainings"
+        question = f"Stop **{training.job.name}**?{whose} Its finished {kept} are kept, and it can be resumed."
         yes, act = "Stop it", _cancel
     elif training.state == "done":
-        question = f"Take **{training.job.name}** off this list? The run stays; its log and curves of the steps go."
+        stays = "The run stays; its log and curves of the steps go."
+        if training.job.grid is not None:
+            stays = "Its result stays on the Lab page; its log goes."
+        question = f"Take **{training.job.name}** off this list? {stays}"
         yes, act = "Remove it", _remove
     else:
-        question = f"Remove **{training.job.name}**? Its finished epochs and its log are deleted, too."
+        gone = "epochs" if training.job.grid is None else "trainings"
+        question = f"Remove **{training.job.name}**? Its finished {gone} and its log are deleted, too."
         yes, act = "Delete it", _remove
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(question, width="content")

@@ -43,10 +43,10 @@ def standing(training: Training, before: int) -> str:
         if not status.steps:
             return f"{status.doing}, begun {ago(status.began)}"
         left = "" if status.seconds_left is None else f", about {duration(status.seconds_left)} left"
+        if training.job.grid is not None:
+            return f"{status.doing}; {status.epoch} of {status.epochs} trainings finished{left}"
         return f"{status.doing}: epoch {status.epoch} of {status.epochs}, step {status.step} of {status.steps}{left}"
-    finished = len(training.epochs())
-    total = training.job.recipe.get("epochs", "?")
-    kept = f"{finished} of {total} epochs finished, and kept" if finished else "no epoch was finished"
+    kept = _kept(training)
     when = ago(status.ended or status.updated or training.job.created)
     if training.state == "done":
         took = f", in {duration(status.ended - status.began)}" if status.began and status.ended else ""
@@ -54,6 +54,15 @@ def standing(training: Training, before: int) -> str:
     if training.state == "killed":
         return f"Its process is gone since about {when}; {kept}"
     return f"{when[0].upper()}{when[1:]}; {kept}"
+
+
+def _kept(training: Training) -> str:
+    """What there is of one that is over."""
+    if training.job.grid is not None:
+        finished, total, what = training.status.epoch, training.status.epochs, "training"
+    else:
+        finished, total, what = len(training.epochs()), training.job.recipe.get("epochs", "?"), "epoch"
+    return f"{finished} of {total} {what}s finished, and kept" if finished else f"no {what} was finished"
 
 
 def plain(text: str) -> str:

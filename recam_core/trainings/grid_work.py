@@ -12,6 +12,7 @@ from recam_core.progress import Cancelled
 from recam_core.trainings.devices import training_device
 from recam_core.trainings.grid_request import grid_request
 from recam_core.trainings.job import TrainingJob
+from recam_core.trainings.kept_grids import write_grid
 from recam_core.trainings.start_grid import question_of
 
 #: Called with what goes on in words, trainings that are finished, all trainings, the share of the work that is done,
@@ -41,6 +42,7 @@ def train_grid(job: TrainingJob, told: ToldFn, is_cancelled: Callable[[], bool])
     pictures = {part: len(parts[part]) for part in PARTS}
     each = [task_seconds(task, pictures, Speed(request.train, request.score)) for task in plan.tasks]
     whole = sum(seconds[TRAINING] + seconds[SCORING] for seconds in each)
+    write_grid(job, question.x.name, question.y.name)
     first, began, since, looked = seconds_done(plan.tasks, each), time.monotonic(), time.time(), 0.0
 
     def progress(done: int, total: int, note: str) -> None:

@@ -14,6 +14,8 @@ from recam_core.trainings.reserved import discard
 
 #: Seconds that a training has to end by itself.
 GRACE = 10.0
+#: Seconds between the last word of a process and its end.
+_LAST_STEPS = 5.0
 
 
 def ask_to_stop(training_id: str) -> Training:
@@ -67,9 +69,11 @@ def remove_training(training_id: str) -> None:
     busy = UserError(f"'{training.job.name}' is at work or waits for its turn; cancel it before you remove it.")
     if training.is_live:
         raise busy
-    handle = try_lock(training.folder / LOCK_FILE)
-    if handle is None:
-        raise busy  # resumed by somebody else in this moment
+    deadline = time.monotonic() + _LAST_STEPS
+    while (handle := try_lock(training.folder / LOCK_FILE)) is None:
+        if find_training(training_id).is_live or time.monotonic() > deadline:
+            raise busy  # resumed by somebody else in this moment
+        time.sleep(0.05)
     with holding(handle):
         discard(training.out, training.id)
         shutil.rmtree(training.folder, ignore_errors=True)

@@ -1,0 +1,170 @@
+"""A grid of full trainings: what it varies, what it will cost, and its button."""
+
+import dataclasses
+import os
+
+import streamlit as st
+
+from app.guard import sentences
+from app.lab.bench import Bench
+from app.lab.values_input import values_input
+from app.trainings.words import duration
+from recam_core.errors import UserError
+from recam_core.experiments.axes import Axis
+from recam_core.experiments.dispatch import ray_is_installed
+from recam_core.experiments.full_axes import FULL_AXES, full_axis
+from recam_core.experiments.full_cost import Speed
+from recam_core.train.recipe import PRESETS, preset
+from recam_core.trainings.devices import training_devices
+from recam_core.trainings.start_grid import GridCost, GridQuestion, grid_cost, start_grid, usual_workers
+
+_PRESETS = {"small": "small (no GPU)", "paper": "as published"}
+_MOST_SEEDS = 5
+#: Seconds for which a speed that was measured is believed: what else the machine does changes.
+_BELIEVED = 600
+
+
+def full_form(bench: Bench) -> str | None:
+    """Draw the form; returns the id of a grid that was just started.
+
+    Raises:
+        UserError: settings that cannot work, or pictures that are not there.
+    """
+    x, y = _axes()
+    if x.name == y.name:
+        raise UserError("Vary two different settings.")
+    question = _question(bench, x, y)
+    with st.spinner("Timing a step of such a training on this machine"):
+        cost = _cost(question, bench.entry.info.weights_sha256)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        pressed = st.button("Start the grid", type="primary", icon=":material/play_arrow:", key="lab_full_start")
+        st.caption(_cost_words(question, cost))
+    st.caption("The same from the command line; `--folder FOLDER` in the place of `--queue` does it at once:")
+    st.code(question.command(), language="bash", wrap_lines=True)
+    if pressed:
+        with sentences(), st.spinner("Checking the pictures, and starting"):
+            return start_grid(question, cost.speed).id
+    return None
+
+
+def _axes() -> tuple[Axis, Axis]:
+    found = []
+    for side, label, usual in (("x", "Across", "lambda"), ("y", "Down", "rule")):
+        left, right = st.columns([1, 3.6], gap="medium")
+        name = left.selectbox(
+            label,
+            list(FULL_AXES),
+            index=list(FULL_AXES).index(usual),
+            key=f"lab_full_{side}",
+            persist_state="session",
+            help="\n".join(f"- **{name}**: {kind.meaning}" for name, kind in FULL_AXES.items()),
+        )
+        with right:
+            kind = FULL_AXES[name]
+            texts = values_input("Values", kind.values, f"lab_full_{side}_{name}", kind.meaning)
+        if not texts:
+            raise UserError(f"Name at least one value of {name}.")
+        found.append(full_axis(name, texts))
+    return found[0], found[1]
+
+
+def _question(bench: Bench, x: Axis, y: Axis) -> GridQuestion:
+    line = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
+    chosen = line.segmented_control(
+        "Preset",
+        list(PRESETS)[::-1],
+        default="small",
+        required=True,
+        format_func=_PRESETS.__getitem__,
+        key="lab_full_preset",
+        persist_state="session",
+        help="Where all other settings come from. The backbone is that of the run.",
+    )
+    base = preset("recam", chosen)
+    if "epochs" not in (x.name, y.name):
+        epochs = line.number_input(
+            "Epochs", 1, 10_000, base.epochs, width=130, key=f"lab_full_epochs_{chosen}", persist_state="session"
+        )
+        base = dataclasses.replace(base, epochs=int(epochs))
+    seeds = line.number_input(
+        "Seeds",
+        1,
+        _MOST_SEEDS,
+        1,
+        width=130,
+        key="lab_full_seeds",
+        persist_state="session",
+        help="How often each point is trained, with another order and other changes of the pictures.",
+    )
+    device = _device(line)
+    workers = line.number_input(
+        "At a time",
+        1,
+        max(os.cpu_count() or 1, 1),
+        usual_workers(device),
+        width=130,
+        key=f"lab_full_workers_{device}",
+        persist_state="session",
+        help="Trainings side by side. " + _ray_words(),
+    )
+    return GridQuestion(
+        bench.entry.path.absolute(),
+        bench.data,
+        bench.protocol,
+        x,
+        y,
+        chosen,
+        base,
+        tuple(range(int(seeds))),
+        device,
+        int(workers),
+    )
+
+
+def _device(line: st.delta_generator.DeltaGenerator) -> str:
+    devices = training_devices()
+    if len(devices) == 1:
+        return devices[0]
+    return line.selectbox("Device", devices, width=130, key="lab_full_device", persist_state="session")
+
+
+def _ray_words() -> str:
+    if not ray_is_installed():
+        return "They are processes of this machine; with Ray installed (`pip install ray`), it hands them out."
+    where = "the cluster of `RAY_ADDRESS`" if os.environ.get("RAY_ADDRESS") else "this machine"
+    return f"Two or more are handed to Ray, on {where}."
+
+
+def _cost(question: GridQuestion, weights: str) -> GridCost:
+    base = question.base
+    speed = _speed(
+        weights, question.protocol.fit, base.crop, base.batch_size, base.resize_long, question.device, question
+    )
+    return grid_cost(question, speed)
+
+
+@st.cache_data(ttl=_BELIEVED, max_entries=32, show_spinner=False)
+def _speed(
+    weights: str,
+    data: str,
+    crop: int,
+    batch: int,
+    resize: tuple[int, int],
+    device: str,
+    _question: GridQuestion,
+) -> Speed:
+    return grid_cost(_question).speed
+
+
+def _cost_words(question: GridQuestion, cost: GridCost) -> str:
+    """How many trainings, and how long they take."""
+    points = len(question.x.values) * len(question.y.values) * len(question.seeds)
+    count = f"**{cost.trainings} training{'s' if cost.trainings != 1 else ''}**"
+    if points > cost.trainings:
+        count += f" for {points} points (those that differ in the rule alone share one)"
+    way = {"ray": "handed to Ray", "local": "processes of this machine"}[question.queue_way()]
+    beside = f", {question.workers} at a time, {way}" if question.workers > 1 else ""
+    return (
+        f"{count}: about **{duration(cost.seconds)}** on this machine as it is now{beside}. A training takes "
+        f"{duration(cost.seconds / max(cost.trainings, 1))}, its scores on every pixel included."
+    )

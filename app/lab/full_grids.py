@@ -1,0 +1,92 @@
+"""Grids of full trainings: those in the queue, and what those that are finished found."""
+
+import time
+
+import streamlit as st
+
+from app.catalogue import Catalogue
+from app.confusions.plain_words import plain
+from app.guard import sentences
+from app.lab.result_section import result_section
+from app.lab.shown_grid import ShownGrid, shown_grid
+from app.links import keep, kept
+from app.trainings import style
+from app.trainings.details import details
+from app.trainings.queue import mine, queue
+from app.trainings.start_form import SHOWN
+from recam_core.trainings.kept_grids import KeptGrid, delete_grid, list_grids
+
+_ASKED = "lab_grid_asked"
+
+
+def note_started(number: str) -> None:
+    """Look at a grid that was just started."""
+    mine().add(number)
+    keep(SHOWN, number)
+
+
+def full_grids(catalogue: Catalogue) -> None:
+    """Draw the queue and the results."""
+    style.apply()
+    queue(grids_only=True)
+    details()
+    grids = {grid.name: grid for grid in list_grids()}
+    named = kept(ShownGrid.address)
+    if named and named not in grids:
+        st.info("The result that this address names is not there (any more).", icon=":material/history:")
+    if not grids:
+        keep(ShownGrid.address, "")
+        return
+    grid = _choose(grids, named)
+    with sentences():
+        shown = shown_grid(grid, catalogue)
+        result_section(shown, shown.family)
+    _deleting(grid)
+
+
+def _choose(grids: dict[str, KeptGrid], named: str) -> KeptGrid:
+    """The result that the address names, or the newest."""
+    names = list(grids)
+    # A result that came meanwhile, or one that was deleted, must not leave the choice on another one.
+    if st.session_state.get("lab_grid") not in names or st.session_state.get("lab_grid_named") != named:
+        st.session_state["lab_grid"] = named if named in grids else names[0]
+    name = st.selectbox(
+        "Results of full trainings",
+        names,
+        format_func=lambda name: _title(grids[name]),
+        key="lab_grid",
+        help="They lie on disk, and are there for everybody who uses this app.",
+    )
+    st.session_state["lab_grid_named"] = name
+    keep(ShownGrid.address, name)
+    return grids[name]
+
+
+def _title(grid: KeptGrid) -> str:
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(grid.finished))
+    return f"{grid.x} and {grid.y} on {grid.data}, {when} ({grid.name})"
+
+
+def _deleting(grid: KeptGrid) -> None:
+    """Ask before a result is deleted."""
+    if st.session_state.get(_ASKED) != grid.name:
+        st.button(
+            "Delete this result",
+            icon=":material/delete:",
+            key="lab_grid_delete",
+            on_click=st.session_state.__setitem__,
+            args=(_ASKED, grid.name),
+        )
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            f"Delete **{plain(grid.name)}** with its trainings, for everybody? Runs that were kept out of it stay.",
+            width="content",
+        )
+        if st.button("Delete it", type="primary", key="lab_grid_yes"):
+            st.session_state.pop(_ASKED, None)
+            with sentences():
+                delete_grid(grid)
+                keep(ShownGrid.address, "")
+                st.rerun()
+        st.button("No", key="lab_grid_no", on_click=st.session_state.pop, args=(_ASKED, None))
