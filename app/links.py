@@ -31,6 +31,8 @@ _PLAIN: dict[str, Any] = {
 #: Longer ones were not written by this page.
 _LONGEST = 20_000
 _PAGES = "pages"
+#: The value of the Lab page's address that names a grid of full trainings.
+GRID = "grid"
 
 
 def keep(name: str, value: str, default: str = "") -> None:
@@ -140,7 +142,7 @@ def open_lab_grid(name: str) -> None:
     """Leave for the result of a grid of full trainings on the Lab page."""
     # What the session remembers of the choices there must not win over the address.
     st.session_state["lab_kind"], st.session_state["lab_depth"] = "grid", "full"
-    st.switch_page(st.session_state[_PAGES]["lab"], query_params={"experiment": "grid", "depth": "full", "grid": name})
+    st.switch_page(st.session_state[_PAGES]["lab"], query_params={"experiment": "grid", "depth": "full", GRID: name})
 
 
 def is_arriving() -> bool:

@@ -20,7 +20,7 @@ def result_section(job: Shown, family: Family) -> None:
     st.markdown(f"### {plain(found.title)}")
     st.html(f'<p class="lab-sentence">{escape(found.sentence)}</p>')
     st.caption(f"Starting from **{plain(job.entry.title)}** ({plain(job.entry.key)}).")
-    parts_strip(found.protocol, found.pictures)
+    parts_strip(found.protocol, found.pictures, "networks" if found.kind == "full" else "heads")
     chart_section(job, marked)
     table_section(job, marked)
     with st.expander("What else to know", icon=":material/info:"):

@@ -6,6 +6,7 @@ from typing import ClassVar
 import streamlit as st
 
 from app.catalogue import Catalogue, Entry, Family
+from app.links import GRID
 from recam_core.errors import UserError
 from recam_core.experiments.experiment import Experiment
 from recam_core.experiments.kept_result import RESULT_FILE, read_result
@@ -31,7 +32,7 @@ class ShownGrid:
     scored: tuple[str, ...]
 
     #: The value of the page's address that names the grid.
-    address: ClassVar[str] = "grid"
+    address: ClassVar[str] = GRID
 
     @property
     def id(self) -> str:

@@ -121,7 +121,7 @@ def _full(catalogue: Catalogue, bench: Bench | None) -> None:
     started = None
     if bench is not None:
         with sentences(), st.container(border=True, key="lab_full_form"):
-            parts_strip(bench.protocol, bench.pictures())
+            parts_strip(bench.protocol, bench.pictures(), "networks")
             started = full_form(bench)
     if started is not None:
         note_started(started)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.datasets import dataset
 from app.guard import sentences
-from app.links import keep, kept, open_explore, open_lab_grid
+from app.links import GRID, keep, kept, open_explore, open_lab_grid
 from app.settings import METHOD_TITLES
 from app.trainings.start_form import SHOWN
 from app.trainings.words import BADGES, plain, standing
@@ -72,16 +72,16 @@ def _cards(seen: list[tuple[str, str]], grids_only: bool) -> None:
             and other.status.queued < training.status.queued
             for other in live
         )
-        _card(training, before)
+        _card(training, before, grids_only)
     for training in over[:_RECENT]:
-        _card(training, 0)
+        _card(training, 0, grids_only)
     if over[_RECENT:]:
         with st.expander(f"{len(over) - _RECENT} older"):
             for training in over[_RECENT:]:
-                _card(training, 0)
+                _card(training, 0, grids_only)
 
 
-def _card(training: Training, before: int) -> None:
+def _card(training: Training, before: int, in_lab: bool) -> None:
     shown = kept(SHOWN) == training.id
     with st.container(border=True, key=f"training_{training.id}"):
         head, buttons = st.columns([3, 2], vertical_alignment="center")
@@ -92,7 +92,7 @@ def _card(training: Training, before: int) -> None:
                 st.markdown(f"**{training.job.name}**", width="content")
             st.caption(f"{_what(training)} on `{plain(training.job.data)}`")
         with buttons.container(horizontal=True, horizontal_alignment="right"):
-            _buttons(training, shown)
+            _buttons(training, shown, in_lab)
         line = standing(training, before)
         if training.state == "running" and training.status.steps:
             st.progress(min(training.status.step / training.status.steps, 1.0), text=line)
@@ -112,7 +112,7 @@ def _what(training: Training) -> str:
     return "Grid of full trainings"
 
 
-def _buttons(training: Training, shown: bool) -> None:
+def _buttons(training: Training, shown: bool, in_lab: bool) -> None:
     number = training.id
     if st.button(
         "Hide" if shown else "Details",
@@ -139,6 +139,9 @@ def _buttons(training: Training, shown: bool) -> None:
                 st.rerun(scope="app")
     elif training.job.grid is not None:
         if st.button("See its result", icon=":material/grid_view:", key=f"result_{number}"):
+            if in_lab:
+                keep(GRID, training.job.name)
+                st.rerun(scope="app")
             open_lab_grid(training.job.name)
     elif st.button("See its maps", icon=":material/compare:", key=f"maps_{number}"):
         with sentences():
