@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import streamlit as st
 
 from app.catalogue import Entry, Family
@@ -10,6 +11,7 @@ from app.datasets import dataset
 from app.guard import sentences
 from app.job_progress import job_progress
 from app.jobs import CANCELLED, FAILED, Job, board
+from app.labels import labels_of_set, labels_progress
 from app.links import keep, kept
 from app.models import device, device_words
 from recam_core.analysis.analysed import Analysed, analyse, find_analysed, settings_of
@@ -38,15 +40,23 @@ class AnalysisJob(Job):
 
 
 @st.cache_data(max_entries=16, ttl="30m", show_spinner=False)
-def _digest(spec: str) -> str:
-    return dataset_digest(dataset(spec))
+def _digest(spec: str, _labels: np.ndarray) -> str:
+    return dataset_digest(dataset(spec), _labels)
 
 
 @st.cache_resource(max_entries=24, ttl="30m", show_spinner=False)
 def _found(
-    weights: str, threshold: float | None, rule: str, spec: str, key: str, title: str, _entry: Entry
+    weights: str,
+    threshold: float | None,
+    rule: str,
+    spec: str,
+    key: str,
+    title: str,
+    _entry: Entry,
+    _labels: np.ndarray,
 ) -> Analysed:
-    found = find_analysed(_entry.info, rule, dataset(spec), settings_of(_entry.info), key, title, _digest(spec))
+    digest = _digest(spec, _labels)
+    found = find_analysed(_entry.info, rule, dataset(spec), settings_of(_entry.info), key, title, digest)
     if found is None:
         # An exception is not cached, so that the next look finds what was made meanwhile.
         raise LookupError(spec)
@@ -54,14 +64,19 @@ def _found(
 
 
 def kept_analysis(entry: Entry, rule: str, spec: str) -> Analysed | None:
-    """What is kept for a run, a rule and a data set; None where there is nothing. Computes nothing.
+    """What is kept for a run, a rule and a data set; None where there is nothing, or that is not known yet.
 
     Raises:
         UserError: the data set cannot be opened, or one of its pictures is broken.
     """
+    labels = labels_of_set(spec)
+    if labels.fault:
+        raise UserError(labels.fault)
+    if labels.rows is None:
+        return None
     key = entry.key if rule == entry.info.rule else f"{entry.key}:{rule}"
     try:
-        return _found(entry.info.weights_sha256, entry.info.threshold, rule, spec, key, entry.title, entry)
+        return _found(entry.info.weights_sha256, entry.info.threshold, rule, spec, key, entry.title, entry, labels.rows)
     except LookupError:
         return None
 
@@ -89,6 +104,10 @@ def analysed_of(family: Family, entries: Sequence[Entry], spec: str) -> tuple[li
 
 def analyse_panel(missing: Sequence[Entry], spec: str) -> None:
     """Say what has to be made first, offer it, and show how far it is."""
+    labels = labels_of_set(spec)
+    if not labels.is_over:
+        labels_progress(labels)
+        return
     job = board().find(kept(_IN_ADDRESS))
     if isinstance(job, AnalysisJob) and not job.is_over:
         job_progress(job.id)

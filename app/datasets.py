@@ -8,9 +8,6 @@ from recam_core.data.spec import open_dataset
 from recam_core.views.encode import data_url
 from recam_core.views.thumbnail import thumbnail
 
-#: A search by class reads the label of every picture; a larger set is searched in its first pictures only.
-SEARCHED = 20_000
-
 
 @st.cache_resource(max_entries=8, ttl="30m", show_spinner="Opening the pictures")
 def dataset(spec: str) -> Dataset:
@@ -38,10 +35,3 @@ def labels_of(spec: str, index: int) -> np.ndarray:
         return found.labels(index)
     except BrokenItem:
         return np.zeros(len(found.classes), dtype=bool)
-
-
-@st.cache_data(max_entries=8, ttl="30m", show_spinner="Reading the labels of the pictures")
-def label_rows(spec: str) -> np.ndarray:
-    """N x K bool: the labels of the set, for searching."""
-    count = min(len(dataset(spec)), SEARCHED)
-    return np.array([labels_of(spec, index) for index in range(count)])

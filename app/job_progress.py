@@ -6,7 +6,7 @@ from app.jobs import RUNNING, WAITING_WORDS, board
 
 
 @st.fragment(run_every=0.7)
-def job_progress(job_id: str) -> None:
+def job_progress(job_id: str, can_cancel: bool = True) -> None:
     """Where the job stands; redraws itself until the job is over, then the page."""
     job = board().find(job_id)
     if job is None or job.is_over:
@@ -15,9 +15,12 @@ def job_progress(job_id: str) -> None:
     left = job.seconds_left
     words = job.step if job.state == RUNNING else WAITING_WORDS
     if job.total:
-        words += f": {job.done} of {job.total}"
+        words += f": {job.done:,} of {job.total:,}"
     if left is not None:
         words += f", about {left:.0f} s left"
+    if not can_cancel:
+        st.progress(min(job.done / job.total, 1.0) if job.total else 0.0, text=words)
+        return
     bar, button = st.columns([5, 1], vertical_alignment="bottom")
     bar.progress(min(job.done / job.total, 1.0) if job.total else 0.0, text=words)
     button.button(

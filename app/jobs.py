@@ -5,6 +5,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -81,13 +82,13 @@ class JobBoard:
         self._lock = threading.Lock()
         self._turn = threading.Lock()
 
-    def start(self, job: AnyJob, work: Callable[[AnyJob], None]) -> AnyJob:
-        """Put ``work(job)`` to work in a thread of its own."""
+    def start(self, job: AnyJob, work: Callable[[AnyJob], None], at_once: bool = False) -> AnyJob:
+        """Put ``work(job)`` to work in a thread of its own, after all others or at once."""
         with self._lock:
             self._jobs[job.id] = job
             for old in [one.id for one in self._jobs.values() if one.is_over][:-REMEMBERED]:
                 del self._jobs[old]
-        threading.Thread(target=self._work, args=(job, work), daemon=True, name=f"job {job.id}").start()
+        threading.Thread(target=self._work, args=(job, work, at_once), daemon=True, name=f"job {job.id}").start()
         return job
 
     def find(self, job_id: str) -> Job | None:
@@ -102,10 +103,10 @@ class JobBoard:
         if job is not None:
             job.cancel.set()
 
-    def _work(self, job: AnyJob, work: Callable[[AnyJob], None]) -> None:
+    def _work(self, job: AnyJob, work: Callable[[AnyJob], None], at_once: bool) -> None:
         # The thread's last word must be a state: a job without an end would be waited for without an end.
         try:
-            with self._turn:
+            with nullcontext() if at_once else self._turn:
                 if job.cancel.is_set():
                     raise Cancelled
                 job.state = RUNNING

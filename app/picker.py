@@ -4,7 +4,8 @@ import numpy as np
 import streamlit as st
 
 from app.catalogue import Family
-from app.datasets import SEARCHED, dataset, label_rows, labels_of, thumbnail_url
+from app.datasets import dataset, labels_of, thumbnail_url
+from app.labels import labels_of_set, labels_progress
 from app.links import keep
 from app.pictures import Picture, picture_of_set, picture_of_upload
 from app.settings import PICTURES_A_PAGE
@@ -125,10 +126,12 @@ def _search(spec: str, found: Dataset) -> np.ndarray:
     )
     if not wanted:
         return np.arange(len(found))
-    if len(found) > SEARCHED:
-        st.caption(f"Searched are the first {SEARCHED:,} pictures of {len(found):,}.")
+    labels = labels_of_set(spec)
+    if labels.rows is None:
+        labels_progress(labels)
+        return np.arange(len(found))
     columns = [found.classes.names.index(name) for name in wanted]
-    return np.flatnonzero(label_rows(spec)[:, columns].all(axis=1))
+    return np.flatnonzero(labels.rows[:, columns].all(axis=1))
 
 
 def _chosen(spec: str, found: Dataset) -> int:

@@ -1,6 +1,7 @@
 """A user's own pictures: ``folder:ROOT[@SPLIT]``. ``docs/data.md`` shows the layout."""
 
 import os
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,12 @@ class FolderDataset(PhotoDataset):
 
     def read_mask(self, index: int) -> np.ndarray | None:
         return read_mask(self.mask_source(index)) if self.ids[index] in self._mask_files else None
+
+    def label_files(self) -> Iterator[tuple[Path, Collection[str]]]:
+        if self._table is not None:
+            yield self._table.path.parent, (self._table.path.name,)
+        if self._mask_files:
+            yield self._masks, self._mask_files.values()
 
     def stored_labels(self, index: int) -> np.ndarray | None:
         identifier = self.ids[index]

@@ -1,11 +1,13 @@
 """What data sets of photographs on disk share: reading an item, and saying what is wrong with it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from recam_core.data.image_io import Photo, PhotoError, photo_size, read_photo
+from recam_core.data.photo_folder import files_stamp
 from recam_core.data.sample import VOID, BrokenItem, ClassList, Fault, Sample
 from recam_core.progress import ProgressFn, silent
 
@@ -54,6 +56,10 @@ class PhotoDataset(ABC):
     def stored_labels(self, index: int) -> np.ndarray | None:
         """K bools from an annotation that is not the mask, or None without one. Raises BrokenItem."""
 
+    def label_files(self) -> Iterator[tuple[Path, Collection[str]]] | None:
+        """(folder, names of files in it) that the labels are read from; None where reading them all is quick."""
+        return None
+
     # The protocol -------------------------------------------------------------------------------------------------
 
     def __len__(self) -> int:
@@ -68,6 +74,13 @@ class PhotoDataset(ABC):
                 labels = self._labels_of_mask(self.mask(index))
             self._labels[index] = labels
         return self._labels[index].copy()
+
+    def label_stamp(self) -> str | None:
+        """A text that changes when a label may have changed; None where labels are better read than kept."""
+        files = self.label_files()
+        if files is None or self.known_faults:
+            return None
+        return "\n".join(files_stamp(folder, names) for folder, names in files)
 
     def mask(self, index: int) -> np.ndarray | None:
         """H x W uint8 with every value checked, or None."""

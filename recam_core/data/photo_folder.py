@@ -1,7 +1,8 @@
 """Which photographs a folder holds, by id."""
 
+import hashlib
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from recam_core.data.image_io import SUFFIXES
@@ -28,6 +29,25 @@ def list_files(folder: Path, suffixes: Collection[str] = SUFFIXES) -> dict[str, 
         if suffix.lower() in suffixes:
             found.setdefault(stem, []).append(name)
     return dict(sorted(found.items()))
+
+
+def files_stamp(folder: Path, names: Iterable[str]) -> str:
+    """A text that changes when one of these files of a folder gets another content: by sizes and times of changes.
+
+    Raises:
+        UserError: the folder cannot be read.
+    """
+    wanted = set(names)
+    found = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name in wanted:
+                    state = entry.stat()
+                    found.append(f"{entry.name}\0{state.st_size}\0{state.st_mtime_ns}")
+    except OSError as error:
+        raise UserError(f"Cannot read the folder {folder}: {error.strerror or error}.") from error
+    return hashlib.sha256("\n".join(sorted(found)).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def id_fault(identifier: str, files: dict[str, list[str]], folder: Path, split_file: Path | None) -> Fault | None:

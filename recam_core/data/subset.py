@@ -39,6 +39,11 @@ class Subset:
     def labels(self, index: int) -> np.ndarray:
         return self.dataset.labels(self.indices[index])
 
+    def label_stamp(self) -> str | None:
+        """See :meth:`recam_core.data.photo_dataset.PhotoDataset.label_stamp`."""
+        stamp = getattr(self.dataset, "label_stamp", None)
+        return None if stamp is None else stamp()
+
     def mask(self, index: int) -> np.ndarray | None:
         return self.dataset.mask(self.indices[index])
 

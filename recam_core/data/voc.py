@@ -1,7 +1,7 @@
 """PASCAL VOC, and any data set in the layout of its devkit: ``voc:ROOT@SPLIT``."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +108,12 @@ class VocDataset(PhotoDataset):
 
     def read_mask(self, index: int) -> np.ndarray | None:
         return read_mask(self.mask_source(index)) if self.ids[index] in self._mask_files else None
+
+    def label_files(self) -> Iterator[tuple[Path, Collection[str]]]:
+        if self._annotated:
+            yield self._annotations, {f"{identifier}.xml" for identifier in self._annotated}
+        if self._mask_files:
+            yield self._masks, self._mask_files.values()
 
     def stored_labels(self, index: int) -> np.ndarray | None:
         identifier = self.ids[index]
