@@ -165,6 +165,6 @@ def _cost_words(question: GridQuestion, cost: GridCost) -> str:
     way = {"ray": "handed to Ray", "local": "processes of this machine"}[question.queue_way()]
     beside = f", {question.workers} at a time, {way}" if question.workers > 1 else ""
     return (
-        f"{count}: about **{duration(cost.seconds)}** on this machine as it is now{beside}. A training takes "
-        f"{duration(cost.seconds / max(cost.trainings, 1))}, its scores on every pixel included."
+        f"{count}: about **{duration(cost.seconds)}** on this machine while little else works on it{beside}. One "
+        f"takes {duration(cost.seconds / max(cost.trainings, 1))}, its scores on every pixel included."
     )

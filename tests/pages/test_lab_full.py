@@ -112,7 +112,7 @@ def test_a_grid_is_counted_started_seen_by_others_and_cancelled(shown: Callable[
     assert not page.exception
     assert not page.error
     assert "2 trainings** for 6 points" in words(page)
-    assert "on this machine as it is now" in words(page)
+    assert "on this machine while little else" in words(page)
     # No choice of how pixels are scored is left, as there is one way only.
     assert not [toggle for toggle in page.toggle if toggle.key == "lab_exact"]
     command = next(box.value for box in page.code if " experiment full " in box.value)
