@@ -30,7 +30,7 @@ from recam_core.trainings.places import trainings_folder
 from recam_core.trainings.start import resume_training, start_training, training_command
 from recam_core.trainings.status import Status, read_status, true_state, write_status
 from recam_core.trainings.stop import cancel_training, remove_training
-from recam_core.trainings.turn import device_lock
+from recam_core.trainings.turn import ahead, device_lock
 
 TRAIN, VAL = "scenes:size=64,train=6,val=2@train", "scenes:size=64,train=6,val=2@val"
 #: A second or two, apart from loading torch.
@@ -208,6 +208,51 @@ def test_a_waiting_training_is_cancelled_resumed_and_removed(runs: Path) -> None
         remove_training(training.id)
     assert list_trainings() == []
     assert not (runs / "patient").exists()
+
+
+# One that starts from another ----------------------------------------------------------------------------------------
+
+RECAM = dataclasses.replace(RECIPE, method="recam", rule="sum", lr_fc2=1e-2, epochs=1)
+
+
+@pytest.mark.slow
+def test_a_recam_waits_for_the_bce_that_it_starts_from(runs: Path) -> None:
+    first = start_training(RECIPE, data=TRAIN, name="bce", device="cpu")
+    second = start_training(RECAM, data=TRAIN, name="recam", init=runs / "bce", device="cpu")
+    assert second.status.awaits == "bce"
+    done = ended(second)
+    assert done.state == "done", done.status.message
+    assert ended(first).state == "done"
+    assert done.status.awaits == ""
+    assert load_run(done.out).info.parent_sha256 == load_run(runs / "bce").info.weights_sha256
+
+
+def test_one_that_waits_for_a_run_stands_in_nobodys_way(runs: Path) -> None:
+    lock = try_lock(device_lock(trainings_folder(), "cpu"))
+    with holding(lock):
+        first = start_training(RECIPE, data=TRAIN, name="bce", device="cpu")
+        second = start_training(RECAM, data=TRAIN, name="recam", init=runs / "bce", device="cpu")
+        third = start_training(RECIPE, data=TRAIN, name="other", device="cpu")
+        assert "Waiting for the run bce" in find_training(second.id).log_tail()
+        assert ahead(third.folder, "cpu", third.status.queued) == [first.id]
+        # Its start is not made: it ends with a sentence, each time that it is tried.
+        cancel_training(first.id)
+        failed = ended(second)
+        assert failed.state == "failed"
+        assert "The training of bce, which this one starts from, was cancelled" in failed.status.message
+        with pytest.raises(UserError, match="has ended without the run"):
+            start_training(RECAM, data=TRAIN, name="recam2", init=runs / "bce", device="cpu")
+        remove_training(first.id)
+        resume_training(second.id)
+        assert "is not there" in ended(second).status.message
+        with pytest.raises(UserError, match="no run folder"):
+            start_training(RECAM, data=TRAIN, name="recam2", init=runs / "bce", device="cpu")
+        # One that waits for a run can be cancelled, too; classes are checked before it is made.
+        first = start_training(RECIPE, data=TRAIN, name="bce", device="cpu")
+        second = start_training(RECAM, data=TRAIN, name="recam2", init=runs / "bce", device="cpu")
+        assert cancel_training(second.id).state == "cancelled"
+        with pytest.raises(UserError, match="are not those of the run bce"):
+            start_training(RECAM, data="gallery", name="recam3", init=runs / "bce", device="cpu")
 
 
 # A full disk ----------------------------------------------------------------------------------------------------------

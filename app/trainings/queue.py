@@ -68,6 +68,7 @@ def _cards(seen: list[tuple[str, str]], grids_only: bool) -> None:
             continue
         before = sum(
             other.state == "waiting"
+            and not other.status.awaits
             and other.job.device == training.job.device
             and other.status.queued < training.status.queued
             for other in live

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.catalogue import Catalogue, Entry
+from app.catalogue import Catalogue
 from app.guard import sentences
 from app.settings import METHOD_TITLES
+from app.trainings.start_from import Start, starts
 from recam_core.errors import UserError
 from recam_core.method.extraction import RULES
 from recam_core.method.masks import MASKS
@@ -28,7 +29,7 @@ _IMAGENET = "ImageNet weights"
 
 def start_form(catalogue: Catalogue) -> str | None:
     """Draw the form; returns the id of a training that was just started."""
-    entries = {entry.key: entry for family in catalogue.families for entry in family.entries}
+    found = starts(catalogue)
     method = st.segmented_control(
         "Method",
         list(METHODS),
@@ -40,7 +41,7 @@ def start_form(catalogue: Catalogue) -> str | None:
     )
     st.caption(_ABOUT[method])
     left, middle, right = st.columns(3, gap="medium")
-    start = _start_from(left, method, entries)
+    start = _start_from(left, method, found)
     chosen = middle.segmented_control(
         "Preset",
         list(PRESETS)[::-1],
@@ -54,8 +55,7 @@ def start_form(catalogue: Catalogue) -> str | None:
     )
     recipe = preset(method, chosen)
     if start is not None:
-        network = start.info.network
-        recipe = dataclasses.replace(recipe, backbone=network["backbone"], output_stride=network["output_stride"])
+        recipe = dataclasses.replace(recipe, backbone=start.backbone, output_stride=start.output_stride)
     data, val = _pictures(start, left, middle)
     recipe = _numbers(recipe, f"{method}_{chosen}", right)
     if method == "recam":
@@ -81,33 +81,33 @@ def _start(recipe: Recipe, data: str, val: str, name: str, init: Path | None, de
         return start_training(recipe, data=data, val=val, name=name, init=init, device=device).id
 
 
-def _start_from(column: st.delta_generator.DeltaGenerator, method: str, entries: dict[str, Entry]) -> Entry | None:
+def _start_from(column: st.delta_generator.DeltaGenerator, method: str, found: dict[str, Start]) -> Start | None:
     """The run whose weights the training begins with; None for ImageNet's."""
     if method == "recam":
         # A converged classifier is what the masks are made with, so a BCE run comes first.
-        choices = sorted(entries, key=lambda key: entries[key].info.method != "bce")
+        choices = sorted(found, key=lambda key: found[key].method != "bce")
     else:
-        choices = ["", *entries]
+        choices = ["", *found]
     if not choices:
         column.info("There is no run to start from yet: train a BCE-CAM first.", icon=":material/info:")
         return None
-    titles = {key: f"{entry.title} ({key.split('/')[0]})" for key, entry in entries.items()} | {"": _IMAGENET}
     key = column.selectbox(
         "Start from",
         choices,
-        format_func=titles.__getitem__,
+        format_func=lambda key: found[key].title if key in found else _IMAGENET,
         key=f"train_from_{'recam' if method == 'recam' else 'other'}",
         persist_state="session",
-        help="A run gives its backbone and classifiers; its classes must be those of the pictures.",
+        help="A run gives its backbone and classifiers; its classes must be those of the pictures. One that is still "
+        "in the queue is waited for.",
     )
-    return entries.get(key)
+    return found.get(key)
 
 
 def _pictures(
-    start: Entry | None, left: st.delta_generator.DeltaGenerator, middle: st.delta_generator.DeltaGenerator
+    start: Start | None, left: st.delta_generator.DeltaGenerator, middle: st.delta_generator.DeltaGenerator
 ) -> tuple[str, str]:
     """Specifications of the pictures to train on and to watch."""
-    usual = "scenes@train" if start is None or not start.info.data else start.info.data
+    usual = "scenes@train" if start is None or not start.data else start.data
     key = "" if start is None else start.key
     data = left.text_input(
         "Training pictures",

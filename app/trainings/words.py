@@ -35,6 +35,8 @@ def standing(training: Training, before: int) -> str:
     status = training.status
     if training.is_stopping:
         return "Stopping after this step"
+    if training.state == "waiting" and status.awaits:
+        return f"Waiting for the run {plain(status.awaits)}, which another training is to make"
     if training.state == "waiting":
         if not before:
             return f"{status.doing or 'Waiting'}: next on {training.job.device}"

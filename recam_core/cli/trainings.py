@@ -27,7 +27,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "start",
         help="put a training into the queue",
         description="Put a training into the queue. What follows is written as for `train`; --out gives the name of "
-        "the new run in the folder of runs, and --device may be one of several, such as cuda:1.",
+        "the new run in the folder of runs, --device may be one of several, such as cuda:1, and --init may name a run "
+        "that a training in the queue is still to make.",
     )
     start.add_argument("words", nargs=argparse.REMAINDER, metavar="METHOD ...", help="as `train METHOD --help` says")
     start.set_defaults(run=run_start)
@@ -62,6 +63,8 @@ def run_list(arguments: argparse.Namespace) -> int:
         step = f"{status.step}/{status.steps}" if status.steps else ""
         left = _minutes(status.seconds_left) if training.is_live else ""
         print(f"{training.id:<22} {training.state:<10} {training.job.device:<8} {step:>13} {left:>8}  {training.out}")
+        if training.is_live and training.status.awaits:
+            print(f"{'':<22} waits for the run {training.status.awaits}, which another training is to make")
         if training.state == "failed":
             print(f"{'':<22} {status.message}")
     rows = [
@@ -75,6 +78,7 @@ def run_list(arguments: argparse.Namespace) -> int:
             "steps": training.status.steps,
             "seconds_left": training.status.seconds_left,
             "message": training.status.message,
+            "awaits": training.status.awaits,
             "command": training.job.command,
         }
         for training in trainings
@@ -109,7 +113,7 @@ def run_start(arguments: argparse.Namespace) -> int:
         data=asked.data,
         name=out.name,
         val=asked.val or "",
-        init=asked.init,
+        init=_start_of(asked.init, runs),
         device=asked.device,
         half=asked.half,
         workers=asked.workers,
@@ -117,6 +121,11 @@ def run_start(arguments: argparse.Namespace) -> int:
     print(f"{training.id}: {training.job.name} is in the queue of {training.job.device}.")
     print(f"See it by: python -m recam_core trainings log {training.id} --follow")
     return 0
+
+
+def _start_of(init: Path | None, runs: Path) -> Path | None:
+    """The run to start from; a bare name may be one in the folder of runs."""
+    return runs / init if init is not None and init.parent == Path() and not init.exists() else init
 
 
 def run_cancel(arguments: argparse.Namespace) -> int:

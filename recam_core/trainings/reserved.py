@@ -34,6 +34,11 @@ def is_finished(out: Path) -> bool:
     return (out / _RESULT).is_file() or ((out / _RECORD).is_file() and not (out / _STATE).exists())
 
 
+def has_record(out: Path) -> bool:
+    """Whether a run was written there, if perhaps it is to be cleared up still."""
+    return (out / _RECORD).is_file()
+
+
 def owner(out: Path) -> str:
     """The id of the training that will fill, or is filling, the folder; "" for any other folder."""
     try:

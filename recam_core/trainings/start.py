@@ -18,7 +18,7 @@ from recam_core.train.recipe import Recipe, check_recipe
 from recam_core.trainings.command import train_command
 from recam_core.trainings.devices import training_device
 from recam_core.trainings.job import CANCEL_FILE, LOG_FILE, TrainingJob, new_id, write_job
-from recam_core.trainings.listing import Training, find_training
+from recam_core.trainings.listing import Training, find_training, writer_of
 from recam_core.trainings.places import training_folder
 from recam_core.trainings.reserved import discard, reserve
 from recam_core.trainings.status import LIVE, read_status, true_state
@@ -46,7 +46,8 @@ def start_training(
         recipe: every setting.
         data, val: specifications of the training and validation pictures; val may be "".
         name: of the run, in the folder of runs.
-        init: the run to start from; ``recam`` needs one.
+        init: the run to start from; ``recam`` needs one. It may be one that a training in the queue is still to make:
+            this one then waits for it.
         device: see :func:`recam_core.trainings.devices.training_device`.
         half: store the weights in half precision.
         workers: loader processes.
@@ -112,8 +113,21 @@ def check_training(recipe: Recipe, *, data: str, val: str, init: str | Path | No
         raise UserError(f"{data} has no pictures to train on.")
     if val and tuple(open_dataset(val).classes.names) != tuple(dataset.classes.names):
         raise UserError(f"The classes of {val} are not those of {data}.")
-    if init and tuple(read_info(init).classes) != tuple(dataset.classes.names):
+    if init and _classes_of(Path(init).absolute()) != tuple(dataset.classes.names):
         raise UserError(f"The classes of {data} are not those of the run {Path(init).name}.")
+
+
+def _classes_of(init: Path) -> tuple[str, ...]:
+    """The classes of a run that is there, or that a training in the queue will make."""
+    maker = writer_of(init)
+    if maker is None or maker.job.grid is not None:
+        return tuple(read_info(init).classes)
+    if not maker.is_live:
+        raise UserError(
+            f"The training of {maker.job.name} has ended without the run ({maker.state}): resume it first, or start "
+            "from another run."
+        )
+    return tuple(open_dataset(maker.job.data).classes.names)
 
 
 def training_command(

@@ -32,6 +32,8 @@ class Status:
         seconds_left: None until enough is known to say.
         losses: the curve so far, see :class:`recam_core.trainings.loss_curve.LossCurve`.
         message: the sentence of a failure.
+        awaits: name of the run that it starts from, while another training is still to make that; it stands in nobody's
+            way meanwhile.
     """
 
     state: str = WAITING
@@ -50,6 +52,7 @@ class Status:
     seconds_left: float | None = None
     losses: dict[str, Any] = field(default_factory=dict)
     message: str = ""
+    awaits: str = ""
 
 
 def write_status(folder: Path, status: Status) -> None:

@@ -15,6 +15,7 @@ from types import FrameType
 
 from recam_core.errors import UserError
 from recam_core.progress import Cancelled
+from recam_core.trainings.awaited import is_awaited, wait_for_run
 from recam_core.trainings.job import CANCEL_FILE, LOCK_FILE, TrainingJob, read_job
 from recam_core.trainings.lock import holding, try_lock
 from recam_core.trainings.loss_curve import LossCurve
@@ -66,12 +67,18 @@ def _own_lock(folder: Path) -> int | None:
 def _work(folder: Path, job: TrainingJob, is_cancelled: Callable[[], bool]) -> int:
     before = read_status(folder) or Status()
     now = time.time()
-    reporter = Reporter(folder, Status(WAITING, "Waiting for the device", queued=now, losses=before.losses))
+    awaits = Path(job.init).name if is_awaited(job.init) else ""
+    doing = f"Waiting for the run {awaits}" if awaits else "Waiting for the device"
+    reporter = Reporter(folder, Status(WAITING, doing, queued=now, losses=before.losses, awaits=awaits))
     state, message = FAILED, "The training broke off unexpectedly; its log says why. It can be resumed."
     try:
         out = Path(job.out)
         _clear_leftovers(folder, out, *(out.glob("*") if job.grid is not None else ()))
         if not is_finished(Path(job.out)):
+            if awaits:
+                say(f"Waiting for the run {awaits}, which another training is to make")
+                wait_for_run(folder.parent, job.init, is_cancelled)
+                reporter.update(doing="Waiting for the device", awaits="")
             with turn(folder, job.device, now, is_cancelled):
                 reporter.update(state=RUNNING, doing="Loading", began=time.time())
                 say(f"Started: {job.command}")
@@ -88,7 +95,7 @@ def _work(folder: Path, job: TrainingJob, is_cancelled: Callable[[], bool]) -> i
     finally:
         kept = "the last finished epoch is kept" if job.grid is None else "finished trainings and epochs are kept"
         say({DONE: "Finished.", CANCELLED: f"Cancelled; {kept}."}.get(state, message))
-        reporter.close(state=state, doing="", message=message, ended=time.time(), seconds_left=None)
+        reporter.close(state=state, doing="", awaits="", message=message, ended=time.time(), seconds_left=None)
     return 0 if state == DONE else 1
 
 

@@ -61,7 +61,7 @@ def ahead(folder: Path, device: str, queued: float) -> list[str]:
         names = [entry.name for entry in entries if entry.is_dir() and entry.name != folder.name]
     for name in names:
         status = read_status(folder.parent / name)
-        if status is None or status.host != HOST or true_state(status) != WAITING:
+        if status is None or status.host != HOST or true_state(status) != WAITING or status.awaits:
             continue
         try:
             same = read_job(folder.parent / name).device == device

@@ -168,3 +168,23 @@ def test_an_address_of_a_training_that_is_gone(opened: object, runs: Path) -> No
         page.run()
         assert not page.exception
         assert page.warning[0].value
+
+
+def test_a_recam_is_queued_behind_a_bce_that_waits(page: AppTest, runs: Path) -> None:
+    start(page, "first-bce")
+    page.segmented_control(key="train_method").set_value("recam").run()
+    assert not page.exception
+    choice = page.selectbox(key="train_from_recam")
+    assert any("first-bce (in the queue)" in option.replace("\\", "") for option in choice.options)
+    choice.set_value("run/first-bce").run()
+    assert not page.exception
+    assert page.text_input(key="train_data_run/first-bce").value == DATA
+    assert f"--init {runs / 'first-bce'}" in page.code[-1].value
+    page.text_input(key="train_val_run/first-bce").set_value("")
+    page.text_input(key="train_name").set_value("second-recam")
+    page.button(key="train_start").click().run()
+    assert not page.exception
+    assert not page.error, page.error[0].value
+    second = next(training for training in list_trainings() if training.job.name == "second-recam")
+    assert second.status.awaits == "first-bce"
+    assert "which another training is to make" in words(page)
