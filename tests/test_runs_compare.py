@@ -1,5 +1,7 @@
 """Runs side by side: the differences that the pictures support."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from analysis_data import K, counts_of, naive_confusions, random_pictures
 from recam_core.analysis.analysed import Analysed
 from recam_core.cli.main import main
 from recam_core.errors import UserError
-from recam_core.runs.compare_scores import compare_scores, signed, verdicts
+from recam_core.runs.compare_scores import compare_scores, rate_verdicts, signed, verdicts
 
 
 def method(key: str, pictures: list, threshold: float | None = 0.4, has_background: bool = True) -> Analysed:
@@ -64,6 +66,18 @@ def test_chance_is_called_chance_and_the_same_the_same() -> None:
     assert "the same mIoU" in sentence
 
 
+def test_errors_that_fell_are_told_from_chance() -> None:
+    good, bad = right(), spoilt(right(), 0.4)
+    found = compare_scores([method("a", bad), method("b", good)], "x@val")
+    assert (found.rates.change_high[:, 1] < 0).all()
+    (sentence,) = rate_verdicts(found)
+    assert sentence == "B has fewer false positives, false negatives and pixels of a wrong class than A."
+    (sentence,) = rate_verdicts(compare_scores([method("b", good), method("a", bad)], "x@val"))
+    assert sentence.startswith("A has more")
+    (sentence,) = rate_verdicts(compare_scores([method("a", good), method("b", good)], "x"))
+    assert "do not differ in any kind of error" in sentence
+
+
 def test_without_background_and_without_thresholds() -> None:
     pictures = random_pictures(7, has_background=False)
     found = compare_scores([method(key, pictures, 0.4, False) for key in "ab"], "x")
@@ -93,6 +107,9 @@ def test_shipped_runs_on_the_command_line(capsys: pytest.CaptureFixture, tmp_pat
     assert main([*arguments, "--json", str(tmp_path / "x.json")]) == 0
     shown = capsys.readouterr().out
     assert "95% interval" in shown
+    assert "wrong class" in shown
+    rates = json.loads((tmp_path / "x.json").read_text())["scores"]["runs"]["scenes/recam"]["rates"]
+    assert rates["wrong_class"]["change_interval"][0] <= rates["wrong_class"]["change"]
     assert "200 pictures" in shown
     assert "version of torch" not in shown
     assert main(["runs", "compare", "scenes/bce", "run/none"]) == 2

@@ -17,7 +17,8 @@ from app.links import keep, kept
 from app.runs.open_maps import family_of, open_maps
 from app.runs.plain_table import Cell, plain_table
 from recam_core.analysis.analysed import Analysed
-from recam_core.runs.compare_scores import ScoreComparison, compare_scores, signed, verdicts
+from recam_core.analysis.rate_gain import RATES
+from recam_core.runs.compare_scores import ScoreComparison, compare_scores, rate_verdicts, signed, verdicts
 from recam_core.runs.headline import headline, headlines
 from recam_core.runs.listed import ListedRun
 from recam_core.runs.settings import compare_settings
@@ -57,6 +58,9 @@ def _scores(chosen: Sequence[ListedRun], catalogue: Catalogue) -> bool:
         # A run's name may hold characters that mean something in Markdown.
         st.text(sentence)
     _score_table(found)
+    for sentence in rate_verdicts(found):
+        st.text(sentence)
+    _rate_table(found)
     if st.button("The picture that tells most, in Explore", icon=":material/compare:", key="runs_telling", wrap=True):
         shown = [run for run in chosen if run.key in found.keys]
         open_maps(shown, catalogue, spec, found.telling)
@@ -116,6 +120,29 @@ def _score_table(found: ScoreComparison) -> None:
     st.caption(
         f"{found.pictures} pictures of `{found.data}`; intervals over 1000 draws of as many pictures, the same draws "
         "for all runs. Coloured differences are more than chance."
+    )
+
+
+def _rate_table(found: ScoreComparison) -> None:
+    """False positives, false negatives and pixels of a wrong class, with what each run changes of them."""
+    rates, rows = found.rates, []
+    for place, title in enumerate(found.titles):
+        cells = []
+        for number in range(len(RATES)):
+            cells.append(Cell(f"{100 * rates.rate[number, place]:.2f}", "number"))
+            change, low, high = (
+                float(one[number, place]) for one in (rates.change, rates.change_low, rates.change_high)
+            )
+            # Of errors, a fall is what is better.
+            kind = "up" if high < 0 else "down" if low > 0 else "number"
+            words = f"{signed(100 * change, 2)} ({signed(100 * low, 2)} to {signed(100 * high, 2)})"
+            cells.append(Cell(words, kind) if place else Cell(None, "number"))
+        rows.append((title, cells))
+    heads = [head for name in RATES.values() for head in (f"{name}, %", "difference (95%)")]
+    plain_table(heads, rows, f"Errors on {found.data}")
+    st.caption(
+        "Less is better. False positives and negatives are means over the classes; wrong class: of the pixels of any "
+        "class, those given to another class. The draws are those of the table above."
     )
 
 

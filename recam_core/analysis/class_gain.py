@@ -113,32 +113,32 @@ def class_gain(
         raise UserError("No picture is left to compare the methods on; loosen the filters.")
     generator = np.random.default_rng(seed)
     group = np.full(found[keys[0]].pictures, -1, dtype=np.int32)
-    group[pictures] = np.arange(len(pictures)) if len(pictures) <= MOST_DRAWN else _groups(generator, len(pictures))
+    group[pictures] = np.arange(len(pictures)) if len(pictures) <= MOST_DRAWN else draw_groups(generator, len(pictures))
     groups = min(len(pictures), MOST_DRAWN)
-    sums = _class_sums([found[key] for key in keys], group, groups)
+    sums = class_sums([found[key] for key in keys], group, groups)
     iou = _iou(sums.sum(axis=1, keepdims=True), classes)[:, :, 0]
     draws = np.empty((len(keys), iou.shape[1], resamples))
     block = max(1, min(resamples, _WEIGHTS_AT_ONCE // groups))
     for begin in range(0, resamples, block):
         some = min(block, resamples - begin)
-        draws[:, :, begin : begin + some] = _iou(sums @ _weights(generator, groups, some), classes)
+        draws[:, :, begin : begin + some] = _iou(sums @ draw_weights(generator, groups, some), classes)
         progress(begin + some, resamples, "drawing pictures")
     return _summary(keys, reference, classes, iou, draws, coverage)
 
 
-def _groups(generator: np.random.Generator, pictures: int) -> np.ndarray:
+def draw_groups(generator: np.random.Generator, pictures: int) -> np.ndarray:
     """pictures, int64: the group of each, 0 to MOST_DRAWN - 1."""
     return generator.permutation(pictures) % MOST_DRAWN
 
 
-def _weights(generator: np.random.Generator, groups: int, draws: int) -> np.ndarray:
+def draw_weights(generator: np.random.Generator, groups: int, draws: int) -> np.ndarray:
     """groups x draws, float64: how often each group is drawn."""
     picks = generator.integers(0, groups, (draws, groups), dtype=np.int32)
     place = picks + groups * np.arange(draws)[:, None]
     return np.bincount(place.ravel(), minlength=draws * groups).reshape(draws, groups).T.astype(np.float64)
 
 
-def _class_sums(methods: list[Outcomes], group: np.ndarray, groups: int) -> np.ndarray:
+def class_sums(methods: list[Outcomes], group: np.ndarray, groups: int) -> np.ndarray:
     """((1 + 2M) (K+1)) x groups, float64: ground truth pixels, then right and predicted pixels of each method.
 
     Args:
@@ -189,17 +189,17 @@ def _summary(
         np.arange(len(names)) + (0 if classes.has_background else 1),
         np.argsort(-rank, kind="stable"),
         iou,
-        *_quantiles(draws, ends),
+        *interval_ends(draws, ends),
         gain,
-        *_quantiles(gain_draws, ends),
+        *interval_ends(gain_draws, ends),
         miou,
-        *_quantiles(miou_draws, ends),
+        *interval_ends(miou_draws, ends),
         miou - miou[base],
-        *_quantiles(miou_gain_draws, ends),
+        *interval_ends(miou_gain_draws, ends),
     )
 
 
-def _quantiles(draws: np.ndarray, ends: list[float]) -> np.ndarray:
+def interval_ends(draws: np.ndarray, ends: list[float]) -> np.ndarray:
     """Two arrays: the ends over the last axis, without nans; nan where there is nothing else."""
     empty = np.isnan(draws).all(axis=-1)
     some = np.where(empty[..., None], 0.0, draws)

@@ -239,9 +239,10 @@ def _analysed(run: ListedRun, dataset: Any, digest: str, arguments: argparse.Nam
 
 
 def _print_scores(comparison: ScoreComparison) -> None:
-    from recam_core.runs.compare_scores import signed, verdicts
+    from recam_core.analysis.rate_gain import RATES
+    from recam_core.runs.compare_scores import rate_verdicts, signed, verdicts
 
-    gain = comparison.gain
+    gain, rates = comparison.gain, comparison.rates
     rows = [("", "threshold", "mIoU", "to the first", "95% interval")]
     for place, title in enumerate(comparison.titles):
         cut = comparison.thresholds[place]
@@ -252,12 +253,24 @@ def _print_scores(comparison: ScoreComparison) -> None:
     _print_table(rows)
     for sentence in verdicts(comparison):
         print(sentence)
+    rows = [("errors, less is better", "", "%", "to the first", "95% interval")]
+    for number, name in enumerate(RATES.values()):
+        for place, title in enumerate(comparison.titles):
+            points = [100 * one[number, place] for one in (rates.change, rates.change_low, rates.change_high)]
+            words = [signed(value, 2) for value in points]
+            change = (words[0], f"{words[1]} to {words[2]}") if place else ("", "")
+            rows.append((title, name, f"{100 * rates.rate[number, place]:.2f}", *change))
+    print()
+    _print_table(rows)
+    for sentence in rate_verdicts(comparison):
+        print(sentence)
 
 
 def _scores_to_json(comparison: ScoreComparison) -> dict[str, Any]:
-    from recam_core.runs.compare_scores import verdicts
+    from recam_core.analysis.rate_gain import RATES
+    from recam_core.runs.compare_scores import rate_verdicts, verdicts
 
-    gain = comparison.gain
+    gain, rates = comparison.gain, comparison.rates
 
     def numbers(values: Any) -> list[float | None]:
         return [None if value != value else float(value) for value in values]
@@ -266,7 +279,7 @@ def _scores_to_json(comparison: ScoreComparison) -> dict[str, Any]:
         "data": comparison.data,
         "pictures": comparison.pictures,
         "reference": comparison.keys[0],
-        "verdicts": verdicts(comparison),
+        "verdicts": [*verdicts(comparison), *rate_verdicts(comparison)],
         "runs": {
             key: {
                 "threshold": comparison.thresholds[place],
@@ -274,6 +287,15 @@ def _scores_to_json(comparison: ScoreComparison) -> dict[str, Any]:
                 "miou_interval": numbers((gain.miou_low[place], gain.miou_high[place])),
                 "gain": float(gain.miou_gain[place]),
                 "gain_interval": numbers((gain.miou_gain_low[place], gain.miou_gain_high[place])),
+                "rates": {
+                    name: {
+                        "rate": numbers(rates.rate[number, place : place + 1])[0],
+                        "rate_interval": numbers((rates.rate_low[number, place], rates.rate_high[number, place])),
+                        "change": numbers(rates.change[number, place : place + 1])[0],
+                        "change_interval": numbers((rates.change_low[number, place], rates.change_high[number, place])),
+                    }
+                    for number, name in enumerate(RATES)
+                },
                 "class_gain": dict(zip(gain.names, numbers(gain.gain[place]), strict=True)),
                 "class_gain_low": dict(zip(gain.names, numbers(gain.gain_low[place]), strict=True)),
                 "class_gain_high": dict(zip(gain.names, numbers(gain.gain_high[place]), strict=True)),

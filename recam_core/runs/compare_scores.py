@@ -7,6 +7,7 @@ from recam_core.analysis.analysed import Analysed
 from recam_core.analysis.class_gain import ClassGain, class_gain
 from recam_core.analysis.outcomes import outcomes_of_all
 from recam_core.analysis.picture_table import picture_table
+from recam_core.analysis.rate_gain import RATES, RateGain, rate_gain
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
 
@@ -24,6 +25,7 @@ class ScoreComparison:
         pictures: N.
         thresholds: M; the background threshold that each was read at; None for arg-max.
         gain: IoU per class, mIoU, and what each run gains over the first, with 95% intervals over pictures.
+        rates: how often each run errs, and the changes to the first, with such intervals.
         telling: id of the picture on which the last run differs most from the first.
     """
 
@@ -33,6 +35,7 @@ class ScoreComparison:
     pictures: int
     thresholds: tuple[float | None, ...]
     gain: ClassGain
+    rates: RateGain
     telling: str
 
 
@@ -62,6 +65,7 @@ def compare_scores(
     }
     outcomes = outcomes_of_all(counts, thresholds)
     gain = class_gain(counts, thresholds, methods[0].key, resamples=resamples, outcomes=outcomes, progress=progress)
+    rates = rate_gain(outcomes, methods[0].key, resamples=resamples, progress=progress)
     table = picture_table(counts, thresholds, methods[0].key, outcomes=outcomes)
     difference = abs(table.difference[methods[-1].key])
     difference[difference != difference] = -1.0  # a picture without a scored pixel tells nothing
@@ -72,6 +76,7 @@ def compare_scores(
         len(table),
         tuple(thresholds[key] for key in gain.keys),
         gain,
+        rates,
         table.ids[int(difference.argmax())],
     )
 
@@ -96,7 +101,32 @@ def verdicts(comparison: ScoreComparison) -> list[str]:
     return sentences
 
 
-def signed(points: float) -> str:
-    """A difference with its sign, as people write it."""
-    text = f"{points:+.1f}"
-    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
+def rate_verdicts(comparison: ScoreComparison) -> list[str]:
+    """One sentence for each run but the first: which kinds of errors changed by more than chance."""
+    rates, sentences = comparison.rates, []
+    for place, title in enumerate(comparison.titles[1:], start=1):
+        fewer, more, open_ = [], [], []
+        for number, name in enumerate(RATES.values()):
+            low, high = rates.change_low[number, place], rates.change_high[number, place]
+            (fewer if high < 0 else more if low > 0 else open_).append(name)
+        kinds = (("fewer", fewer), ("more", more))
+        parts = [f"{word} {_listed(names)}" for word, names in kinds if names]
+        words = f"{title} has {' but '.join(parts)} than {comparison.titles[0]}" if parts else ""
+        if open_ and parts:
+            words += f"; the difference in {_listed(open_)} may be chance"
+        sentences.append(
+            f"{words or f'{title} and {comparison.titles[0]} do not differ in any kind of error by more than chance'}."
+        )
+    return sentences
+
+
+def _listed(names: list[str]) -> str:
+    """Kinds of errors, as a sentence names them."""
+    words = ["pixels of a wrong class" if name == RATES["wrong_class"] else name for name in names]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def signed(points: float, digits: int = 1) -> str:
+    """A difference with its sign, as people write it; rates of about a per cent need two digits."""
+    text = f"{points:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "−")
