@@ -53,6 +53,18 @@ def run(*arguments):
     return main([str(argument) for argument in arguments])
 
 
+def test_a_run_without_a_threshold_of_its_own_is_said_to_have_none(place, data, capsys):
+    note = "the one that is best here was searched on these very pictures"
+    assert run("evaluate", place / "bce", "--data", data) == 0
+    assert note not in capsys.readouterr().out
+    assert run("evaluate", place / "bce", place / "recam", "--data", data) == 0
+    shown = capsys.readouterr().out
+    assert f"recam product has no background threshold of its own: {note}" in shown
+    assert "bce fc1 has no" not in shown
+    assert run("evaluate", place / "recam", "--data", data, "--threshold", 0.3) == 0
+    assert note not in capsys.readouterr().out
+
+
 def test_stores_hold_what_inference_gives(place, data, tmp_path, capsys):
     rules = ["fc1", "product", "rectified_product"]
     options = [word for rule in rules for word in ("--rule", rule)]

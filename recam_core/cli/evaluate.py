@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Score, print a table, and write what was asked for."""
     from recam_core.data.spec import open_dataset
     from recam_core.maps.store import is_store
-    from recam_core.scores.table import check_comparable, class_table, summary_table
+    from recam_core.scores.table import check_comparable, class_table, summary_table, threshold_note
 
     _check(arguments)
     dataset = open_dataset(arguments.data)
@@ -71,6 +71,9 @@ def run(arguments: argparse.Namespace) -> int:
     if first.without_mask:
         print(f"{first.without_mask} pictures have no ground truth and were left out.")
     print(summary_table(evaluations))
+    note = "" if arguments.keep_threshold else threshold_note(evaluations)
+    if note:
+        print(f"\n{note}")
     if arguments.per_class:
         print("\n" + class_table(evaluations))
     _write_parts(arguments.parts, evaluations)

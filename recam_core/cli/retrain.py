@@ -81,5 +81,10 @@ def run(arguments: argparse.Namespace) -> int:
     write_json(arguments.out / METRICS_FILE, result.history)
     losses = ", ".join(f"{name} {value:.4f}" for name, value in result.history[-1].items() if name != "epoch")
     print(f"{arguments.out}: {losses}, {result.seconds:.2f} s on {describe_device(source.network.device)}.")
+    if info.has_background and info.threshold is None:
+        print(
+            "It has no background threshold of its own: --choose-threshold chooses one, or afterwards, on pictures "
+            f"that nothing is reported on, evaluate {arguments.out} --data SPEC --keep-threshold."
+        )
     write_results(arguments.json, {"run": dataclasses.asdict(info), "curve": result.history, "seconds": result.seconds})
     return 0

@@ -49,6 +49,20 @@ def summary_table(evaluations: Sequence[Evaluation]) -> str:
     return "\n".join([_aligned(rows), "", _legend(first)])
 
 
+def threshold_note(evaluations: Sequence[Evaluation]) -> str:
+    """What to know of methods that have no background threshold of their own; "" where all have one, or need none."""
+    searched = [each.name for each in evaluations if each.fixed is None and each.best.threshold is not None]
+    if not searched:
+        return ""
+    have = "has" if len(searched) == 1 else "have"
+    return (
+        f"{', '.join(searched)} {have} no background threshold of {'its' if len(searched) == 1 else 'their'} own: the "
+        "one that is best here was searched on these very pictures, which makes the mIoU slightly too good. To report "
+        "a figure, choose it on others: evaluate RUN --data SPEC@train.select --keep-threshold, or retrain with "
+        "--choose-threshold; or give one with --threshold."
+    )
+
+
 def class_table(evaluations: Sequence[Evaluation], fixed: bool = False) -> str:
     """IoU of each class (rows) by each method (columns), in percent, with the most frequent confusion of the last."""
     chosen = [(e.fixed if fixed and e.fixed is not None else e.best) for e in evaluations]
