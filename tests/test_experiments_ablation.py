@@ -12,7 +12,7 @@ from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.experiments.ablation import ablation
 from recam_core.experiments.ablation_plan import AblationPlan, report_specs
-from recam_core.experiments.ablation_rows import VARIANTS, ablation_tables, head_recipe
+from recam_core.experiments.ablation_rows import Row, ablation_tables, head_recipe
 from recam_core.experiments.ablation_text import ablation_text
 from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
 from recam_core.retrain.features import build_feature_cache
@@ -60,7 +60,9 @@ def row(found, label: str):
 
 def test_a_training_a_name_and_seed(plan, full):
     runs = {path.parent.name: read_info(path.parent) for path in plan.folder.glob(f"*/{INFO_FILE}")}
-    assert set(runs) == {f"{name}-seed{seed}" for name in ("bce", "sce", *VARIANTS) for seed in (0, 1)}
+    lambdas, masks = ("lambda0", "lambda0.1", "lambda10"), ("mask-none", "mask-power2", "mask-hard0.3")
+    names = ("bce", "sce", "recam", "fc2-bce", *lambdas, *masks)
+    assert set(runs) == {f"{name}-seed{seed}" for name in names for seed in (0, 1)}
     for name, info in runs.items():
         assert info.seed == int(name[-1])
         if info.method == "recam":
@@ -124,8 +126,9 @@ def test_heads_are_those_of_a_retraining(plan, full, tmp_path):
     found = ablation(dataclasses.replace(plan, depth="heads", seeds=(0,), tables=("loss", "masks")))
     run = load_run(plan.folder / "bce-seed0")
     cache = build_feature_cache(run, open_dataset(plan.data))
+    rows = {one.label: one for table in ablation_tables("sum").values() for one in table}
     for label, name in (("FC2 with BCE", "fc2-bce"), ("none (copied features)", "mask-none"), ("SCE-CAM", "sce")):
-        recipe = head_recipe(name, plan.heads, 0)
+        recipe = head_recipe(rows[label], plan.heads, 0)
         save_heads(tmp_path / name, run, plan.data, retrain_heads(cache, run, recipe), half=False)
         scores = evaluated(load_run(tmp_path / name), recipe.rule, plan.reports[0], plan.data + ".select")
         assert row(found, label)["miou"] == pytest.approx(scores.miou, abs=2e-3)
@@ -134,7 +137,7 @@ def test_heads_are_those_of_a_retraining(plan, full, tmp_path):
 
 
 def test_sce_on_copied_features_is_the_softmax_loss_of_the_sce_cam():
-    recipe = head_recipe("sce", HeadRecipe(update="both"), 3)
+    recipe = head_recipe(Row("SCE-CAM", "sce", "fc1"), HeadRecipe(update="both"), 3)
     assert (recipe.mask, recipe.rule, recipe.update, recipe.loss) == ("none", "fc2", "fc2", "sce")
 
 
@@ -153,6 +156,20 @@ def test_wrong_wishes_are_refused(plan):
     with pytest.raises(UserError, match="twice"):
         report_specs("scenes@train", ["@val", "scenes@val"])
     assert "lambda" not in ablation_tables("sum", sweep_lambda=False)
+    with pytest.raises(UserError, match="named twice"):
+        ablation_tables("sum", masks=("hard:0.3", "hard:0.30"))
+
+
+def test_tables_of_other_values():
+    tables = ablation_tables("sum", ("lambda", "masks"), (0.5, 2), ("power:3", "soft"), (2.0, "soft"))
+    assert [(row.name, dict(row.changes)) for row in tables["lambda"]] == [
+        ("lambda0.5", {"weight": 0.5}),
+        ("recam", {}),
+    ]
+    assert [(row.name, dict(row.changes)) for row in tables["masks"]] == [
+        ("mask-power3", {"mask": "power:3"}),
+        ("recam", {}),
+    ]
 
 
 def test_tables_as_text(full):

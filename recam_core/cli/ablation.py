@@ -26,6 +26,8 @@ def add_ablation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--update", choices=("both", "fc2"), default="both", help="with --depth heads: what is trained")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N", help="each row once a seed")
     parser.add_argument("--tables", nargs="+", default=[], metavar="TABLE", help="loss, lambda, masks or rules (all)")
+    parser.add_argument("--lambdas", nargs="+", type=float, metavar="LAMBDA", help="of the table lambda (0 0.1 1 10)")
+    parser.add_argument("--masks", nargs="+", metavar="MASK", help="of the table masks (none soft power:2 hard:0.3)")
     parser.add_argument("--rule", default="sum", help="extraction rule wherever rules are not compared (sum)")
     parser.add_argument("--preset", choices=("small", "paper"), default="small", help="every other setting (small)")
     parser.add_argument("--epochs", type=int, help="of BCE and SCE (default: the preset's)")
@@ -47,6 +49,7 @@ def run_ablation(arguments: argparse.Namespace) -> int:
     from recam_core.atomic_write import replacing_file
     from recam_core.experiments.ablation import ablation
     from recam_core.experiments.ablation_plan import AblationPlan, report_specs
+    from recam_core.experiments.ablation_rows import LAMBDAS, MASKS
     from recam_core.experiments.ablation_text import ablation_text
     from recam_core.progress import terminal
     from recam_core.retrain.head_recipe import HeadRecipe
@@ -68,6 +71,8 @@ def run_ablation(arguments: argparse.Namespace) -> int:
         arguments.depth,
         tuple(arguments.seeds),
         tuple(arguments.tables),
+        LAMBDAS if arguments.lambdas is None else tuple(arguments.lambdas),
+        MASKS if arguments.masks is None else tuple(arguments.masks),
         arguments.rule,
         bases,
         HeadRecipe(update=arguments.update, rule=arguments.rule),

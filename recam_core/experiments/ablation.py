@@ -12,6 +12,8 @@ from recam_core.experiments.ablation_result import Ablation, Found, notes_of, ro
 from recam_core.experiments.ablation_rows import (
     BASE,
     BASE_KEY,
+    BASE_ROW,
+    RECAM,
     Row,
     ablation_tables,
     check_depth,
@@ -21,6 +23,7 @@ from recam_core.experiments.ablation_rows import (
 from recam_core.experiments.ablation_work import ScoreWork, TrainWork, score_one, train_one
 from recam_core.experiments.dispatch import dispatch, pick_way
 from recam_core.experiments.protocol import SELECT
+from recam_core.method.masks import parse_mask
 from recam_core.progress import ProgressFn, silent
 from recam_core.retrain.head_recipe import HeadRecipe, completed
 from recam_core.train.recipe import Recipe, check_recipe, from_json
@@ -39,9 +42,9 @@ def ablation(plan: AblationPlan, way: str = "auto", workers: int = 1, progress: 
     """
     way = pick_way(way, workers)
     tables = _checked(plan)
-    names = tuple(dict.fromkeys((BASE, *(row.name for rows in tables.values() for row in rows))))
+    networks = {row.name: row for row in (BASE_ROW, *(row for rows in tables.values() for row in rows))}
     select = _select_spec(plan)
-    runs = _trained(plan, names if plan.depth == "full" else (BASE,), way, workers, progress)
+    runs = _trained(plan, list(networks.values()) if plan.depth == "full" else [BASE_ROW], way, workers, progress)
     works = (_full_scores if plan.depth == "full" else _head_scores)(plan, tables, runs, select)
     found: Found = {}
     for outcome in dispatch(score_one, works, way, workers, progress):
@@ -64,7 +67,10 @@ def _checked(plan: AblationPlan) -> dict[str, tuple[Row, ...]]:
     completed(plan.heads)
     for recipe in plan.bases.values():
         check_recipe(recipe)
-    tables = ablation_tables(plan.rule, plan.tables, sweep_lambda=plan.depth == "full" or plan.heads.update == "both")
+    base = plan.bases[RECAM] if plan.depth == "full" else plan.heads
+    sweep_lambda = plan.depth == "full" or plan.heads.update == "both"
+    usual = (base.weight, str(parse_mask(base.mask)))
+    tables = ablation_tables(plan.rule, plan.tables, plan.lambdas, plan.masks, usual, sweep_lambda)
     for spec in (plan.data, *plan.reports):
         open_dataset(spec)
     return tables
@@ -81,20 +87,20 @@ def _select_spec(plan: AblationPlan) -> str:
 
 
 def _trained(
-    plan: AblationPlan, names: Sequence[str], way: str, workers: int, progress: ProgressFn
+    plan: AblationPlan, rows: Sequence[Row], way: str, workers: int, progress: ProgressFn
 ) -> dict[tuple[str, int], Path]:
     """Folders of the runs, trained where they are not there: first those that start from ImageNet, then ReCAM."""
     runs: dict[tuple[str, int], Path] = {}
     for first in (True, False):
         works = []
-        for name in names:
-            if (name in (BASE, "sce")) != first:
+        for row in rows:
+            if (row.name in (BASE, "sce")) != first:
                 continue
             for seed in plan.seeds:
-                recipe, init = full_recipe(name, plan.bases, seed), None if first else runs[BASE, seed]
-                out = plan.folder / f"{name}-seed{seed}"
+                recipe, init = full_recipe(row, plan.bases, seed), None if first else runs[BASE, seed]
+                out = plan.folder / f"{row.name}-seed{seed}"
                 there = _find(plan, out, recipe, init)
-                runs[name, seed] = there or out
+                runs[row.name, seed] = there or out
                 if there is None:
                     works.append(TrainWork(recipe, plan.data, str(init or ""), str(out), plan.device, plan.threads))
         if works:
@@ -144,7 +150,7 @@ def _head_scores(
     for seed in plan.seeds:
         wanted: dict[str, str | HeadRecipe] = {f"{BASE_KEY}-seed{seed}": "fc1"}
         for row in (row for rows in tables.values() for row in rows if row.name != BASE):
-            recipe = head_recipe(row.name, plan.heads, seed)
+            recipe = head_recipe(row, plan.heads, seed)
             rule = recipe.rule if row.name == "sce" else row.rule
             wanted[f"{row.key}-seed{seed}"] = completed(replace(recipe, rule=rule))
         works.append(_score_work(plan, runs[BASE, seed], list(wanted.items()), select))

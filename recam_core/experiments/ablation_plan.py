@@ -6,6 +6,7 @@ from pathlib import Path
 
 from recam_core.data.spec import Spec, parse_spec
 from recam_core.errors import UserError
+from recam_core.experiments.ablation_rows import LAMBDAS, MASKS
 from recam_core.retrain.head_recipe import HeadRecipe
 from recam_core.train.recipe import METHODS, Recipe, preset
 
@@ -21,6 +22,7 @@ class AblationPlan:
         depth: ``full`` or ``heads``, see :data:`recam_core.experiments.ablation_rows.DEPTHS`.
         seeds: each row once a seed.
         tables: names of the tables, all by default.
+        lambdas, masks: what the tables of these compare.
         rule: extraction rule, wherever rules are not what is compared.
         bases: settings of the full trainings, by method.
         heads: settings of the heads.
@@ -34,6 +36,8 @@ class AblationPlan:
     depth: str = "full"
     seeds: tuple[int, ...] = (0, 1, 2)
     tables: tuple[str, ...] = ()
+    lambdas: tuple[float, ...] = LAMBDAS
+    masks: tuple[str, ...] = MASKS
     rule: str = "sum"
     bases: dict[str, Recipe] = field(default_factory=lambda: {name: preset(name, "small") for name in METHODS})
     heads: HeadRecipe = field(default_factory=lambda: HeadRecipe(update="both"))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from recam_core.errors import UserError
 from recam_core.method.extraction import RULES
+from recam_core.method.masks import parse_mask
 from recam_core.retrain.head_recipe import UPDATES, HeadRecipe
 from recam_core.train.recipe import Recipe
 
@@ -12,19 +13,9 @@ from recam_core.train.recipe import Recipe
 DEPTHS = ("full", "heads")
 #: The run that all rows are compared with, and the plain ReCAM that several tables share.
 BASE, RECAM = "bce", "recam"
-#: Key of BCE-CAM among the rows.
-BASE_KEY = f"{BASE}-fc1"
-#: What a variant of ReCAM changes, by the name of its run. Fields are those that both kinds of recipe share.
-VARIANTS: dict[str, dict[str, float | str]] = {
-    RECAM: {},
-    "fc2-bce": {"fc2_loss": "bce"},
-    "lambda0": {"weight": 0.0},
-    "lambda0.1": {"weight": 0.1},
-    "lambda10": {"weight": 10.0},
-    "mask-none": {"mask": "none"},
-    "mask-power2": {"mask": "power:2"},
-    "mask-hard0.3": {"mask": "hard:0.3"},
-}
+#: What is compared unless other values are named.
+LAMBDAS = (0.0, 0.1, 1.0, 10.0)
+MASKS = ("none", "soft", "power:2", "hard:0.3")
 
 
 @dataclass(frozen=True)
@@ -35,11 +26,13 @@ class Row:
         label: as people read it.
         name: of the run, without its seed.
         rule: extraction rule of its maps.
+        changes: what it changes of ReCAM's settings; fields that both kinds of recipe share, and ``fc2_loss``.
     """
 
     label: str
     name: str
     rule: str
+    changes: tuple[tuple[str, float | str], ...] = ()
 
     @property
     def key(self) -> str:
@@ -47,40 +40,46 @@ class Row:
         return f"{self.name}-{self.rule}"
 
 
-def ablation_tables(rule: str, names: Sequence[str] = (), sweep_lambda: bool = True) -> dict[str, tuple[Row, ...]]:
+#: BCE-CAM, and its key among the figures.
+BASE_ROW = Row("BCE-CAM", BASE, "fc1")
+BASE_KEY = BASE_ROW.key
+
+
+def ablation_tables(
+    rule: str,
+    names: Sequence[str] = (),
+    lambdas: Sequence[float] = LAMBDAS,
+    masks: Sequence[str] = MASKS,
+    usual: tuple[float, str] = (1.0, "soft"),
+    sweep_lambda: bool = True,
+) -> dict[str, tuple[Row, ...]]:
     """The four tables by name: ``loss``, ``lambda``, ``masks`` and ``rules``.
 
     Args:
         rule: extraction rule of ReCAM's maps, wherever rules are not what is compared.
         names: of the tables wanted; all by default.
+        lambdas, masks: what the tables of these compare.
+        usual: lambda and mask of ReCAM in the other tables.
         sweep_lambda: whether lambda matters at all; with FC2 alone it does not
             (:class:`recam_core.retrain.head_recipe.HeadRecipe`).
 
     Raises:
-        UserError: an unknown rule or table.
+        UserError: an unknown rule, table or mask, or a value twice.
     """
     if rule not in RULES:
         raise UserError(f"There is no extraction rule '{rule}': choose one of {', '.join(RULES)}.")
+    choices = [str(parse_mask(mask)) for mask in masks]
+    if len(set(lambdas)) < len(lambdas) or len(set(choices)) < len(choices):
+        raise UserError("A lambda or a mask is named twice; name each once.")
     tables = {
         "loss": (
-            Row("BCE-CAM", BASE, "fc1"),
+            BASE_ROW,
             Row("SCE-CAM", "sce", "fc1"),
-            Row("FC2 with BCE", "fc2-bce", rule),
+            Row("FC2 with BCE", "fc2-bce", rule, (("fc2_loss", "bce"),)),
             Row("ReCAM (FC2 with SCE)", RECAM, rule),
         ),
-        # Without L_sce nothing trains FC2, so the maps are those of FC1.
-        "lambda": (
-            Row("lambda 0", "lambda0", "fc1"),
-            Row("lambda 0.1", "lambda0.1", rule),
-            Row("lambda 1", RECAM, rule),
-            Row("lambda 10", "lambda10", rule),
-        ),
-        "masks": (
-            Row("none (copied features)", "mask-none", rule),
-            Row("soft", RECAM, rule),
-            Row("power 2", "mask-power2", rule),
-            Row("hard at 0.3", "mask-hard0.3", rule),
-        ),
+        "lambda": tuple(_lambda_row(float(value), usual[0], rule) for value in lambdas),
+        "masks": tuple(_mask_row(choice, usual[1], rule) for choice in choices),
         "rules": tuple(Row(one.replace("_", " "), RECAM, one) for one in RULES),
     }
     for name in names:
@@ -93,33 +92,46 @@ def ablation_tables(rule: str, names: Sequence[str] = (), sweep_lambda: bool = T
     return {name: rows for name, rows in tables.items() if not names or name in names}
 
 
-def full_recipe(name: str, bases: dict[str, Recipe], seed: int) -> Recipe:
+def _lambda_row(value: float, usual: float, rule: str) -> Row:
+    # Without L_sce nothing trains FC2, so the maps are those of FC1.
+    rule, label = ("fc1" if value == 0 else rule), f"lambda {value:g}"
+    return Row(label, RECAM, rule) if value == usual else Row(label, f"lambda{value:g}", rule, (("weight", value),))
+
+
+def _mask_row(choice: str, usual: str, rule: str) -> Row:
+    label = "none (copied features)" if choice == "none" else choice.replace(":", " ")
+    if choice == usual:
+        return Row(label, RECAM, rule)
+    return Row(label, f"mask-{choice.replace(':', '')}", rule, (("mask", choice),))
+
+
+def full_recipe(row: Row, bases: dict[str, Recipe], seed: int) -> Recipe:
     """The recipe of a full training.
 
     Args:
-        name: of the run, without its seed.
+        row: whose network it is.
         bases: the settings that are not compared, by method.
         seed: of the initial weights, the order and the augmentation.
     """
-    if name in (BASE, "sce"):
-        return replace(bases[name], seed=seed)
-    return replace(bases[RECAM], seed=seed, **VARIANTS[name])
+    if row.name in (BASE, "sce"):
+        return replace(bases[row.name], seed=seed)
+    return replace(bases[RECAM], seed=seed, **dict(row.changes))
 
 
-def head_recipe(name: str, base: HeadRecipe, seed: int) -> HeadRecipe:
+def head_recipe(row: Row, base: HeadRecipe, seed: int) -> HeadRecipe:
     """The recipe of heads on the features of the BCE run of the same seed.
 
     ``sce`` is FC2 alone on features that are copied, not masked: equation 5 is then the softmax loss of the SCE-CAM,
     whose target is spread evenly over the present classes.
 
     Args:
-        name: of the row, without its seed; not ``bce``, which nothing is trained for.
+        row: whose heads they are; not ``bce``, for which nothing is trained.
         base: the settings that are not compared.
         seed: of the order.
     """
-    if name == "sce":
+    if row.name == "sce":
         return HeadRecipe(mask="none", rule="fc2")
-    changes = dict(VARIANTS[name])
+    changes = dict(row.changes)
     if "fc2_loss" in changes:
         changes["loss"] = changes.pop("fc2_loss")
     return replace(base, seed=seed if base.update == "both" else 0, **changes)
