@@ -77,6 +77,16 @@ def _stored_maps(method: Method, picture: Picture, classes: tuple[int, ...], how
     return maps if tuple(maps.classes.tolist()) == classes and maps.size == picture.image.shape[:2] else None
 
 
+def make_ready(method: Method, picture: Picture, how: Inference) -> None:
+    """Read the network of a method, unless the picture's maps are kept.
+
+    Raises:
+        UserError: the weights are missing, damaged or of another architecture.
+    """
+    if not picture.labels or _stored_maps(method, picture, picture.labels, how) is None:
+        method.load()
+
+
 @st.cache_data(max_entries=100, show_spinner=False)
 def _payload(
     picture: str,

@@ -1,6 +1,7 @@
 """What a pane shows: a network's features read through one set of class weights."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -18,8 +19,8 @@ class Method:
         key: for widgets.
         title: over the pane.
         about: a few words below the title.
-        shared: the network whose features are used.
-        weight: K x C, the class weights w''.
+        load: gives the network whose features are used, and the class weights w'', K x C. Maps that are kept need
+            neither, and reading three networks takes longer than opening a page may.
         weights_key: stands for the features and the weights together, in caches.
         threshold: its own background threshold, or None where none was chosen.
         rule: its extraction rule.
@@ -30,30 +31,38 @@ class Method:
     key: str
     title: str
     about: str
-    shared: SharedRun
-    weight: Tensor
+    load: Callable[[], tuple[SharedRun, Tensor]]
     weights_key: str
     threshold: float | None
     rule: str
     entry: Entry | None = None
     softmax: bool = False
 
+    @property
+    def shared(self) -> SharedRun:
+        """The network. Raises UserError where its weights are missing, damaged or of another architecture."""
+        return self.load()[0]
+
+    @property
+    def weight(self) -> Tensor:
+        """K x C, the class weights w''. Raises UserError as :attr:`shared` does."""
+        return self.load()[1]
+
 
 def method_of_entry(entry: Entry, rule: str | None = None) -> Method:
-    """A run's own maps, by its own rule or another one (ignored by runs without FC2).
+    """A run's own maps, by its own rule or another one (ignored by runs without FC2); its network is not read yet."""
+    chosen = entry.info.rule if rule is None or not entry.info.network.get("has_fc2") else rule
 
-    Raises:
-        UserError: the run cannot be loaded.
-    """
-    shared = shared_run(entry)
-    network = shared.run.network
-    chosen = entry.info.rule if rule is None or network.fc2 is None else rule
+    def load() -> tuple[SharedRun, Tensor]:
+        shared = shared_run(entry)
+        fc1, fc2 = shared.run.network.fc1, shared.run.network.fc2
+        return shared, class_weights(chosen, fc1.detach(), None if fc2 is None else fc2.detach())
+
     return Method(
         key=entry.key,
         title=entry.title,
         about=rule_words(chosen),
-        shared=shared,
-        weight=class_weights(chosen, network.fc1.detach(), None if network.fc2 is None else network.fc2.detach()),
+        load=load,
         weights_key=f"{entry.info.weights_sha256}:{chosen}",
         threshold=entry.info.threshold,
         rule=chosen,
@@ -73,8 +82,7 @@ def method_of_heads(
         key=key,
         title=title,
         about=rule_words(rule),
-        shared=shared,
-        weight=weight,
+        load=lambda: (shared, weight),
         weights_key=f"{shared.run.info.weights_sha256}:{digest}",
         threshold=threshold,
         rule=rule,

@@ -101,7 +101,8 @@ def _read(scope: str, compared: Compared, most: int) -> PictureFilter:
 
 def _most_classes(compared: Compared) -> int:
     """How many classes a picture of the set shows at most."""
-    return max(int(index_of(compared.methods[0]).present[:, 1:].sum(axis=1).max(initial=1)), 1)
+    truth, image, _ = index_of(compared.methods[0]).truth_entries
+    return max(int(np.bincount(image[truth > 0]).max(initial=1)), 1)
 
 
 def _widgets(scope: str, compared: Compared, most: int) -> None:

@@ -54,18 +54,28 @@ def index_of(method: Analysed) -> CellIndex:
     return _index(_identity(method), method)
 
 
-@st.cache_resource(max_entries=24, show_spinner=False)
-def _cumulative(
-    identity: str, chosen: bytes | None, _method: Analysed, _chosen: np.ndarray | None
-) -> CumulativeConfusion:
-    return CumulativeConfusion.build(index_of(_method), _chosen)
+@st.cache_resource(max_entries=12, show_spinner=False)
+def _cumulative(identity: str, _method: Analysed) -> CumulativeConfusion:
+    return CumulativeConfusion.build(index_of(_method))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _confusions_of_some(
+    methods: _Methods, thresholds: _Thresholds, chosen: bytes, _compared: Compared
+) -> dict[str, np.ndarray]:
+    passes = chosen_pictures(_compared)
+    outcomes = _outcomes(methods, thresholds, _compared)
+    return {key: each.where(passes).confusion() for key, each in outcomes.items()}
 
 
 def scores_of(compared: Compared, key: str) -> Scores:
     """Confusion matrix and scores of a method at its threshold, over the pictures that the filters let pass."""
-    method = compared.method(key)
-    cumulative = _cumulative(_identity(method), compared.chosen, method, chosen_pictures(compared))
-    return cumulative.scores(compared.thresholds[key])
+    method, threshold = compared.method(key), compared.thresholds[key]
+    if compared.chosen is None:
+        return _cumulative(_identity(method), method).scores(threshold)
+    # Every threshold of some of the pictures would take a second a method; one takes a tenth of that.
+    confusion = _confusions_of_some(_methods(compared), _thresholds(compared), compared.chosen, compared)[key]
+    return Scores(threshold, confusion, compared.classes.has_background)
 
 
 def confusions_of(compared: Compared) -> dict[str, np.ndarray]:
@@ -75,7 +85,7 @@ def confusions_of(compared: Compared) -> dict[str, np.ndarray]:
 
 def _usual_confusion(method: Analysed) -> np.ndarray:
     """(K+1) x (K+1) of all pictures at the method's own threshold: what does not move with the controls."""
-    return _cumulative(_identity(method), None, method, None).at(method.threshold)
+    return _cumulative(_identity(method), method).at(method.threshold)
 
 
 def most_confused(compared: Compared) -> tuple[int, int]:
@@ -100,7 +110,8 @@ def order_of(compared: Compared) -> np.ndarray:
     return _order(_methods(compared), compared)
 
 
-@st.cache_resource(max_entries=4, show_spinner="Looking at every picture")
+# Of 80,000 pictures one entry has 60 MB: the threshold of now and the one before it.
+@st.cache_resource(max_entries=2, show_spinner="Looking at every picture")
 def _outcomes(methods: _Methods, thresholds: _Thresholds, _compared: Compared) -> dict[str, Outcomes]:
     indices = {method.key: index_of(method) for method in _compared.methods}
     return outcomes_of_all(indices, dict(thresholds))
@@ -150,7 +161,7 @@ def gain_of(compared: Compared, key: str, reference: str) -> ClassGain:
     return _gain(_methods(compared), _thresholds(compared), compared.chosen, key, reference, compared)
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
+@st.cache_resource(max_entries=2, show_spinner=False)
 def _table(methods: _Methods, thresholds: _Thresholds, reference: str, _compared: Compared) -> PictureTable:
     return picture_table(
         _indices(_compared),

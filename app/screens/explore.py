@@ -7,7 +7,7 @@ from app.catalogue import Catalogue, Entry, Family, read_catalogue
 from app.export_panel import export_panel, panes_to_export
 from app.guard import sentences
 from app.links import as_list, from_list, is_arriving, keep, keep_view, kept, view_in_address, whole_address
-from app.map_cache import Inference, payload_of, prediction_of
+from app.map_cache import Inference, make_ready, payload_of, prediction_of
 from app.methods import Method, method_of_entry
 from app.models import device_words
 from app.picker import can_step, open_picture, pick_picture, step_picture
@@ -161,7 +161,9 @@ def _look(family: Family, picture: Picture, entries: list[Entry], rule: str | No
     methods: list[Method] = []
     for entry in entries:
         with sentences():
-            methods.append(method_of_entry(entry, rule))
+            method = method_of_entry(entry, rule)
+            make_ready(method, picture, how)  # what cannot be read is left out here, and spoils no other pane
+            methods.append(method)
     made = fourth_pane(family)
     if made is not None:
         methods.append(made)

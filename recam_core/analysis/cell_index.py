@@ -209,21 +209,37 @@ class CellIndex:
             return everything
         limit = threshold_level(threshold)
         first, stop = self.start[:-1][groups], self.start[1:][groups]
+        everyone = isinstance(groups, slice) and groups == slice(None)
         # In blocks, so that what is searched stays in the processor's cache.
         for begin in range(0, len(everything), GROUPS_AT_ONCE):
             some = slice(begin, begin + GROUPS_AT_ONCE)
-            everything[some] -= self._at_or_below(limit, first[some], stop[some])
+            ends = self._all_ends[:, some] if everyone else self._ends(first[some], stop[some])
+            everything[some] -= self._at_or_below(limit, first[some], stop[some], ends)
             if (stop[some] - first[some]).sum() > ROWS_TO_RELEASE:
                 release(self.level, self.upto)
         return everything
 
-    def _at_or_below(self, limit: int, first: np.ndarray, stop: np.ndarray) -> np.ndarray:
+    def _ends(self, first: np.ndarray, stop: np.ndarray) -> np.ndarray:
+        """2 x groups, uint8: the lowest and the highest level of each."""
+        return np.stack([self.level[first], self.level[stop - 1]])
+
+    @cached_property
+    def _all_ends(self) -> np.ndarray:
+        """2 x G: kept, as a pass over the levels of all groups costs as much as the rest of a new threshold."""
+        ends = np.empty((2, len(self.truth)), dtype=np.uint8)
+        for begin in range(0, len(self.truth), GROUPS_AT_ONCE):
+            some = slice(begin, begin + GROUPS_AT_ONCE)
+            ends[:, some] = self._ends(self.start[:-1][some], self.start[1:][some])
+            release(self.level)
+        return ends
+
+    def _at_or_below(self, limit: int, first: np.ndarray, stop: np.ndarray, ends: np.ndarray) -> np.ndarray:
         """int64 pixels of groups with a level of ``limit`` or less: one binary search in all groups at once.
 
         Levels of a group ascend strictly, so its first and last one say where the limit lies but for as many rows as
         there are levels missing between them; real groups miss few, and most need no search at all.
         """
-        lowest, highest = self.level[first].astype(np.int64), self.level[stop - 1].astype(np.int64)
+        lowest, highest = ends.astype(np.int64)
         low = np.clip(stop - (highest - limit), first, stop)
         high = np.clip(first + (limit + 1 - lowest), first, stop)
         rest = np.flatnonzero(low < high)
@@ -314,13 +330,29 @@ class CellIndex:
             image: T, int32; the picture.
             entry: G, int32; the entry that each group belongs to.
         """
-        pictures = max(len(self), 1)
-        key = self.truth * np.int64(pictures) + self.image
-        there = np.zeros(self.values * pictures, dtype=bool)
-        there[key] = True
-        truth, image = np.divmod(np.flatnonzero(there), pictures)
-        entry = (np.cumsum(there, dtype=np.int32) - 1)[key]
-        return truth.astype(np.uint8), image.astype(np.int32), entry
+        truths, images, entry, entries = [], [], np.empty(len(self.image), dtype=np.int32), 0
+        # One value at a time: marks of all values at once are too large for the processor's cache.
+        for truth in range(self.values):
+            groups = self.groups_of_truth(truth)
+            there = np.zeros(len(self), dtype=bool)
+            there[self.image[groups]] = True
+            entry[groups] = (np.cumsum(there, dtype=np.int32) + (entries - 1))[self.image[groups]]
+            images.append(np.flatnonzero(there).astype(np.int32))
+            truths.append(np.full(len(images[-1]), truth, dtype=np.uint8))
+            entries += len(images[-1])
+        return np.concatenate(truths), np.concatenate(images), entry
+
+    @cached_property
+    def object_share(self) -> np.ndarray:
+        """N x K, float32 (read-only): of the scored pixels of each picture, the share of each class, 0..1."""
+        truth, image, entry = self.truth_entries
+        pixels = np.bincount(entry, weights=self.pixels, minlength=len(truth))
+        whole = np.bincount(image, weights=pixels, minlength=len(self))
+        share = np.zeros((len(self), self.values - 1), dtype=np.float32)
+        some = truth > 0
+        share[image[some], truth[some] - 1] = pixels[some] / whole[image[some]]
+        share.flags.writeable = False
+        return share
 
     def _column(self, winner: int) -> range:
         return range(winner, self.values**2, self.values)

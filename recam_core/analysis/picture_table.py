@@ -77,15 +77,15 @@ def picture_table(
     reference = keys[0] if reference is None else reference
     if reference not in keys:
         raise UserError(f"{reference!r} is not among the methods that are compared: {', '.join(keys)}.")
-    first = counts[keys[0]]
-    share = _shares(found[keys[0]])
+    first = CellIndex.of(counts[keys[0]])
+    share, present = first.object_share, first.present[:, 1:]
     miou = {key: _miou(found[key]) for key in keys}
     faults = {key: _faults(found[key]) for key in keys}
     return PictureTable(
         tuple(first.ids),
         first.classes,
-        share > 0,
-        (share > 0).sum(axis=1),
+        present,
+        present.sum(axis=1),
         share,
         share.max(axis=1, initial=0),
         reference,
@@ -94,15 +94,6 @@ def picture_table(
         {key: lost for key, (_, lost) in faults.items()},
         {key: miou[key] - miou[reference] for key in keys},
     )
-
-
-def _shares(outcomes: Outcomes) -> np.ndarray:
-    """N x K, float32."""
-    shape = (outcomes.pictures, outcomes.values)
-    place = outcomes.image.astype(np.int64) * outcomes.values + outcomes.truth
-    pixels = np.bincount(place, weights=outcomes.pixels, minlength=shape[0] * shape[1]).reshape(shape)
-    whole = np.maximum(pixels.sum(axis=1, keepdims=True), 1)
-    return (pixels[:, 1:] / whole).astype(np.float32)
 
 
 def _miou(outcomes: Outcomes) -> np.ndarray:

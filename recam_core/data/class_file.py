@@ -43,8 +43,8 @@ def check_class_names(names: Sequence[str], where: str) -> None:
         raise UserError(f"{where}: the class name {twice[0]!r} occurs more than once.")
 
 
-def masks_have_background(masks: Sequence[Path]) -> bool:
-    """Whether value 0 occurs in up to 64 of the masks, spread evenly over the list; True without any mask.
+def masks_have_background(folder: Path, masks: Sequence[str]) -> bool:
+    """Whether value 0 occurs in up to 64 of a folder's masks, spread evenly over the list; True without any mask.
 
     Looking at every mask of a large set would take minutes, and a set with a background shows it in nearly every
     mask, so the search mostly ends at the first one. If a set is taken to be without background wrongly, a later
@@ -57,7 +57,7 @@ def masks_have_background(masks: Sequence[Path]) -> bool:
     readable = 0
     for index in chosen:
         try:
-            mask = read_mask(masks[index])
+            mask = read_mask(folder / masks[index])
         except PhotoError:
             continue
         readable += 1

@@ -90,7 +90,7 @@ class FolderDataset(PhotoDataset):
     def label_files(self) -> Iterator[tuple[Path, Collection[str]]]:
         if self._table is not None:
             yield self._table.path.parent, (self._table.path.name,)
-        if self._mask_files:
+        if self._mask_files and (self._table is None or not self._table.rows.keys() >= set(self.ids)):
             yield self._masks, self._mask_files.values()
 
     def stored_labels(self, index: int) -> np.ndarray | None:
@@ -114,15 +114,15 @@ class FolderDataset(PhotoDataset):
         return labels
 
     def _find_classes(self, folder: Path, mask_files: dict[str, list[str]]) -> ClassList:
-        masks = [self._masks / names[0] for names in mask_files.values()]
+        masks = [names[0] for names in mask_files.values()]
         if (folder / "classes.txt").exists():
             names, explicit = read_class_file(folder / "classes.txt")
-            return ClassList(names, explicit or masks_have_background(masks))
+            return ClassList(names, explicit or masks_have_background(self._masks, masks))
         if self._table is not None:
             check_class_names(self._table.names, str(self._table.path))
-            return ClassList(self._table.names, masks_have_background(masks))
+            return ClassList(self._table.names, masks_have_background(self._masks, masks))
         if masks:
-            return _classes_of_masks(masks)
+            return _classes_of_masks([self._masks / name for name in masks])
         raise UserError(
             f"{folder} has neither classes.txt nor labels.csv nor masks, so its classes are unknown. Write classes.txt "
             "with one class name a line."
@@ -142,8 +142,10 @@ class FolderDataset(PhotoDataset):
 
 def _known_id(line: str, files: dict[str, list[str]]) -> str:
     """Users write 'cat.jpg' as well as 'cat'."""
+    if line in files:
+        return line
     stem = os.path.splitext(line)[0]
-    return stem if line not in files and line in files.get(stem, ()) else line
+    return stem if line in files.get(stem, ()) else line
 
 
 def _by_known_id(table: LabelTable, files: dict[str, list[str]]) -> LabelTable:

@@ -46,27 +46,37 @@ def read_label_table(path: Path) -> LabelTable:
     joined = len(header) == 2 and header[1].lower() == "labels"
     rows: dict[str, frozenset[str]] = {}
     faults: dict[str, Fault] = {}
+    seen: dict[str, frozenset[str]] = {}  # pictures of the same classes share one set
     for number, cells in enumerate(lines[1:], start=2):
         if not any(cell.strip() for cell in cells):
             continue
         identifier = cells[0].strip()
-        where = f"{path}, line {number}"
         if identifier in rows or identifier in faults:
-            faults[identifier] = Fault(where, f"duplicate id: '{identifier}' has more than one row of labels.")
+            faults[identifier] = Fault(
+                _line(path, number), f"duplicate id: '{identifier}' has more than one row of labels."
+            )
         elif len(cells) != len(header):
-            faults[identifier] = Fault(where, f"this row has {len(cells)} cells, but the header has {len(header)}.")
+            faults[identifier] = Fault(
+                _line(path, number), f"this row has {len(cells)} cells, but the header has {len(header)}."
+            )
         elif joined:
-            rows[identifier] = frozenset(name.strip() for name in cells[1].split(";") if name.strip())
+            if cells[1] not in seen:
+                seen[cells[1]] = frozenset(name.strip() for name in cells[1].split(";") if name.strip())
+            rows[identifier] = seen[cells[1]]
         else:
             values = [cell.strip() for cell in cells[1:]]
             wrong = [value for value in values if value not in ("0", "1")]
             if wrong:
-                faults[identifier] = Fault(where, f"{wrong[0]!r} stands where 0 or 1 is expected.")
+                faults[identifier] = Fault(_line(path, number), f"{wrong[0]!r} stands where 0 or 1 is expected.")
             else:
                 rows[identifier] = frozenset(
                     name for name, value in zip(header[1:], values, strict=True) if value == "1"
                 )
     for identifier in faults:
         rows.pop(identifier, None)
-    names = tuple(sorted(set().union(*rows.values()))) if joined else tuple(header[1:])
+    names = tuple(sorted(set().union(*set(rows.values())))) if joined else tuple(header[1:])
     return LabelTable(path, names, rows, faults)
+
+
+def _line(path: Path, number: int) -> str:
+    return f"{path}, line {number}"

@@ -25,10 +25,10 @@ def list_files(folder: Path, suffixes: Collection[str] = SUFFIXES) -> dict[str, 
     except OSError as error:
         raise UserError(f"Cannot read the folder {folder}: {error.strerror or error}.") from error
     for name in names:
-        stem, suffix = os.path.splitext(name)
-        if suffix.lower() in suffixes:
+        stem, dot, ending = name.rpartition(".")
+        if (dot + ending).lower() in suffixes:
             found.setdefault(stem, []).append(name)
-    return dict(sorted(found.items()))
+    return {stem: found[stem] for stem in sorted(found)}
 
 
 def files_stamp(folder: Path, names: Iterable[str]) -> str:

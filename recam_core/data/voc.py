@@ -82,7 +82,7 @@ class VocDataset(PhotoDataset):
         mask_files = list_files(self._masks, (".png",)) if self._masks.is_dir() else {}
         xml_files = list_files(self._annotations, (".xml",)) if self._annotations.is_dir() else {}
         super().__init__(
-            f"voc:{root}@{split}", _classes(folder, [self._masks / names[0] for names in mask_files.values()]), ids
+            f"voc:{root}@{split}", _classes(folder, self._masks, [names[0] for names in mask_files.values()]), ids
         )
 
         self._class_index = {name: index for index, name in enumerate(self.classes.names)}
@@ -148,7 +148,7 @@ def _id_of(line: str, files: dict[str, list[str]]) -> str:
     return match[1] if match else first
 
 
-def _classes(folder: Path, masks: Sequence[Path]) -> ClassList:
+def _classes(folder: Path, mask_folder: Path, masks: Sequence[str]) -> ClassList:
     path = folder / "classes.txt"
     if not path.exists():
         return ClassList(VOC_CLASSES, has_background=True)
@@ -156,5 +156,5 @@ def _classes(folder: Path, masks: Sequence[Path]) -> ClassList:
     # All masks of the folder are candidates, not those of the split alone: train and val must agree.
     return ClassList(
         names,
-        explicit or masks_have_background(masks),
+        explicit or masks_have_background(mask_folder, masks),
     )
