@@ -12,7 +12,7 @@ from recam_core.retrain.head_recipe import HeadRecipe, completed
 #: once), and a head on a scored picture.
 _FEATURES, _BOTH, _FC2, _SCORING = 0.09, 0.0012, 0.0035, 0.0005
 #: Of exact scoring: a picture through the backbone at two scales with mirror images, and a head on it.
-_EXACT_FEATURES, _EXACT_SCORING = 0.5, 0.03
+_EXACT_FEATURES, _EXACT_SCORING = 0.35, 0.005
 #: Reading what is kept, and drawing pictures anew for the intervals.
 _FIXED = 4.0
 
@@ -44,17 +44,20 @@ class Asked:
             pictures: how many each part has.
             exact: whether all pixels are scored.
         """
+        first = _FEATURES * sum(pictures.values())
+        seeds = f" with {self.seeds} seeds each" if self.seeds > 1 else ""
+        other = "" if exact else f", or {_rounded(self._seconds(pictures, True))} with every pixel scored"
+        return (
+            f"{self.settings} settings{seeds}: about {_rounded(self._seconds(pictures, exact))} on two cores{other}. "
+            f"The first time on these {sum(pictures.values()):,} pictures, their features take {_rounded(first)} more."
+        )
+
+    def _seconds(self, pictures: Mapping[str, int], exact: bool) -> float:
         recipe, heads = completed(self.base), self.settings * self.seeds
         scored = pictures[SELECT] + pictures[REPORT]
         epoch = _BOTH * pictures[FIT] if recipe.update == "both" else _FC2 * max(1, pictures[FIT] / 250)
-        seconds = _FIXED + self.trainings * recipe.epochs * epoch
-        seconds += scored * (_EXACT_FEATURES + heads * _EXACT_SCORING if exact else heads * _SCORING)
-        first = _FEATURES * sum(pictures.values())
-        seeds = f" with {self.seeds} seeds each" if self.seeds > 1 else ""
-        return (
-            f"{self.settings} settings{seeds}: about {_rounded(seconds)} on two cores. The first time on these "
-            f"{sum(pictures.values()):,} pictures, their features take {_rounded(first)} more."
-        )
+        scoring = _EXACT_FEATURES + heads * _EXACT_SCORING if exact else heads * _SCORING
+        return _FIXED + self.trainings * recipe.epochs * epoch + scored * scoring
 
 
 def _rounded(seconds: float) -> str:
