@@ -9,6 +9,11 @@ from playwright.sync_api import Page, expect
 
 from recam_core.checkpoint.places import shipped_folder
 from recam_core.checkpoint.run_folder import read_info
+from recam_core.trainings.devices import training_device
+from recam_core.trainings.listing import list_trainings
+from recam_core.trainings.lock import holding, try_lock
+from recam_core.trainings.places import trainings_folder
+from recam_core.trainings.turn import device_lock
 from streamlit_page import no_exception, open_app, wait_until_finished
 
 pytestmark = pytest.mark.skipif(
@@ -96,3 +101,34 @@ def test_a_grid_in_a_narrow_dark_window(app_url: str, new_page: Callable[..., Pa
     wait_until_finished(page, 120)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     no_exception(page)
+
+
+def test_a_grid_of_full_trainings_outlives_the_page(
+    app_url: str,
+    app_runs: Path,
+    new_page: Callable[..., Page],
+    console_errors: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RECAM_RUNS", str(app_runs))
+    # The device is taken, so the grid waits, and the test need not.
+    with holding(try_lock(device_lock(trainings_folder(), training_device()))):
+        page = new_page(width=420, height=1000, color_scheme="dark")
+        open_lab(page, app_url, console_errors, "&experiment=grid&depth=full")
+        expect(page.get_by_text("4 trainings")).to_be_visible(timeout=120_000)
+        page.locator(".st-key-lab_full_start button").click()
+        expect(page.get_by_text("next on")).to_be_visible(timeout=120_000)
+        page.reload()
+        expect(page.get_by_text("next on")).to_be_visible(timeout=120_000)
+        console_errors[:] = [error for error in console_errors if "404" not in error]
+        wait_until_finished(page, 120)
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        (grid,) = [training for training in list_trainings() if training.job.grid is not None]
+        page.locator(f".st-key-stop_{grid.id} button").click()
+        page.locator(f".st-key-yes_{grid.id} button").click()
+        expect(page.get_by_text("no training was finished")).to_be_visible(timeout=60_000)
+        page.locator(f".st-key-remove_{grid.id} button").click()
+        page.locator(f".st-key-yes_{grid.id} button").click()
+        expect(page.get_by_text("no training was finished")).to_have_count(0, timeout=60_000)
+        no_exception(page)
+    assert not grid.out.exists()
