@@ -16,8 +16,8 @@ from app.links import keep, kept
 from recam_core.analysis.confused_pairs import ConfusedPair
 from recam_core.analysis.csv_tables import pairs_csv
 
-#: Rows of the list; CSV has all.
-_LISTED = 200
+#: Rows of the list, and points of the plot; CSV has all pairs, of which 80 classes have 6,320.
+_LISTED, _DRAWN = 200, 1_000
 _READING = (
     "A point far up on the left is confused though the two are seldom seen together: company is not the cause. Far "
     "right and far up, it may well be. Larger points stand for more pixels."
@@ -30,10 +30,10 @@ def pairs_section(compared: Compared, wanted: Selection) -> None:
         key = method_choice(compared)
         with_background = _with_background(compared)
         st.space("stretch")
-        pairs = pairs_of(compared, with_background)
+        pairs = pairs_of(compared, with_background, _DRAWN)
         st.download_button(
             "CSV",
-            lambda: pairs_csv(pairs, compared.classes, compared.titles),
+            lambda: pairs_csv(pairs_of(compared, with_background), compared.classes, compared.titles),
             file_name="confused_pairs.csv",
             mime="text/csv",
             icon=":material/download:",
@@ -50,7 +50,7 @@ def pairs_section(compared: Compared, wanted: Selection) -> None:
         _list(compared, key, pairs[:_LISTED], wanted)
     with chart_column:
         _plot(compared, key, pairs, wanted)
-        st.caption(_READING)
+        st.caption(_READING + (f" Drawn are the {_DRAWN:,} pairs with most pixels." if len(pairs) == _DRAWN else ""))
     pixel_choice(compared, wanted)
     gallery(compared, key, wanted, scores_of(compared, key), columns=6)
 

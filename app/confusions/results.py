@@ -123,22 +123,27 @@ def _indices(compared: Compared) -> dict[str, CellIndex]:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _pairs(
-    methods: _Methods, thresholds: _Thresholds, chosen: bytes | None, with_background: bool, _compared: Compared
+    methods: _Methods,
+    thresholds: _Thresholds,
+    chosen: bytes | None,
+    with_background: bool,
+    most: int | None,
+    _compared: Compared,
 ) -> list[ConfusedPair]:
     return top_pairs(
         confusions_of(_compared),
         _indices(_compared),
         dict(thresholds),
-        most=None,
+        most=most,
         with_background=with_background,
         chosen=chosen_pictures(_compared),
         outcomes=_outcomes(methods, thresholds, _compared),
     )
 
 
-def pairs_of(compared: Compared, with_background: bool) -> list[ConfusedPair]:
-    """All pairs of classes that are confused, most pixels first."""
-    return _pairs(_methods(compared), _thresholds(compared), compared.chosen, with_background, compared)
+def pairs_of(compared: Compared, with_background: bool, most: int | None = None) -> list[ConfusedPair]:
+    """The pairs of classes that all methods together confuse most, most pixels first; all of them by default."""
+    return _pairs(_methods(compared), _thresholds(compared), compared.chosen, with_background, most, compared)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Drawing pictures anew, to tell a difference from noise")
