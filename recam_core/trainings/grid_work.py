@@ -16,10 +16,12 @@ from recam_core.trainings.kept_grids import write_grid
 from recam_core.trainings.start_grid import question_of
 
 #: Called with what goes on in words, trainings that are finished, all trainings, the share of the work that is done,
-#: and seconds left (None until that can be said).
-ToldFn = Callable[[str, int, int, float, float | None], None]
-#: Seconds between two looks at how far the trainings are, and before the time left is worth saying.
-_LOOK, _ENOUGH = 1.0, 5.0
+#: and seconds left.
+ToldFn = Callable[[str, int, int, float, float], None]
+#: Seconds between two looks at how far the trainings are.
+_LOOK = 1.0
+#: Work that must be seen before it tells as much of the time left as what was expected: seconds, and a share of all.
+_TRUST, _TRUSTED_SHARE = 60.0, 0.05
 
 
 def train_grid(job: TrainingJob, told: ToldFn, is_cancelled: Callable[[], bool]) -> None:
@@ -43,7 +45,8 @@ def train_grid(job: TrainingJob, told: ToldFn, is_cancelled: Callable[[], bool])
     each = [task_seconds(task, pictures, Speed(request.train, request.score)) for task in plan.tasks]
     whole = sum(seconds[TRAINING] + seconds[SCORING] for seconds in each)
     write_grid(job, question.x.name, question.y.name)
-    first, began, since, looked = seconds_done(plan.tasks, each), time.monotonic(), time.time(), 0.0
+    began, since, looked = time.monotonic(), time.time(), 0.0
+    first, trust = seconds_done(plan.tasks, each), max(_TRUST, _TRUSTED_SHARE * whole)
 
     def progress(done: int, total: int, note: str) -> None:
         nonlocal looked
@@ -52,8 +55,9 @@ def train_grid(job: TrainingJob, told: ToldFn, is_cancelled: Callable[[], bool])
         now = time.monotonic()
         if now - looked < _LOOK:
             return
-        looked, behind, gone = now, seconds_done(plan.tasks, each), now - began
-        left = gone / (behind - first) * (whole - behind) if behind > first and gone > _ENOUGH else None
+        looked, behind = now, seconds_done(plan.tasks, each)
+        # At first what was expected counts, later what is seen: starting a process takes longer than its first steps.
+        left = (whole - behind) * (now - began + trust) / (behind - first + trust)
         finished = sum(task_progress(task) == (SCORING, 1.0) for task in plan.tasks[1:])
         told(_words(plan.tasks, since), finished, plan.trainings, behind / whole, left)
 

@@ -136,7 +136,7 @@ def _train(job: TrainingJob, reporter: Reporter, before: Status, is_cancelled: C
 def _train_grid(job: TrainingJob, reporter: Reporter, is_cancelled: Callable[[], bool]) -> None:
     from recam_core.trainings.grid_work import train_grid
 
-    def told(words: str, finished: int, count: int, share: float, seconds_left: float | None) -> None:
+    def told(words: str, finished: int, count: int, share: float, seconds_left: float) -> None:
         if finished != reporter.status.epoch or not reporter.status.epochs:
             say(f"{finished} of {count} trainings finished")
         # Thousandths, as the work is of two kinds, which are counted in seconds.
