@@ -3,6 +3,7 @@
 They are keyed by where the maps lie: the name of that folder stands for weights, rule, data and settings.
 """
 
+import threading
 from typing import TypeAlias
 
 import numpy as np
@@ -115,6 +116,19 @@ def order_of(compared: Compared) -> np.ndarray:
 def _outcomes(methods: _Methods, thresholds: _Thresholds, _compared: Compared) -> dict[str, Outcomes]:
     indices = {method.key: index_of(method) for method in _compared.methods}
     return outcomes_of_all(indices, dict(thresholds))
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def _prepared(methods: _Methods, _compared: Compared) -> threading.Thread:
+    indices = [index_of(method) for method in _compared.methods]
+    thread = threading.Thread(target=lambda: [index.prepare() for index in indices], daemon=True, name="prepare")
+    thread.start()
+    return thread
+
+
+def prepare(compared: Compared) -> None:
+    """Have what the sections but the matrix share made in the background, while the first one is looked at."""
+    _prepared(_methods(compared), compared)
 
 
 def _indices(compared: Compared) -> dict[str, CellIndex]:

@@ -10,7 +10,7 @@ from app.confusions.compared import Compared
 from app.confusions.matrix_section import matrix_section
 from app.confusions.pairs_section import pairs_section
 from app.confusions.pictures_section import pictures_section
-from app.confusions.results import chosen_pictures, most_confused
+from app.confusions.results import chosen_pictures, most_confused, prepare
 from app.confusions.score_strip import score_strip
 from app.confusions.selection import Selection, selection
 from app.datasets import dataset
@@ -74,6 +74,7 @@ def _sections(compared: Compared) -> None:
     _, sentence, draw = _SECTIONS[name]
     st.caption(sentence)
     draw(compared, wanted)
+    prepare(compared)
 
 
 def _section() -> str:

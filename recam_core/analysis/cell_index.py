@@ -219,6 +219,13 @@ class CellIndex:
                 release(self.level, self.upto)
         return everything
 
+    def prepare(self) -> None:
+        """Make what a pass over all pictures needs at any threshold, so that the first one takes no longer than others.
+
+        May run in a thread beside others that ask the index.
+        """
+        _ = self.truth_entries, self._all_ends
+
     def _ends(self, first: np.ndarray, stop: np.ndarray) -> np.ndarray:
         """2 x groups, uint8: the lowest and the highest level of each."""
         return np.stack([self.level[first], self.level[stop - 1]])

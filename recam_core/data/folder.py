@@ -72,9 +72,8 @@ class FolderDataset(PhotoDataset):
         self.has_masks = bool(self._mask_files)
         self.notes = self._leftovers(mask_files)
         for index, identifier in enumerate(ids):
-            fault = id_fault(identifier, self._files, self._photos, split_file)
-            if fault is not None:
-                self.known_faults[index] = fault
+            if len(self._files.get(identifier, ())) != 1:
+                self.known_faults[index] = id_fault(identifier, self._files, self._photos, split_file)
         if split_file is not None:
             self.known_faults.update(repeated_ids(ids, split_file))
 

@@ -48,7 +48,7 @@ def read_label_table(path: Path) -> LabelTable:
     faults: dict[str, Fault] = {}
     seen: dict[str, frozenset[str]] = {}  # pictures of the same classes share one set
     for number, cells in enumerate(lines[1:], start=2):
-        if not any(cell.strip() for cell in cells):
+        if not "".join(cells).strip():
             continue
         identifier = cells[0].strip()
         if identifier in rows or identifier in faults:

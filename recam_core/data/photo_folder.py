@@ -20,8 +20,7 @@ def list_files(folder: Path, suffixes: Collection[str] = SUFFIXES) -> dict[str, 
     """
     found: dict[str, list[str]] = {}
     try:
-        with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+        names = sorted(name for name in os.listdir(folder) if name[0] != ".")
     except OSError as error:
         raise UserError(f"Cannot read the folder {folder}: {error.strerror or error}.") from error
     for name in names:

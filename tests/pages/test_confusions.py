@@ -1,6 +1,8 @@
 """The Confusions page: scores, galleries, pairs, classes, pictures, filters, tags and links."""
 
 import json
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app import labels
 from app.confusions import gallery
 from app.confusions.colour_ramp import ramp, readable
 from app.confusions.ink import _LIGHT
@@ -18,11 +21,12 @@ from recam_core.analysis.analysed import Analysed, analyse, analysed_name, setti
 from recam_core.analysis.tags import TagBook
 from recam_core.checkpoint.run_folder import RunInfo, load_run, read_info
 from recam_core.data.digest import dataset_digest
-from recam_core.data.sample import VOID
+from recam_core.data.sample import VOID, Dataset, label_matrix
 from recam_core.data.spec import open_dataset
 from recam_core.maps.activation_maps import ActivationMaps, grid_size, seed_mask, winner_and_level
 from recam_core.maps.dataset_maps import store_info
 from recam_core.maps.store import writing_store
+from recam_core.progress import ProgressFn
 from recam_core.scores.evaluate import Tally
 from recam_core.scores.scores import score
 
@@ -114,6 +118,37 @@ def counted(analysed: Analysed, threshold: float, chosen: Callable[[np.ndarray, 
         if pixels := int((chosen(seeds, mask) & (mask != VOID)).sum()):
             found[picture] = pixels
     return found
+
+
+def test_labels_that_take_long_are_read_in_the_background(
+    shown: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_go_on = threading.Event()
+
+    def slowly(dataset: Dataset, progress: ProgressFn) -> np.ndarray:
+        progress(1, 2, "")
+        assert may_go_on.wait(60)
+        return label_matrix(dataset)
+
+    monkeypatch.setattr(labels, "FEW", 0)
+    monkeypatch.setattr(labels, "PATIENCE", 0.0)
+    monkeypatch.setattr(labels, "all_labels", slowly)
+    labels.labels_of_set.clear()
+    try:
+        page = shown()
+        (bar,) = page.get("progress")
+        assert "Reading the labels" in bar.proto.text
+        assert not page.button
+    finally:
+        may_go_on.set()
+    job = labels.labels_of_set(SPEC)
+    until = time.monotonic() + 60
+    while not job.is_over and time.monotonic() < until:
+        time.sleep(0.01)
+    page.run()
+    assert not page.exception
+    assert heading(page)
+    labels.labels_of_set.clear()
 
 
 def test_opens_on_the_matrix_and_the_worst_pair(shown: Callable[..., AppTest], made: tuple) -> None:
