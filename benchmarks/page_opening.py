@@ -303,11 +303,7 @@ def measure(size: str, folder: Path, program: str, shots: Path | None) -> tuple[
     ):
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
         page.set_default_timeout(60_000)
-        try:
-            seconds = look_around(page, url, place.spec)
-        except Exception:
-            page.screenshot(path="/tmp/scale/fail.png")
-            raise
+        seconds = look_around(page, url)
         if shots:
             page.screenshot(path=shots / f"{size}.png")
         return seconds, memory_of(server.process.pid)

@@ -130,10 +130,10 @@ class FolderDataset(PhotoDataset):
     def _leftovers(self, mask_files: dict[str, list[str]]) -> tuple[str, ...]:
         notes = []
         if self._table is not None:
-            count = sum(name not in self._files for name in (*self._table.rows, *self._table.faults))
+            count = len((self._table.rows.keys() | self._table.faults.keys()) - self._files.keys())
             if count:
                 notes.append(f"{count} rows of labels.csv name a picture that is not in images/.")
-        count = sum(name not in self._files for name in mask_files)
+        count = len(mask_files.keys() - self._files.keys())
         if count:
             notes.append(f"{count} masks have no picture of the same name in images/.")
         return tuple(notes)
@@ -148,6 +148,8 @@ def _known_id(line: str, files: dict[str, list[str]]) -> str:
 
 
 def _by_known_id(table: LabelTable, files: dict[str, list[str]]) -> LabelTable:
+    if table.rows.keys() <= files.keys() and table.faults.keys() <= files.keys():
+        return table
     rows: dict[str, frozenset[str]] = {}
     faults = {_known_id(name, files): fault for name, fault in table.faults.items()}
     for name, labels in table.rows.items():

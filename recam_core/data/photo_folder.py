@@ -25,8 +25,12 @@ def list_files(folder: Path, suffixes: Collection[str] = SUFFIXES) -> dict[str, 
         raise UserError(f"Cannot read the folder {folder}: {error.strerror or error}.") from error
     for name in names:
         stem, dot, ending = name.rpartition(".")
-        if (dot + ending).lower() in suffixes:
-            found.setdefault(stem, []).append(name)
+        ending = dot + ending
+        if ending in suffixes or ending.lower() in suffixes:
+            if stem in found:
+                found[stem].append(name)
+            else:
+                found[stem] = [name]
     return {stem: found[stem] for stem in sorted(found)}
 
 
