@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -120,6 +121,23 @@ def test_finished_runs_are_taken_from_elsewhere(plan, full, tmp_path, monkeypatc
     with pytest.raises(KeyError):
         ablation(dataclasses.replace(other, bases={**plan.bases, "sce": longer["sce"]}))
     assert [one.recipe.method for one in begun[0]] == ["sce", "sce"], "another recipe is another run"
+
+
+def test_a_record_that_only_names_its_start_is_taken_beside_it(plan, full, tmp_path, monkeypatch):
+    begun = []
+    dispatched = "recam_core.experiments.ablation.dispatch"
+    monkeypatch.setattr(dispatched, lambda work, works, *rest: begun.append(works) or [])
+    for name in ("bce", "recam", "sce", "fc2-bce"):
+        shutil.copytree(plan.folder / f"{name}-seed0", tmp_path / "old" / name)
+        record = tmp_path / "old" / name / INFO_FILE
+        values = json.loads(record.read_text())
+        del values["parent_sha256"]
+        values["parent"] = values["parent"] and "bce"
+        record.write_text(json.dumps(values | {"name": name}))
+    older = dataclasses.replace(plan, folder=tmp_path, have=(tmp_path / "old",), seeds=(0,), tables=("loss",))
+    with pytest.raises(KeyError):
+        ablation(older)
+    assert [type(one).__name__ for one in begun[0]] == ["ScoreWork"] * 4, "nothing is left to train"
 
 
 def test_heads_are_those_of_a_retraining(plan, full, tmp_path):

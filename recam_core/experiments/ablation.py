@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from recam_core.checkpoint.run_folder import INFO_FILE, read_info
+from recam_core.checkpoint.run_folder import INFO_FILE, RunInfo, read_info
 from recam_core.data.spec import Spec, open_dataset, parse_spec
 from recam_core.errors import UserError
 from recam_core.experiments.ablation_plan import AblationPlan
@@ -110,7 +110,7 @@ def _trained(
 
 def _find(plan: AblationPlan, out: Path, recipe: Recipe, init: Path | None) -> Path | None:
     """A finished run of the recipe, on the data, from the start."""
-    parent = read_info(init).weights_sha256 if init is not None else None
+    start = read_info(init) if init is not None else None
     others = [path.parent for folder in plan.have for path in sorted(Path(folder).glob(f"*/{INFO_FILE}"))]
     for folder in (out, *others):
         if not (folder / INFO_FILE).is_file():
@@ -119,12 +119,20 @@ def _find(plan: AblationPlan, out: Path, recipe: Recipe, init: Path | None) -> P
         # Which rule reads the maps is no matter of the training; where weights came from is told by the parent.
         recorded = {**info.recipe, "rule": recipe.rule, "weights": recipe.weights}
         try:
-            same = from_json(recorded) == recipe
-        except TypeError:
+            same = from_json(recorded) == recipe and parse_spec(info.data) == parse_spec(plan.data)
+        except (TypeError, UserError):
             same = False
-        if same and str(parse_spec(info.data)) == str(parse_spec(plan.data)) and info.parent_sha256 == parent:
+        if same and _starts_from(info, folder, start, init):
             return folder
     return None
+
+
+def _starts_from(info: RunInfo, folder: Path, start: RunInfo | None, init: Path | None) -> bool:
+    """Whether a run began with the weights of ``start`` (None: not from a run)."""
+    if start is None or info.parent_sha256 is not None:
+        return info.parent_sha256 == (start.weights_sha256 if start else None) and bool(info.parent) == bool(start)
+    # Early records only name their start; it then has to lie beside them.
+    return info.parent == start.name and folder.resolve().parent == init.resolve().parent
 
 
 def _full_scores(
