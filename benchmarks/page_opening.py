@@ -42,7 +42,7 @@ from recam_core.maps.store import writing_store
 from recam_core.model.network import CamNetwork
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from viewer_browser import Locator, Page
 
 ROOT = Path(__file__).resolve().parent.parent
 METHODS = {"bce": "fc1", "sce": "fc1", "recam": "sum"}

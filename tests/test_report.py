@@ -204,6 +204,30 @@ def test_tables_are_in_the_page_as_csv(page, data):
     assert [[int(cell) for cell in row[1:]] for row in rows[1:]] == data.confusions["two"].tolist()
 
 
+def test_company_is_plotted_against_confusion(data, dataset):
+    content = report_html(data, dataset, pictures=0)
+    chart = re.search(r'<svg[^>]* class="company">.*?</svg>', content, re.DOTALL).group()
+    known = [pair for pair in data.plotted if not np.isnan([pair.together_share, *pair.share.values()]).any()]
+    assert data.plotted[: len(data.pairs)] == data.pairs
+    assert chart.count('class="pair"') == len(known) > 0
+    titles = re.findall(r"<title>([^<]* taken for [^<]*)</title>", chart)
+    names = ("background", *data.classes.names)
+    first = known[0]
+    assert titles[-1].startswith(f"{names[first.truth]} taken for {names[first.predicted]}: ")  # drawn last, on top
+    assert f"together in {first.together} pictures" in titles[-1]
+    for method in data.methods:
+        assert f"{method.title} {100 * first.share[method.key]:.1f}%" in titles[-1]
+    # Further right means more company, further up more confusion.
+    spots = [re.findall(r'<(?:circle cx="([\d.]+)" cy="([\d.]+)"|polygon points="([\d.]+),([\d.]+) )', group)
+             for group in chart.split('class="pair"')[1:]]  # fmt: skip
+    x = [float(spot[0][0]) for spot in spots]
+    y = [float(spot[0][1]) for spot in spots]
+    company, share = ([getattr(pair, name) for pair in reversed(known)] for name in ("together_share", "share"))
+    assert np.array_equal(np.argsort(x, kind="stable"), np.argsort(np.round(company, 9), kind="stable"))
+    share = [each["one"] for each in share]
+    assert np.all(np.diff(np.array(y)[np.argsort(share)]) <= 0.11)
+
+
 def test_galleries_begin_with_the_worst_picture(page, data):
     heads = [text for text in page.text if text.startswith("tiny_")]
     worst = int(np.argmin(data.pictures.miou["two"]))

@@ -52,6 +52,7 @@ svg .column { text-anchor: start; dominant-baseline: auto; }
 svg .number { text-anchor: middle; font-size: 10px; pointer-events: none; }
 svg .cells { image-rendering: pixelated; }
 svg .grid { stroke: var(--line); fill: none; stroke-width: 1; }
+svg .joined { stroke: var(--faint); fill: none; stroke-width: 1; }
 svg .zero { stroke: var(--ink); stroke-width: 1.4; }
 svg .stripe { fill: var(--stripe); }
 svg .spot { fill: transparent; }

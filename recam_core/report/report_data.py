@@ -18,6 +18,9 @@ from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
 from recam_core.scores.scores import Scores, sweep
 
+#: Pairs in the plot of company against confusion; of 80 classes there are 6,320, and the rest lie on its floor.
+PLOTTED = 150
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -42,7 +45,8 @@ class ReportData:
         chosen: N bools, the pictures that count.
         outcomes: by method key, of the chosen pictures.
         gain: IoU per class with intervals.
-        pairs: the most confused ones.
+        pairs: the most confused ones, for a list.
+        plotted: more of them, for the plot of company against confusion.
         pictures: the table of all N pictures.
         resamples: draws behind each interval.
     """
@@ -55,6 +59,7 @@ class ReportData:
     outcomes: dict[str, Outcomes]
     gain: ClassGain
     pairs: tuple[ConfusedPair, ...]
+    plotted: tuple[ConfusedPair, ...]
     pictures: PictureTable
     resamples: int
 
@@ -154,7 +159,7 @@ def report_data(
     gain = class_gain(indices, cut_at, resamples=resamples, chosen=chosen, outcomes=everything)
     progress(steps - 1, steps, "confused pairs")
     confusions = {key: outcomes.confusion() for key, outcomes in some.items()}
-    listed = top_pairs(confusions, indices, cut_at, by=first.key, most=pairs, outcomes=some)
+    listed = top_pairs(confusions, indices, cut_at, by=first.key, most=max(pairs, PLOTTED), outcomes=some)
     table = picture_table(indices, cut_at, outcomes=everything)
     progress(steps, steps, "")
     return ReportData(
@@ -165,6 +170,7 @@ def report_data(
         chosen,
         some,
         gain,
+        tuple(listed[:pairs]),
         tuple(listed),
         table,
         resamples,

@@ -1,6 +1,10 @@
 """The most confused pairs of classes."""
 
+import numpy as np
+
 from recam_core.analysis.csv_tables import pairs_csv, value_names
+from recam_core.report.charts.company_chart import company_chart
+from recam_core.report.charts.dot_chart import DotSeries, series_legend
 from recam_core.report.markup import Markup, csv_link, join, percent, points, table, tag
 from recam_core.report.report_data import ReportData
 
@@ -42,7 +46,28 @@ def pairs_section(data: ReportData) -> Markup:
                 class_="note",
             ),
             csv_link("pairs", pairs_csv(data.pairs, data.classes, data.titles)),
+            *_company(data),
         ]
     else:
         parts.append(tag("p", "No pixel of a class was given to another class."))
     return tag("section", *parts, id="pairs")
+
+
+def _company(data: ReportData) -> list[Markup]:
+    """Whether company is the cause: the first method and the last, or the only one."""
+    shown = list(dict.fromkeys((data.keys[0], data.subject.key)))
+    methods = [(key, data.titles[key], data.keys.index(key)) for key in shown]
+    title = "Share of a class that is given to the other one, against how often the two are seen together"
+    nothing = np.full(1, np.nan)
+    return [
+        tag("h3", "Is company the cause?"),
+        series_legend([DotSeries(name, number, nothing, nothing, nothing) for _, name, number in methods]),
+        company_chart(data.plotted, value_names(data.classes), methods, title),
+        tag(
+            "p",
+            f"The {len(data.plotted):,} pairs with most pixels. Upwards: of the pixels of a class, the per cent given "
+            "to the other one. A pair far up on the left is confused though the two are seldom seen together: company "
+            "is not the cause. Far up on the right, it may well be.",
+            class_="note",
+        ),
+    ]
