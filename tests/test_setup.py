@@ -1,6 +1,7 @@
 """The commands that a newcomer types: make, make app, the environment behind them, and the Procfile."""
 
 import importlib.util
+import functools
 import os
 import re
 import shutil
@@ -116,7 +117,9 @@ class TestEnvironment:
         (folder / "pip-does").write_text("trap 'exit 1' INT\ntouch started\nsleep 60\n")
         env = {**os.environ, "PYTHON": str(folder / "quick-python")}
         command = ["bash", "tools/venv.sh", "requirements.txt"]
-        setup = subprocess.Popen(command, cwd=folder, env=env, start_new_session=True)
+        # What a shell starts in the background ignores Ctrl-C, and so would all that it starts.
+        heeding = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        setup = subprocess.Popen(command, cwd=folder, env=env, start_new_session=True, preexec_fn=heeding)
         deadline = time.monotonic() + 60
         while not (folder / "started").exists() and time.monotonic() < deadline:
             time.sleep(0.05)
