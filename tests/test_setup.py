@@ -1,7 +1,7 @@
 """The commands that a newcomer types: make, make app, the environment behind them, and the Procfile."""
 
-import importlib.util
 import functools
+import importlib.util
 import os
 import re
 import shutil
