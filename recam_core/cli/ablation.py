@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from recam_core.cli.output import write_results
+from recam_core.cli.output import write_results, write_table
 from recam_core.errors import UserError
 
 
@@ -46,7 +46,6 @@ def run_ablation(arguments: argparse.Namespace) -> int:
     """Train and score what is missing, and print the tables."""
     from dataclasses import replace
 
-    from recam_core.atomic_write import replacing_file
     from recam_core.experiments.ablation import ablation
     from recam_core.experiments.ablation_plan import AblationPlan, report_specs
     from recam_core.experiments.ablation_rows import LAMBDAS, MASKS
@@ -87,9 +86,6 @@ def run_ablation(arguments: argparse.Namespace) -> int:
         print(f"\n{found.sentence}\n")
     for note in found.notes:
         print(f"- {note}")
-    if arguments.csv is not None:
-        with replacing_file(arguments.csv) as temporary:
-            temporary.write_text(found.to_csv(), encoding="utf-8", newline="")
-        print(f"Tables written to {arguments.csv}.")
+    write_table(arguments.csv, found.to_csv())
     write_results(arguments.json, found.to_json())
     return 0

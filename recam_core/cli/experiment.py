@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recam_core.cli.ablation import add_ablation
-from recam_core.cli.output import write_results
+from recam_core.cli.output import write_results, write_table
 from recam_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -200,7 +200,6 @@ def _queue(arguments: argparse.Namespace, question: GridQuestion) -> int:
 
 def _show(arguments: argparse.Namespace, found: Experiment) -> None:
     """Print what was found, and write the files that were asked for."""
-    from recam_core.atomic_write import replacing_file
     from recam_core.experiments.text_table import text_table
 
     print(f"{found.title}: {arguments.source}")
@@ -208,10 +207,7 @@ def _show(arguments: argparse.Namespace, found: Experiment) -> None:
     print(f"\n{found.sentence}\n")
     for note in found.notes:
         print(f"- {note}")
-    if arguments.csv is not None:
-        with replacing_file(arguments.csv) as temporary:
-            temporary.write_text(found.to_csv(), encoding="utf-8", newline="")
-        print(f"Table written to {arguments.csv}.")
+    write_table(arguments.csv, found.to_csv())
     write_results(arguments.json, found.to_json() | {"run": str(arguments.source)})
 
 

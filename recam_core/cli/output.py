@@ -1,9 +1,9 @@
-"""``--json FILE``: results for machines."""
+"""``--json FILE`` and ``--csv FILE``: results for machines and spreadsheets."""
 
 from pathlib import Path
 from typing import Any
 
-from recam_core.atomic_write import write_json
+from recam_core.atomic_write import replacing_file, write_json
 
 
 def write_results(file: Path | None, results: Any) -> None:
@@ -11,3 +11,11 @@ def write_results(file: Path | None, results: Any) -> None:
     if file is not None:
         write_json(file, results)
         print(f"Results written to {file}.")
+
+
+def write_table(file: Path | None, table: str) -> None:
+    """Write a table as CSV to the file that ``--csv`` named, if it named one."""
+    if file is not None:
+        with replacing_file(file) as temporary:
+            temporary.write_text(table, encoding="utf-8", newline="")
+        print(f"Table written to {file}.")
