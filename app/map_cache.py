@@ -19,10 +19,8 @@ from recam_core.maps.inference import (
     picture_features,
     predicted_classes,
 )
+from recam_core.scores.shown_threshold import shown_threshold
 from recam_core.views.viewer_payload import ViewerPayload, pane_of_maps, viewer_payload
-
-#: Where no run of the family has a threshold of its own.
-_USUAL_THRESHOLD = 0.25
 
 
 @dataclass(frozen=True)
@@ -144,10 +142,7 @@ def payload_of(
 
 def threshold_of(method: Method, methods: Sequence[Method], classes: ClassList) -> float | None:
     """A method's own background threshold, or a usual one where none was chosen; None without a background class."""
-    if not classes.has_background:
-        return None
-    own = [one.threshold for one in (method, *methods) if one.threshold is not None]
-    return own[0] if own else _USUAL_THRESHOLD
+    return shown_threshold(method.threshold, [one.threshold for one in methods], classes)
 
 
 def prediction_of(method: Method, picture: Picture) -> tuple[np.ndarray, tuple[int, ...]]:

@@ -12,11 +12,10 @@ from app.family_choice import choose_family
 from app.links import as_list, from_list, keep, kept
 from recam_core.analysis.analysed import Analysed
 from recam_core.data.spec import KINDS
+from recam_core.scores.shown_threshold import USUAL_THRESHOLD
 
 #: More methods than this cannot be told apart in the charts.
 MOST_METHODS = 6
-#: Where no run has a threshold of its own.
-_USUAL_THRESHOLD = 0.25
 _SPEC_HELP = (
     "The pictures and their split. Type any data set with masks of the same classes on the computer that runs the app, "
     "written as one of\n" + "\n".join(f"- `{kind.form}`: {kind.what}" for kind in KINDS.values())
@@ -126,7 +125,7 @@ def _thresholds(methods: list[Analysed]) -> tuple[dict[str, float | None], float
             help="Cut each method at the threshold that was chosen for it on a part of the training pictures. Moving "
             "the slider sets one threshold for all, and every figure on this page follows.",
         )
-    usual = named if named is not None else own_ones[0] if own_ones else _USUAL_THRESHOLD
+    usual = named if named is not None else own_ones[0] if own_ones else USUAL_THRESHOLD
     one = slider.slider(
         "Background threshold",
         0.0,
@@ -160,7 +159,7 @@ def _thresholds_without_background(methods: list[Analysed]) -> tuple[dict[str, f
         "Threshold for labelling",
         0.0,
         1.0,
-        float(np.round(_USUAL_THRESHOLD if named is None else named, 2)),
+        float(np.round(USUAL_THRESHOLD if named is None else named, 2)),
         0.01,
         key="confusions_label_threshold",
         persist_state="session",

@@ -7,9 +7,9 @@ import numpy as np
 import streamlit as st
 
 from app.confusions.compared import Compared
-from app.confusions.filter_words import filter_words
 from app.confusions.results import index_of, table_of
 from app.links import keep, kept
+from recam_core.analysis.filter_words import filter_words
 from recam_core.analysis.picture_filter import PictureFilter
 from recam_core.errors import UserError
 

@@ -8,13 +8,13 @@ from app.confusions.compared import Compared
 from app.confusions.plain_words import plain
 from app.confusions.selection import ANY, Selection
 from recam_core.analysis.tags import LONGEST_NOTE, LONGEST_TAG, TagBook, Tagged
-from recam_core.checkpoint.places import runs_folder
+from recam_core.checkpoint.places import tags_file
 from recam_core.errors import UserError
 
 
 def tag_book() -> TagBook:
     """The book of this installation. Raises UserError where the file is damaged."""
-    return TagBook(runs_folder() / "tags.sqlite")
+    return TagBook(tags_file())
 
 
 def tag_panel(compared: Compared, ids: Sequence[str], wanted: Selection | None) -> None:

@@ -23,6 +23,11 @@ def runs_folder() -> Path:
     return Path(os.environ.get("RECAM_RUNS") or ROOT / "runs")
 
 
+def tags_file() -> Path:
+    """The book of tags and notes on pictures, beside the user's runs."""
+    return runs_folder() / "tags.sqlite"
+
+
 def run_folders(folder: str | Path, depth: int = 2) -> list[Path]:
     """The run folders at most ``depth`` levels inside ``folder``, or the folder itself if it is a run; sorted."""
     folder = Path(folder)

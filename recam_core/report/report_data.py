@@ -12,6 +12,7 @@ from recam_core.analysis.class_gain import ClassGain, class_gain
 from recam_core.analysis.confused_pairs import ConfusedPair, top_pairs
 from recam_core.analysis.matrix_order import order
 from recam_core.analysis.outcomes import Outcomes, check_same_pictures, outcomes_of_all
+from recam_core.analysis.picture_filter import PictureFilter
 from recam_core.analysis.picture_table import PictureTable, picture_table
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
@@ -111,6 +112,7 @@ def report_data(
     thresholds: Mapping[str, float | None] | float | None = None,
     *,
     chosen: np.ndarray | None = None,
+    wanted: PictureFilter | None = None,
     resamples: int = 1000,
     pairs: int = 20,
     progress: ProgressFn = silent,
@@ -122,6 +124,7 @@ def report_data(
         thresholds: one for all, or one by method key; None (for all, or for a method) takes the method's own
             threshold, or, where it has none though there is a background, the one that fits these pictures best.
         chosen: N bools, to report on some of the pictures only.
+        wanted: of these, only those that it lets pass.
         resamples: draws of pictures for intervals.
         pairs: how many confused pairs are listed.
         progress: called between steps; may raise Cancelled.
@@ -154,13 +157,17 @@ def report_data(
         cuts[method.key] = _cut(method, indices[method.key], given)
     cut_at = {key: cut.threshold for key, cut in cuts.items()}
     everything = outcomes_of_all(indices, cut_at)
+    table = picture_table(indices, cut_at, outcomes=everything)
+    if wanted is not None:
+        chosen = chosen & wanted.apply(table)
+        if not chosen.any():
+            raise UserError("No picture passes these filters; loosen them.")
     some = {key: outcomes.where(chosen) for key, outcomes in everything.items()}
     progress(steps - 2, steps, "drawing pictures for intervals")
     gain = class_gain(indices, cut_at, resamples=resamples, chosen=chosen, outcomes=everything)
     progress(steps - 1, steps, "confused pairs")
     confusions = {key: outcomes.confusion() for key, outcomes in some.items()}
     listed = top_pairs(confusions, indices, cut_at, by=first.key, most=max(pairs, PLOTTED), outcomes=some)
-    table = picture_table(indices, cut_at, outcomes=everything)
     progress(steps, steps, "")
     return ReportData(
         first.store.info.data,

@@ -10,9 +10,7 @@ from recam_core.analysis.picture_table import picture_table
 from recam_core.analysis.rate_gain import RATES, RateGain, rate_gain
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
-
-#: Where classes have a background and a run has no threshold of its own.
-USUAL_THRESHOLD = 0.25
+from recam_core.scores.shown_threshold import USUAL_THRESHOLD
 
 
 @dataclass(frozen=True, eq=False)

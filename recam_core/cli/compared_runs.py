@@ -1,0 +1,113 @@
+"""Runs that are compared on a data set: what they are called, and their maps and counts."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recam_core.errors import UserError
+
+if TYPE_CHECKING:
+    from recam_core.analysis.analysed import Analysed
+    from recam_core.checkpoint.run_folder import RunInfo
+    from recam_core.data.sample import ClassList, Dataset
+
+#: How a run is called that bears the name of its method.
+_TITLES = {"bce": "BCE-CAM", "sce": "SCE-CAM", "recam": "ReCAM"}
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """``--runs``, ``--threshold``, ``--rule`` and ``--device``."""
+    parser.add_argument("--runs", nargs="+", required=True, type=Path, metavar="RUN", help="run folders")
+    parser.add_argument(
+        "--threshold", type=float, metavar="T", help="one background threshold for all (default: each run's own)"
+    )
+    parser.add_argument("--rule", metavar="RULE", help="one extraction rule for all (default: each run's own)")
+    parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu (default: auto)")
+
+
+def check_threshold(threshold: float | None) -> None:
+    """Raise UserError for a background threshold that is none."""
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise UserError(f"A background threshold lies between 0 and 1, got {threshold}.")
+
+
+def checked_infos(paths: Sequence[Path], rule: str | None, classes: ClassList, what: str) -> list[RunInfo]:
+    """The records of runs, after all that can be wrong was looked for: inference may take hours.
+
+    Args:
+        paths: run folders.
+        rule: asked for, or None for each run's own.
+        classes: that the runs must have.
+        what: has these classes, for messages.
+
+    Raises:
+        UserError: no run, other classes, or a rule that a run cannot be read by.
+    """
+    from recam_core.checkpoint.run_folder import read_info
+    from recam_core.checkpoint.run_rule import check_rule
+    from recam_core.scores.evaluate import check_classes
+
+    infos = [read_info(path) for path in paths]
+    for info in infos:
+        check_classes(info.class_list, classes, f"The run {info.name}", what)
+        check_rule(info, rule or info.rule)
+    return infos
+
+
+def run_titles(paths: Sequence[Path], infos: Sequence[RunInfo]) -> list[str]:
+    """What runs are called; the same name twice gets the folder's beside it.
+
+    Raises:
+        UserError: a run is given twice.
+    """
+    names = [_TITLES.get(info.name, info.name) if info.name == info.method else info.name for info in infos]
+    titles = [
+        name if names.count(name) == 1 else f"{name} ({path.resolve().parent.name}/{path.resolve().name})"
+        for name, path in zip(names, paths, strict=True)
+    ]
+    if len(set(titles)) < len(titles):
+        raise UserError(f"The run {next(t for t in titles if titles.count(t) > 1)} is given twice; name it once.")
+    return titles
+
+
+def analysed_runs(
+    arguments: argparse.Namespace, infos: Sequence[RunInfo], titles: Sequence[str], dataset: Dataset
+) -> tuple[list[Analysed], Dataset, set[str] | None]:
+    """The analysis of every run, the pictures it is about, and the ids to choose from it (None for all).
+
+    Args:
+        arguments: with the options of :func:`add_run_options` and ``limit``.
+        infos, titles: of the runs; titles serve as keys.
+        dataset: the pictures.
+    """
+    from recam_core.analysis.analysed import analyse, find_analysed, settings_of
+    from recam_core.checkpoint.run_folder import load_run
+    from recam_core.data.digest import dataset_digest
+    from recam_core.data.subset import Subset
+    from recam_core.device import pick_device
+    from recam_core.progress import terminal
+
+    rules = [arguments.rule or info.rule for info in infos]
+    limit = arguments.limit if arguments.limit and arguments.limit < len(dataset) else None
+    digest = dataset_digest(dataset)
+    found = [
+        find_analysed(info, rule, dataset, settings_of(info), title, title, digest)
+        for info, rule, title in zip(infos, rules, titles, strict=True)
+    ]
+    if all(found) and limit:
+        return [method for method in found if method], dataset, set(dataset.ids[:limit])
+    if limit:
+        # What is there of the whole set does not help: the same pictures must be compared.
+        dataset = Subset(dataset, range(limit), dataset.spec)
+        found = [None] * len(found)
+    methods = []
+    for path, info, rule, title, ready in zip(arguments.runs, infos, rules, titles, found, strict=True):
+        if ready is None:
+            with terminal(title) as progress:
+                run = load_run(path, pick_device(arguments.device))
+                ready = analyse(run, rule, dataset, settings_of(info), progress, title, title)
+        methods.append(ready)
+    return methods, dataset, None

@@ -1,0 +1,94 @@
+"""``python -m recam_core pictures``: which pictures are in a cell of the confusion matrix."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recam_core.cli.compared_runs import add_run_options, analysed_runs, check_threshold, checked_infos, run_titles
+from recam_core.cli.filter_options import add_filter_options, filter_from
+from recam_core.cli.output import write_table
+from recam_core.errors import UserError
+
+if TYPE_CHECKING:
+    from recam_core.data.sample import ClassList
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Register ``pictures``."""
+    parser = subparsers.add_parser(
+        "pictures",
+        help="list the pictures behind a confusion, worst first",
+        description="The pictures with most pixels of one class that were taken for another, worst first, by the last "
+        "of the runs. With --truth alone: false negatives of a class; with --taken-for alone: its false positives.",
+    )
+    parser.add_argument("spec", metavar="SPEC", help="the data set, such as scenes@val")
+    add_run_options(parser)
+    parser.add_argument("--truth", metavar="CLASS", help="what the pixels are; background is a class here")
+    parser.add_argument("--taken-for", metavar="CLASS", help="what they were given to")
+    parser.add_argument("--most", type=int, default=20, metavar="N", help="lines that are printed (default: 20)")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write all of them to FILE")
+    add_filter_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the list."""
+    from recam_core.analysis.cell_index import CellIndex
+    from recam_core.analysis.csv_tables import cell_csv
+    from recam_core.data.spec import open_dataset
+    from recam_core.report.report_data import report_data
+
+    check_threshold(arguments.threshold)
+    if arguments.truth is None and arguments.taken_for is None:
+        raise UserError("Name the pixels: --truth CLASS (what they are), --taken-for CLASS, or both.")
+    if arguments.most < 1:
+        raise UserError(f"--most takes a number from 1, got {arguments.most}.")
+    dataset = open_dataset(arguments.spec)
+    if not dataset.has_masks:
+        raise UserError(f"{dataset.spec} has no ground-truth masks, so errors cannot be told.")
+    truth, predicted = (_value(name, dataset.classes) for name in (arguments.truth, arguments.taken_for))
+    infos = checked_infos(arguments.runs, arguments.rule, dataset.classes, f"the data set {dataset.spec}")
+    titles = run_titles(arguments.runs, infos)
+    wanted = filter_from(arguments, titles, dataset.classes)
+    methods, dataset, some = analysed_runs(arguments, infos, titles, dataset)
+    ids = methods[0].counts.ids
+    data = report_data(
+        methods,
+        arguments.threshold,
+        chosen=None if some is None else [id in some for id in ids],
+        wanted=None if wanted.is_empty else wanted,
+        resamples=1,
+        pairs=0,
+    )
+    subject = data.subject
+    index, threshold = CellIndex.of(subject.counts), data.cuts[subject.key].threshold
+    if truth is None:
+        found = index.false_positives(predicted - 1, threshold, data.chosen)
+    elif predicted is None:
+        found = index.false_negatives(truth - 1, threshold, data.chosen)
+    else:
+        found = index.pictures(truth, predicted, threshold, data.chosen)
+    positions, pixels = found
+    at = "" if threshold is None else f" at threshold {threshold:.2f}"
+    what = f"{arguments.truth or 'anything else'} taken for {arguments.taken_for or 'anything else'}"
+    print(f"{what} by {subject.title}{at}: {int(pixels.sum()):,} pixels in {len(positions):,} pictures")
+    for position, count in zip(positions[: arguments.most].tolist(), pixels.tolist(), strict=False):
+        print(f"{count:>10,}  {ids[position]}")
+    if len(positions) > arguments.most:
+        print(f"and {len(positions) - arguments.most:,} more; --csv FILE writes all.")
+    write_table(arguments.csv, cell_csv(ids, positions, pixels))
+    return 0
+
+
+def _value(name: str | None, classes: ClassList) -> int | None:
+    """The number of a class in masks; None for any."""
+    from recam_core.analysis.csv_tables import value_names
+
+    if name is None:
+        return None
+    names = value_names(classes)
+    if name not in names:
+        raise UserError(f"There is no class {name!r}; there are {', '.join(names)}.")
+    return names.index(name)
