@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import recam_core
 from recam_core.errors import UserError
+from recam_core.large_blocks import keep_large_blocks
 from recam_core.progress import Cancelled
 
 #: One file a sub-command, each with ``add_parser(subparsers)``; a new one is one entry.
@@ -46,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 on success, 2 for bad input (with a sentence on standard error), 130 when interrupted."""
     try:
         parsed = build_parser().parse_args(arguments)
+        keep_large_blocks()
         return int(parsed.run(parsed) or 0)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

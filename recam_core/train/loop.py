@@ -17,6 +17,7 @@ from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, Run, RunIn
 from recam_core.data.check import listing_faults
 from recam_core.data.sample import BrokenItem, Dataset
 from recam_core.errors import UserError
+from recam_core.large_blocks import keep_large_blocks
 from recam_core.method.masks import parse_mask
 from recam_core.method.step import BatchLoss, bce_batch, recam_batch, sce_batch
 from recam_core.model.imagenet import load_imagenet
@@ -81,6 +82,7 @@ def train(
             f"{out / STATE_FILE} to start afresh."
         )
 
+    keep_large_blocks()
     torch.manual_seed(recipe.seed)
     network, weights = _start(recipe, len(dataset.classes), init, pretrained=resumed is None)
     network.to(device=device, memory_format=torch.channels_last)
