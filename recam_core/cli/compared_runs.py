@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recam_core.cli.filter_options import filter_from
 from recam_core.errors import UserError
 
 if TYPE_CHECKING:
     from recam_core.analysis.analysed import Analysed
+    from recam_core.analysis.picture_filter import PictureFilter
     from recam_core.checkpoint.run_folder import RunInfo
     from recam_core.data.sample import ClassList, Dataset
 
@@ -73,16 +76,61 @@ def run_titles(paths: Sequence[Path], infos: Sequence[RunInfo]) -> list[str]:
     return titles
 
 
-def analysed_runs(
-    arguments: argparse.Namespace, infos: Sequence[RunInfo], titles: Sequence[str], dataset: Dataset
-) -> tuple[list[Analysed], Dataset, set[str] | None]:
-    """The analysis of every run, the pictures it is about, and the ids to choose from it (None for all).
+@dataclass(frozen=True)
+class Compared:
+    """Runs on a data set, ready for :func:`recam_core.report.report_data.report_data`.
+
+    Attributes:
+        dataset: the pictures.
+        methods: one a run; their titles are their keys.
+        chosen: N bools, the pictures that ``--limit`` leaves; None for all.
+        wanted: what the filters ask for; None for nothing.
+        about: ``--limit`` and the filters in words.
+    """
+
+    dataset: Dataset
+    methods: list[Analysed]
+    chosen: list[bool] | None
+    wanted: PictureFilter | None
+    about: str
+
+
+def compared_runs(arguments: argparse.Namespace) -> Compared:
+    """Runs with their maps and counts of a data set: those that ship or were kept, or else made now and kept.
 
     Args:
-        arguments: with the options of :func:`add_run_options` and ``limit``.
-        infos, titles: of the runs; titles serve as keys.
-        dataset: the pictures.
+        arguments: with ``spec`` and the options of :func:`add_run_options` and
+            :func:`~recam_core.cli.filter_options.add_filter_options`.
+
+    Raises:
+        UserError: data without masks, runs that do not fit it, filters that cannot be.
     """
+    from recam_core.analysis.filter_words import filter_words
+    from recam_core.data.spec import open_dataset
+
+    check_threshold(arguments.threshold)
+    dataset = open_dataset(arguments.spec)
+    if not dataset.has_masks:
+        raise UserError(f"{dataset.spec} has no ground-truth masks, so errors cannot be told.")
+    infos = checked_infos(arguments.runs, arguments.rule, dataset.classes, f"the data set {dataset.spec}")
+    titles = run_titles(arguments.runs, infos)
+    wanted = filter_from(arguments, titles, dataset.classes)
+    about = [f"Only the first {arguments.limit:,} pictures."] if arguments.limit else []
+    about.append(filter_words(wanted, dataset.classes, {title: title for title in titles}))
+    methods, dataset, some = _analysed(arguments, infos, titles, dataset)
+    return Compared(
+        dataset,
+        methods,
+        None if some is None else [id in some for id in methods[0].counts.ids],
+        None if wanted.is_empty else wanted,
+        " ".join(filter(None, about)),
+    )
+
+
+def _analysed(
+    arguments: argparse.Namespace, infos: Sequence[RunInfo], titles: Sequence[str], dataset: Dataset
+) -> tuple[list[Analysed], Dataset, set[str] | None]:
+    """The analysis of every run, the pictures it is about, and the ids to choose from it (None for all)."""
     from recam_core.analysis.analysed import analyse, find_analysed, settings_of
     from recam_core.checkpoint.run_folder import load_run
     from recam_core.data.digest import dataset_digest

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recam_core.cli.compared_runs import add_run_options, analysed_runs, check_threshold, checked_infos, run_titles
-from recam_core.cli.filter_options import add_filter_options, filter_from
+from recam_core.cli.compared_runs import add_run_options, compared_runs
+from recam_core.cli.filter_options import add_filter_options
 from recam_core.cli.output import write_table
 from recam_core.errors import UserError
 
@@ -40,27 +40,17 @@ def run(arguments: argparse.Namespace) -> int:
     from recam_core.data.spec import open_dataset
     from recam_core.report.report_data import report_data
 
-    check_threshold(arguments.threshold)
     if arguments.truth is None and arguments.taken_for is None:
         raise UserError("Name the pixels: --truth CLASS (what they are), --taken-for CLASS, or both.")
     if arguments.most < 1:
         raise UserError(f"--most takes a number from 1, got {arguments.most}.")
-    dataset = open_dataset(arguments.spec)
-    if not dataset.has_masks:
-        raise UserError(f"{dataset.spec} has no ground-truth masks, so errors cannot be told.")
-    truth, predicted = (_value(name, dataset.classes) for name in (arguments.truth, arguments.taken_for))
-    infos = checked_infos(arguments.runs, arguments.rule, dataset.classes, f"the data set {dataset.spec}")
-    titles = run_titles(arguments.runs, infos)
-    wanted = filter_from(arguments, titles, dataset.classes)
-    methods, dataset, some = analysed_runs(arguments, infos, titles, dataset)
-    ids = methods[0].counts.ids
+    # Names are looked at before what may be hours of inference.
+    classes = open_dataset(arguments.spec).classes
+    truth, predicted = (_value(name, classes) for name in (arguments.truth, arguments.taken_for))
+    compared = compared_runs(arguments)
+    ids = compared.methods[0].counts.ids
     data = report_data(
-        methods,
-        arguments.threshold,
-        chosen=None if some is None else [id in some for id in ids],
-        wanted=None if wanted.is_empty else wanted,
-        resamples=1,
-        pairs=0,
+        compared.methods, arguments.threshold, chosen=compared.chosen, wanted=compared.wanted, resamples=1, pairs=0
     )
     subject = data.subject
     index, threshold = CellIndex.of(subject.counts), data.cuts[subject.key].threshold

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from recam_core.cli.compared_runs import add_run_options, analysed_runs, check_threshold, checked_infos, run_titles
-from recam_core.cli.filter_options import add_filter_options, filter_from
+from recam_core.cli.compared_runs import add_run_options, compared_runs
+from recam_core.cli.filter_options import add_filter_options
 from recam_core.errors import UserError
 
 
@@ -33,31 +33,21 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the report, whole or not at all."""
-    from recam_core.analysis.filter_words import filter_words
     from recam_core.atomic_write import replacing_file
     from recam_core.checkpoint.run_folder import command_line
-    from recam_core.data.spec import open_dataset
     from recam_core.progress import terminal
     from recam_core.report.page import report_html, write_report
     from recam_core.report.report_data import report_data
     from recam_core.report.tables import report_tables
 
     _check(arguments)
-    dataset = open_dataset(arguments.spec)
-    if not dataset.has_masks:
-        raise UserError(f"{dataset.spec} has no ground-truth masks, so errors cannot be told.")
-    infos = checked_infos(arguments.runs, arguments.rule, dataset.classes, f"the data set {dataset.spec}")
-    titles = run_titles(arguments.runs, infos)
-    wanted = filter_from(arguments, titles, dataset.classes)
-    methods, dataset, chosen = analysed_runs(arguments, infos, titles, dataset)
-    about = [f"Only the first {arguments.limit:,} pictures."] if arguments.limit else []
-    about.append(filter_words(wanted, dataset.classes, {title: title for title in titles}))
+    compared = compared_runs(arguments)
     with terminal("report") as progress:
         data = report_data(
-            methods,
+            compared.methods,
             arguments.threshold,
-            chosen=None if chosen is None else [id in chosen for id in methods[0].counts.ids],
-            wanted=None if wanted.is_empty else wanted,
+            chosen=compared.chosen,
+            wanted=compared.wanted,
             resamples=arguments.bootstrap,
             pairs=arguments.pairs,
             progress=progress,
@@ -65,9 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.out is not None:
             page = report_html(
                 data,
-                dataset,
+                compared.dataset,
                 title=arguments.title,
-                about=" ".join(filter(None, about)),
+                about=compared.about,
                 pictures=arguments.pictures,
                 command=command_line(),
                 progress=progress,
@@ -96,7 +86,6 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UserError(
             f"--pictures takes up to 50, got {arguments.pictures}: the file would become too large to open."
         )
-    check_threshold(arguments.threshold)
     if arguments.out is not None and arguments.out.is_dir():
         raise UserError(f"{arguments.out} is a folder; name a file for the report, such as report.html.")
     if arguments.csv is not None and arguments.csv.exists() and not arguments.csv.is_dir():
