@@ -23,28 +23,13 @@ import torch.utils.tensorboard
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.data.spec import open_dataset
 from recam_core.train.loop import train  # noqa: F401
-from recam_core.train.recipe import Recipe
 from recam_core.train.state import load_state
 from recam_core.trainings import reporter, turn, work  # noqa: F401
 from recam_core.trainings.job import TrainingJob, new_id, write_job
 from recam_core.trainings.reserved import reserve
 from recam_core.trainings.status import KILLED, read_status, true_state
 from recam_core.trainings.trainer import main as train_job
-
-DATA = "scenes:size=64,train=6,val=2@train"
-RECIPE = Recipe(
-    "bce",
-    backbone="timm:resnet10t",
-    output_stride=32,
-    weights="none",
-    epochs=4,
-    batch_size=2,
-    optimizer="adamw",
-    lr_backbone=1e-3,
-    lr_fc1=1e-2,
-    crop=48,
-    resize_long=(40, 56),
-)
+from tiny_recipe import RECIPE, TRAIN, VAL
 
 
 def make_job(folder: Path, number: int) -> Path:
@@ -53,8 +38,8 @@ def make_job(folder: Path, number: int) -> Path:
     job = TrainingJob(
         id=new_id(),
         recipe=RECIPE.to_json(),
-        data=DATA,
-        val=DATA.replace("@train", "@val"),
+        data=TRAIN,
+        val=VAL,
         init="",
         out=str(out),
         device="cpu",
@@ -104,7 +89,7 @@ def weights_digest(out: Path) -> str:
 def main(folder: Path, kills: int) -> None:
     """Kill, look, resume; then compare with a training that nobody kills."""
     torch.set_num_threads(1)
-    open_dataset(DATA).load(0)
+    open_dataset(TRAIN).load(0)
     reporter.INTERVAL = 0.02  # as often as possible, so that the kills meet it
     rng = random.Random(1)
 

@@ -32,8 +32,8 @@ from recam_core.retrain.features import build_feature_cache
 from recam_core.retrain.head_recipe import HeadRecipe
 from recam_core.retrain.heads import retrain_heads, save_heads
 from recam_core.train.loop import train
-from recam_core.train.recipe import preset
 from tiny_data import TinyDataset
+from tiny_recipe import tiny_recipe
 from tiny_voc import tiny_voc
 
 QUICK = HeadRecipe(epochs=15, lr=0.1)
@@ -52,10 +52,7 @@ def started(tmp_path_factory):
     """A BCE run and the data that it was trained on."""
     folder = tmp_path_factory.mktemp("experiments")
     spec = f"voc:{tiny_voc(folder / 'data', 24, 10)}@train"
-    recipe = dataclasses.replace(
-        preset("bce", "small"), backbone="timm:resnet10t", weights="none", epochs=2, batch_size=4, crop=48,
-        resize_long=(40, 56), lr_backbone=1e-3, lr_fc1=1e-2,
-    )  # fmt: skip
+    recipe = tiny_recipe(epochs=2, batch_size=4)
     train(recipe, open_dataset(spec), folder / "bce")
     return folder / "bce", spec
 

@@ -28,8 +28,8 @@ from recam_core.scores.evaluate import Tally
 from recam_core.scores.pixel_counts import count_pixels, join
 from recam_core.scores.scores import bootstrap_miou, image_parts, score, sweep
 from recam_core.train.loop import train
-from recam_core.train.recipe import preset
 from tiny_data import TinyDataset
+from tiny_recipe import tiny_recipe
 
 
 class Awkward(TinyDataset):
@@ -49,10 +49,7 @@ class Awkward(TinyDataset):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Run:
     folder = tmp_path_factory.mktemp("runs") / "bce"
-    recipe = dataclasses.replace(
-        preset("bce", "small"), backbone="timm:resnet10t", weights="none", epochs=1, batch_size=4, crop=48,
-        resize_long=(40, 56), lr_backbone=1e-3, lr_fc1=1e-2,
-    )  # fmt: skip
+    recipe = tiny_recipe(epochs=1, batch_size=4)
     train(recipe, TinyDataset(), folder)
     return load_run(folder)
 

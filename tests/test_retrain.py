@@ -22,8 +22,8 @@ from recam_core.retrain.head_recipe import HeadRecipe, completed
 from recam_core.retrain.heads import retrain_heads, retrain_many, save_heads
 from recam_core.retrain.pooled import pooled_pairs
 from recam_core.train.loop import train
-from recam_core.train.recipe import preset
 from tiny_data import TinyDataset
+from tiny_recipe import tiny_recipe
 
 
 class TwoShapes(TinyDataset):
@@ -41,10 +41,7 @@ class TwoShapes(TinyDataset):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Run:
     folder = tmp_path_factory.mktemp("runs") / "bce"
-    recipe = dataclasses.replace(
-        preset("bce", "small"), backbone="timm:resnet10t", weights="none", epochs=2, batch_size=4, crop=48,
-        resize_long=(40, 56), lr_backbone=1e-3, lr_fc1=1e-2,
-    )  # fmt: skip
+    recipe = tiny_recipe(epochs=2, batch_size=4)
     train(recipe, TwoShapes(), folder)
     return load_run(folder)
 

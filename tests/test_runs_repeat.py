@@ -24,20 +24,10 @@ from recam_core.runs.repeat import changed_versions, recorded_recipe, repeat_run
 from recam_core.scores.evaluate import Tally
 from recam_core.scores.threshold import choose_threshold
 from recam_core.train.loop import train
-from recam_core.train.recipe import preset
+from tiny_recipe import tiny_recipe
 
 TRAIN, VAL = "scenes:train=6,val=3,size=64@train", "scenes:train=6,val=3,size=64@val"
-SMALL = dataclasses.replace(
-    preset("bce", "small"),
-    backbone="timm:resnet10t",
-    weights="none",
-    epochs=2,
-    batch_size=3,
-    crop=48,
-    resize_long=(40, 56),
-    lr_backbone=1e-3,
-    lr_fc1=1e-2,
-)
+SMALL = tiny_recipe(epochs=2)
 RECAM = dataclasses.replace(SMALL, method="recam", lr_fc2=1e-2, rule="product", mask="hard:0.3", weight=0.7)
 HEADS = HeadRecipe(weight=0.123456789, mask="power:2", update="both", epochs=3, lr=0.0123456789, batch_size=4, seed=5)
 

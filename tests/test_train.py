@@ -19,18 +19,9 @@ from recam_core.train.loop import train
 from recam_core.train.recipe import check_recipe, from_json, preset
 from recam_core.train.schedule import lr_factor
 from tiny_data import TinyDataset
+from tiny_recipe import tiny_recipe
 
-SMALL = dataclasses.replace(
-    preset("bce", "small"),
-    backbone="timm:resnet10t",
-    weights="none",
-    epochs=3,
-    batch_size=4,
-    crop=48,
-    resize_long=(40, 56),
-    lr_backbone=1e-3,
-    lr_fc1=1e-2,
-)
+SMALL = tiny_recipe(batch_size=4)
 RECAM = dataclasses.replace(SMALL, method="recam", lr_fc2=1e-2, rule="product")
 
 

@@ -31,22 +31,8 @@ from recam_core.trainings.start import resume_training, start_training, training
 from recam_core.trainings.status import Status, read_status, true_state, write_status
 from recam_core.trainings.stop import cancel_training, remove_training
 from recam_core.trainings.turn import ahead, device_lock
+from tiny_recipe import RECIPE, TRAIN, VAL
 
-TRAIN, VAL = "scenes:size=64,train=6,val=2@train", "scenes:size=64,train=6,val=2@val"
-#: A second or two, apart from loading torch.
-RECIPE = Recipe(
-    "bce",
-    backbone="timm:resnet10t",
-    output_stride=32,
-    weights="none",
-    epochs=4,
-    batch_size=2,
-    optimizer="adamw",
-    lr_backbone=1e-3,
-    lr_fc1=1e-2,
-    crop=48,
-    resize_long=(40, 56),
-)
 LONG = dataclasses.replace(RECIPE, epochs=2000)
 
 
