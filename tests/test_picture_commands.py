@@ -184,7 +184,7 @@ def test_a_photograph_without_ground_truth_is_mapped_for_what_is_seen(call, tmp_
         ("figure --runs one --data folder:data --out OUT/x.gif", "the ending says what is written"),
         ("figure --runs one --out OUT/x.png", "Name a picture"),
         ("figure --runs one --data folder:data --picture nix --out OUT/x.png", "has no picture 'nix'"),
-        ("figure --runs one --data folder:data --overlay glow --out OUT/x.png", "no overlay 'glow'"),
+        ("figure --runs one --data folder:data --picture nix --overlay glow --out OUT/x.png", "no overlay 'glow'"),
         ("figure --runs one --data folder:data --width 5 --out OUT/x.png", "width of a figure lies between"),
         ("figure --runs one --data folder:data --present pink --out OUT/x.png", "know no class 'pink'"),
         ("figure --runs one --photo nowhere.png --out OUT/x.png", "Cannot read nowhere.png"),

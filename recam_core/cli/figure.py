@@ -78,6 +78,9 @@ def run(arguments: argparse.Namespace) -> int:
             raise UserError(f"{path}: files end in {', '.join(_FIGURES + _DATA)}; the ending says what is written.")
         if path.is_dir():
             raise UserError(f"{path} is a folder; name a file in it.")
+    unknown = next((kind for kind in arguments.overlay if kind not in KINDS), None)
+    if unknown is not None:
+        raise UserError(f"There is no overlay {unknown!r}: choose one of {', '.join(KINDS)}.")
     classes = read_info(arguments.runs[0]).class_list
     infos = checked_infos(arguments.runs, arguments.rule, classes, f"the run {arguments.runs[0]}")
     titles = run_titles(arguments.runs, infos)
