@@ -9,9 +9,11 @@ from app.catalogue import Catalogue
 from app.guard import sentences
 from app.settings import METHOD_TITLES
 from app.trainings.start_from import Start, starts
+from recam_core.checkpoint.places import runs_folder
 from recam_core.errors import UserError
 from recam_core.method.extraction import RULES
 from recam_core.method.masks import MASKS
+from recam_core.retrain.named_run import free_run_name
 from recam_core.train.recipe import METHODS, PRESETS, Recipe, preset
 from recam_core.trainings.devices import training_devices
 from recam_core.trainings.start import start_training, training_command
@@ -61,9 +63,15 @@ def start_form(catalogue: Catalogue) -> str | None:
     if method == "recam":
         recipe = _recam(recipe, chosen, left, middle, right)
     device = _device(right)
-    name = st.text_input(
-        "Name of the new run", placeholder="such as my-bce", key="train_name", persist_state="session"
-    ).strip()
+    free = free_run_name(f"my-{method}", runs_folder())
+    typed = st.text_input(
+        "Name of the new run",
+        placeholder=free,
+        key="train_name",
+        persist_state="session",
+        help="Left empty, it is the one that stands there in grey.",
+    )
+    name = typed.strip() or free
     init = None if start is None else start.path
     pressed = st.button("Start training", type="primary", icon=":material/play_arrow:", key="train_start")
     st.caption("The same run from the command line; put `trainings start` in the place of `train` for the queue:")

@@ -3,6 +3,7 @@
 import re
 import shlex
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 
 from recam_core.atomic_write import replacing_folder, write_json
@@ -33,6 +34,17 @@ def check_run_name(name: str, folder: str | Path) -> str:
     if (Path(folder) / name).exists():
         raise UserError(f"There is a run named '{name}' already; choose another name.")
     return name
+
+
+def free_run_name(stem: str, folder: str | Path) -> str:
+    """``stem``, or the first of ``stem-2``, ``stem-3``, ... that no run in ``folder`` has.
+
+    Args:
+        stem: itself fit for a name; see :func:`check_run_name`.
+        folder: of runs; it need not exist.
+    """
+    tried = (stem if n == 1 else f"{stem}-{n}" for n in count(1))
+    return next(name for name in tried if not (Path(folder) / name).exists())
 
 
 def retrain_command(

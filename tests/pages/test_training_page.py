@@ -97,6 +97,15 @@ def test_a_training_is_started_cancelled_resumed_and_removed(page: AppTest, runs
     assert not (runs / "mine").exists()
 
 
+def test_without_a_name_the_free_one_that_is_shown_is_taken(page: AppTest, runs: Path) -> None:
+    for name in ("my-bce", "my-bce-2"):
+        assert by_key(page.text_input, "train_name").placeholder == name
+        assert page.code[-1].value.endswith(f"{name}")
+        assert find_training(start(page, "")).job.name == name
+        page.run()
+    assert "my-bce-2" in words(page)
+
+
 def test_what_cannot_be_started_is_a_sentence(page: AppTest) -> None:
     by_key(page.text_input, "train_name").set_value("../up")
     by_key(page.button, "train_start").click()
