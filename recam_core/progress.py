@@ -30,3 +30,18 @@ def terminal(label: str) -> Iterator[ProgressFn]:
             bar.update(done - bar.n)
 
         yield report
+
+
+def with_pauses(progress: ProgressFn) -> tuple[ProgressFn, ProgressFn]:
+    """Two progress functions for one bar: of the work itself, and of what is done in between, which only has a note."""
+    at = (0, 1)
+
+    def work(done: int, total: int, note: str) -> None:
+        nonlocal at
+        at = (done, total)
+        progress(done, total, note)
+
+    def pause(done: int, total: int, note: str) -> None:
+        progress(*at, f"{note} {done}/{total}")
+
+    return work, pause

@@ -155,6 +155,36 @@ def test_cancel_leaves_the_last_finished_epoch(tmp_path):
         train(dataclasses.replace(SMALL, lr_fc1=0.5), TinyDataset(), tmp_path / "run")
 
 
+def test_what_is_cut_off_while_it_is_scored_is_scored_on_resuming(tmp_path):
+    said: list[tuple[int, int]] = []
+    train(SMALL, TinyDataset(), tmp_path / "whole", val=TinyDataset(5), scoring=lambda *at: said.append(at[:2]))
+    assert said == [(n, 5) for n in (1, 2, 3, 4, 5)] * SMALL.epochs
+
+    steps: list[int] = []
+    cut_at: list[int] = []
+
+    def stop(done: int, total: int, note: str) -> None:
+        if done == 3 and steps[-1] not in cut_at:
+            cut_at.append(steps[-1])
+            raise Cancelled
+
+    def go_on() -> None:
+        tell = {"scoring": stop, "progress": lambda done, total, note: steps.append(done)}
+        train(SMALL, TinyDataset(), tmp_path / "cut", val=TinyDataset(5), **tell)
+
+    for _ in range(SMALL.epochs):  # once an epoch, at last behind the last step
+        with pytest.raises(Cancelled):
+            go_on()
+    go_on()
+    assert steps == list(range(1, steps[-1] + 1)), "a trained epoch was trained again"
+    assert len(cut_at) == SMALL.epochs
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
+    whole, cut = (json.loads((tmp_path / run / "metrics.json").read_text()) for run in ("whole", "cut"))
+    for entry in (*whole, *cut):
+        del entry["seconds"]
+    assert whole == cut
+
+
 def test_a_finished_run_is_not_overwritten(bce_run):
     folder, _ = bce_run
     with pytest.raises(UserError, match="finished run"):

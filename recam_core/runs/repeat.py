@@ -21,7 +21,7 @@ from recam_core.checkpoint.run_folder import (
 from recam_core.data.sample import Dataset
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
-from recam_core.progress import ProgressFn, silent
+from recam_core.progress import ProgressFn, silent, with_pauses
 from recam_core.retrain.features import build_feature_cache
 from recam_core.retrain.head_recipe import HeadRecipe
 from recam_core.retrain.heads import retrain_heads, save_heads
@@ -193,7 +193,8 @@ def _repeat_training(task: "_Task") -> RunInfo:
     dataset = _open(task.data, info)
     val = option(info.command, "--val") if task.val is None else task.val
     val = (open_dataset(val) if val else None) if isinstance(val, str) else val
-    with task.stages(info.method) as progress:
+    with task.stages(info.method) as bar:
+        progress, scoring = with_pauses(bar)
         made = train(
             recipe,
             dataset,
@@ -203,6 +204,7 @@ def _repeat_training(task: "_Task") -> RunInfo:
             device=task.device,
             workers=task.workers,
             progress=progress,
+            scoring=scoring,
             half=half,
         )
     made.threshold = info.threshold

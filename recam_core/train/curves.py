@@ -7,13 +7,11 @@ from recam_core.atomic_write import write_json
 from recam_core.checkpoint.run_folder import METRICS_FILE
 
 
-def write_curves(run: Path, history: list[dict[str, Any]]) -> None:
-    """Write one entry an epoch to ``metrics.json`` and the newest to TensorBoard's folder."""
+def write_curves(run: Path, history: list[dict[str, Any]], new: dict[str, Any]) -> None:
+    """Write one entry an epoch to ``metrics.json``, and what is ``new`` in the last one to TensorBoard's folder."""
     from torch.utils.tensorboard import SummaryWriter
 
     write_json(run / METRICS_FILE, history)
-    newest = history[-1]
     with SummaryWriter(str(run / "tensorboard")) as writer:
-        for name, value in newest.items():
-            if name != "epoch":
-                writer.add_scalar(name, value, newest["epoch"])
+        for name, value in new.items():
+            writer.add_scalar(name, value, history[-1]["epoch"])

@@ -43,6 +43,7 @@ def train(
     device: torch.device | str = "cpu",
     workers: int | None = None,
     progress: ProgressFn = silent,
+    scoring: ProgressFn = silent,
     half: bool = False,
     on_step: Callable[[int, dict[str, float]], None] | None = None,
     command: str | None = None,
@@ -58,6 +59,7 @@ def train(
         device: where to train.
         workers: loader processes; by default none on a CPU, which trains with all cores, else up to 8.
         progress: called after each step; may raise Cancelled, which leaves the last finished epoch to go on from.
+        scoring: called after each picture of ``val`` that was scored; may raise Cancelled, too.
         half: store the weights in half precision.
         on_step: called with the number of each step, from 1, and its losses.
         command: the command line that makes the run again; by default the one that is running.
@@ -107,6 +109,26 @@ def train(
     batches = loader_of(views, order, device, workers)
     losses_of = LossReader()
 
+    def keep(new: dict[str, Any]) -> None:
+        history[-1].update(new)
+        state = {
+            "identity": identity,
+            "network": network.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "scaler": scaler.state_dict(),
+            "history": history,
+            "weights": weights,
+        }
+        save_state(out, state)
+        write_curves(out, history, new)
+
+    def score() -> None:
+        if val is not None and "val_loss" not in history[-1]:
+            network.eval()
+            keep(validate(network, recipe, val, scoring))
+
+    if history:
+        score()  # what cut the run off may have come between an epoch and its scores
     for epoch in range(len(history), recipe.epochs):
         # The order and all randomness of an epoch follow from (seed, epoch), so a resumed run equals an unbroken one.
         torch.manual_seed(epoch_seed(recipe.seed, epoch))
@@ -143,24 +165,10 @@ def train(
                 account(*read)
         for read in losses_of.rest():
             account(*read)
-        entry = {"epoch": epoch + 1, **{name: value / per_epoch for name, value in sums.items()}}
-        entry["seconds"] = time.perf_counter() - started
-        if val is not None:
-            network.eval()
-            entry.update(validate(network, recipe, val))
-        history.append(entry)
-        save_state(
-            out,
-            {
-                "identity": identity,
-                "network": network.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "scaler": scaler.state_dict(),
-                "history": history,
-                "weights": weights,
-            },
-        )
-        write_curves(out, history)
+        seconds = time.perf_counter() - started
+        history.append({"epoch": epoch + 1})
+        keep({**{name: value / per_epoch for name, value in sums.items()}, "seconds": seconds})
+        score()
 
     # Once more: a kill between the last state and its curves must not leave a run without them.
     write_json(out / METRICS_FILE, history)

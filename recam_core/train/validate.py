@@ -10,6 +10,7 @@ from recam_core.maps.inference import maps_from_features, picture_features
 from recam_core.method.extraction import class_weights
 from recam_core.method.losses import bce_loss, multi_label_sce_loss
 from recam_core.model.network import CamNetwork
+from recam_core.progress import ProgressFn, silent
 from recam_core.scores.evaluate import evaluate_maps
 from recam_core.train.average_precision import mean_average_precision
 from recam_core.train.recipe import Recipe
@@ -19,12 +20,19 @@ MOST_PICTURES = 100
 
 
 @torch.inference_mode()
-def validate(network: CamNetwork, recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
-    """Classification loss and mAP, and seed mIoU at the best threshold, on (at most 100 evenly spread) pictures."""
+def validate(network: CamNetwork, recipe: Recipe, dataset: Dataset, progress: ProgressFn = silent) -> dict[str, Any]:
+    """Classification loss and mAP, and seed mIoU at the best threshold, on (at most 100 evenly spread) pictures.
+
+    Args:
+        network: in evaluation mode.
+        recipe: tells the loss and the extraction rule.
+        dataset: the pictures; seed mIoU is of those that have a mask.
+        progress: called after each picture; may raise Cancelled.
+    """
     chosen = np.unique(np.linspace(0, len(dataset) - 1, min(len(dataset), MOST_PICTURES)).round().astype(int))
     weight = class_weights(recipe.rule, network.fc1, network.fc2)
     logits, labels, maps, masks = [], [], [], []
-    for index in chosen.tolist():
+    for done, index in enumerate(chosen.tolist(), 1):
         sample = dataset.load(index)
         features = picture_features(network, sample.image, scales=(1.0,))
         logits.append(features.logits.cpu())
@@ -32,6 +40,7 @@ def validate(network: CamNetwork, recipe: Recipe, dataset: Dataset) -> dict[str,
         if sample.mask is not None:
             maps.append(maps_from_features(features, weight, np.flatnonzero(sample.labels), sample.id))
             masks.append(sample.mask)
+        progress(done, len(chosen), "scoring")
     z = torch.stack(logits)
     y = np.stack(labels)
     loss = multi_label_sce_loss if recipe.method == "sce" else bce_loss

@@ -22,6 +22,7 @@ from recam_core.trainings.loss_curve import LossCurve
 from recam_core.trainings.reporter import Reporter
 from recam_core.trainings.reserved import is_finished, release
 from recam_core.trainings.status import CANCELLED, DONE, FAILED, RUNNING, WAITING, Status, read_status
+from recam_core.trainings.time_left import TimeLeft
 from recam_core.trainings.turn import turn
 
 #: Seconds that loader processes of a killed training may take to end; they hold its lock, too.
@@ -103,34 +104,41 @@ def _train(job: TrainingJob, reporter: Reporter, before: Status, is_cancelled: C
     from recam_core.trainings.work import train_job
 
     curve: LossCurve | None = None
-    first, began = 0, 0.0
+    epochs = int(job.recipe["epochs"])
+    clock = TimeLeft(epochs)
 
     def on_step(step: int, losses: dict[str, float]) -> None:
-        nonlocal curve, first, began
+        nonlocal curve
         if curve is None:
             # What a kill cut off after the last finished epoch is trained, and drawn, again.
-            curve, first, began = LossCurve.up_to(before.losses, step - 1), step, time.monotonic()
+            curve = LossCurve.up_to(before.losses, step - 1)
         curve.add(step, losses)
 
     def progress(done: int, total: int, note: str) -> None:
         if is_cancelled():
             raise Cancelled
-        gone, made = time.monotonic() - began, done - first
-        epochs = int(job.recipe["epochs"])
+        clock.stepped(done, total)
         per_epoch = max(total // epochs, 1)
         reporter.update(
-            doing="Training" if done % per_epoch else f"Scoring and saving epoch {done // per_epoch}",
+            doing="Training" if done % per_epoch else "Scoring" if job.val else "Saving",
             step=done,
             steps=total,
             epoch=min((done - 1) // per_epoch + 1, epochs),
             epochs=epochs,
-            seconds_left=gone / made * (total - done) if made > 0 and gone > 2 else None,
+            seconds_left=clock.seconds(),
             losses=curve.to_json(),
         )
         if done % per_epoch == 0:
             say(note)
 
-    train_job(job, progress, on_step)
+    def scoring(done: int, total: int, note: str) -> None:
+        if is_cancelled():
+            raise Cancelled
+        clock.scored(done, total)
+        doing = f"Scoring picture {done + 1} of {total}" if done < total else "Saving"
+        reporter.update(doing=doing, seconds_left=clock.seconds())
+
+    train_job(job, progress, scoring, on_step)
 
 
 def _train_grid(job: TrainingJob, reporter: Reporter, is_cancelled: Callable[[], bool]) -> None:

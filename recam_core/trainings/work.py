@@ -15,8 +15,14 @@ from recam_core.trainings.devices import training_device
 from recam_core.trainings.job import TrainingJob
 
 
-def train_job(job: TrainingJob, progress: ProgressFn, on_step: Callable[[int, dict[str, float]], None]) -> RunInfo:
+def train_job(
+    job: TrainingJob, progress: ProgressFn, scoring: ProgressFn, on_step: Callable[[int, dict[str, float]], None]
+) -> RunInfo:
     """Do what the job asks; what was finished of it before is not done again.
+
+    Args:
+        job: what is asked.
+        progress, scoring, on_step: see :func:`recam_core.train.loop.train`.
 
     Raises:
         UserError: as :func:`recam_core.train.loop.train`; also where the disk or the memory is full.
@@ -38,6 +44,7 @@ def train_job(job: TrainingJob, progress: ProgressFn, on_step: Callable[[int, di
             device=device,
             workers=job.workers,
             progress=progress,
+            scoring=scoring,
             half=job.half,
             on_step=on_step,
             command=job.command,
