@@ -10,7 +10,7 @@ from app.confusions.ink import Ink
 #: Key of a curve -> what the chart calls it.
 _LOSSES = {"loss": "total", "bce": "L_bce", "sce": "L_sce", "fc2_bce": "L_bce of FC2"}
 _SCORES = {"val_seed_miou": "seed mIoU", "val_map": "mAP of the labels"}
-_HEIGHT = 260
+_HEIGHT = 320
 
 
 def loss_table(losses: dict[str, Any], epochs: list[dict[str, Any]], steps: int, count: int) -> pd.DataFrame:
@@ -80,7 +80,7 @@ def _lines(table: pd.DataFrame, series: str, title: str, count: int, ink: Ink, p
                 title="epoch",
                 # The whole way, so that the curve grows into the room that is left.
                 scale=alt.Scale(domain=[0, max(count, 1)], nice=False),
-                axis=alt.Axis(grid=False, **axis),
+                axis=alt.Axis(grid=False, tickMinStep=1, format="d", **axis),
             ),
             y=alt.Y(
                 "value:Q",
@@ -105,6 +105,7 @@ def _lines(table: pd.DataFrame, series: str, title: str, count: int, ink: Ink, p
                 alt.Tooltip("value:Q", format=".1%" if percent else ".4f"),
             ],
         )
-        .properties(height=_HEIGHT)
+        # Room on the right for half of the last number of the axis.
+        .properties(height=_HEIGHT, padding={"left": 5, "top": 5, "right": 14, "bottom": 5})
         .configure_view(strokeWidth=0)
     )
