@@ -21,6 +21,7 @@ from recam_core.retrain.features import build_feature_cache, cache_path
 from recam_core.retrain.head_recipe import HeadRecipe, completed
 from recam_core.retrain.heads import retrain_heads, retrain_many, save_heads
 from recam_core.retrain.pooled import pooled_pairs
+from recam_core.retrain.shared_pools import SharedPools
 from recam_core.train.loop import train
 from tiny_data import TinyDataset
 from tiny_recipe import tiny_recipe
@@ -123,7 +124,7 @@ def test_old_caches_make_room(tmp_path):
 def test_pooled_pairs_are_equations_3_and_4(run, cache, text):
     """One row a pair, GAP(M_k * f(x)), whatever the shape of the picture."""
     mask = parse_mask(text)
-    pooled, category, image = pooled_pairs(cache, run.network.fc1.detach(), mask)
+    (pooled,), category, image = pooled_pairs(cache, run.network.fc1.detach(), [mask])
     row = picture = 0
     for block in cache.blocks:
         row_of_truth = 0
@@ -162,7 +163,7 @@ def test_lambda_means_what_the_help_says(run, cache):
 def test_fc2_is_what_autograd_and_adamw_make_of_equation_5(run, cache, loss):
     recipe = HeadRecipe(epochs=25, lr=0.05, weight_decay=0.1, weight=0.3, loss=loss)
     result = retrain_heads(cache, run, recipe)
-    pooled, category, image = pooled_pairs(cache, run.network.fc1.detach(), parse_mask("soft"))
+    (pooled,), category, image = pooled_pairs(cache, run.network.fc1.detach(), [parse_mask("soft")])
     fc2 = torch.zeros_like(run.network.fc1).requires_grad_()
     optimizer = torch.optim.AdamW([fc2], lr=0.05, weight_decay=0.1)
     for epoch in range(25):
@@ -234,6 +235,39 @@ def test_many_heads_are_those_that_each_recipe_makes_alone(run, cache):
         assert torch.allclose(result.fc2, alone.fc2, rtol=1e-3, atol=1e-5)
         for one, other in zip(result.history, alone.history, strict=True):
             assert one == pytest.approx(other, rel=1e-3)
+
+
+def test_many_heads_are_the_same_in_little_memory(run, cache, monkeypatch):
+    recipes = [HeadRecipe(epochs=4, lr=lr, mask=mask) for lr in (0.01, 0.05) for mask in ("soft", "none", "power:2")]
+    plenty = retrain_many(cache, run, recipes)
+    monkeypatch.setattr("recam_core.retrain.heads._ROOM", 1)
+    ticks = []
+    little = retrain_many(cache, run, recipes, lambda done, total, note: ticks.append((done, total)))
+    assert ticks == [(done, 24) for done in range(1, 25)]  # each recipe by itself
+    for one, other in zip(plenty, little, strict=True):
+        assert torch.allclose(one.fc2, other.fc2, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("masks", [1, 2, 9])
+def test_masks_share_passes_over_the_features(run, cache, masks, monkeypatch):
+    """As many at a time as there is room for, the same as one by one, whatever is asked for and in which order."""
+    fc1 = run.network.fc1.detach()
+    passes = []
+
+    def counted(*asked):
+        passes.append(asked)
+        return pooled_pairs(*asked)
+
+    monkeypatch.setattr("recam_core.retrain.shared_pools.pooled_pairs", counted)
+    names = ["soft", "none", "hard:0.3", "power:2", "oracle"]
+    pools = SharedPools(cache, fc1, names, room=masks * cache.pairs * fc1.shape[1] * 4)
+    for name in (*names, "soft"):
+        alone, category, image = pooled_pairs(cache, fc1, [parse_mask(name)])
+        shared = pools.take(name)
+        assert torch.allclose(shared[0], alone[0], rtol=1e-4, atol=1e-6)
+        assert torch.equal(shared[1], category)
+        assert torch.equal(shared[2], image)
+    assert len(passes) == {1: 6, 2: 4, 9: 1}[masks]
 
 
 def test_a_second_round_takes_its_masks_from_the_first(run, cache):

@@ -7,12 +7,12 @@ from torch import Tensor
 
 from recam_core.method.losses import FC2_LOSSES, bce_loss
 from recam_core.method.masks import parse_mask
-from recam_core.method.single_label import pooled_single_label, present_pairs
+from recam_core.method.single_label import present_pairs
 from recam_core.retrain.cosine_adam import CosineAdam
 from recam_core.retrain.fc2_runs import History
 from recam_core.retrain.features import FeatureCache
 from recam_core.retrain.head_recipe import HeadRecipe
-from recam_core.retrain.pooled import chunks, pair_cams
+from recam_core.retrain.pooled import chunks, pair_cams, pooled_under
 
 
 def train_both(
@@ -85,10 +85,7 @@ def _sce(
     """N: the loss of FC2 of each recipe, equation 5 (or binary cross-entropy, the paper's control)."""
     if len(image) == 0:
         return fc2.sum(dim=(1, 2)) * 0.0
-    count, pairs = masks.shape[:2]
-    # Every recipe's pairs stand beside those of the others under their image, so that one product pools them all.
-    together = pooled_single_label(features, masks.transpose(0, 1).flatten(0, 1), image.repeat_interleave(count))
-    logits = torch.bmm(together.unflatten(0, (pairs, count)).transpose(0, 1), fc2.transpose(1, 2))
+    logits = torch.bmm(pooled_under(features, masks, image), fc2.transpose(1, 2))
     losses = [
         FC2_LOSSES[recipe.loss](one, category, image, images) for one, recipe in zip(logits, recipes, strict=True)
     ]

@@ -81,6 +81,11 @@ class FeatureCache:
         return replace(self, blocks=tuple(block.to(device) for block in self.blocks))
 
     @property
+    def pairs(self) -> int:
+        """P: how many pairs there are of an image and a class that is present in it."""
+        return sum(int(block.labels.sum()) for block in self.blocks)
+
+    @property
     def has_truth(self) -> bool:
         """Whether the masking choice ``oracle`` is possible."""
         return all(block.truth is not None for block in self.blocks)

@@ -5,6 +5,7 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -20,6 +21,10 @@ from recam_core.retrain.fc2_runs import History, train_fc2
 from recam_core.retrain.features import FeatureCache
 from recam_core.retrain.head_recipe import HeadRecipe, completed
 from recam_core.retrain.pooled import pooled_pairs
+from recam_core.retrain.shared_pools import SharedPools
+
+#: Bytes of the logits of all pairs under all recipes of a batch; there are some five tensors of that size.
+_ROOM = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -87,17 +92,19 @@ def retrain_many(
     batches: dict[tuple, list[HeadRecipe]] = {}
     for recipe in distinct:
         batches.setdefault(_batch(recipe), []).append(recipe)
-    total = sum(batch[0].epochs * batch[0].rounds for batch in batches.values())
-    ticks = itertools.count(1)
     fc1 = run.network.fc1.detach()
+    parts = [part for batch in batches.values() for part in _parts(batch, cache.pairs * fc1[:, :1].nbytes)]
+    total = sum(part[0].epochs * part[0].rounds for part in parts)
+    ticks = itertools.count(1)
     cache = cache.on(fc1.device)
+    pools = SharedPools(cache, fc1, [part[0].mask for part in parts if part[0].update == "fc2"])
     trained: dict[HeadRecipe, HeadResult] = {}
-    for batch in batches.values():
+    for part in parts:
         started = time.perf_counter()
-        train = _fc2_batch if batch[0].update == "fc2" else train_both
-        first, second, histories = train(cache, fc1, batch, lambda note: progress(next(ticks), total, note))
-        seconds = (time.perf_counter() - started) / len(batch)
-        for recipe, one, two, history in zip(batch, first.cpu(), second.cpu(), histories, strict=True):
+        train = partial(_fc2_batch, pools) if part[0].update == "fc2" else train_both
+        first, second, histories = train(cache, fc1, part, lambda note: progress(next(ticks), total, note))
+        seconds = (time.perf_counter() - started) / len(part)
+        for recipe, one, two, history in zip(part, first.cpu(), second.cpu(), histories, strict=True):
             trained[recipe] = HeadResult(one, two, recipe, history, seconds)
     return [replace(trained[_training(recipe)], recipe=recipe) for recipe in recipes]
 
@@ -118,19 +125,28 @@ def _batch(recipe: HeadRecipe) -> tuple:
     return ("fc2", recipe.epochs, recipe.mask, recipe if recipe.rounds > 1 else None)
 
 
+def _parts(batch: list[HeadRecipe], logits: int) -> list[list[HeadRecipe]]:
+    """A batch in parts that fit into memory; ``logits`` counts the bytes of one recipe's, of all pairs."""
+    if batch[0].update == "both":
+        return [batch]  # it sees a few pictures at a time
+    size = max(_ROOM // max(logits, 1), 1)
+    return [batch[first : first + size] for first in range(0, len(batch), size)]
+
+
+@torch.no_grad()
 def _fc2_batch(
-    cache: FeatureCache, fc1: Tensor, recipes: Sequence[HeadRecipe], tick: Callable[[str], None]
+    pools: SharedPools, cache: FeatureCache, fc1: Tensor, recipes: Sequence[HeadRecipe], tick: Callable[[str], None]
 ) -> tuple[Tensor, Tensor, list[History]]:
-    """All pairs in every step: they are a few thousand rows."""
-    mask, weight, histories = parse_mask(recipes[0].mask), fc1, [[] for _ in recipes]
+    """All pairs in every step: they are a few thousand rows. The masks of the first round are FC1's."""
+    pooled, histories = pools.take(recipes[0].mask), [[] for _ in recipes]
     for number in range(recipes[0].rounds):
-        with torch.no_grad():
-            pooled = pooled_pairs(cache, weight, mask)
-            fc2, more = train_fc2(pooled, len(cache), len(fc1), recipes, tick)
+        fc2, more = train_fc2(pooled, len(cache), len(fc1), recipes, tick)
         for history, entries in zip(histories, more, strict=True):
             history += [entry | {"epoch": len(history) + entry["epoch"]} for entry in entries]
         if number + 1 < recipes[0].rounds:
             weight = class_weights(recipes[0].rule, fc1, fc2[0])
+            rows, *of = pooled_pairs(cache, weight, [parse_mask(recipes[0].mask)])
+            pooled = (rows[0], *of)
     return fc1.expand(len(recipes), -1, -1), fc2, histories
 
 

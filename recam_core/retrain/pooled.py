@@ -1,6 +1,6 @@
 """What the classifiers see of cached features: batches of them, and the pooled single-label features of all pairs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -66,35 +66,43 @@ def pair_cams(features: Tensor, weight: Tensor, image: Tensor, category: Tensor)
     return normalise(maps.reshape(*weight.shape[:-2], len(image), height, width))
 
 
-def pair_masks(
-    features: Tensor, weight: Tensor, mask: MaskChoice, image: Tensor, category: Tensor, truth: Tensor | None
-) -> Tensor:
-    """M_k of each pair, P x h x w; the CAMs are only computed for choices that look at them."""
-    if not mask.follows_cam:
-        return mask(features.new_ones((len(image), *features.shape[-2:])), truth)
-    return mask(pair_cams(features, weight, image, category), truth)
+def pooled_under(features: Tensor, masks: Tensor, image: Tensor) -> Tensor:
+    """Equations 3 and 4 under N masks at once: N x P x C of features B x C x h x w and masks N x P x h x w.
+
+    Every mask's pairs stand beside those of the others under their image, so that one product pools them all.
+    """
+    count, pairs = masks.shape[:2]
+    together = pooled_single_label(features, masks.transpose(0, 1).flatten(0, 1), image.repeat_interleave(count))
+    return together.unflatten(0, (pairs, count)).transpose(0, 1)
 
 
-def pooled_pairs(cache: FeatureCache, weight: Tensor, mask: MaskChoice) -> tuple[Tensor, Tensor, Tensor]:
+def pooled_pairs(cache: FeatureCache, weight: Tensor, masks: Sequence[MaskChoice]) -> tuple[Tensor, Tensor, Tensor]:
     """GAP(M_k * f(x)) of every pair of the data set: all that FC2 ever sees while the masks are fixed.
+
+    The features are read, and their CAMs made, once for all masks.
 
     Args:
         cache: the features.
         weight: K x C, the class weights whose CAMs become the masks; FC1's, unless masks are iterated.
-        mask: masking choice.
+        masks: N masking choices.
 
     Returns:
-        P x C pooled features, P int64 classes, P int64 images.
+        N x P x C pooled features, P int64 classes, P int64 images.
     """
-    pooled, categories, images, seen = [], [], [], 0
+    pooled = weight.new_empty((len(masks), cache.pairs, weight.shape[1]))
+    categories, images, seen, row = [], [], 0, 0
     for features, labels, truth in chunks(cache, weight.device):
         image, category = present_pairs(labels)
-        masks = pair_masks(features, weight, mask, image, category, truth)
-        pooled.append(pooled_single_label(features, masks, image))
+        if any(mask.follows_cam for mask in masks):
+            cams = pair_cams(features, weight, image, category)
+        else:
+            cams = features.new_ones((len(image), *features.shape[-2:]))
+        shown = torch.stack([mask(cams, truth) for mask in masks])
+        pooled[:, row : row + len(image)] = pooled_under(features, shown, image)
         categories.append(category)
         images.append(image + seen)
-        seen += len(labels)
-    return torch.cat(pooled), torch.cat(categories), torch.cat(images)
+        seen, row = seen + len(labels), row + len(image)
+    return pooled, torch.cat(categories), torch.cat(images)
 
 
 def _rows_of_pairs(block: FeatureBlock, part: Tensor) -> Tensor:
