@@ -125,7 +125,7 @@ def test_the_real_source_is_refused_without_a_network(tmp_path):
     source = find_source("voc2012")
     assert source.md5 == "6cd6e144f989b92b3379bac3b3de84fd"
     source = Source(source.url, source.filename, source.md5, source.base_dir)
-    with pytest.raises(UserError, match="Could not download https?://"):
+    with pytest.raises(UserError, match=r"Could not download https?://"):
         download(source, tmp_path / "data")
 
 
