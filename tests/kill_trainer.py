@@ -4,7 +4,7 @@
 
 Each trainer is forked from this process, which has loaded torch already: starting twenty interpreters would take
 minutes. What the trainers do is what they do in the queue. Prints JSON: how many kills hit a live trainer, how many
-trainings they took, in which states they were hit, and the digest of the weights of each run.
+trainings they took, in which states they were hit, and for each run the digest of its weights and its scores.
 """
 
 import hashlib
@@ -117,8 +117,9 @@ def main(folder: Path, kills: int) -> None:
     runs = [folder / f"run{index}" for index in range(number + 1)]
     left = [str(file.relative_to(folder)) for file in folder.rglob("*") if file.name.endswith((".tmp", ".old"))]
     digests = [weights_digest(run) for run in runs]
-    curves = [len(json.loads((run / "metrics.json").read_text())) for run in runs]
-    print(json.dumps({"kills": hit, "doing": doing, "digests": digests, "left": left, "epochs": curves}))
+    curves = [json.loads((run / "metrics.json").read_text()) for run in runs]
+    scores = [[entry.get("val_loss") for entry in curve] for curve in curves]
+    print(json.dumps({"kills": hit, "doing": doing, "digests": digests, "left": left, "scores": scores}))
 
 
 if __name__ == "__main__":

@@ -15,18 +15,20 @@ from pathlib import Path
 
 import pytest
 
+from kill_trainer import make_job
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.errors import UserError
 from recam_core.retrain.named_run import check_run_name
 from recam_core.train.recipe import Recipe, preset
-from recam_core.trainings import listing, process, status
+from recam_core.trainings import listing, process, status, trainer
 from recam_core.trainings.command import FLAGS, train_command
 from recam_core.trainings.devices import training_device
-from recam_core.trainings.job import check_id, new_id, read_job
+from recam_core.trainings.job import CANCEL_FILE, check_id, new_id, read_job
 from recam_core.trainings.listing import Training, find_training, list_trainings, writer_of
 from recam_core.trainings.lock import holding, try_lock
 from recam_core.trainings.loss_curve import MOST_POINTS, LossCurve
 from recam_core.trainings.places import trainings_folder
+from recam_core.trainings.reporter import Reporter
 from recam_core.trainings.start import resume_training, start_training, training_command
 from recam_core.trainings.status import Status, read_status, true_state, write_status
 from recam_core.trainings.stop import cancel_training, remove_training
@@ -81,11 +83,43 @@ def test_twenty_kills_leave_no_broken_run_and_change_no_weight(tmp_path: Path, r
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["kills"] == 20
-    assert len({words.partition(" epoch")[0] for words in found["doing"]}) >= 2, "the kills met one moment only"
+    assert len({words.partition(" picture")[0] for words in found["doing"]}) >= 2, "the kills met one moment only"
     assert len(set(found["digests"])) == 1, "a killed training went on to other weights"
     assert len(found["digests"]) >= 2
-    assert set(found["epochs"]) == {RECIPE.epochs}
+    whole, *others = found["scores"]
+    assert len(whole) == RECIPE.epochs
+    assert None not in whole
+    assert all(scores == pytest.approx(whole) for scores in others), "a killed training was scored in another way"
     assert found["left"] == []
+
+
+def test_a_training_says_which_picture_it_scores_and_is_cancelled_there(tmp_path, monkeypatch) -> None:
+    place, told, update = make_job(tmp_path, 0), [], Reporter.update
+    scoring = "Scoring picture 2 of 2"
+
+    def listen(self: Reporter, **changes: object) -> None:
+        told.append(changes.get("doing"))
+        if told[-1] == scoring and told.count(scoring) == 1:  # in the first epoch of the first try
+            (place / CANCEL_FILE).touch()
+        update(self, **changes)
+
+    def curve() -> list[dict]:
+        return json.loads((tmp_path / "run0" / "metrics.json").read_text())
+
+    monkeypatch.setattr(Reporter, "update", listen)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert trainer.main(place) == 1
+        assert read_status(place).state == "cancelled"
+        assert len(curve()) == 1, "the trained epoch is kept"
+        assert "val_loss" not in curve()[0]
+        (place / CANCEL_FILE).unlink()
+        assert trainer.main(place) == 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert read_status(place).state == "done"
+    assert [("val_loss" in entry) for entry in curve()] == [True] * RECIPE.epochs
+    assert told.count(scoring) == RECIPE.epochs + 1
 
 
 @pytest.mark.slow

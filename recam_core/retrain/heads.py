@@ -93,7 +93,7 @@ def retrain_many(
     for recipe in distinct:
         batches.setdefault(_batch(recipe), []).append(recipe)
     fc1 = run.network.fc1.detach()
-    parts = [part for batch in batches.values() for part in _parts(batch, cache.pairs * fc1[:, :1].nbytes)]
+    parts = [part for batch in batches.values() for part in _parts(batch, cache.pairs * len(fc1) * fc1.element_size())]
     total = sum(part[0].epochs * part[0].rounds for part in parts)
     ticks = itertools.count(1)
     cache = cache.on(fc1.device)
