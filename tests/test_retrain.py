@@ -250,7 +250,7 @@ def test_many_heads_are_the_same_in_little_memory(run, cache, monkeypatch):
 
 @pytest.mark.parametrize("masks", [1, 2, 9])
 def test_masks_share_passes_over_the_features(run, cache, masks, monkeypatch):
-    """As many at a time as there is room for, the same as one by one; one that is asked for again is made again where it was dropped."""
+    """As many at a time as there is room for, the same as one by one; what was dropped is made again."""
     fc1 = run.network.fc1.detach()
     passes = []
 
