@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from app_server import free_port, needs_the_environment, running_app
 
@@ -20,6 +20,10 @@ HERE = Path(__file__).resolve().parent
 #: Names on the PATH, and where macOS keeps its applications.
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MAC_BROWSER = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+
+#: How long an expectation or an action is waited for, in milliseconds: pages take their time on a machine that does
+#: other things as well.
+PATIENCE = 60_000
 
 #: No sandbox inside a container, and nothing that would ask a server on its own account.
 BROWSER_OPTIONS = (
@@ -56,6 +60,7 @@ def chromium() -> str:
 def browser(chromium: str) -> Iterator[Browser]:
     """One browser, with a profile of its own that is thrown away."""
     with sync_playwright() as playwright:
+        expect.set_options(timeout=PATIENCE)
         browser = playwright.chromium.launch(executable_path=chromium, args=list(BROWSER_OPTIONS))
         yield browser
         browser.close()
@@ -111,6 +116,7 @@ def new_page(browser: Browser, console_errors: list[str]) -> Iterator[Callable[.
 
     def open_page(width: int = 1400, height: int = 1000, color_scheme: str = "light") -> Page:
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=color_scheme)
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: console_errors.append(message.text) if message.type == "error" else None)

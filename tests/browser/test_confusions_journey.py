@@ -3,7 +3,7 @@
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,17 +23,8 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(autouse=True)
-def patience() -> Iterator[None]:
-    """Runs of the page take their time on a machine that does other things as well."""
-    expect.set_options(timeout=60_000)
-    yield
-    expect.set_options(timeout=5_000)
-
-
 def open_confusions(page: Page, app_url: str, address: str = "") -> None:
     """Open the page and wait for its gallery. With an address, as somebody who was given a link."""
-    page.set_default_timeout(60_000)
     if address:
         open_app(page, f"{app_url}/confusions?{address}", seconds=180)
     else:

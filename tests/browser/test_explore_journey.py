@@ -19,8 +19,8 @@ TRAINING = "scenes:train=200@train"
 
 def wait_for_panes(page: Page, titles: list[str]) -> None:
     """Wait until the viewer has drawn these panes."""
-    expect(page.locator(".viewer[data-ready] .pane-head strong")).to_have_text(titles, timeout=60_000)
-    expect(page.locator('[data-testid="stSkeleton"]')).to_have_count(0, timeout=60_000)
+    expect(page.locator(".viewer[data-ready] .pane-head strong")).to_have_text(titles)
+    expect(page.locator('[data-testid="stSkeleton"]')).to_have_count(0)
 
 
 def pixels_of_first_pane(page: Page) -> str:
@@ -33,7 +33,6 @@ def pixels_of_first_pane(page: Page) -> str:
 def test_from_the_first_screen_to_a_recam_of_ones_own(
     app_url: str, app_runs: Path, page: Page, repo_root: Path, tmp_path: Path
 ) -> None:
-    page.set_default_timeout(60_000)
     open_app(page, app_url, seconds=180)
     wait_for_panes(page, METHODS)
     expect(page.get_by_text("false, on background")).to_be_visible()
@@ -48,12 +47,12 @@ def test_from_the_first_screen_to_a_recam_of_ones_own(
     picture = re.search(r"picture=(\w+)", page.url)[1]
     page.locator(".viewer").focus()
     page.keyboard.press("ArrowRight")
-    expect(page).not_to_have_url(re.compile(f"picture={picture}"), timeout=30_000)
+    expect(page).not_to_have_url(re.compile(f"picture={picture}"))
     wait_until_finished(page)
     page.get_by_role("button", name="Heat", exact=True).click()
-    expect(page).to_have_url(re.compile("overlay=heat"), timeout=30_000)
+    expect(page).to_have_url(re.compile("overlay=heat"))
     page.get_by_role("button", name="Errors", exact=True).click()
-    expect(page).not_to_have_url(re.compile("overlay="), timeout=30_000)
+    expect(page).not_to_have_url(re.compile("overlay="))
 
     # One threshold for all: scores follow at once, and the address when the hand rests.
     page.get_by_role("combobox", name="Threshold").select_option("all")
@@ -62,7 +61,7 @@ def test_from_the_first_screen_to_a_recam_of_ones_own(
     page.get_by_role("slider", name="One threshold for all methods").fill("0.4")
     expect(page.locator(".viewer .pane-head").first).to_contain_text("0.40")
     expect(scores).not_to_have_text(before)
-    expect(page).to_have_url(re.compile("threshold=0.40"), timeout=30_000)
+    expect(page).to_have_url(re.compile("threshold=0.40"))
     wait_until_finished(page)
 
     # Settings of one's own, the button, and the fourth pane.

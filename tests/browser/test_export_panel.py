@@ -38,14 +38,14 @@ def dialog_of(page: Page, address: str, button: str) -> Locator:
     open_app(page, address)
     page.get_by_role("button", name=button, exact=True).click()
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_be_visible(timeout=60_000)
+    expect(dialog).to_be_visible()
     wait_until_finished(page)
     return dialog
 
 
 def taken(page: Page, dialog: Locator, name: str) -> tuple[str, bytes]:
     """The file that a button gives: its name and content."""
-    with page.expect_download(timeout=60_000) as download:
+    with page.expect_download() as download:
         dialog.get_by_role("button", name=name).click()
     return download.value.suggested_filename, Path(download.value.path()).read_bytes()
 
@@ -54,7 +54,7 @@ def test_every_file_opens(exports: str, page: Page) -> None:
     view = quote(json.dumps({"overlay": "seeds", "classes": [], "colours": "viridis", "opacity": 0.8}))
     dialog = dialog_of(page, f"{exports}/?view={view}", "Export")
     preview = dialog.get_by_role("img", name="Preview of the figure of val_00122")
-    expect(preview).to_be_visible(timeout=60_000)
+    expect(preview).to_be_visible()
     sample = open_dataset("scenes@val").load(122)
 
     name, content = taken(page, dialog, "Figure, PNG")
@@ -104,13 +104,13 @@ def test_settings_draw_the_figure_anew_and_bad_ones_are_told(exports: str, page:
     width.fill("30")
     width.press("Enter")
     wait_until_finished(page)
-    expect(dialog.get_by_role("alert")).to_contain_text("do not fit 30 mm", timeout=60_000)
+    expect(dialog.get_by_role("alert")).to_contain_text("do not fit 30 mm")
     no_exception(page)
 
 
 def test_without_ground_truth_there_are_no_errors_to_export(exports: str, page: Page) -> None:
     dialog = dialog_of(page, f"{exports}/?picture=3&truth=no", "Export")
-    expect(dialog.get_by_role("button", name="Figure, PNG")).to_be_visible(timeout=60_000)
+    expect(dialog.get_by_role("button", name="Figure, PNG")).to_be_visible()
     assert dialog.get_by_role("button", name="Errors").count() == 0
     assert dialog.get_by_role("button", name="Scores, CSV").count() == 0
     _, content = taken(page, dialog, "Masks, indexed PNG")

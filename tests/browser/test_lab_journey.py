@@ -24,7 +24,6 @@ ADDRESS = "lab?data=scenes:train=40,val=10@train"
 
 
 def open_lab(page: Page, app_url: str, console_errors: list[str], more: str = "") -> None:
-    page.set_default_timeout(60_000)
     open_app(page, f"{app_url}/{ADDRESS}{more}", seconds=180)
     no_exception(page)
     # Streamlit asks below the page's address first, where it is not.
@@ -79,7 +78,7 @@ def test_from_the_sweep_to_the_maps(app_url: str, app_runs: Path, page: Page, co
     wait_until_finished(page)
     page.locator(".st-key-lab_keep_start button").click()
     page.locator(".st-key-lab_open_kept button").click(timeout=200_000)
-    page.wait_for_url(re.compile("explore|/\\?"), timeout=60_000)
+    page.wait_for_url(re.compile("explore|/\\?"))
     expect(page.locator(".viewer[data-ready] .pane-head strong")).to_have_text(["BCE-CAM", "from-the-lab"])
     wait_until_finished(page, 120)
     no_exception(page)
@@ -126,9 +125,9 @@ def test_a_grid_of_full_trainings_outlives_the_page(
         (grid,) = [training for training in list_trainings() if training.job.grid is not None]
         page.locator(f".st-key-stop_{grid.id} button").click()
         page.locator(f".st-key-yes_{grid.id} button").click()
-        expect(page.get_by_text("no training was finished")).to_be_visible(timeout=60_000)
+        expect(page.get_by_text("no training was finished")).to_be_visible()
         page.locator(f".st-key-remove_{grid.id} button").click()
         page.locator(f".st-key-yes_{grid.id} button").click()
-        expect(page.get_by_text("no training was finished")).to_have_count(0, timeout=60_000)
+        expect(page.get_by_text("no training was finished")).to_have_count(0)
         no_exception(page)
     assert not grid.out.exists()

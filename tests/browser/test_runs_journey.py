@@ -30,7 +30,6 @@ def own_run(app_runs: Path) -> Path:
 
 
 def open_runs(page: Page, app_url: str) -> None:
-    page.set_default_timeout(60_000)
     open_app(page, app_url, seconds=180)
     page.get_by_role("link", name="Runs", exact=True).click()
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()

@@ -45,32 +45,32 @@ def test_a_training_outlives_the_page_that_started_it(
         page = new_page()
         page.goto(app_url)
         page.get_by_role("link", name="Training").click()
-        expect(page.get_by_text("Nothing was trained here yet")).to_be_visible(timeout=60_000)
+        expect(page.get_by_text("Nothing was trained here yet")).to_be_visible()
         fill(page, "Name of the new run", "long-way")
-        expect(page.get_by_text("long-way").first).to_be_visible(timeout=30_000)  # in the command line
+        expect(page.get_by_text("long-way").first).to_be_visible()  # in the command line
         page.get_by_role("button", name="Start training").click()
         details = page.get_by_role("heading", name="long-way")
-        expect(details).to_be_visible(timeout=60_000)
+        expect(details).to_be_visible()
         page.reload()
-        expect(details).to_be_visible(timeout=60_000)  # the address remembers what was looked at
+        expect(details).to_be_visible()  # the address remembers what was looked at
         console_errors.clear()  # Streamlit asks below the address of the page for its health first
 
         other = new_page(420, 900, "dark")
         other.goto(app_url)
         other.wait_for_timeout(500)
         other.goto(f"{app_url}/trainings")
-        expect(other.get_by_text("next on")).to_be_visible(timeout=60_000)
+        expect(other.get_by_text("next on")).to_be_visible()
         console_errors.clear()
         width = other.evaluate("document.scrollingElement.scrollWidth - window.innerWidth")
         assert width <= 0, "the narrow window scrolls sideways"
         other.get_by_role("button", name="Cancel").click()
-        expect(other.get_by_text("may be somebody else's")).to_be_visible(timeout=30_000)
+        expect(other.get_by_text("may be somebody else's")).to_be_visible()
         other.get_by_role("button", name="Stop it").click()
         # Both windows see it.
         for window in (other, page):
-            expect(window.get_by_text("no epoch was finished")).to_be_visible(timeout=60_000)
+            expect(window.get_by_text("no epoch was finished")).to_be_visible()
         page.get_by_role("button", name="Remove").click()
         page.get_by_role("button", name="Delete it").click()
-        expect(page.get_by_text("Nothing was trained here yet")).to_be_visible(timeout=60_000)
+        expect(page.get_by_text("Nothing was trained here yet")).to_be_visible()
     assert list_trainings() == []
     assert not (app_runs / "long-way").exists()

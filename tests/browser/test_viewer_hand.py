@@ -205,12 +205,12 @@ def test_arrows_open_the_pictures_before_and_after_and_keep_the_view(page: Page,
     page.wait_for_timeout(REST)
     first = root.get_attribute("data-ready")
     page.keyboard.press("ArrowRight")
-    expect(root).not_to_have_attribute("data-ready", first, timeout=20_000)
+    expect(root).not_to_have_attribute("data-ready", first)
     wait_until_finished(page)
     assert heard(page)["case"] == "scene1"
     assert view_of(root)["overlay"] == "seeds"
     root.get_by_role("button", name="Picture before").click()
-    expect(root).to_have_attribute("data-ready", first, timeout=20_000)
+    expect(root).to_have_attribute("data-ready", first)
     wait_until_finished(page)
     assert heard(page)["case"] == "scene0"
     no_exception(page)
@@ -405,7 +405,7 @@ def test_a_view_of_python_replaces_that_of_the_browser(page: Page, root: Locator
     page.keyboard.press("2")
     page.wait_for_timeout(REST)
     page.get_by_role("button", name="Contours, please").click()
-    expect(root.locator("[data-overlay=contour]")).to_have_attribute("aria-pressed", "true", timeout=20_000)
+    expect(root.locator("[data-overlay=contour]")).to_have_attribute("aria-pressed", "true")
     assert view_of(root)["classes"] == [case("scene0").maps[0].classes[1]]
     wait_until_finished(page)
     page.keyboard.press("s")
@@ -426,7 +426,7 @@ def test_it_comes_back_as_it_was_after_leaving_the_page(page: Page, root: Locato
     wait_until_finished(page)
     page.get_by_text("Hide the viewer").click()
     expect(hide).not_to_be_checked()
-    expect(root).to_be_attached(timeout=20_000)
+    expect(root).to_be_attached()
     expect(root.locator("[data-overlay=disagreement]")).to_have_attribute("aria-pressed", "true")
     page.keyboard.press("h")  # by one viewer only: the other has let go of the keys
     expect(root.locator("[data-overlay=heat]")).to_have_attribute("aria-pressed", "true")

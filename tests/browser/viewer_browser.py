@@ -35,7 +35,7 @@ def open_viewer(page: Page, url: str, case: str, view: dict[str, Any] | None = N
     """Open the page of the viewer and wait until it has drawn; returns its outermost element."""
     page.goto(f"{url}/?{urlencode({'case': case, 'view': json.dumps(view or {})})}")
     root = page.locator(".viewer[data-ready]")
-    expect(root).to_be_attached(timeout=60_000)
+    expect(root).to_be_attached()
     return root
 
 
