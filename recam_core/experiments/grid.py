@@ -14,7 +14,7 @@ from recam_core.experiments.experiment import (
     table_rows,
 )
 from recam_core.experiments.figures import FIGURES
-from recam_core.experiments.lab import HeadLab, check_labels
+from recam_core.experiments.lab import HeadLab, check_fc2_trained, check_labels
 from recam_core.experiments.noise import Draws
 from recam_core.experiments.panels import SEED_SPREAD
 from recam_core.experiments.protocol import REPORT, SELECT, Protocol
@@ -26,6 +26,8 @@ from recam_core.retrain.head_recipe import HeadRecipe, completed
 
 #: A minute or two on two cores.
 MOST_POINTS = 400
+#: Settings of FC2 alone.
+_OF_FC2 = {"mask", "rule", "loss", "rounds"}
 
 
 def grid(
@@ -46,9 +48,13 @@ def grid(
         progress: see :meth:`HeadLab.measure`.
 
     Raises:
-        UserError: twice the same axis, too many points, or settings that exclude each other.
+        UserError: twice the same axis, too many points, settings that exclude each other, or settings of FC2 where
+            lambda 0 leaves it untrained.
     """
     check_axes(x, y, len(seeds), MOST_POINTS)
+    names = {x.name, y.name}
+    if "lambda" not in names and (names & _OF_FC2 or (base.update == "fc2" and "update" not in names)):
+        check_fc2_trained(base)
     settings = []
     for row in y.values:
         for column in x.values:

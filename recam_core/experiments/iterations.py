@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from recam_core.errors import UserError
 from recam_core.experiments.chart import Chart
 from recam_core.experiments.experiment import (
     Experiment,
@@ -13,7 +14,7 @@ from recam_core.experiments.experiment import (
     table_rows,
 )
 from recam_core.experiments.figures import FIGURES
-from recam_core.experiments.lab import HeadLab, check_labels
+from recam_core.experiments.lab import HeadLab, check_fc2_trained, check_labels
 from recam_core.experiments.noise import Draws
 from recam_core.experiments.panels import SEED_SPREAD, joined, panels
 from recam_core.experiments.protocol import REPORT, SELECT
@@ -43,8 +44,11 @@ def iterations(
         progress: see :meth:`HeadLab.measure`.
 
     Raises:
-        UserError: a setting out of range, or one twice.
+        UserError: a setting out of range, or one twice, no number of rounds above 1, or lambda 0.
     """
+    check_fc2_trained(base)
+    if max(rounds, default=0) <= 1:
+        raise UserError("Name at least one number of rounds above 1, to compare with a single round.")
     numbers = sorted(rounds) if 1 in rounds else [1, *sorted(rounds)]
     settings = [
         Setting(

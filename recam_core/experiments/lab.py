@@ -137,6 +137,18 @@ def open_lab(run: Run, protocol: Protocol, exact: bool = False, progress: Progre
     return HeadLab(run, protocol, fit.on(device), caches, truths, scored, exact)
 
 
+def check_fc2_trained(base: HeadRecipe) -> None:
+    """Make sure that FC2 is trained where it is what settings are compared by.
+
+    Raises:
+        UserError: lambda is 0, so that all settings would give the same maps and show nothing.
+    """
+    if base.weight == 0:
+        raise UserError(
+            "With lambda 0 FC2 is not trained, so these settings would all give the same maps. Name a lambda above 0."
+        )
+
+
 def check_labels(settings: Sequence[Setting]) -> None:
     """Make sure that every setting occurs once.
 

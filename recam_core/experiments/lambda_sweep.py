@@ -50,10 +50,12 @@ def lambda_sweep(
         progress: see :meth:`HeadLab.measure`.
 
     Raises:
-        UserError: a setting out of range, or a lambda twice.
+        UserError: a setting out of range, a lambda twice, or none above 0.
     """
     if not seeds:
         raise UserError("Name at least one seed.")
+    if not any(weight > 0 for weight in weights):
+        raise UserError("Name at least one lambda above 0, to compare with 0.")
     weights = sorted({0.0, *weights}) if len(set(weights)) == len(weights) else list(weights)
     settings = [
         Setting(f"lambda {weight:g}", seeded(replace(base, weight=float(weight)), seeds), {"lambda": float(weight)})

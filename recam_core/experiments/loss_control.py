@@ -13,7 +13,7 @@ from recam_core.experiments.experiment import (
     table_rows,
 )
 from recam_core.experiments.figures import FIGURES
-from recam_core.experiments.lab import HeadLab, check_labels
+from recam_core.experiments.lab import HeadLab, check_fc2_trained, check_labels
 from recam_core.experiments.noise import Draws
 from recam_core.experiments.panels import SEED_SPREAD, joined, panels
 from recam_core.experiments.protocol import REPORT
@@ -47,8 +47,9 @@ def loss_control(
         progress: see :meth:`HeadLab.measure`.
 
     Raises:
-        UserError: a setting out of range, or a rate twice.
+        UserError: a setting out of range, or a rate twice, or lambda 0.
     """
+    check_fc2_trained(base)
     rate = base.lr or DEFAULTS[base.update][1]
     settings = [
         Setting(

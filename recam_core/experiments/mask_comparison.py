@@ -13,7 +13,7 @@ from recam_core.experiments.experiment import (
     table_rows,
 )
 from recam_core.experiments.figures import FIGURES
-from recam_core.experiments.lab import HeadLab, check_labels
+from recam_core.experiments.lab import HeadLab, check_fc2_trained, check_labels
 from recam_core.experiments.noise import Difference, Draws
 from recam_core.experiments.panels import SEED_SPREAD, panels
 from recam_core.experiments.protocol import REPORT, SELECT
@@ -44,8 +44,9 @@ def mask_comparison(
         progress: see :meth:`HeadLab.measure`.
 
     Raises:
-        UserError: an unknown mask, or one twice.
+        UserError: an unknown mask, or one twice, or lambda 0.
     """
+    check_fc2_trained(base)
     choices = [parse_mask(mask) for mask in masks]
     choices += [parse_mask(mask) for mask in ("none", "soft") if parse_mask(mask) not in choices]
     notes = []

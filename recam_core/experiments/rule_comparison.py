@@ -13,7 +13,7 @@ from recam_core.experiments.experiment import (
     table_rows,
 )
 from recam_core.experiments.figures import FIGURES
-from recam_core.experiments.lab import HeadLab, check_labels
+from recam_core.experiments.lab import HeadLab, check_fc2_trained, check_labels
 from recam_core.experiments.noise import Draws
 from recam_core.experiments.panels import SEED_SPREAD, panels
 from recam_core.experiments.protocol import REPORT, SELECT
@@ -46,8 +46,9 @@ def rule_comparison(
         progress: see :meth:`HeadLab.measure`.
 
     Raises:
-        UserError: an unknown rule, or one twice.
+        UserError: an unknown rule, or one twice, or lambda 0.
     """
+    check_fc2_trained(base)
     settings = [Setting(rule, seeded(replace(base, rule=rule), seeds), {"rule": rule}) for rule in rules]
     check_labels(settings)
     reference, found = lab.measure(settings, progress)
