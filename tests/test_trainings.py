@@ -504,6 +504,9 @@ def test_the_queue_from_the_command_line(runs: Path, capsys: pytest.CaptureFixtu
     with holding(try_lock(device_lock(trainings_folder(), "cpu"))):
         assert "mine is in the queue of cpu" in said(*start, str(runs / "mine"))
         assert "already" in said(*start, "mine", expect=2)
+        for words in (["retrain", "x", "--data", TRAIN], ["train", "bce", "--data", TRAIN], ["train", "--from", "x"]):
+            assert main([*words, "--out", str(runs / "mine")]) == 2
+            assert "mine belongs to a training in the queue (waiting)" in capsys.readouterr().err
         said("list", "--json", str(tmp_path / "list.json"))
         (row,) = json.loads((tmp_path / "list.json").read_text())
         assert (row["state"], row["method"]) == ("waiting", "bce")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from recam_core.cli.out_folder import check_out
 from recam_core.cli.output import write_results
 from recam_core.errors import UserError
 
@@ -36,6 +37,7 @@ def repeat(arguments: argparse.Namespace, given: Mapping[str, Any], parent: Path
             f"--from takes every setting from the run's record, so leave out {', '.join(sorted(given))}; for another "
             "setting, take the command that `runs show` prints and change it."
         )
+    check_out(arguments.out)
     path = find_run(str(arguments.repeated)).path
     before, device = read_info(path), pick_device(arguments.device)
     made = repeat_run(

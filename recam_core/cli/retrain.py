@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 from pathlib import Path
 
+from recam_core.cli.out_folder import check_out
 from recam_core.cli.output import write_results
 from recam_core.cli.repeat_run import add_from, repeat
 from recam_core.errors import UserError
@@ -64,6 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.source is None or arguments.data is None:
         raise UserError("Give the run to start from and --data SPEC, or --from RUN to make a run again.")
     recipe = completed(HeadRecipe(**given))
+    check_out(arguments.out)
     if (arguments.out / INFO_FILE).exists():
         raise UserError(f"{arguments.out} holds a run already; choose another folder or delete it.")
     source = load_run(arguments.source, pick_device(arguments.device))

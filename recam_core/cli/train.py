@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recam_core.cli.out_folder import check_out
 from recam_core.cli.output import write_results
 from recam_core.cli.repeat_run import add_from, repeat
 from recam_core.errors import UserError
@@ -132,6 +133,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(recipe.to_json(), indent=2))
         return 0
 
+    check_out(arguments.out)
     device = pick_device(arguments.device)
     dataset = open_dataset(arguments.data)
     val = open_dataset(arguments.val) if arguments.val else None
