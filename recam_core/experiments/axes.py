@@ -78,6 +78,9 @@ def axis(name: str, values: Sequence[str] = ()) -> Axis:
             found.append(kind.read(str(text).strip()))
         except ValueError:
             raise UserError(f"'{text}' is not a value of {name}.") from None
+        if kind.field in ("epochs", "lr") and found[-1] == 0:
+            # A recipe takes 0 for the usual value, under whose name a point of a grid would be another.
+            raise UserError(f"'{text}' is not a value of {name}: it must be above 0.")
         # A value out of range is refused here, with its own sentence, before anything is computed.
         trained = {"update": "fc2"} if name == "rounds" else {}
         completed(replace(HeadRecipe(), **{**trained, kind.field: found[-1]}))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from recam_core.errors import UserError
 from recam_core.experiments.chart import Chart
 from recam_core.experiments.experiment import (
     Experiment,
@@ -50,6 +51,8 @@ def loss_control(
         UserError: a setting out of range, or a rate twice, or lambda 0.
     """
     check_fc2_trained(base)
+    if not all(factor > 0 for factor in rates):
+        raise UserError("A factor on the learning rate must be above 0.")
     rate = base.lr or DEFAULTS[base.update][1]
     settings = [
         Setting(
