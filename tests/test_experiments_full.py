@@ -102,6 +102,22 @@ def test_ways_are_checked(monkeypatch):
     assert pick_way("auto", 2) == "local"
 
 
+def test_at_lambda_0_the_maps_are_those_of_fc1(started, base, tmp_path):
+    folder, spec = started
+    x, y = full_axis("lambda", ["0", "1"]), full_axis("rule", ["fc1", "fc2", "product"])
+    plan = plan_full_grid(folder / "bce", protocol_for(spec), tmp_path, x, y, base)
+    assert {setting.label: rule for setting, (_, rule) in zip(plan.settings, plan.wanted, strict=True)} == {
+        f"lambda {weight}, rule {rule}": rule if weight else "fc1"
+        for rule in ("fc1", "fc2", "product")
+        for weight in (0, 1)
+    }
+    assert all(recipe.rule == "fc1" for one in plan.settings for recipe in one.recipes if recipe.weight == 0)
+    assert [(task.recipe.weight, task.rules) for task in plan.tasks[1:]] == [
+        (0, ("fc1",)),
+        (1, ("fc1", "fc2", "product")),
+    ]
+
+
 def test_a_grid_of_trainings_by_two_workers(started, base, tmp_path):
     folder, spec = started
     x, y = full_axis("mask", ["none", "soft"]), full_axis("rule", ["fc2", "sum"])

@@ -88,6 +88,9 @@ def plan_full_grid(
             changed = {FULL_AXES[x.name].field: column, FULL_AXES[y.name].field: row}
             recipes = tuple(replace(base, seed=int(seed), **changed) for seed in dict.fromkeys(seeds))
             check_recipe(recipes[0])
+            if recipes[0].weight == 0:
+                # Nothing trains FC2 then; a rule that looked at it would read its initial weights.
+                recipes = tuple(replace(recipe, rule="fc1") for recipe in recipes)
             rule = recipes[0].rule
             settings.append(
                 Setting(
@@ -149,11 +152,13 @@ def full_grid(
         found.append(Measured(setting, (), tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs), runs))
     pictures = {FIT: len(parts[FIT]), SELECT: select.outcomes.pictures, REPORT: report.outcomes.pictures}
     protocol = own.protocol
+    untrained = any(recipe.weight == 0 for setting in plan.settings for recipe in setting.recipes)
     notes = (
         f"Whole networks are trained on {protocol.fit} ({pictures[FIT]} pictures), settings and thresholds chosen on "
         f"{protocol.select} ({pictures[SELECT]}), and figures reported on {protocol.report} ({pictures[REPORT]}).",
         "All pixels are scored, at the usual scales with mirror images.",
         f"{plan.trainings} training{'s' if plan.trainings > 1 else ''}, started from {read_info(own.init).name}.",
+        *(["At lambda 0 FC2 is not trained, and the maps are those of FC1."] if untrained else []),
     )
     title = f"Grid of full trainings: {x.name} and {y.name}"
     result = grid_result("full", title, protocol, pictures, True, (x, y), reference, found, notes)
