@@ -89,6 +89,21 @@ def test_runs_are_found_by_key_name_or_folder(runs: Path) -> None:
         find_run("")
 
 
+@pytest.mark.parametrize("text", ["~nosuchuser/x", "x" * 5000, "LOOP"])
+def test_a_path_that_leads_nowhere_is_no_run(runs: Path, tmp_path: Path, text: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    text = text.replace("LOOP", str(tmp_path / "loop"))
+    with pytest.raises(UserError, match="There is no run"):
+        find_run(text)
+    # In a record that came from elsewhere, too.
+    record = json.loads((runs / "gamma" / INFO_FILE).read_text())
+    record["command"] = f"python -m recam_core retrain {text} --data tiny --out {runs / 'gamma'}"
+    (runs / "gamma" / INFO_FILE).write_text(json.dumps(record))
+    assert find_parent(find_run("gamma").info) == runs / "alpha"
+    rename_run(find_run("alpha"), "omega")
+    assert find_run("gamma").info.parent == "omega"
+
+
 def test_filters_and_orders(runs: Path) -> None:
     everything = list_runs().runs
     names = lambda found: [run.name for run in found]  # noqa: E731

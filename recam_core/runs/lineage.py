@@ -9,6 +9,7 @@ from recam_core.checkpoint.places import ROOT
 from recam_core.checkpoint.run_folder import INFO_FILE, RunInfo, read_info
 from recam_core.errors import UserError
 from recam_core.runs.listed import ListedRun, list_runs
+from recam_core.runs.typed_path import typed_path
 
 
 def find_parent(info: RunInfo) -> Path | None:
@@ -58,8 +59,8 @@ def source_in_command(command: str) -> Path | None:
     words = split_command(command)
     for before, value in pairwise(words):
         if before == "--init" or (before == "retrain" and not value.startswith("-")):
-            path = Path(value).expanduser()
-            return path if path.is_absolute() else ROOT / path
+            path = typed_path(value)
+            return path if path is None or path.is_absolute() else ROOT / path
     return None
 
 
@@ -98,7 +99,9 @@ def rewritten(command: str, old: Path, new: Path) -> str:
 def _replaced(word: str, old: Path, new: Path) -> str:
     if not word or word.startswith("-"):
         return word
-    path = Path(word)
-    whole = path.expanduser() if path.expanduser().is_absolute() else ROOT / path
+    path, typed = Path(word), typed_path(word)
+    if typed is None:
+        return word
+    whole = typed if typed.is_absolute() else ROOT / typed
     # Both lie in one folder, so what stands before the name stays as it was typed.
     return str(path.with_name(new.name)) if path.name == old.name and whole.resolve() == old.resolve() else word

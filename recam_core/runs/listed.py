@@ -9,6 +9,7 @@ from recam_core.checkpoint.places import runs_folder, shipped_folder
 from recam_core.checkpoint.run_folder import INFO_FILE, RunInfo, read_info
 from recam_core.errors import UserError
 from recam_core.runs.stars import read_stars
+from recam_core.runs.typed_path import typed_path
 
 
 @dataclass(frozen=True)
@@ -93,15 +94,15 @@ def find_run(text: str) -> ListedRun:
     """
     text = text.strip()
     runs = list_runs().runs
+    path = typed_path(text) if text else None
     for matches in (
         [run for run in runs if run.key == text],
         [run for run in runs if not run.shipped and run.path.name == text],
-        [run for run in runs if text and run.path.resolve() == Path(text).expanduser().resolve()],
+        [run for run in runs if path is not None and run.path.resolve() == path.resolve()],
     ):
         if matches:
             return matches[0]
-    if (Path(text).expanduser() / INFO_FILE).is_file():
-        path = Path(text).expanduser()
+    if path is not None and (path / INFO_FILE).is_file():
         return ListedRun(path, read_info(path), _ships(path), False, _size(path))
     known = ", ".join(run.name for run in runs[:12])
     raise UserError(f"There is no run '{text}'." + (f" There are: {known}." if known else " There are no runs yet."))
