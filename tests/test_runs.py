@@ -89,6 +89,15 @@ def test_runs_are_found_by_key_name_or_folder(runs: Path) -> None:
         find_run("")
 
 
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00", "9999-12-31T23:59:59-12:00", "once"])
+def test_a_date_that_no_calendar_has_is_no_date(runs: Path, text: str) -> None:
+    write_run(runs / "old", seed=5, created=text)
+    write_run(runs / "plain", seed=6, created="2026-01-03T00:00:00")
+    assert find_run("old").created is None
+    assert sort_runs(list_runs().runs, "created")[-1].created is None
+    assert find_run("plain").created > find_run("alpha").created
+
+
 @pytest.mark.parametrize("text", ["~nosuchuser/x", "x" * 5000, "LOOP"])
 def test_a_path_that_leads_nowhere_is_no_run(runs: Path, tmp_path: Path, text: str) -> None:
     (tmp_path / "loop").symlink_to("loop")

@@ -209,6 +209,7 @@ def test_locked_and_oddly_compressed(made: Path, runs: Path) -> None:
         ({"recipe": {"x": "\ud800"}}, "cannot be shown"),
         ({"recipe": {"x": "y" * 5000}}, "cannot be shown"),
         ({"recipe": {"x": 1e999}}, "out of range"),
+        ({"recipe": {"x": 10**400}}, "out of range"),
         ({"name": "../../evil"}, "cannot be the name"),
         ({"name": "<script>"}, "cannot be the name"),
         ({"network": {"backbone": "hf-hub:a/b", "output_stride": 32, "num_classes": 3, "channels": 512,

@@ -1,7 +1,7 @@
 """All runs that there are: those that ship and the user's own, each by its record alone."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
 
@@ -42,10 +42,10 @@ class ListedRun:
 
     @property
     def created(self) -> datetime | None:
-        """When its training ended; None for a record that does not say."""
+        """When its training ended, in universal time; None for a record that does not say."""
         try:
-            return datetime.fromisoformat(self.info.created)
-        except ValueError:
+            return datetime.fromisoformat(self.info.created).astimezone(timezone.utc)
+        except (ValueError, OverflowError):  # no date, or one at the end of the calendar
             return None
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import os
 import shutil
 import tempfile
@@ -135,7 +134,7 @@ def _check_texts(value: Any) -> None:
         odd = any(0xD800 <= ord(letter) <= 0xDFFF or ord(letter) < 32 for letter in value)
         if odd or len(value) > _LONGEST_TEXT:
             raise UserError(f"{INFO_FILE} in the zip holds a text that cannot be shown: {value[:60]!a}.")
-    elif isinstance(value, (int, float)) and not abs(value) < 1 << 63 and not math.isnan(value):
+    elif isinstance(value, (int, float)) and value == value and not abs(value) < 1 << 63:
         raise UserError(f"{INFO_FILE} in the zip holds a number that is out of range.")
 
 
