@@ -18,6 +18,7 @@ from recam_core.experiments.figures import FIGURES
 from recam_core.experiments.grid import grid
 from recam_core.experiments.iterations import iterations
 from recam_core.experiments.lab import REFERENCE, open_lab
+from recam_core.experiments.lambda_sweep import _sentence as _lambda_sentence
 from recam_core.experiments.lambda_sweep import lambda_sweep
 from recam_core.experiments.loss_control import loss_control
 from recam_core.experiments.mask_comparison import _answer, mask_comparison
@@ -182,6 +183,27 @@ def test_lambda_sweep(lab):
     assert found.sentence.lower().startswith(best.label)
 
 
+@pytest.mark.parametrize(
+    ("apart", "words"),
+    [
+        ((), "from 0.1 to 10 lambda makes no difference beyond the noise."),
+        (({0.1, 10.0},), "; 2 other values above 0 are within the noise of it."),
+        (({1.0, 10.0}, {0.1, 10.0}), "from 0.1 to 1 lambda makes no difference beyond the noise."),
+        (({0.1, 1.0}, {1.0, 10.0}), "against lambda 0."),
+    ],
+)
+def test_a_range_of_lambdas_is_called_alike_if_all_of_it_is(lab, monkeypatch, apart, words):
+    found = lambda_sweep(lab, (0.1, 1.0, 10.0), (0,), BOTH).settings
+    lambdas = {id(one.report): one.setting.values["lambda"] for one in found}
+
+    def difference(draws, one, other, figure):
+        pair = {lambdas[id(one)], lambdas[id(other)]}
+        return Difference(0.1, 0.05, 0.2) if 0.0 in pair or pair in apart else NOISE
+
+    monkeypatch.setattr(Draws, "difference", difference)
+    assert _lambda_sentence(lab, found, found[2], 1).endswith(words)
+
+
 def test_the_best_point_of_a_sweep_is_what_the_run_says(started, tmp_path):
     """The chosen point trained alone, kept as a run and evaluated: the same figure."""
     run, spec = started
@@ -217,6 +239,7 @@ def test_masks(lab):
     found = mask_comparison(lab, ("none", "soft", "hard:0.3", "power:2", "oracle"), base=QUICK)
     check_shape(found, 5)
     assert found.chosen != "oracle"
+    assert "the best mask besides the oracle" in found.sentence
     assert not found.setting("oracle").setting.fair
     soft, none = found.setting("soft"), found.setting("none")
     draws = Draws(lab.pictures("report"))
@@ -285,6 +308,8 @@ def test_grid(lab, tried):
         for value, key in zip(line, keys, strict=True):
             assert value == tried.setting(key).miou("report")
     assert "oracle" not in tried.chosen
+    assert "the best of 10 settings" in tried.sentence, "the oracle is no rival"
+    assert any("never chosen" in note for note in tried.notes)
     fair = [value for line in select.values for value in line[:2]]
     assert tried.setting(tried.chosen).miou("select") == max(fair)
 
@@ -318,6 +343,8 @@ def test_axes_are_checked(lab):
     many = axis("lr", [str(0.001 * step) for step in range(1, 30)])
     with pytest.raises(UserError, match="most"):
         grid(lab, many, axis("weight-decay", [str(0.01 * step) for step in range(20)]), base=QUICK)
+    with pytest.raises(UserError, match="never chosen"):
+        grid(lab, axis("mask", ["oracle"]), axis("rule"), base=QUICK)
     with pytest.raises(UserError, match="more than one round"):
         grid(lab, axis("rounds"), axis("update"), base=QUICK)
     with pytest.raises(UserError, match="twice"):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from recam_core.errors import UserError
 from recam_core.experiments.axes import AXES, Axis, check_axes, point_label, value_text
 from recam_core.experiments.chart import Chart, Heat
 from recam_core.experiments.experiment import (
@@ -18,7 +19,7 @@ from recam_core.experiments.lab import HeadLab, check_fc2_trained, check_labels
 from recam_core.experiments.noise import Draws
 from recam_core.experiments.panels import SEED_SPREAD
 from recam_core.experiments.protocol import REPORT, SELECT, Protocol
-from recam_core.experiments.setting import Measured, Setting, seeded
+from recam_core.experiments.setting import ORACLE_NOTE, Measured, Setting, seeded
 from recam_core.experiments.wording import capital, percent, points
 from recam_core.method.masks import parse_mask
 from recam_core.progress import ProgressFn, silent
@@ -68,6 +69,8 @@ def grid(
                 )
             )
     check_labels(settings)
+    if not any(setting.fair for setting in settings):
+        raise UserError("The mask 'oracle' is the ground truth and is never chosen: name another mask as well.")
     reference, found = lab.measure(settings, progress)
     title = f"Grid: {x.name} and {y.name}"
     return grid_result(
@@ -113,7 +116,7 @@ def grid_result(
         ),
         _sentence(protocol, pictures[REPORT], found, chosen, reference),
         chosen.label,
-        tuple(notes),
+        (*([ORACLE_NOTE] if any(not one.setting.fair for one in found) else []), *notes),
         reference,
         tuple(found),
     )  # fmt: skip
@@ -137,11 +140,13 @@ def _sentence(
     seeds = max(len(one.report) for one in found)
     draws, figure = Draws(pictures, seeds), FIGURES["miou"][0]
     gain = draws.difference(chosen.on(REPORT), reference.on(REPORT), figure)
+    # A setting that looks at ground truth is shown, but is no rival.
+    rivals = [one for one in found if one.setting.fair]
     alike = sum(
-        draws.difference(chosen.on(REPORT), one.on(REPORT), figure).within_noise for one in found if one is not chosen
+        draws.difference(chosen.on(REPORT), one.on(REPORT), figure).within_noise for one in rivals if one is not chosen
     )
     text = (
-        f"{capital(chosen.label)} is the best of {len(found)} settings on {protocol.select} "
+        f"{capital(chosen.label)} is the best of {len(rivals)} settings on {protocol.select} "
         f"(mIoU {percent(chosen.miou(SELECT))}); on {protocol.report} it gives {percent(chosen.miou(REPORT))}, "
         f"{points(gain)} against no retraining"
     )

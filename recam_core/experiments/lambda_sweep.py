@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 
 from recam_core.errors import UserError
 from recam_core.experiments.chart import Chart
@@ -103,13 +104,17 @@ def _sentence(lab: HeadLab, found: Sequence[Measured], chosen: Measured, seeds: 
     gain = draws.difference(chosen.on(REPORT), zero.on(REPORT), figure)
     above = [one for one in found if one is not zero and one is not chosen]
     alike = [one for one in above if draws.difference(chosen.on(REPORT), one.on(REPORT), figure).within_noise]
+    flat = all(
+        draws.difference(one.on(REPORT), other.on(REPORT), figure).within_noise for one, other in combinations(alike, 2)
+    )
     text = f"{capital(begin)}, {points(gain)} against lambda 0"
     text += ", which is within the noise" if gain.within_noise else ""
     if alike:
         values = sorted([*(one.setting.values["lambda"] for one in alike), chosen.setting.values["lambda"]])
         between = [one for one in found if values[0] <= one.setting.values["lambda"] <= values[-1]]
-        if len(between) == len(values):
+        if flat and len(between) == len(values):
             text += f"; from {values[0]:g} to {values[-1]:g} lambda makes no difference beyond the noise"
         else:
-            text += f"; {len(alike)} other values are within the noise of it"
+            others = "1 other value above 0 is" if len(alike) == 1 else f"{len(alike)} other values above 0 are"
+            text += f"; {others} within the noise of it"
     return text + "."

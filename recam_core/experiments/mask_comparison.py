@@ -17,7 +17,7 @@ from recam_core.experiments.lab import HeadLab, check_fc2_trained, check_labels
 from recam_core.experiments.noise import Difference, Draws
 from recam_core.experiments.panels import SEED_SPREAD, panels
 from recam_core.experiments.protocol import REPORT, SELECT
-from recam_core.experiments.setting import Measured, Setting, seeded
+from recam_core.experiments.setting import ORACLE_NOTE, Measured, Setting, seeded
 from recam_core.experiments.wording import percent, points
 from recam_core.method.masks import parse_mask
 from recam_core.progress import ProgressFn, silent
@@ -66,7 +66,7 @@ def mask_comparison(
     reference, found = lab.measure(settings, progress)
     chosen = choose(found)
     if any(not one.setting.fair for one in found):
-        notes.append("The mask 'oracle' is the ground truth: an upper bound, no fair method, and never chosen.")
+        notes.append(ORACLE_NOTE)
     if lab.run.info.has_background:
         notes.append("Each mask is read at the background threshold that the select part prefers for it.")
     return Experiment(
@@ -95,10 +95,11 @@ def _sentence(lab: HeadLab, found: dict[str, Measured], chosen: Measured) -> str
     soft, none = found["soft"].on(REPORT), found["none"].on(REPORT)
     positives = draws.difference(soft, none, FIGURES["false_positive_rate"][0])
     negatives = draws.difference(soft, none, FIGURES["false_negative_rate"][0])
+    best = "the best mask besides the oracle" if "oracle" in found else "the best mask"
     return (
         f"On {lab.protocol.report}, {_answer(positives, negatives)}: against copied features, soft masks change the "
-        f"false positive rate by {points(positives)} and the false negative rate by {points(negatives)}; the best mask "
-        f"on {lab.protocol.select} is {chosen.label} (mIoU {percent(chosen.miou(SELECT))}), which gives "
+        f"false positive rate by {points(positives)} and the false negative rate by {points(negatives)}; {best} on "
+        f"{lab.protocol.select} is {chosen.label} (mIoU {percent(chosen.miou(SELECT))}), which gives "
         f"{percent(chosen.miou(REPORT))} on {lab.protocol.report}."
     )
 

@@ -12,6 +12,9 @@ from recam_core.retrain.head_recipe import HeadRecipe
 from recam_core.retrain.heads import HeadResult
 from recam_core.train.recipe import Recipe
 
+#: What a reader should know where settings that are not fair were tried.
+ORACLE_NOTE = "The mask 'oracle' is the ground truth: an upper bound, no fair method, and never chosen."
+
 
 @dataclass(frozen=True)
 class Setting:
