@@ -215,6 +215,13 @@ def test_data_without_masks_is_refused():
     with pytest.raises(UserError, match="nothing to score"):
         read_sampled_truth(Blind())
 
+    class Void(TinyDataset):
+        def mask(self, index: int) -> np.ndarray:
+            return np.full((48, 48), 255, dtype=np.uint8)
+
+    with pytest.raises(UserError, match="No pixel of tiny is labelled"):
+        read_sampled_truth(Void())
+
 
 def test_a_mask_with_an_unknown_class_is_refused():
     class Odd(TinyDataset):

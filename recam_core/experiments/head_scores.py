@@ -65,7 +65,7 @@ def read_sampled_truth(dataset: Dataset, progress: ProgressFn = silent) -> Sampl
         progress: called after each picture; may raise Cancelled.
 
     Raises:
-        UserError: no picture has a mask, a mask with a class beyond K, or a broken picture.
+        UserError: no picture has a mask, no labelled pixel, a mask with a class beyond K, or a broken picture.
     """
     sizes: list[tuple[int, int] | None] = []
     values: list[np.ndarray] = []
@@ -84,6 +84,9 @@ def read_sampled_truth(dataset: Dataset, progress: ProgressFn = silent) -> Sampl
     truth = SampledTruth(tuple(dataset.ids), tuple(sizes), tuple(values), dataset.classes)
     if not truth.pictures:
         raise UserError(f"No picture of {dataset.spec} has a ground-truth mask, so there is nothing to score.")
+    unknown = (VOID,) if dataset.classes.has_background else (VOID, 0)
+    if all(np.isin(seen, unknown).all() for seen in values):
+        raise UserError(f"No pixel of {dataset.spec} is labelled with a class, so there is nothing to score.")
     return truth
 
 
