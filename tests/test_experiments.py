@@ -23,6 +23,7 @@ from recam_core.experiments.lambda_sweep import lambda_sweep
 from recam_core.experiments.loss_control import loss_control
 from recam_core.experiments.mask_comparison import _answer, mask_comparison
 from recam_core.experiments.noise import Difference, Draws
+from recam_core.experiments.pair_advice import _sentence as _pair_sentence
 from recam_core.experiments.pair_advice import find_pair, most_confused, pair_advice, pair_figures
 from recam_core.experiments.protocol import Protocol, check_apart, choose_best, open_parts, protocol_for
 from recam_core.experiments.rule_comparison import rule_comparison
@@ -374,6 +375,28 @@ def test_pair_advice(lab, tried):
     assert (
         pair_advice(lab, tried, find_pair(["Blue", " red"], lab.run.info.class_list)).title == "Advice for blue and red"
     )
+
+
+def test_advice_says_what_the_others_lose_also_where_the_best_setting_is_advised(lab, tried):
+    pair = most_confused(tried.reference)
+    figures, reference = pair_figures(*pair), tried.reference
+    chosen = tried.setting(tried.chosen)
+    text = _pair_sentence(lab, figures, "these", reference, chosen, chosen, 10)
+    cost = Draws(lab.pictures("report")).difference(chosen.report, reference.report, figures.others)
+    assert f"the other classes' mean IoU changes by {points(cost)} against no retraining" in text
+    assert "nothing" not in text
+
+
+def test_advice_without_the_pair_where_it_is_reported(started):
+    run, spec = started
+    lab = open_lab(load_run(run), protocol_for(spec))
+    truth = lab.truths["report"]
+    blue = tuple(np.where(np.isin(values, (1, 2)), 255, values).astype(np.uint8) for values in truth.values)
+    lab.truths["report"] = dataclasses.replace(truth, values=blue)
+    tried = grid(lab, axis("mask", ["none", "soft"]), axis("rule"), base=QUICK)
+    found = pair_advice(lab, tried, (1, 2))
+    check_shape(found, 10)
+    assert "has no pixel of them" in found.sentence
 
 
 def test_pairs_are_checked(lab):

@@ -126,7 +126,7 @@ def pair_advice(lab: HeadLab, tried: Experiment, pair: tuple[int, int] | None = 
         {**tried.varied, "pair": "pair"},
         tuple(rows),
         _chart(tried, rows, title),
-        _sentence(lab, figures, title, reference, chosen, best, len(settings)),
+        _sentence(lab, figures, title, reference, chosen, best, sum(each.setting.fair for each in settings)),
         chosen.label if chosen else None,
         (
             "A setting may be advised if it confuses the pair less than the run as it is and does not lower the mean "
@@ -204,7 +204,16 @@ def _sentence(
     best: Measured,
     count: int,
 ) -> str:
-    before = percent(measured(reference.on(REPORT), figures.confused))
+    share = measured(reference.on(REPORT), figures.confused)
+    if np.isnan(share):
+        what = (
+            f"{capital(chosen.label)} separates {title} best on {lab.protocol.select}"
+            if chosen
+            else f"None of the {count} settings separates {title} better than no retraining does on "
+            f"{lab.protocol.select} without lowering their IoU"
+        )
+        return f"{what}; {lab.protocol.report} has no pixel of them, so nothing can be said of it there."
+    before = percent(share)
     if chosen is None:
         return (
             f"None of the {count} settings separates {title} better than no retraining does on {lab.protocol.select} "
@@ -218,8 +227,11 @@ def _sentence(
         f"the other, where no retraining takes {before} ({points(gain)}"
     )
     text += ", within the noise)" if gain.within_noise else ")"
-    if chosen.label == best.label:
-        return f"{text}; it is also the best setting for all classes, so it costs the others nothing."
-    cost = draws.difference(chosen.on(REPORT), best.on(REPORT), figures.others)
-    text += f"; the other classes' mean IoU changes by {points(cost)} against {best.label}, the best for all classes"
+    same = chosen.label == best.label
+    cost = draws.difference(chosen.on(REPORT), (reference if same else best).on(REPORT), figures.others)
+    if np.isnan(cost.value):
+        return f"{text}; {lab.protocol.report} shows no other classes that could lose by it."
+    text += "; it is also the best setting for all classes" if same else ""
+    against = "no retraining" if same else f"{best.label}, the best for all classes"
+    text += f"{', and' if same else ';'} the other classes' mean IoU changes by {points(cost)} against {against}"
     return text + (", within the noise." if cost.within_noise else ".")
