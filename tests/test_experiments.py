@@ -27,6 +27,7 @@ from recam_core.experiments.pair_advice import _sentence as _pair_sentence
 from recam_core.experiments.pair_advice import find_pair, most_confused, pair_advice, pair_figures
 from recam_core.experiments.protocol import Protocol, check_apart, choose_best, open_parts, protocol_for
 from recam_core.experiments.rule_comparison import rule_comparison
+from recam_core.experiments.text_table import text_table
 from recam_core.experiments.wording import points
 from recam_core.method.extraction import share_of_double_negatives
 from recam_core.progress import Cancelled
@@ -397,6 +398,23 @@ def test_advice_without_the_pair_where_it_is_reported(started):
     found = pair_advice(lab, tried, (1, 2))
     check_shape(found, 10)
     assert "has no pixel of them" in found.sentence
+
+
+def test_one_picture_gives_no_interval(started, tmp_path):
+    """Every draw of a single picture is that picture; an interval without width would make any difference certain."""
+    run, _ = started
+    tiny_voc(tmp_path / "data", 24, 25)
+    (tmp_path / "data" / "ImageSets" / "Segmentation" / "one.txt").write_text("squares_48\n")
+    lab = open_lab(load_run(run), protocol_for(f"voc:{tmp_path / 'data'}@train", "@one"))
+    assert lab.pictures("report") == 1
+    found = mask_comparison(lab, ("none", "soft"), base=QUICK)
+    assert "what masking changes is within the noise" in found.sentence
+    assert "no interval from one picture" in found.sentence
+    rows = [row for row in found.rows if row["part"] == "report"]
+    assert all(math.isnan(row["gain_low"]) for row in rows)
+    assert "nan" not in text_table(found)
+    json.dumps(found.to_json(), allow_nan=False)
+    assert points(Difference(float("nan"), float("nan"), float("nan"))) == "an unknown number of points"
 
 
 def test_pairs_are_checked(lab):

@@ -55,7 +55,10 @@ class Draws:
         self._seeds = generator.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples).T / seeds
 
     def figure(self, scores: Sequence[PartScore], figure: FigureFn) -> np.ndarray:
-        """R: the figure of a setting (one score a seed) in each draw."""
+        """R: the figure of a setting (one score a seed) in each draw; nan where there is one picture alone."""
+        if len(self._weights) == 1:
+            # All draws of one picture are that picture: an interval without width would call any difference certain.
+            return np.full(self._weights.shape[1], np.nan)
         if len(scores) not in (1, len(self._seeds)):
             raise ValueError(f"a setting of {len(scores)} seeds among draws of {len(self._seeds)}")
         each = [figure(self._confusions(one.outcomes), one.scores.has_background) for one in scores]

@@ -51,6 +51,8 @@ def _figure(row: dict[str, Any], name: str) -> str:
 def _gain(row: dict[str, Any]) -> str:
     if _missing(row["gain"]):
         return ""
+    if _missing(row["gain_low"]):
+        return f"{100 * row['gain']:+.2f}"
     return f"{100 * row['gain']:+.2f} ({100 * row['gain_low']:+.2f} to {100 * row['gain_high']:+.2f})"
 
 

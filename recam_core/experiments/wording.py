@@ -1,5 +1,7 @@
 """The pieces that an experiment's sentence is made of."""
 
+import math
+
 from recam_core.experiments.noise import Difference
 
 
@@ -10,6 +12,10 @@ def percent(value: float) -> str:
 
 def points(difference: Difference) -> str:
     """A difference of shares with its interval, such as ``+1.2 points (95 %: +0.3 to +2.1)``."""
+    if math.isnan(difference.value):
+        return "an unknown number of points"
+    if math.isnan(difference.low):
+        return f"{100 * difference.value:+.1f} points (no interval from one picture)"
     # Rates of about a per cent differ by tenths of a point.
     digits = 1 if max(abs(difference.low), abs(difference.high)) >= 0.01 else 2
     value, low, high = (f"{100 * each:+.{digits}f}" for each in (difference.value, difference.low, difference.high))
