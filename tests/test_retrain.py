@@ -314,6 +314,10 @@ def test_settings_that_cannot_work_are_refused(run, cache):
         ({"epochs": -3}, "epochs"),
         ({"lr": 100.0}, "learning rate"),
         ({"mask": "fog"}, "mask"),
+        ({"seed": 10**30}, "seed"),
+        ({"weight": "1"}, "'weight' cannot be '1'"),  # a record from elsewhere may hold anything
+        ({"rounds": 1.5}, "'rounds' cannot be '1.5'"),
+        ({"mask": 4}, "'mask' cannot be '4'"),
     ]:
         with pytest.raises(UserError, match=words):
             completed(dataclasses.replace(HeadRecipe(), **change))

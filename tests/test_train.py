@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from recam_core.checkpoint.run_folder import load_run
+from recam_core.cli.main import main
 from recam_core.errors import UserError
 from recam_core.progress import Cancelled
 from recam_core.train.loop import train
@@ -189,6 +190,33 @@ def test_a_finished_run_is_not_overwritten(bce_run):
     folder, _ = bce_run
     with pytest.raises(UserError, match="finished run"):
         train(SMALL, TinyDataset(), folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("seed", -1),
+        ("seed", 10**30),
+        ("epochs", "3"),
+        ("epochs", None),
+        ("batch_size", 1.5),
+        ("lr_backbone", {}),
+        ("resize_long", 5),
+        ("jitter", (1.0,)),
+        ("mask", 3),
+        ("amp", 1),
+    ],
+)
+def test_settings_out_of_range_or_of_another_kind_are_refused(name, value):
+    with pytest.raises(UserError, match=name):
+        check_recipe(dataclasses.replace(SMALL, **{name: value}))
+
+
+@pytest.mark.parametrize("count", ["-1", "100000", "x"])
+def test_a_number_of_loader_processes_that_cannot_be_is_refused(count, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", "bce", "--data", "x", "--out", "y", "--workers", count])
+    assert f"'{count}' is no number from 0 to" in capsys.readouterr().err
 
 
 def test_bad_starts_are_refused_with_a_sentence(bce_run, tmp_path):

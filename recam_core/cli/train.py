@@ -40,6 +40,9 @@ OPTIONS: tuple[tuple[str, str, type, str], ...] = (
     ("seed", "--seed", int, "of initial weights, order and augmentation"),
 )
 
+#: More loader processes than this are a slip of the finger.
+_MOST_WORKERS = 256
+
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add ``train`` with one sub-command a method, and ``train --from``."""
@@ -55,7 +58,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     again.add_argument("--val", metavar="SPEC", help="the data to validate on, if it has moved")
     again.add_argument("--init", metavar="RUN", type=Path, help="the run that it started from, if it has moved")
     again.add_argument("--weights", metavar="FILE", help="the file of its ImageNet weights, if it has moved")
-    again.add_argument("--workers", type=int, help="loader processes")
+    again.add_argument("--workers", type=_worker_count, help="loader processes")
     again.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
     again.add_argument("--json", type=Path, metavar="FILE", help="write the record as JSON")
     parser.set_defaults(run=run_again)
@@ -75,7 +78,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         command.add_argument("--resize-long", nargs=2, type=int, metavar=("LOW", "HIGH"), help="range of the long side")
         command.add_argument("--train-norm", action="store_true", help="train batch norm instead of freezing it")
         command.add_argument("--no-amp", action="store_true", help="no mixed precision on CUDA")
-        command.add_argument("--workers", type=int, help="loader processes")
+        command.add_argument("--workers", type=_worker_count, help="loader processes")
         command.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
         command.add_argument("--half", action="store_true", help="store the weights in half precision")
         command.add_argument("--show-recipe", action="store_true", help="print all settings and stop")
@@ -83,6 +86,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         for field, flag, kind, text in OPTIONS:
             command.add_argument(flag, dest=field, type=kind, metavar=field.upper(), help=text)
         command.set_defaults(run=run)
+
+
+def _worker_count(text: str) -> int:
+    if not (text.isdecimal() and int(text) <= _MOST_WORKERS):
+        raise argparse.ArgumentTypeError(f"'{text}' is no number from 0 to {_MOST_WORKERS}")
+    return int(text)
 
 
 def run_again(arguments: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from recam_core.errors import UserError
+from recam_core.field_kinds import check_kinds
 from recam_core.method.extraction import RULES
 from recam_core.method.losses import FC2_LOSSES
 from recam_core.method.masks import parse_mask
@@ -59,6 +60,7 @@ def completed(recipe: HeadRecipe) -> HeadRecipe:
     Raises:
         UserError: the first setting that is out of range.
     """
+    check_kinds(recipe, "The retraining")
     if recipe.update not in UPDATES:
         raise UserError(f"What to update must be one of {', '.join(UPDATES)}, not '{recipe.update}'.")
     epochs, lr = DEFAULTS[recipe.update]
@@ -71,6 +73,7 @@ def completed(recipe: HeadRecipe) -> HeadRecipe:
         (0 <= recipe.weight_decay <= 10, "the weight decay must be 0 to 10"),
         (1 <= recipe.batch_size <= 4096, "the batch size must be 1 to 4096"),
         (recipe.loss in LOSSES, f"the loss on FC2 must be one of {', '.join(LOSSES)}"),
+        (0 <= recipe.seed < 1 << 31, "the seed must be 0 to 2147483647"),
         (1 <= recipe.rounds <= 20, "the rounds must be 1 to 20"),
         (recipe.rounds == 1 or recipe.update == "fc2", "more than one round is for updating FC2 only"),
     ]

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from recam_core.errors import UserError
+from recam_core.field_kinds import check_kinds
 from recam_core.method.extraction import RULES
 from recam_core.method.losses import FC2_LOSSES
 from recam_core.method.masks import parse_mask
@@ -130,6 +131,7 @@ def check_recipe(recipe: Recipe) -> None:
     Raises:
         UserError: the first setting that is out of range.
     """
+    check_kinds(recipe, "The recipe")
     low, high = recipe.resize_long
     rules = [
         (recipe.method in METHODS, f"the method must be one of {', '.join(METHODS)}"),
@@ -146,6 +148,7 @@ def check_recipe(recipe: Recipe) -> None:
         (0 <= recipe.warmup < 1, "the warm-up must be a share of the steps, 0 to below 1"),
         (32 <= recipe.crop <= 2048, "the crop must be 32 to 2048 pixels"),
         (16 <= low <= high <= 4096, "the range of the long side must be two rising numbers from 16 to 4096"),
+        (0 <= recipe.seed < 1 << 31, "the seed must be 0 to 2147483647"),
     ]
     for holds, sentence in rules:
         if not holds:
