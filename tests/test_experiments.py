@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -106,6 +107,15 @@ def test_pictures_in_two_parts_are_refused(started, tmp_path):
     with pytest.raises(UserError, match="must not share pictures"):
         open_parts(Protocol(f"{spec}.fit", f"{spec}.select", f"voc:{tmp_path / 'data'}@train"))
     assert root not in str(tmp_path)
+    # So is a copy of one picture under another name.
+    other = tiny_voc(tmp_path / "other", 24, 30)
+    (other / "ImageSets" / "Segmentation" / "val.txt").write_text("squares_50\nrenamed\n")
+    for folder, ending in (("JPEGImages", "jpg"), ("SegmentationClass", "png")):
+        shutil.copy(other / folder / f"squares_3.{ending}", other / folder / f"renamed.{ending}")
+    with pytest.raises(UserError, match=r"'squares_3' is in .* must not share pictures"):
+        open_parts(protocol_for(spec, f"voc:{other}@val"))
+    (other / "ImageSets" / "Segmentation" / "val.txt").write_text("squares_50\nsquares_51\n")
+    open_parts(protocol_for(spec, f"voc:{other}@val"))
 
     class Brighter(TinyDataset):
         def load(self, index: int):

@@ -1,7 +1,7 @@
 """A part of a data set, and the fixed partition by which settings are chosen on a part of train."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -39,10 +39,21 @@ class Subset:
     def labels(self, index: int) -> np.ndarray:
         return self.dataset.labels(self.indices[index])
 
+    @property
+    def photo_path(self) -> Callable[[int], str] | None:
+        """See :meth:`recam_core.data.photo_dataset.PhotoDataset.photo_path`; None where pictures are no files."""
+        path_of = getattr(self.dataset, "photo_path", None)
+        return None if path_of is None else lambda index: path_of(self.indices[index])
+
     def label_stamp(self) -> str | None:
         """See :meth:`recam_core.data.photo_dataset.PhotoDataset.label_stamp`."""
         stamp = getattr(self.dataset, "label_stamp", None)
         return None if stamp is None else stamp()
+
+    def picture_stamp(self, index: int) -> str:
+        """See :meth:`recam_core.data.photo_dataset.PhotoDataset.picture_stamp`; "" for pictures that are no files."""
+        stamp = getattr(self.dataset, "picture_stamp", None)
+        return "" if stamp is None else stamp(self.indices[index])
 
     def mask(self, index: int) -> np.ndarray | None:
         return self.dataset.mask(self.indices[index])

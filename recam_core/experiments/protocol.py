@@ -1,7 +1,10 @@
 """Which pictures train, which choose and which report: three parts of the data that an experiment never mixes."""
 
+import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -88,7 +91,8 @@ def open_parts(protocol: Protocol) -> dict[str, Dataset]:
 def check_apart(parts: Mapping[str, Dataset]) -> None:
     """Make sure that no picture is in two parts.
 
-    In one folder an id stands for one picture. In different ones, pictures of the same id are compared.
+    In one folder an id stands for one picture. In different ones, pictures of the same id are compared, and so are
+    files of the same length, whatever they are called.
 
     Raises:
         UserError: a picture is in two parts.
@@ -125,9 +129,35 @@ def choose_best(scores: Sequence[float], part: str) -> int:
 def _common(one: Dataset, other: Dataset) -> list[str]:
     places = {id: index for index, id in enumerate(other.ids)}
     same_ids = [(index, places[id]) for index, id in enumerate(one.ids) if id in places]
-    if not same_ids:
-        return []
     first, second = parse_spec(one.spec), parse_spec(other.spec)
-    if (first.kind, first.root) != (second.kind, second.root):
-        same_ids = [(a, b) for a, b in same_ids if np.array_equal(one.load(a).image, other.load(b).image)]
-    return [one.ids[index] for index, _ in same_ids]
+    if (first.kind, first.root) == (second.kind, second.root):
+        return [one.ids[index] for index, _ in same_ids]
+    equal = [one.ids[a] for a, b in same_ids if np.array_equal(one.load(a).image, other.load(b).image)]
+    return equal or _same_files(one, other)
+
+
+def _same_files(one: Dataset, other: Dataset) -> list[str]:
+    """Ids of the pictures of ``one`` whose files ``other`` holds under any name; none where pictures are no files."""
+    lengths = [_files_by_length(dataset) for dataset in (one, other)]
+    found = []
+    for length in lengths[0].keys() & lengths[1].keys():
+        known = {_digest(path) for _, path in lengths[1][length]}
+        found += [index for index, path in lengths[0][length] if _digest(path) in known]
+    return [one.ids[index] for index in sorted(found)]
+
+
+def _files_by_length(dataset: Dataset) -> dict[int, list[tuple[int, str]]]:
+    """(Place, path) of each picture that is a file, by its number of bytes."""
+    found: dict[int, list[tuple[int, str]]] = {}
+    path_of = getattr(dataset, "photo_path", None)
+    for index in range(len(dataset) if path_of else 0):
+        try:
+            path = path_of(index)
+            found.setdefault(os.path.getsize(path), []).append((index, path))
+        except (KeyError, OSError):
+            continue  # a picture without its file is refused by whoever reads it
+    return found
+
+
+def _digest(path: str) -> bytes:
+    return hashlib.sha256(Path(path).read_bytes()).digest()
