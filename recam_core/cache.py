@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 #: Where caches go unless $RECAM_CACHE says otherwise.
@@ -37,7 +38,8 @@ def drop_oldest(entries: Iterable[Path], keep: Path, most: int | None = None) ->
             if entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)
             else:
-                entry.unlink(missing_ok=True)
+                with suppress(OSError):  # deleted meanwhile, or another user's
+                    entry.unlink()
 
 
 def _size(entry: Path) -> int:

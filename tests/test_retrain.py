@@ -2,16 +2,21 @@
 
 import copy
 import dataclasses
+import errno
 import math
 import os
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 
 from recam_core.cache import cache_folder, drop_oldest
 from recam_core.checkpoint.run_folder import Run, load_run
 from recam_core.data.sample import Sample
+from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.method.cam import cam
 from recam_core.method.losses import bce_loss, sce_loss
@@ -25,6 +30,7 @@ from recam_core.retrain.shared_pools import SharedPools
 from recam_core.train.loop import train
 from tiny_data import TinyDataset
 from tiny_recipe import tiny_recipe
+from tiny_voc import tiny_voc
 
 
 class TwoShapes(TinyDataset):
@@ -92,6 +98,52 @@ def test_a_damaged_cache_is_computed_again(run, cache):
     path.write_bytes(path.read_bytes()[:1000])
     again = build_feature_cache(run, TwoShapes())
     assert torch.equal(again.blocks[0].features, cache.blocks[0].features)
+
+
+def test_a_cache_that_changed_on_the_disk_is_computed_again(run, cache):
+    path = cache_path(run, TwoShapes())
+    tensors = load_file(path)
+    for name, spoilt in [
+        ("0.labels", ~tensors["0.labels"]),
+        ("1.index", tensors["0.index"]),
+        ("0.features", tensors["0.features"][:-1].contiguous()),
+    ]:
+        save_file(tensors | {name: spoilt.clone()}, path, metadata={"blocks": "2"})
+        again = build_feature_cache(run, TwoShapes())
+        assert torch.equal(again.blocks[0].labels, cache.blocks[0].labels)
+        assert torch.equal(again.blocks[0].features, cache.blocks[0].features)
+
+
+def test_a_cache_that_may_only_be_read_is_read(run, cache, monkeypatch):
+    def refuse(*words, **more):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "utime", refuse)
+    monkeypatch.setattr(run.network, "features", lambda x: pytest.fail("the backbone ran again"))
+    assert len(build_feature_cache(run, TwoShapes())) == len(cache)
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_no_cache(run, monkeypatch):
+    def full(*words, **more):
+        raise SafetensorError("No space left on device")
+
+    monkeypatch.setattr("recam_core.retrain.features.save_file", full)
+    with pytest.raises(UserError, match="disk may be full"):
+        build_feature_cache(run, TwoShapes())
+    assert list(cache_folder().iterdir()) == []
+
+
+def test_one_other_picture_or_mask_among_many_is_another_cache(run, tmp_path):
+    root = tiny_voc(tmp_path / "squares", train_pictures=40)
+    found = []
+    for folder in ("", "JPEGImages", "SegmentationClass"):
+        if folder:
+            file = sorted((root / folder).iterdir())[7]
+            with Image.open(file) as picture:
+                picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(file, quality=80)
+        for spec in (f"voc:{root}@train", f"voc:{root}@train.fit"):
+            found.append(cache_path(run, open_dataset(spec)))
+    assert len(set(found)) == len(found)
 
 
 def test_cancelling_leaves_no_cache(run):

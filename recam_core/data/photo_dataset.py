@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from recam_core.data.image_io import Photo, PhotoError, photo_size, read_photo
-from recam_core.data.photo_folder import files_stamp
+from recam_core.data.photo_folder import file_stamp, files_stamp
 from recam_core.data.sample import VOID, BrokenItem, ClassList, Fault, Sample
 from recam_core.progress import ProgressFn, silent
 
@@ -81,6 +81,12 @@ class PhotoDataset(ABC):
         if files is None or self.known_faults:
             return None
         return "\n".join(files_stamp(folder, names) for folder, names in files)
+
+    def picture_stamp(self, index: int) -> str:
+        """A text that changes when a picture's photograph or mask may have changed: sizes and times of their files."""
+        if index in self.known_faults:
+            return ""
+        return "".join(map(file_stamp, (self.photo_path(index), self.mask_source(index))))
 
     def mask(self, index: int) -> np.ndarray | None:
         """H x W uint8 with every value checked, or None."""

@@ -53,6 +53,15 @@ def files_stamp(folder: Path, names: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(found)).encode("utf-8", "surrogateescape")).hexdigest()
 
 
+def file_stamp(path: str) -> str:
+    """A text that changes when a file gets another content: by its size and time; "" where there is no such file."""
+    try:
+        state = os.stat(path)
+    except OSError:
+        return ""
+    return f"{state.st_size}\0{state.st_mtime_ns}\n"
+
+
 def id_fault(identifier: str, files: dict[str, list[str]], folder: Path, split_file: Path | None) -> Fault | None:
     """What is wrong with an id that is listed in a split (or found in the folder): unknown or ambiguous."""
     names = files.get(identifier)

@@ -6,7 +6,9 @@ precision on disk, and every later run starts from them at once.
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -92,8 +94,14 @@ class FeatureCache:
 
 
 def cache_path(run: Run, dataset: Dataset) -> Path:
-    """The file of the cache for this run and data set; it depends on the weights and on the pictures."""
+    """The file of the cache for this run and data set; it depends on the weights and on the pictures.
+
+    Of pictures that are files, the size and time of each enter, too: the digest reads only some of them.
+    """
     key = hashlib.sha256(f"{FORMAT}\0{run.info.weights_sha256}\0{dataset_digest(dataset)}".encode())
+    stamp = getattr(dataset, "picture_stamp", None)
+    if stamp is not None:
+        key.update("".join(stamp(index) for index in range(len(dataset))).encode())
     return cache_folder() / f"features-{key.hexdigest()[:32]}.safetensors"
 
 
@@ -115,7 +123,7 @@ def build_feature_cache(run: Run, dataset: Dataset, progress: ProgressFn = silen
     if len(dataset) == 0:
         raise UserError(f"{dataset.spec} has no pictures.")
     path = cache_path(run, dataset)
-    cached = _read(path, dataset.spec, run.info.weights_sha256)
+    cached = _read(path, dataset.spec, run.info.weights_sha256, len(dataset))
     if cached is not None:
         progress(len(dataset), len(dataset), "features from the cache")
         return cached
@@ -126,12 +134,15 @@ def build_feature_cache(run: Run, dataset: Dataset, progress: ProgressFn = silen
             if getattr(block, name) is not None:
                 tensors[f"{number}.{name}"] = getattr(block, name).contiguous()
     with replacing_file(path) as temporary:
-        save_file(tensors, temporary, metadata={"blocks": json.dumps(len(blocks))})
+        try:
+            save_file(tensors, temporary, metadata={"blocks": json.dumps(len(blocks))})
+        except SafetensorError as error:
+            raise UserError(f"Cannot keep the features in {path}: the disk may be full ({error}).") from error
     drop_oldest(path.parent.glob("features-*.safetensors"), keep=path)
     return FeatureCache(blocks, dataset.spec, run.info.weights_sha256)
 
 
-def _read(path: Path, spec: str, weights_sha256: str) -> FeatureCache | None:
+def _read(path: Path, spec: str, weights_sha256: str, pictures: int) -> FeatureCache | None:
     """The cache in a file, or None where there is none that can be read."""
     if not path.is_file():
         return None
@@ -143,11 +154,28 @@ def _read(path: Path, spec: str, weights_sha256: str) -> FeatureCache | None:
                 index, features, labels = (file.get_tensor(f"{number}.{n}") for n in ("index", "features", "labels"))
                 truth = file.get_tensor(f"{number}.truth") if f"{number}.truth" in names else None
                 blocks.append(FeatureBlock(index, features, labels, truth))
+            cache = FeatureCache(tuple(blocks), spec, weights_sha256)
+            _check(cache, pictures)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError):
         # A damaged cache is worth nothing and costs nothing: it is computed again and overwritten.
         return None
-    path.touch()
-    return FeatureCache(tuple(blocks), spec, weights_sha256)
+    with suppress(OSError):  # one that may only be read is as good
+        os.utime(path)
+    return cache
+
+
+def _check(cache: FeatureCache, pictures: int) -> None:
+    """Raise ValueError for tensors that do not fit together, of a file that is whole and yet not what was written."""
+    places = torch.cat([block.index for block in cache.blocks]).sort().values
+    if not torch.equal(places, torch.arange(pictures)):
+        raise ValueError("it is of other pictures")
+    for block in cache.blocks:
+        pairs = int(block.labels.sum())
+        truth = (pairs, *block.features.shape[2:])
+        if len(block.labels) != len(block.index) or len(block.features) != len(block.index):
+            raise ValueError("a picture is missing")
+        if block.truth is not None and block.truth.shape != truth:
+            raise ValueError("a mask is missing")
 
 
 @torch.inference_mode()
