@@ -14,7 +14,7 @@ from recam_core.cli.main import main
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.experiments.axes import AXES, axis
-from recam_core.experiments.experiment import Experiment
+from recam_core.experiments.experiment import Experiment, start_notes
 from recam_core.experiments.figures import FIGURES
 from recam_core.experiments.grid import grid
 from recam_core.experiments.iterations import iterations
@@ -125,6 +125,23 @@ def test_pictures_in_two_parts_are_refused(started, tmp_path):
     one, other = TinyDataset(spec="voc:a@train"), Brighter(spec="voc:b@train")
     other.ids = one.ids
     check_apart({"fit": one, "report": other})
+
+
+def test_what_the_start_knows_of_the_parts_is_said(started, tmp_path, monkeypatch):
+    run, spec = started
+    info = load_run(run).info
+    (note,) = start_notes(info, protocol_for(spec))
+    assert "the select part included" in note
+    folder = spec.removeprefix("voc:").removesuffix("@train")
+    monkeypatch.chdir(folder)
+    assert start_notes(info, protocol_for("voc:../data@train")) == [note]
+    assert start_notes(info, protocol_for(f"voc:{tmp_path}@train")) == []
+    (note,) = start_notes(info, protocol_for("voc:../data@val", "@train"))
+    assert "figures are reported" in note
+    assert start_notes(dataclasses.replace(info, data="a disk"), protocol_for(spec)) == []
+    scenes = dataclasses.replace(info, data="scenes@train")
+    assert len(start_notes(scenes, protocol_for("scenes:train=300,val=120@train"))) == 1
+    assert start_notes(scenes, protocol_for("scenes:seed=1@train")) == []
 
 
 def test_nothing_is_chosen_on_the_part_that_reports():

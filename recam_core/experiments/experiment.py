@@ -3,11 +3,15 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from recam_core.analysis.csv_tables import csv_text
+from recam_core.checkpoint.run_folder import RunInfo
+from recam_core.data.spec import KINDS, Spec, parse_spec
+from recam_core.errors import UserError
 from recam_core.experiments.chart import Chart
 from recam_core.experiments.figures import FIGURES
 from recam_core.experiments.lab import HeadLab
@@ -155,10 +159,21 @@ def standing_notes(lab: HeadLab) -> list[str]:
         f"({lab.pictures(REPORT)}).",
         pixels,
     ]
-    if lab.run.info.data.partition("@")[2] == lab.protocol.fit.partition("@")[2].removesuffix(".fit"):
+    return notes + start_notes(lab.run.info, protocol)
+
+
+def start_notes(info: RunInfo, protocol: Protocol) -> list[str]:
+    """Which of the pictures that choose or report the run that all starts from was trained on."""
+    notes = []
+    if _same_split(info.data, protocol.fit):
         notes.append(
-            f"The backbone of {lab.run.info.name} was trained with the image-level labels of all of "
-            f"{lab.run.info.data}, the select part included (not with its masks)."
+            f"The backbone of {info.name} was trained with the image-level labels of all of {info.data}, the select "
+            "part included (not with its masks)."
+        )
+    if _same_split(info.data, protocol.report):
+        notes.append(
+            f"The backbone of {info.name} was trained with the image-level labels of {info.data}, on which figures are "
+            "reported: those of new pictures would be lower."
         )
     return notes
 
@@ -169,6 +184,23 @@ def reference_figures(reference: Measured, names: Sequence[str] = tuple(FIGURES)
         FIGURES[name][1]: {part: measured(reference.on(part), FIGURES[name][0]) for part in (SELECT, REPORT)}
         for name in names
     }
+
+
+def _same_split(one: str, other: str) -> bool:
+    """Whether two specifications name one split, in whole or a part of it."""
+    try:
+        specs = [parse_spec(text) for text in (one, other)]
+    except UserError:
+        return False  # a run that says otherwise where it comes from
+    return specs[0].split == specs[1].split and _place(specs[0]) == _place(specs[1])
+
+
+def _place(spec: Spec) -> tuple[str, object]:
+    """Where the pictures are from, however it is written."""
+    if KINDS[spec.kind].root:
+        return spec.kind, Path(spec.root).expanduser().resolve()
+    # Of drawn scenes, a smaller set is the beginning of a larger one.
+    return spec.kind, {text for text in spec.root.split(",") if text and not text.startswith(("train=", "val="))}
 
 
 def _figures(scores: Sequence[PartScore]) -> dict[str, float | None]:
