@@ -13,6 +13,7 @@ from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.experiments.ablation import ablation
 from recam_core.experiments.ablation_plan import AblationPlan, report_specs
+from recam_core.experiments.ablation_result import notes_of, sentence_of
 from recam_core.experiments.ablation_rows import Row, ablation_tables, head_recipe
 from recam_core.experiments.ablation_text import ablation_text
 from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
@@ -57,6 +58,17 @@ def evaluated(run, rule: str, data: str, select: str):
 
 def row(found, label: str):
     return next(one for one in found.rows if one["label"] == label)
+
+
+def test_one_seed_is_said_and_so_is_a_threshold_chosen_on_what_is_reported(tmp_path):
+    data, select = "scenes@train", "scenes@train.select"
+    plan = AblationPlan(data, (select,), tmp_path, seeds=(0,))
+    found = {("recam-sum", 0): {select: {"miou": 0.61}}, ("bce-fc1", 0): {select: {"miou": 0.6}}}
+    assert sentence_of(plan, found) == f"On {select} ReCAM gains 1.0 points of mIoU (one seed) against BCE-CAM."
+    assert any("chose the threshold" in note for note in notes_of(plan, select))
+    assert not any(
+        "chose the threshold" in note for note in notes_of(dataclasses.replace(plan, reports=("scenes@val",)), select)
+    )
 
 
 def test_a_training_a_name_and_seed(plan, full):

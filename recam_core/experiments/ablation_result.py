@@ -89,7 +89,9 @@ def sentence_of(plan: AblationPlan, found: Found) -> str:
         gains = [100 * (a - b) for a, b in zip(one, base, strict=True)]
         mean = float(np.mean(gains))
         steady = min(gains) > 0 or max(gains) < 0
-        spread = f" ({min(gains):+.1f} to {max(gains):+.1f} over {len(gains)} seeds)" if len(gains) > 1 else ""
+        spread = (
+            f" ({min(gains):+.1f} to {max(gains):+.1f} over {len(gains)} seeds)" if len(gains) > 1 else " (one seed)"
+        )
         verdict = ("gains" if mean > 0 else "loses") if steady else "gains nothing that all seeds agree on:"
         parts.append(f"on {report} ReCAM {verdict} {abs(mean) if steady else mean:.1f} points of mIoU{spread}")
     text = "; ".join(parts)
@@ -104,7 +106,7 @@ def notes_of(plan: AblationPlan, select: str) -> list[str]:
         notes.append(f"{what} trained on the features of the BCE run of the same seed, on {plan.data}.")
     if select:
         notes.append(f"The background threshold of each row and seed is chosen on {select}.")
-        if str(parse_spec(plan.data)) in plan.reports:
+        if {str(parse_spec(plan.data)), select} & set(plan.reports):
             notes.append("Figures on the training pictures include those that chose the threshold.")
     if len(plan.seeds) > 1:
         notes.append("Means over the seeds, ± their standard deviation; gains are against BCE-CAM of the same seed.")
