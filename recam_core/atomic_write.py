@@ -1,5 +1,6 @@
 """Files and folders that are either there whole or not there at all."""
 
+import errno
 import json
 import os
 import shutil
@@ -40,13 +41,17 @@ def replacing_file(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def replacing_folder(path: str | Path) -> Iterator[Path]:
+def replacing_folder(path: str | Path, fresh: bool = False) -> Iterator[Path]:
     """Yield an empty temporary folder beside ``path``; rename it to ``path`` on success, delete it on failure.
 
     An existing folder at ``path`` is replaced only at the end, so a failure leaves the old one as it was.
 
+    Args:
+        path: the folder.
+        fresh: never replace a folder with something in it: of two who make the same one at once, one is refused.
+
     Raises:
-        UserError: the folder cannot be written to, or the disk is full.
+        UserError: the folder cannot be written to, the disk is full, or ``fresh`` and the folder is there.
     """
     path = Path(path)
     temporary: Path | None = None
@@ -55,7 +60,9 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
         yield temporary
         temporary.chmod(0o755)
-        if path.exists():
+        if fresh:
+            _take_name(temporary, path)
+        elif path.exists():
             retired = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
             os.replace(path, retired / "old")
             os.replace(temporary, path)
@@ -67,6 +74,16 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _take_name(folder: Path, path: Path) -> None:
+    """Rename a folder to ``path``; the system refuses it where there is one with something in it."""
+    try:
+        os.rename(folder, path)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        raise UserError(f"{path} is there already and is not empty; choose another name.") from error
 
 
 def write_json(path: str | Path, value: Any) -> None:

@@ -22,9 +22,11 @@ from recam_core.method.cam import cam
 from recam_core.method.losses import bce_loss, sce_loss
 from recam_core.method.masks import parse_mask
 from recam_core.progress import Cancelled
+from recam_core.retrain import named_run
 from recam_core.retrain.features import build_feature_cache, cache_path
 from recam_core.retrain.head_recipe import HeadRecipe, completed
-from recam_core.retrain.heads import retrain_heads, retrain_many, save_heads
+from recam_core.retrain.heads import HeadResult, retrain_heads, retrain_many, save_heads
+from recam_core.retrain.named_run import keep_heads
 from recam_core.retrain.pooled import pooled_pairs
 from recam_core.retrain.shared_pools import SharedPools
 from recam_core.train.loop import train
@@ -356,6 +358,24 @@ def test_a_kept_run_gives_the_same_heads_back(run, cache, tmp_path):
     assert (loaded.info.method, loaded.info.rule, loaded.info.parent) == ("heads", "product", "bce")
     assert loaded.info.recipe["epochs"] == 20
     assert run.network.fc2 is None, "the shared network of the source run was changed"
+
+
+def test_of_two_sessions_that_keep_one_name_at_once_one_is_refused(run, cache, tmp_path, monkeypatch):
+    first, second = (retrain_heads(cache, run, HeadRecipe(epochs=epochs)) for epochs in (2, 3))
+
+    def keep(result: HeadResult) -> None:
+        keep_heads(tmp_path, "mine", run, "tiny", result, None, "")
+
+    def save_after_the_other(*words, **more):
+        monkeypatch.setattr(named_run, "save_heads", save_heads)
+        keep(first)
+        return save_heads(*words, **more)
+
+    monkeypatch.setattr(named_run, "save_heads", save_after_the_other)
+    with pytest.raises(UserError, match="mine is there already"):
+        keep(second)
+    assert load_run(tmp_path / "mine").info.recipe["epochs"] == 2
+    assert [path.name for path in tmp_path.iterdir() if path.name != "cache"] == ["mine"]
 
 
 def test_settings_that_cannot_work_are_refused(run, cache):

@@ -181,6 +181,27 @@ def test_an_interrupted_repetition_leaves_nothing_or_goes_on(runs: Path, tmp_pat
     assert made.weights_sha256 == read_info(runs / "bce").weights_sha256
 
 
+def test_an_interrupted_retraining_leaves_no_run(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*words, **more) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("recam_core.scores.threshold.choose_threshold", interrupted)
+    out = tmp_path / "new"
+    words = ["retrain", str(runs / "bce"), "--data", TRAIN, "--epochs", "2", "--out", str(out)]
+    assert main([*words, "--choose-threshold"]) == 130
+    assert not out.exists()
+    out.mkdir()
+    (out / "notes.txt").write_text("precious")
+    assert main(words) == 2
+    assert "is not empty" in capsys.readouterr().err
+    assert [path.name for path in out.iterdir()] == ["notes.txt"]
+    (out / "notes.txt").unlink()
+    assert main(words) == 0
+    assert read_info(out).name == "new"
+
+
 def test_a_run_that_was_not_trained_here(runs: Path, tmp_path: Path) -> None:
     shutil.copytree(runs / "bce", tmp_path / "published")
     info = read_info(tmp_path / "published")

@@ -46,7 +46,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Build the cache where it is not there yet, train, and write the run."""
-    from recam_core.atomic_write import write_json
+    from recam_core.atomic_write import replacing_folder, write_json
     from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, load_run
     from recam_core.data.spec import open_dataset
     from recam_core.device import describe_device, pick_device
@@ -68,19 +68,24 @@ def run(arguments: argparse.Namespace) -> int:
     check_out(arguments.out)
     if (arguments.out / INFO_FILE).exists():
         raise UserError(f"{arguments.out} holds a run already; choose another folder or delete it.")
+    if arguments.out.exists() and (not arguments.out.is_dir() or any(arguments.out.iterdir())):
+        raise UserError(f"{arguments.out} is there already and is not empty; choose another folder.")
     source = load_run(arguments.source, pick_device(arguments.device))
     dataset = open_dataset(arguments.data)
     with terminal("features") as progress:
         cache = build_feature_cache(source, dataset, progress)
     with terminal("retrain") as progress:
         result = retrain_heads(cache, source, recipe, progress)
-    info = save_heads(arguments.out, source, dataset.spec, result)
+    threshold = None
     if arguments.choose_threshold:
         weight = class_weights(recipe.rule, result.fc1, result.fc2).to(source.network.device)
         with terminal("threshold") as progress:
-            info.threshold = choose_threshold(source.network, weight, dataset, progress)
-        write_json(arguments.out / INFO_FILE, dataclasses.asdict(info))
-    write_json(arguments.out / METRICS_FILE, result.history)
+            threshold = choose_threshold(source.network, weight, dataset, progress)
+    with replacing_folder(arguments.out, fresh=True) as temporary:
+        info = save_heads(temporary, source, dataset.spec, result)
+        info.name, info.threshold = arguments.out.absolute().name, threshold
+        write_json(temporary / INFO_FILE, dataclasses.asdict(info))
+        write_json(temporary / METRICS_FILE, result.history)
     losses = ", ".join(f"{name} {value:.4f}" for name, value in result.history[-1].items() if name != "epoch")
     print(f"{arguments.out}: {losses}, {result.seconds:.2f} s on {describe_device(source.network.device)}.")
     if info.has_background and info.threshold is None:

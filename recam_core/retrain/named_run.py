@@ -86,7 +86,7 @@ def keep_heads(
         UserError: the name cannot be used, or the folder cannot be written to.
     """
     name = check_run_name(name, folder)
-    with replacing_folder(Path(folder) / name) as temporary:
+    with replacing_folder(Path(folder) / name, fresh=True) as temporary:
         info = save_heads(temporary, run, data, result)
         info.name, info.threshold, info.command = name, threshold, command
         write_json(temporary / INFO_FILE, asdict(info))

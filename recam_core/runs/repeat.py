@@ -175,7 +175,7 @@ def _repeat_heads(task: "_Task") -> RunInfo:
         cache = build_feature_cache(source, dataset, progress)
     with task.stages("retrain") as progress:
         result = retrain_heads(cache, source, recipe, progress)
-    with replacing_folder(out) as temporary:
+    with replacing_folder(out, fresh=True) as temporary:
         made = save_heads(temporary, source, dataset.spec, result, half=is_half(task.path / WEIGHTS_FILE))
         made.name, made.threshold = out.name, info.threshold
         made.command = retrain_command(

@@ -119,7 +119,7 @@ def keep_run(grid: KeptGrid, run: str | Path, name: str, recipe: Recipe, thresho
     info.name, info.rule, info.threshold = name, recipe.rule, threshold
     info.recipe = {**info.recipe, "rule": recipe.rule}
     info.command = kept_run_command(grid, recipe, info.data, name)
-    with replacing_folder(runs_folder() / name) as temporary:
+    with replacing_folder(runs_folder() / name, fresh=True) as temporary:
         for file in (WEIGHTS_FILE, METRICS_FILE):
             shutil.copy(Path(run) / file, temporary)
         write_json(temporary / INFO_FILE, asdict(info))
