@@ -134,6 +134,7 @@ def test_the_threshold_that_the_app_chooses_is_chosen_by_the_command_too(runs: P
         (["retrain", "RUNS/recam", "--from", "mine", "--out", "OUT"], "has other weights"),
         (["train", "--from", "bce", "--out", "RUNS/recam"], "holds a run already"),
         (["train", "--from", "bce", "--out", "OUT", "--data", "folder:nowhere"], "no folder nowhere"),
+        (["train", "--from", "bce", "--out", "OUT", "--data", "gallery"], "classes of gallery are not those of"),
     ],
 )
 def test_what_cannot_be_repeated_says_why(

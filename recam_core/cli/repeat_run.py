@@ -58,6 +58,9 @@ def repeat(arguments: argparse.Namespace, given: Mapping[str, Any], parent: Path
     else:
         changed = changed_versions(before)
         why = f"; versions have changed ({'; '.join(changed)})" if changed else ""
-        print(f"The weights differ in their last bits: another device or number of threads rounds otherwise{why}.")
+        print(
+            "The weights are not the same to the last bit: another device or number of threads rounds otherwise, and "
+            f"pictures that were changed since make another run{why}."
+        )
     write_results(arguments.json, {"run": dataclasses.asdict(made), "same_weights": same})
     return 0

@@ -147,11 +147,14 @@ def _open(data: str | Dataset | None, info: RunInfo) -> Dataset:
     if not data and not info.data:
         raise UserError(f"The run {info.name} does not say which pictures it was trained on; name them with --data.")
     try:
-        return open_dataset(data or info.data)
+        dataset = open_dataset(data or info.data)
     except UserError as error:
         if data:
             raise
         raise UserError(f"The pictures of the run {info.name} are not here: {error} Name them with --data.") from error
+    if list(dataset.classes.names) != info.classes:
+        raise UserError(f"The classes of {dataset.spec} are not those of the run {info.name}.")
+    return dataset
 
 
 def _start(parent: Path, info: RunInfo, device: torch.device | str) -> Run:
