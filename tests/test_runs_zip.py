@@ -230,6 +230,11 @@ def test_records_that_are_no_records(made: Path, runs: Path) -> None:
             refused(spoilt, runs, "metrics.json in the zip")
 
 
+def test_a_curve_beyond_all_numbers(made: Path, runs: Path) -> None:
+    curves = json.dumps([{"epoch": 1, "loss": 10**400}]).encode()
+    refused(packed(made, lambda files: files.update({"alpha/metrics.json": curves})), runs, "no list of curves")
+
+
 def test_weights_that_are_a_pickle_are_not_opened(made: Path, runs: Path) -> None:
     pickle = b"\x80\x04cos\nsystem\n(S'touch evil'\ntR."
     refused(packed(made, lambda files: files.update({"alpha/model.safetensors": pickle})), runs, "safetensors")

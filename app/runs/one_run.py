@@ -10,11 +10,14 @@ from app.confusions.ink import ink
 from app.runs.plain_table import Cell, plain_table
 from recam_core.checkpoint.run_folder import METRICS_FILE
 from recam_core.runs.headline import headlines
+from recam_core.runs.lineage import again_command
 from recam_core.runs.listed import ListedRun
 from recam_core.runs.settings import run_settings
 
 #: Not a curve: the axis, and what only says how long it took.
 _NO_CURVES = ("epoch", "seconds")
+#: A curve file may hold anything; no loss or score is as large, and no axis is.
+_MOST = 1e30
 
 
 def one_run(run: ListedRun) -> None:
@@ -26,8 +29,7 @@ def one_run(run: ListedRun) -> None:
         st.code(run.info.command or "(its record does not say)", language="bash", wrap_lines=True)
     with again:
         st.caption("Made again, with every setting as its record has it, by")
-        verb = "retrain" if run.info.method == "heads" else "train"
-        st.code(f"python -m recam_core {verb} --from {run.name} --out runs/NEW-NAME", language="bash", wrap_lines=True)
+        st.code(again_command(run, "runs/NEW-NAME"), language="bash", wrap_lines=True)
     left, right = st.columns([3, 2], gap="large")
     with left:
         _curves(run)
@@ -53,7 +55,7 @@ def _curves(run: ListedRun) -> None:
         }
         for place, row in enumerate(rows, start=1)
         for name, value in row.items()
-        if name not in _NO_CURVES and isinstance(value, (int, float))
+        if name not in _NO_CURVES and isinstance(value, (int, float)) and abs(value) < _MOST
     ]
     if len(rows) < 2:
         return

@@ -121,6 +121,7 @@ def run_list(arguments: argparse.Namespace) -> int:
 
 
 def run_show(arguments: argparse.Namespace) -> int:
+    from recam_core.runs.lineage import again_command
     from recam_core.runs.listed import find_run
     from recam_core.runs.settings import run_settings
 
@@ -129,8 +130,7 @@ def run_show(arguments: argparse.Namespace) -> int:
     _print_table(list(run_settings(run.info).items()), head=False)
     if run.info.command:
         print(f"\nMade by\n  {run.info.command}")
-    verb = "retrain" if run.info.method == "heads" else "train"
-    print(f"Made again by\n  python -m recam_core {verb} --from {run.name} --out runs/NEW")
+    print(f"Made again by\n  {again_command(run, 'runs/NEW')}")
     write_results(arguments.json, _to_json(run) | {"record": asdict(run.info)})
     return 0
 

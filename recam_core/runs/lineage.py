@@ -72,6 +72,12 @@ def split_command(command: str) -> list[str]:
         return []
 
 
+def again_command(run: ListedRun, out: str) -> str:
+    """The command line that makes a run again from its record, into the folder ``out``."""
+    verb = "retrain" if run.info.method == "heads" else "train"
+    return shlex.join(["python", "-m", "recam_core", verb, "--from", run.name, "--out", out])
+
+
 def option(command: str, flag: str) -> str | None:
     """The value of ``FLAG VALUE`` or ``FLAG=VALUE``; None where the command has no such option."""
     words = split_command(command)

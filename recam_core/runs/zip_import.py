@@ -143,8 +143,12 @@ def _check_curves(file: Path) -> None:
         curves = json.loads(file.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise UserError(f"{METRICS_FILE} in the zip is damaged ({error}).") from error
-    numbers = (int, float, type(None))
     if not isinstance(curves, list) or not all(
-        isinstance(row, dict) and all(isinstance(value, numbers) for value in row.values()) for row in curves
+        isinstance(row, dict) and all(map(_is_number, row.values())) for row in curves
     ):
         raise UserError(f"{METRICS_FILE} in the zip is no list of curves.")
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a curve may have this value; whole numbers in JSON may be longer than any that a computer holds."""
+    return value is None or isinstance(value, float) or (isinstance(value, int) and abs(value) < 1 << 63)

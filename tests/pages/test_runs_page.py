@@ -73,6 +73,14 @@ def test_a_damaged_run_is_a_sentence(own: Path) -> None:
     assert "my-sce" in test.warning[0].value
 
 
+def test_odd_curves_and_an_odd_name(own: Path) -> None:
+    (own / "my-sce").rename(own / "my sce")
+    (own / "my sce" / "metrics.json").write_text(json.dumps([{"epoch": 1, "loss": 10**400}, {"epoch": 2, "loss": 1}]))
+    test = page()
+    choose(test, "run/my sce")
+    assert "--from 'my sce' --out" in test.code[1].value
+
+
 def test_nothing_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("RECAM_ASSETS", str(tmp_path))
     monkeypatch.setenv("RECAM_RUNS", str(tmp_path))
