@@ -14,7 +14,7 @@ from recam_core.cli.main import main
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.experiments.axes import AXES, axis
-from recam_core.experiments.experiment import Experiment, start_notes
+from recam_core.experiments.experiment import Experiment, select_words, start_notes
 from recam_core.experiments.figures import FIGURES
 from recam_core.experiments.grid import grid
 from recam_core.experiments.iterations import iterations
@@ -262,6 +262,10 @@ def test_fc2_alone_does_not_depend_on_lambda_and_the_lab_says_why(lab):
     assert rows["lambda 0.1"]["miou"] == rows["lambda 10"]["miou"]
     assert rows["lambda 0.1"]["seeds"] == 1
     assert rows["lambda 0"]["miou"] == rows[REFERENCE]["miou"]
+    # All above 0 are the same head: none is the best alone.
+    assert found.chosen == "lambda 0" or ", as 1 other)" in found.sentence
+    assert select_words(found.settings[1], found.settings).endswith(", as 1 other")
+    assert ", as" not in select_words(found.settings[0], found.settings[:1])
 
 
 def test_masks(lab):
@@ -441,6 +445,8 @@ def test_one_picture_gives_no_interval(started, tmp_path):
     assert all(math.isnan(row["gain_low"]) for row in rows)
     assert "nan" not in text_table(found)
     json.dumps(found.to_json(), allow_nan=False)
+    without = dataclasses.replace(found, rows=({**rows[0], "miou": float("nan"), "miou_spread": float("nan")},))
+    assert "nan" not in text_table(without)
     assert points(Difference(float("nan"), float("nan"), float("nan"))) == "an unknown number of points"
 
 

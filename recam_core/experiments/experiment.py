@@ -19,6 +19,7 @@ from recam_core.experiments.noise import Difference, Draws, interval, measured
 from recam_core.experiments.part_score import PartScore
 from recam_core.experiments.protocol import FIT, PARTS, REPORT, SELECT, Protocol, choose_best
 from recam_core.experiments.setting import Measured
+from recam_core.experiments.wording import percent
 
 Row = dict[str, Any]
 
@@ -137,6 +138,13 @@ def choose(settings: Sequence[Measured]) -> Measured:
     """
     fair = [one for one in settings if one.setting.fair]
     return fair[choose_best([one.miou(SELECT) for one in fair], SELECT)]
+
+
+def select_words(chosen: Measured, settings: Sequence[Measured]) -> str:
+    """What the chosen setting scores on the select part, and how many of the others score just the same there."""
+    score = chosen.miou(SELECT)
+    ties = sum(one.setting.fair and one is not chosen and one.miou(SELECT) == score for one in settings)
+    return f"mIoU {percent(score)}" + (f", as {ties} other{'s' if ties > 1 else ''}" if ties else "")
 
 
 def pictures_of(lab: HeadLab) -> dict[str, int]:

@@ -11,6 +11,7 @@ from recam_core.experiments.experiment import (
     choose,
     pictures_of,
     reference_figures,
+    select_words,
     standing_notes,
     table_rows,
 )
@@ -147,7 +148,7 @@ def _sentence(
     )
     text = (
         f"{capital(chosen.label)} is the best of {len(rivals)} settings on {protocol.select} "
-        f"(mIoU {percent(chosen.miou(SELECT))}); on {protocol.report} it gives {percent(chosen.miou(REPORT))}, "
+        f"({select_words(chosen, found)}); on {protocol.report} it gives {percent(chosen.miou(REPORT))}, "
         f"{points(gain)} against no retraining"
     )
     text += ", which is within the noise" if gain.within_noise else ""

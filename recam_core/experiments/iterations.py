@@ -10,6 +10,7 @@ from recam_core.experiments.experiment import (
     choose,
     pictures_of,
     reference_figures,
+    select_words,
     standing_notes,
     table_rows,
 )
@@ -17,7 +18,7 @@ from recam_core.experiments.figures import FIGURES
 from recam_core.experiments.lab import HeadLab, check_fc2_trained, check_labels
 from recam_core.experiments.noise import Draws
 from recam_core.experiments.panels import SEED_SPREAD, joined, panels
-from recam_core.experiments.protocol import REPORT, SELECT
+from recam_core.experiments.protocol import REPORT
 from recam_core.experiments.setting import Measured, Setting
 from recam_core.experiments.wording import capital, percent, points
 from recam_core.progress import ProgressFn, silent
@@ -87,7 +88,7 @@ def _sentence(lab: HeadLab, found: Sequence[Measured], chosen: Measured) -> str:
     once = choose([one for one in found if one.setting.values["rounds"] == 1])
     begin = (
         f"{capital(chosen.label)} is the best of {len(found)} on {lab.protocol.select} "
-        f"(mIoU {percent(chosen.miou(SELECT))}) and gives {percent(chosen.miou(REPORT))} on {lab.protocol.report}"
+        f"({select_words(chosen, found)}) and gives {percent(chosen.miou(REPORT))} on {lab.protocol.report}"
     )
     if chosen is once:
         return f"{begin}; on the part that chooses, more rounds than one do not help."

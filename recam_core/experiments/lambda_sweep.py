@@ -11,6 +11,7 @@ from recam_core.experiments.experiment import (
     choose,
     pictures_of,
     reference_figures,
+    select_words,
     standing_notes,
     table_rows,
 )
@@ -18,7 +19,7 @@ from recam_core.experiments.figures import FIGURES
 from recam_core.experiments.lab import HeadLab, check_labels
 from recam_core.experiments.noise import Draws
 from recam_core.experiments.panels import SEED_SPREAD, panels
-from recam_core.experiments.protocol import REPORT, SELECT
+from recam_core.experiments.protocol import REPORT
 from recam_core.experiments.setting import Measured, Setting, seeded
 from recam_core.experiments.wording import capital, percent, points
 from recam_core.progress import ProgressFn, silent
@@ -97,7 +98,7 @@ def _sentence(lab: HeadLab, found: Sequence[Measured], chosen: Measured, seeds: 
     zero = next(one for one in found if one.setting.values["lambda"] == 0)
     begin = (
         f"{chosen.label} is the best of {len(found)} on {lab.protocol.select} "
-        f"(mIoU {percent(chosen.miou(SELECT))}); on {lab.protocol.report} it gives {percent(chosen.miou(REPORT))}"
+        f"({select_words(chosen, found)}); on {lab.protocol.report} it gives {percent(chosen.miou(REPORT))}"
     )
     if chosen is zero:
         return f"{capital(begin)}; on the part that chooses, no weight of the softmax loss beats training without it."

@@ -9,6 +9,7 @@ from recam_core.experiments.experiment import (
     choose,
     pictures_of,
     reference_figures,
+    select_words,
     standing_notes,
     table_rows,
 )
@@ -16,7 +17,7 @@ from recam_core.experiments.figures import FIGURES
 from recam_core.experiments.lab import HeadLab, check_fc2_trained, check_labels
 from recam_core.experiments.noise import Difference, Draws
 from recam_core.experiments.panels import SEED_SPREAD, panels
-from recam_core.experiments.protocol import REPORT, SELECT
+from recam_core.experiments.protocol import REPORT
 from recam_core.experiments.setting import ORACLE_NOTE, Measured, Setting, seeded
 from recam_core.experiments.wording import percent, points
 from recam_core.method.masks import parse_mask
@@ -99,7 +100,7 @@ def _sentence(lab: HeadLab, found: dict[str, Measured], chosen: Measured) -> str
     return (
         f"On {lab.protocol.report}, {_answer(positives, negatives)}: against copied features, soft masks change the "
         f"false positive rate by {points(positives)} and the false negative rate by {points(negatives)}; {best} on "
-        f"{lab.protocol.select} is {chosen.label} (mIoU {percent(chosen.miou(SELECT))}), which gives "
+        f"{lab.protocol.select} is {chosen.label} ({select_words(chosen, list(found.values()))}), which gives "
         f"{percent(chosen.miou(REPORT))} on {lab.protocol.report}."
     )
 

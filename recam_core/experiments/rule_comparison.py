@@ -9,6 +9,7 @@ from recam_core.experiments.experiment import (
     choose,
     pictures_of,
     reference_figures,
+    select_words,
     standing_notes,
     table_rows,
 )
@@ -16,7 +17,7 @@ from recam_core.experiments.figures import FIGURES
 from recam_core.experiments.lab import HeadLab, check_fc2_trained, check_labels
 from recam_core.experiments.noise import Draws
 from recam_core.experiments.panels import SEED_SPREAD, panels
-from recam_core.experiments.protocol import REPORT, SELECT
+from recam_core.experiments.protocol import REPORT
 from recam_core.experiments.setting import Measured, Setting, seeded
 from recam_core.experiments.wording import listing, percent, points
 from recam_core.method.extraction import RULES, share_of_double_negatives
@@ -87,7 +88,7 @@ def _sentence(lab: HeadLab, found: Sequence[Measured], chosen: Measured, shares:
     draws = Draws(lab.pictures(REPORT), len(found[0].report))
     figure = FIGURES["miou"][0]
     text = (
-        f"The rule {chosen.label} is the best on {lab.protocol.select} (mIoU {percent(chosen.miou(SELECT))}) and gives "
+        f"The rule {chosen.label} is the best on {lab.protocol.select} ({select_words(chosen, found)}) and gives "
         f"{percent(chosen.miou(REPORT))} on {lab.protocol.report}"
     )
     others = [one for one in found if one is not chosen]

@@ -45,7 +45,7 @@ def text_table(experiment: Experiment) -> str:
 
 def _figure(row: dict[str, Any], name: str) -> str:
     spread = row.get(f"{name}_spread")
-    return _percent(row[name]) + (f" ±{100 * spread:.2f}" if spread is not None else "")
+    return _percent(row[name]) + (f" ±{100 * spread:.2f}" if not _missing(spread) else "")
 
 
 def _gain(row: dict[str, Any]) -> str:
