@@ -255,6 +255,16 @@ def test_the_best_point_of_a_sweep_is_what_the_run_says(started, tmp_path):
         assert evaluated["miou"] == pytest.approx(score.scores.miou, abs=2e-3)
 
 
+def test_intervals_of_one_seed_are_said_to_be_of_pictures_alone(lab):
+    def said(seeds, base):
+        notes = mask_comparison(lab, ("none", "soft"), seeds, base).notes
+        return any(note.startswith("With one seed") for note in notes)
+
+    assert said((0,), BOTH)
+    assert not said((0, 1), BOTH)
+    assert not said((0,), QUICK), "FC2 alone has one solution"
+
+
 def test_fc2_alone_does_not_depend_on_lambda_and_the_lab_says_why(lab):
     found = lambda_sweep(lab, (0.1, 10.0), (0, 1), dataclasses.replace(QUICK, update="fc2"))
     assert "cannot depend on lambda" in found.notes[0]

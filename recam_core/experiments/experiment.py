@@ -152,8 +152,14 @@ def pictures_of(lab: HeadLab) -> dict[str, int]:
     return {part: lab.pictures(part) for part in PARTS}
 
 
-def standing_notes(lab: HeadLab) -> list[str]:
-    """What is true of every experiment on a bench."""
+def seed_notes(settings: Sequence[Measured]) -> list[str]:
+    """That intervals cannot hold the spread over seeds, where a training that is random ran once."""
+    once = any(len(one.report) == 1 and getattr(one.setting.recipes[0], "update", "") != "fc2" for one in settings)
+    return ["With one seed, the intervals are of other pictures alone, not of another training."] if once else []
+
+
+def standing_notes(lab: HeadLab, settings: Sequence[Measured]) -> list[str]:
+    """What is true of every experiment on a bench, and of the settings that were measured on it."""
     protocol = lab.protocol
     pixels = (
         "All pixels are scored, at the usual scales with mirror images."
@@ -167,7 +173,7 @@ def standing_notes(lab: HeadLab) -> list[str]:
         f"({lab.pictures(REPORT)}).",
         pixels,
     ]
-    return notes + start_notes(lab.run.info, protocol)
+    return notes + start_notes(lab.run.info, protocol) + seed_notes(settings)
 
 
 def start_notes(info: RunInfo, protocol: Protocol) -> list[str]:

@@ -11,7 +11,7 @@ from recam_core.data.sample import Dataset
 from recam_core.errors import UserError
 from recam_core.experiments.axes import Axis, check_axes, point_label
 from recam_core.experiments.dispatch import dispatch, pick_way
-from recam_core.experiments.experiment import Experiment, start_notes
+from recam_core.experiments.experiment import Experiment, seed_notes, start_notes
 from recam_core.experiments.full_axes import FULL_AXES
 from recam_core.experiments.full_task import FullTask, carry_out
 from recam_core.experiments.grid import grid_result
@@ -160,6 +160,7 @@ def full_grid(
         f"{plan.trainings} training{'s' if plan.trainings > 1 else ''}, started from {read_info(own.init).name}.",
         *(["At lambda 0 FC2 is not trained, and the maps are those of FC1."] if untrained else []),
         *start_notes(read_info(own.init), protocol),
+        *seed_notes(found),
     )
     title = f"Grid of full trainings: {x.name} and {y.name}"
     result = grid_result("full", title, protocol, pictures, True, (x, y), reference, found, notes)

@@ -75,7 +75,7 @@ def grid(
     reference, found = lab.measure(settings, progress)
     title = f"Grid: {x.name} and {y.name}"
     return grid_result(
-        "grid", title, lab.protocol, pictures_of(lab), lab.exact, (x, y), reference, found, standing_notes(lab)
+        "grid", title, lab.protocol, pictures_of(lab), lab.exact, (x, y), reference, found, standing_notes(lab, found)
     )
 
 

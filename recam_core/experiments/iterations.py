@@ -78,7 +78,7 @@ def iterations(
         Chart("line", "rounds", "", "linear", SEED_SPREAD, joined(*lines), reference=reference_figures(reference)),
         _sentence(lab, found, chosen),
         chosen.label,
-        tuple(standing_notes(lab)),
+        tuple(standing_notes(lab, found)),
         reference,
         tuple(found),
     )

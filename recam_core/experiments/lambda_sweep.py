@@ -66,7 +66,7 @@ def lambda_sweep(
     check_labels(settings)
     reference, found = lab.measure(settings, progress)
     chosen = choose(found)
-    notes = standing_notes(lab)
+    notes = standing_notes(lab, found)
     if base.update == "fc2":
         notes.insert(0, _FC2_ALONE)
     else:

@@ -83,7 +83,7 @@ def loss_control(
         Chart("line", "learning rate", "", "log0", SEED_SPREAD, joined(*lines), reference=reference_figures(reference)),
         _sentence(lab, best, reference),
         chosen.label,
-        tuple(standing_notes(lab)),
+        tuple(standing_notes(lab, found)),
         reference,
         tuple(found),
     )

@@ -84,7 +84,7 @@ def mask_comparison(
         ),
         _sentence(lab, {one.label: one for one in found}, chosen),
         chosen.label,
-        (*notes, *standing_notes(lab)),
+        (*notes, *standing_notes(lab, found)),
         reference,
         tuple(found),
     )  # fmt: skip

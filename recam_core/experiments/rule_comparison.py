@@ -72,7 +72,7 @@ def rule_comparison(
         ),
         _sentence(lab, found, chosen, shares),
         chosen.label,
-        tuple(standing_notes(lab)),
+        tuple(standing_notes(lab, found)),
         reference,
         tuple(found),
     )  # fmt: skip
