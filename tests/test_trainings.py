@@ -427,6 +427,17 @@ def test_a_damaged_job_is_left_out(runs: Path, text: str) -> None:
         read_job(folder)
 
 
+def test_a_job_without_a_status_is_starting_only_for_a_moment(runs: Path) -> None:
+    file = make_job(runs, 0) / "job.json"
+    job = json.loads(file.read_text())
+    # Also where the clock was set back, or when the time is none.
+    for ago, state in ((0, "waiting"), (3600, "killed"), (-3600, "killed")):
+        file.write_text(json.dumps(job | {"created": time.time() - ago}))
+        assert find_training(job["id"]).state == state
+    file.write_text(json.dumps(job | {"created": "now"}))
+    assert list_trainings() == []
+
+
 def test_a_status_comes_back_as_written(tmp_path: Path) -> None:
     words = Status("running", "Training", pid=3, seconds_left=4.5, losses={"names": []}, step=7)
     write_status(tmp_path, words)

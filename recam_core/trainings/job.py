@@ -99,6 +99,8 @@ def read_job(folder: Path) -> TrainingJob:
         texts = (job.id, job.data, job.val, job.init, job.out, job.device, job.folder, job.command)
         if not all(isinstance(text, str) for text in texts) or not isinstance(job.recipe, dict):
             raise ValueError("a value is of another kind")
+        if not isinstance(job.created, (int, float)):
+            raise ValueError("its time is of another kind")
         if not isinstance(job.grid, (dict, type(None))):
             raise ValueError("its grid is of another kind")
         if job.id != folder.name or not Path(job.out).is_absolute():

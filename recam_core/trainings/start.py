@@ -174,7 +174,7 @@ def spawn(folder: Path) -> None:
     Raises:
         UserError: it does not start.
     """
-    began = time.time()
+    deadline = time.monotonic() + _PATIENCE
     try:
         with (folder / LOG_FILE).open("ab") as log:
             process = subprocess.Popen(
@@ -190,7 +190,7 @@ def spawn(folder: Path) -> None:
         raise UserError(f"The training could not be started: {error.strerror or error}.") from error
     # Its result is asked for as soon as it ends, so that it does not stay behind as a zombie.
     threading.Thread(target=process.wait, daemon=True, name=f"reap {process.pid}").start()
-    while time.time() - began < _PATIENCE:
+    while time.monotonic() < deadline:
         status = read_status(folder)
         # Another one's word counts as well: two people may resume the same training at once.
         if status is not None and (status.pid == process.pid or true_state(status) in LIVE):

@@ -88,7 +88,8 @@ def look(folder: Path) -> Training:
     job = read_job(folder)
     status = read_status(folder)
     if status is None:
-        starting = time.time() - job.created < _FIRST_WORD
+        # Of a clock that was set back since, no such training would ever have had its time.
+        starting = abs(time.time() - job.created) < _FIRST_WORD
         return Training(folder, job, Status(doing="Starting"), WAITING if starting else KILLED)
     state = true_state(status)
     if state == KILLED and is_finished(Path(job.out)):
