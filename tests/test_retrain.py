@@ -5,6 +5,9 @@ import dataclasses
 import errno
 import math
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +21,7 @@ from recam_core.checkpoint.run_folder import Run, load_run
 from recam_core.data.sample import Sample
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
+from recam_core.lock import holding, try_lock
 from recam_core.method.cam import cam
 from recam_core.method.losses import bce_loss, sce_loss
 from recam_core.method.masks import parse_mask
@@ -132,7 +136,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_no_cache(run, monkeypatch):
     monkeypatch.setattr("recam_core.retrain.features.save_file", full)
     with pytest.raises(UserError, match="disk may be full"):
         build_feature_cache(run, TwoShapes())
-    assert list(cache_folder().iterdir()) == []
+    assert files_but_locks() == []
 
 
 def test_one_other_picture_or_mask_among_many_is_another_cache(run, tmp_path):
@@ -154,8 +158,43 @@ def test_cancelling_leaves_no_cache(run):
 
     with pytest.raises(Cancelled):
         build_feature_cache(run, TwoShapes(), stop)
-    folder = cache_folder()
-    assert not folder.exists() or not list(folder.iterdir())
+    assert files_but_locks() == []
+
+
+def files_but_locks() -> list[Path]:
+    return [file for file in cache_folder().glob("*") if file.suffix != ".lock"]
+
+
+def test_of_two_who_want_the_same_features_one_computes_them(run, monkeypatch):
+    computed, waited = [], threading.Event()
+    features = run.network.features
+
+    def slow(x: torch.Tensor) -> torch.Tensor:
+        assert waited.wait(60), "the other one did not wait"
+        computed.append(len(x))
+        return features(x)
+
+    def other(done: int, total: int, note: str) -> None:
+        if "waiting" in note:
+            waited.set()
+
+    monkeypatch.setattr(run.network, "features", slow)
+    with ThreadPoolExecutor(2) as pool:
+        one, two = (pool.submit(build_feature_cache, run, TwoShapes(), other) for _ in range(2))
+        assert len(one.result()) == len(two.result()) == 8
+    assert sum(computed) == 8
+
+
+def test_who_waits_for_features_can_cancel(run, cache):
+    def stop(done: int, total: int, note: str) -> None:
+        assert "waiting" in note
+        raise Cancelled
+
+    path = cache_path(run, TwoShapes())
+    path.unlink()
+    (lock,) = cache_folder().glob("*.lock")
+    with holding(try_lock(lock)), pytest.raises(Cancelled):
+        build_feature_cache(run, TwoShapes(), stop)
 
 
 def test_old_caches_make_room(tmp_path):

@@ -18,6 +18,7 @@ import pytest
 from kill_trainer import make_job
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.errors import UserError
+from recam_core.lock import holding, try_lock
 from recam_core.retrain.named_run import check_run_name
 from recam_core.train.recipe import Recipe, preset
 from recam_core.trainings import listing, process, status, trainer
@@ -25,7 +26,6 @@ from recam_core.trainings.command import FLAGS, train_command
 from recam_core.trainings.devices import training_device
 from recam_core.trainings.job import CANCEL_FILE, check_id, new_id, read_job
 from recam_core.trainings.listing import Training, find_training, list_trainings, writer_of
-from recam_core.trainings.lock import holding, try_lock
 from recam_core.trainings.loss_curve import MOST_POINTS, LossCurve
 from recam_core.trainings.places import trainings_folder
 from recam_core.trainings.reporter import Reporter

@@ -16,11 +16,11 @@ from recam_core.errors import UserError
 from recam_core.experiments.full_axes import full_axis
 from recam_core.experiments.kept_result import RESULT_FILE, read_result
 from recam_core.experiments.protocol import protocol_for
+from recam_core.lock import holding, try_lock
 from recam_core.train.loop import train
 from recam_core.train.recipe import preset
 from recam_core.trainings.grid_request import grid_request
 from recam_core.trainings.listing import Training, find_training, list_trainings
-from recam_core.trainings.lock import holding, try_lock
 from recam_core.trainings.places import grids_folder, trainings_folder
 from recam_core.trainings.start import resume_training
 from recam_core.trainings.start_grid import GridQuestion, grid_cost, question_of, start_grid

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -24,6 +25,7 @@ from recam_core.data.check import listing_faults
 from recam_core.data.digest import dataset_digest
 from recam_core.data.sample import BrokenItem, Dataset
 from recam_core.errors import UserError
+from recam_core.lock import waiting_for
 from recam_core.method.single_label import present_pairs
 from recam_core.method.truth_grid import truth_shares
 from recam_core.progress import ProgressFn, silent
@@ -108,6 +110,8 @@ def cache_path(run: Run, dataset: Dataset) -> Path:
 def build_feature_cache(run: Run, dataset: Dataset, progress: ProgressFn = silent) -> FeatureCache:
     """The features of a data set under a run's backbone: read from the cache, or computed and cached.
 
+    Of several processes or threads that want the same features one computes them, and the others wait for it.
+
     Args:
         run: its network's device does the work.
         dataset: pictures with labels.
@@ -123,10 +127,23 @@ def build_feature_cache(run: Run, dataset: Dataset, progress: ProgressFn = silen
     if len(dataset) == 0:
         raise UserError(f"{dataset.spec} has no pictures.")
     path = cache_path(run, dataset)
-    cached = _read(path, dataset.spec, run.info.weights_sha256, len(dataset))
-    if cached is not None:
-        progress(len(dataset), len(dataset), "features from the cache")
-        return cached
+    cached = _read(path, run, dataset)
+    if cached is None:
+        with waiting_for(_lock_file(path), partial(progress, 0, len(dataset), "features: waiting for another run")):
+            cached = _read(path, run, dataset)  # whoever held the lock has made them, unless it was stopped
+            if cached is None:
+                return _build(path, run, dataset, progress)
+    progress(len(dataset), len(dataset), "features from the cache")
+    return cached
+
+
+def _lock_file(path: Path) -> Path:
+    """The lock of a cache. Caches share 256 of them: a lock's file stays behind, since somebody may wait for it."""
+    return path.with_name(f"{path.stem[: len('features-') + 2]}.lock")
+
+
+def _build(path: Path, run: Run, dataset: Dataset, progress: ProgressFn) -> FeatureCache:
+    """Compute the features of a data set, and keep them."""
     blocks = tuple(_compute(run, dataset, progress))
     tensors = {}
     for number, block in enumerate(blocks):
@@ -142,7 +159,7 @@ def build_feature_cache(run: Run, dataset: Dataset, progress: ProgressFn = silen
     return FeatureCache(blocks, dataset.spec, run.info.weights_sha256)
 
 
-def _read(path: Path, spec: str, weights_sha256: str, pictures: int) -> FeatureCache | None:
+def _read(path: Path, run: Run, dataset: Dataset) -> FeatureCache | None:
     """The cache in a file, or None where there is none that can be read."""
     if not path.is_file():
         return None
@@ -154,8 +171,8 @@ def _read(path: Path, spec: str, weights_sha256: str, pictures: int) -> FeatureC
                 index, features, labels = (file.get_tensor(f"{number}.{n}") for n in ("index", "features", "labels"))
                 truth = file.get_tensor(f"{number}.truth") if f"{number}.truth" in names else None
                 blocks.append(FeatureBlock(index, features, labels, truth))
-            cache = FeatureCache(tuple(blocks), spec, weights_sha256)
-            _check(cache, pictures)
+            cache = FeatureCache(tuple(blocks), dataset.spec, run.info.weights_sha256)
+            _check(cache, len(dataset))
     except (SafetensorError, OSError, ValueError, KeyError, TypeError):
         # A damaged cache is worth nothing and costs nothing: it is computed again and overwritten.
         return None

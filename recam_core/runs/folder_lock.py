@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from recam_core.errors import UserError
-from recam_core.trainings.lock import holding, try_lock
+from recam_core.lock import holding, try_lock
 
 LOCK_FILE = ".lock"
 #: Seconds; nothing that is done under the lock takes longer than moments.

@@ -6,9 +6,9 @@ import signal
 import time
 
 from recam_core.errors import UserError
+from recam_core.lock import holding, try_lock
 from recam_core.trainings.job import CANCEL_FILE, LOCK_FILE
 from recam_core.trainings.listing import Training, find_training
-from recam_core.trainings.lock import holding, try_lock
 from recam_core.trainings.process import HOST, is_running
 from recam_core.trainings.reserved import discard
 

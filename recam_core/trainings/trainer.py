@@ -14,10 +14,10 @@ from pathlib import Path
 from types import FrameType
 
 from recam_core.errors import UserError
+from recam_core.lock import holding, try_lock
 from recam_core.progress import Cancelled
 from recam_core.trainings.awaited import is_awaited, wait_for_run
 from recam_core.trainings.job import CANCEL_FILE, LOCK_FILE, TrainingJob, read_job
-from recam_core.trainings.lock import holding, try_lock
 from recam_core.trainings.loss_curve import LossCurve
 from recam_core.trainings.reporter import Reporter
 from recam_core.trainings.reserved import is_finished, release

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from recam_core.errors import UserError
+from recam_core.lock import holding, try_lock
 from recam_core.progress import Cancelled
 from recam_core.trainings.job import read_job
-from recam_core.trainings.lock import holding, try_lock
 from recam_core.trainings.process import HOST
 from recam_core.trainings.status import WAITING, read_status, true_state
 

@@ -9,9 +9,9 @@ from playwright.sync_api import Page, expect
 
 from recam_core.checkpoint.places import shipped_folder
 from recam_core.checkpoint.run_folder import read_info
+from recam_core.lock import holding, try_lock
 from recam_core.trainings.devices import training_device
 from recam_core.trainings.listing import list_trainings
-from recam_core.trainings.lock import holding, try_lock
 from recam_core.trainings.places import trainings_folder
 from recam_core.trainings.turn import device_lock
 from streamlit_page import no_exception, open_app, wait_until_finished

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from recam_core.lock import holding, try_lock
 from recam_core.trainings.devices import training_device
 from recam_core.trainings.listing import list_trainings
-from recam_core.trainings.lock import holding, try_lock
 from recam_core.trainings.places import trainings_folder
 from recam_core.trainings.stop import cancel_training
 from recam_core.trainings.turn import device_lock

@@ -17,12 +17,12 @@ from recam_core.experiments.full_axes import full_axis
 from recam_core.experiments.full_grid import full_grid
 from recam_core.experiments.kept_result import RESULT_FILE
 from recam_core.experiments.protocol import REPORT, protocol_for
+from recam_core.lock import holding, try_lock
 from recam_core.train.recipe import preset
 from recam_core.trainings.grid_request import GridRequest
 from recam_core.trainings.job import TrainingJob, new_id
 from recam_core.trainings.kept_grids import list_grids, write_grid
 from recam_core.trainings.listing import list_trainings
-from recam_core.trainings.lock import holding, try_lock
 from recam_core.trainings.places import grids_folder, trainings_folder
 from recam_core.trainings.start_grid import GridQuestion
 from recam_core.trainings.stop import cancel_training

@@ -9,9 +9,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from recam_core.atomic_write import write_json
+from recam_core.lock import holding, try_lock
 from recam_core.trainings.devices import training_device
 from recam_core.trainings.listing import find_training, list_trainings
-from recam_core.trainings.lock import holding, try_lock
 from recam_core.trainings.places import trainings_folder
 from recam_core.trainings.process import own_start
 from recam_core.trainings.status import DONE, RUNNING, Status, write_status

@@ -2,7 +2,8 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +17,7 @@ def try_lock(file: Path) -> int | None:
         A handle to close, which gives the lock back; None where somebody else holds it.
 
     Raises:
-        UserError: the file cannot be made.
+        UserError: the file cannot be made, or its file system has no locks.
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -25,9 +26,11 @@ def try_lock(file: Path) -> int | None:
         raise UserError(f"Cannot write {file}: {error.strerror or error}.") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except OSError as error:
         os.close(handle)
-        return None
+        if isinstance(error, BlockingIOError):
+            return None
+        raise UserError(f"Cannot lock {file}: {error.strerror or error}.") from error
     return handle
 
 
@@ -38,3 +41,22 @@ def holding(handle: int) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+@contextmanager
+def waiting_for(file: Path, look: Callable[[], None], seconds: float = 0.2) -> Iterator[None]:
+    """Hold a lock, once it is free.
+
+    Args:
+        file: see :func:`try_lock`.
+        look: called each time that somebody else is found to hold it; may raise, which ends the wait.
+        seconds: between two looks.
+
+    Raises:
+        UserError: see :func:`try_lock`.
+    """
+    while (handle := try_lock(file)) is None:
+        look()
+        time.sleep(seconds)
+    with holding(handle):
+        yield
