@@ -527,10 +527,17 @@ def test_every_experiment_runs_from_the_command_line(started, tmp_path, capsys, 
         (["lambda", "--values", "0"], "lambda above 0"),
         (["rounds", "--values", "1"], "rounds above 1"),
         (["masks", "--report", "@nosuch"], "nosuch"),
+        (["masks", "--values", "soft", "soft"], "named twice"),
+        (["rules", "--rules", "sum", "sum"], "named twice"),
+        (["lambda", "--values", "1", "1"], "named twice"),
+        (["lambda", "--values", "1e9"], "lambda"),
+        (["grid", "--x", "mask", "--y", "mask"], "two different settings"),
+        (["grid", "--x", "mask", "oracle"], "oracle"),
     ],
 )
-def test_bad_input_is_a_sentence(started, capsys, arguments, words):
+def test_bad_input_is_a_sentence_before_features_are_computed(started, capsys, monkeypatch, arguments, words):
     run, spec = started
+    monkeypatch.setattr("recam_core.experiments.lab.build_feature_cache", lambda *_: pytest.fail("features were made"))
     kind, *options = arguments
     assert main(["experiment", kind, str(run), "--data", spec, *options]) == 2
     error = capsys.readouterr().err

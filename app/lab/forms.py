@@ -12,8 +12,9 @@ from app.lab.values_input import values_input
 from recam_core.errors import UserError
 from recam_core.experiments import iterations, lambda_sweep, loss_control, mask_comparison
 from recam_core.experiments.axes import AXES, Axis, axis
+from recam_core.experiments.grid import grid_settings
 from recam_core.experiments.pair_advice import find_pair, pair_advice
-from recam_core.experiments.rule_comparison import rule_comparison
+from recam_core.experiments.rule_comparison import rule_comparison, rule_settings
 from recam_core.method.extraction import RULES
 
 Number = TypeVar("Number", int, float)
@@ -26,6 +27,7 @@ def lambda_form(bench: Bench) -> Asked:
     )
     base = base_form("lambda", {"weight"}, "both", len(lambda_sweep.SEEDS))
     weights = _numbers(texts, float, "lambda")
+    settings = lambda_sweep.lambda_settings(weights, base.seeds, base.recipe)
     if base.recipe.update == "fc2":
         st.caption(
             ":material/info: FC2 alone cannot depend on λ: L_bce does not see FC2, so λ only scales the gradient, and "
@@ -34,7 +36,7 @@ def lambda_form(bench: Bench) -> Asked:
     return Asked(
         lambda opened, progress: lambda_sweep.lambda_sweep(opened.lab, weights, base.seeds, base.recipe, progress),
         ("--values", *texts, *base.words),
-        len({0.0, *weights}),
+        len(settings),
         len(base.seeds),
         len(base.seeds) if base.recipe.update == "both" else 1,
         base.recipe,
@@ -51,12 +53,13 @@ def masks_form(bench: Bench) -> Asked:
         "tried, as the question is about them.",
     )
     base = base_form("masks", {"mask"})
+    settings = mask_comparison.mask_settings(masks, base.seeds, base.recipe)
     return Asked(
         lambda opened, progress: mask_comparison.mask_comparison(opened.lab, masks, base.seeds, base.recipe, progress),
         ("--values", *masks, *base.words),
-        len({"none", "soft", *masks}),
+        len(settings),
         len(base.seeds),
-        len(masks) * len(base.seeds),
+        len(settings) * len(base.seeds),
         base.recipe,
     )
 
@@ -72,12 +75,11 @@ def rules_form(bench: Bench) -> Asked:
         help="\n".join(f"- **{name.replace('_', ' ')}**: {rule.meaning}" for name, rule in RULES.items()),
     )
     base = base_form("rules", {"rule"})
-    if not rules:
-        raise UserError("Name at least one rule.")
+    settings = rule_settings(rules, base.seeds, base.recipe)
     return Asked(
         lambda opened, progress: rule_comparison(opened.lab, rules, base.seeds, base.recipe, progress),
         ("--rules", *rules, *base.words),
-        len(rules),
+        len(settings),
         len(base.seeds),
         len(base.seeds),
         base.recipe,
@@ -95,10 +97,11 @@ def loss_form(bench: Bench) -> Asked:
     )
     base = base_form("loss", {"loss"})
     rates = _numbers(texts, float, "factor")
+    settings = loss_control.loss_settings(rates, base.seeds, base.recipe)
     return Asked(
         lambda opened, progress: loss_control.loss_control(opened.lab, rates, base.seeds, base.recipe, progress),
         ("--values", *texts, *base.words),
-        2 * len(rates),
+        len(settings),
         len(base.seeds),
         len(base.seeds) * (2 if base.recipe.update == "both" else 1),
         base.recipe,
@@ -120,12 +123,11 @@ def rounds_form(bench: Bench) -> Asked:
     )
     base = base_form("rounds", {"rounds", "rule"}, fixed=True)
     rounds = _numbers(texts, int, "number of rounds")
-    if not rules:
-        raise UserError("Name at least one rule.")
+    settings = iterations.round_settings(rounds, rules, base.recipe)
     return Asked(
         lambda opened, progress: iterations.iterations(opened.lab, rounds, rules, base.recipe, progress),
         ("--values", *texts, "--rules", *rules, *base.words),
-        len(rules) * len({1, *rounds}),
+        len(settings),
         1,
         len(rules) * sum({1, *rounds}),
         base.recipe,
@@ -136,10 +138,11 @@ def grid_form(bench: Bench) -> Asked:
     """Raises UserError for axes that cannot be."""
     x, y, words, trainings = _axes("grid")
     base = base_form("grid", _varied(x, y))
+    settings = grid_settings(x, y, base.seeds, base.recipe)
     return Asked(
         lambda opened, progress: opened.grid(x, y, base.seeds, base.recipe, progress),
         (*words, *base.words),
-        len(x.values) * len(y.values),
+        len(settings),
         len(base.seeds),
         trainings * len(base.seeds),
         base.recipe,
@@ -159,13 +162,14 @@ def pair_form(bench: Bench) -> Asked:
     )
     x, y, words, trainings = _axes("pair")
     base = base_form("pair", _varied(x, y))
+    settings = grid_settings(x, y, base.seeds, base.recipe)
     pair = find_pair(names, bench.entry.info.class_list) if names else None
     return Asked(
         lambda opened, progress: pair_advice(
             opened.lab, opened.grid(x, y, base.seeds, base.recipe, progress), pair
         ),
         ((*words, "--pair", ",".join(names)) if names else words) + base.words,
-        len(x.values) * len(y.values),
+        len(settings),
         len(base.seeds),
         trainings * len(base.seeds),
         base.recipe,

@@ -15,6 +15,7 @@ from recam_core.progress import ProgressFn
 #: What the core calls its steps, by the beginning of its note, and what the page calls them.
 _STEPS = {
     "computing features": "Computing features, picture",
+    "features: waiting": "Waiting for another run that computes these features, picture",
     "features from": "Reading kept features, picture",
     "reading masks": "Reading masks, picture",
     "scoring": "Scoring, picture",

@@ -12,6 +12,7 @@ from recam_core.cli.output import write_results, write_table
 from recam_core.errors import UserError
 
 if TYPE_CHECKING:
+    from recam_core.data.sample import ClassList
     from recam_core.experiments.experiment import Experiment
     from recam_core.experiments.lab import HeadLab
     from recam_core.progress import ProgressFn
@@ -129,12 +130,13 @@ def run(arguments: argparse.Namespace) -> int:
     from recam_core.progress import terminal
 
     protocol = protocol_for(arguments.data, arguments.report)
-    base, perform = _base(arguments), _prepared(arguments)
+    base = _base(arguments)
     source = load_run(arguments.source, pick_device(arguments.device))
+    perform = _prepared(arguments, base, source.info.class_list)
     with terminal("features") as progress:
         lab = open_lab(source, protocol, arguments.exact, progress)
     with terminal(arguments.kind) as progress:
-        found = perform(lab, base, progress)
+        found = perform(lab, progress)
     _show(arguments, found)
     return 0
 
@@ -227,7 +229,9 @@ def _base(arguments: argparse.Namespace) -> HeadRecipe:
     return base
 
 
-def _prepared(arguments: argparse.Namespace) -> Callable[[HeadLab, HeadRecipe, ProgressFn], Experiment]:
+def _prepared(
+    arguments: argparse.Namespace, base: HeadRecipe, classes: ClassList
+) -> Callable[[HeadLab, ProgressFn], Experiment]:
     """What the command asks for, with everything checked that can be before features are computed."""
     from recam_core.experiments import axes, iterations, lambda_sweep, loss_control, mask_comparison, pair_advice
     from recam_core.experiments import grid as grids
@@ -239,29 +243,30 @@ def _prepared(arguments: argparse.Namespace) -> Callable[[HeadLab, HeadRecipe, P
     if kind in ("grid", "pair"):
         x, y = (axes.axis(name, some) for name, *some in (arguments.x, arguments.y))
         names = arguments.pair.split(",") if kind == "pair" and arguments.pair else None
+        pair = pair_advice.find_pair(names, classes) if names else None
+        grids.grid_settings(x, y, seeds, base)
 
-        def on_grid(lab: HeadLab, base: HeadRecipe, progress: ProgressFn) -> Experiment:
-            pair = pair_advice.find_pair(names, lab.run.info.class_list) if names else None
+        def on_grid(lab: HeadLab, progress: ProgressFn) -> Experiment:
             tried = grids.grid(lab, x, y, seeds, base, progress)
             return tried if kind == "grid" else pair_advice.pair_advice(lab, tried, pair)
 
         return on_grid
     if kind == "lambda":
-        return lambda lab, base, progress: lambda_sweep.lambda_sweep(
-            lab, values or lambda_sweep.WEIGHTS, seeds, base, progress
-        )
+        weights = values or lambda_sweep.WEIGHTS
+        lambda_sweep.lambda_settings(weights, seeds, base)
+        return lambda lab, progress: lambda_sweep.lambda_sweep(lab, weights, seeds, base, progress)
     if kind == "masks":
-        return lambda lab, base, progress: mask_comparison.mask_comparison(
-            lab, values or mask_comparison.MASKS, seeds, base, progress
-        )
+        masks = values or mask_comparison.MASKS
+        mask_comparison.mask_settings(masks, seeds, base)
+        return lambda lab, progress: mask_comparison.mask_comparison(lab, masks, seeds, base, progress)
     if kind == "rules":
-        return lambda lab, base, progress: rules.rule_comparison(
-            lab, arguments.rules or tuple(rules.RULES), seeds, base, progress
-        )
+        named = arguments.rules or tuple(rules.RULES)
+        rules.rule_settings(named, seeds, base)
+        return lambda lab, progress: rules.rule_comparison(lab, named, seeds, base, progress)
     if kind == "loss":
-        return lambda lab, base, progress: loss_control.loss_control(
-            lab, values or loss_control.RATES, seeds, base, progress
-        )
-    return lambda lab, base, progress: iterations.iterations(
-        lab, values or iterations.ROUNDS, arguments.rules or iterations.RULES, base, progress
-    )
+        rates = values or loss_control.RATES
+        loss_control.loss_settings(rates, seeds, base)
+        return lambda lab, progress: loss_control.loss_control(lab, rates, seeds, base, progress)
+    rounds, named = values or iterations.ROUNDS, arguments.rules or iterations.RULES
+    iterations.round_settings(rounds, named, base)
+    return lambda lab, progress: iterations.iterations(lab, rounds, named, base, progress)

@@ -16,7 +16,7 @@ from recam_core.experiments.experiment import (
     table_rows,
 )
 from recam_core.experiments.figures import FIGURES
-from recam_core.experiments.lab import HeadLab, check_fc2_trained, check_labels
+from recam_core.experiments.lab import HeadLab, check_fc2_trained, check_settings
 from recam_core.experiments.noise import Draws
 from recam_core.experiments.panels import SEED_SPREAD
 from recam_core.experiments.protocol import REPORT, SELECT, Protocol
@@ -30,6 +30,29 @@ from recam_core.retrain.head_recipe import HeadRecipe, completed
 MOST_POINTS = 400
 #: Settings of FC2 alone.
 _OF_FC2 = {"mask", "rule", "loss", "rounds"}
+
+
+def grid_settings(x: Axis, y: Axis, seeds: Sequence[int], base: HeadRecipe) -> list[Setting]:
+    """What :func:`grid` tries, row by row; raises UserError as it does."""
+    check_axes(x, y, len(seeds), MOST_POINTS)
+    names = {x.name, y.name}
+    if "lambda" not in names and (names & _OF_FC2 or (base.update == "fc2" and "update" not in names)):
+        check_fc2_trained(base)
+    settings = []
+    for row in y.values:
+        for column in x.values:
+            recipe = completed(replace(base, **{AXES[x.name].field: column, AXES[y.name].field: row}))
+            settings.append(
+                Setting(
+                    point_label(x, column, y, row),
+                    seeded(recipe, seeds),
+                    {x.name: column, y.name: row},
+                    fair=not parse_mask(recipe.mask).needs_truth,
+                )
+            )
+    if not any(setting.fair for setting in settings):
+        raise UserError("The mask 'oracle' is the ground truth and is never chosen: name another mask as well.")
+    return check_settings(settings)
 
 
 def grid(
@@ -53,25 +76,7 @@ def grid(
         UserError: twice the same axis, too many points, settings that exclude each other, or settings of FC2 where
             lambda 0 leaves it untrained.
     """
-    check_axes(x, y, len(seeds), MOST_POINTS)
-    names = {x.name, y.name}
-    if "lambda" not in names and (names & _OF_FC2 or (base.update == "fc2" and "update" not in names)):
-        check_fc2_trained(base)
-    settings = []
-    for row in y.values:
-        for column in x.values:
-            recipe = completed(replace(base, **{AXES[x.name].field: column, AXES[y.name].field: row}))
-            settings.append(
-                Setting(
-                    point_label(x, column, y, row),
-                    seeded(recipe, seeds),
-                    {x.name: column, y.name: row},
-                    fair=not parse_mask(recipe.mask).needs_truth,
-                )
-            )
-    check_labels(settings)
-    if not any(setting.fair for setting in settings):
-        raise UserError("The mask 'oracle' is the ground truth and is never chosen: name another mask as well.")
+    settings = grid_settings(x, y, seeds, base)
     reference, found = lab.measure(settings, progress)
     title = f"Grid: {x.name} and {y.name}"
     return grid_result(

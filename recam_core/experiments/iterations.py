@@ -15,7 +15,7 @@ from recam_core.experiments.experiment import (
     table_rows,
 )
 from recam_core.experiments.figures import FIGURES
-from recam_core.experiments.lab import HeadLab, check_fc2_trained, check_labels
+from recam_core.experiments.lab import HeadLab, check_fc2_trained, check_settings
 from recam_core.experiments.noise import Draws
 from recam_core.experiments.panels import SEED_SPREAD, joined, panels
 from recam_core.experiments.protocol import REPORT
@@ -26,6 +26,24 @@ from recam_core.retrain.head_recipe import HeadRecipe
 
 ROUNDS = (1, 2, 3, 5)
 RULES = ("fc2", "sum", "rectified_product")
+
+
+def round_settings(rounds: Sequence[int], rules: Sequence[str], base: HeadRecipe) -> list[Setting]:
+    """What :func:`iterations` tries; raises UserError as it does."""
+    check_fc2_trained(base)
+    if max(rounds, default=0) <= 1:
+        raise UserError("Name at least one number of rounds above 1, to compare with a single round.")
+    numbers = sorted(rounds) if 1 in rounds else [1, *sorted(rounds)]
+    settings = [
+        Setting(
+            f"{rule}, {number} round{'s' if number > 1 else ''}",
+            (replace(base, update="fc2", rule=rule, rounds=number),),
+            {"rule": rule, "rounds": number},
+        )
+        for rule in rules
+        for number in numbers
+    ]
+    return check_settings(settings)
 
 
 def iterations(
@@ -47,20 +65,7 @@ def iterations(
     Raises:
         UserError: a setting out of range, or one twice, no number of rounds above 1, or lambda 0.
     """
-    check_fc2_trained(base)
-    if max(rounds, default=0) <= 1:
-        raise UserError("Name at least one number of rounds above 1, to compare with a single round.")
-    numbers = sorted(rounds) if 1 in rounds else [1, *sorted(rounds)]
-    settings = [
-        Setting(
-            f"{rule}, {number} round{'s' if number > 1 else ''}",
-            (replace(base, update="fc2", rule=rule, rounds=number),),
-            {"rule": rule, "rounds": number},
-        )
-        for rule in rules
-        for number in numbers
-    ]
-    check_labels(settings)
+    settings = round_settings(rounds, rules, base)
     reference, found = lab.measure(settings, progress)
     chosen = choose(found)
     lines = []

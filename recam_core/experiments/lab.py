@@ -16,7 +16,7 @@ from recam_core.experiments.setting import Measured, Setting
 from recam_core.method.extraction import class_weights
 from recam_core.progress import ProgressFn, silent
 from recam_core.retrain.features import FeatureCache, build_feature_cache
-from recam_core.retrain.head_recipe import HeadRecipe
+from recam_core.retrain.head_recipe import HeadRecipe, completed
 from recam_core.retrain.heads import HeadResult, retrain_many
 from recam_core.scores.evaluate import check_classes
 from recam_core.scores.pixel_counts import PixelCounts
@@ -147,6 +147,19 @@ def check_fc2_trained(base: HeadRecipe) -> None:
         raise UserError(
             "With lambda 0 FC2 is not trained, so these settings would all give the same maps. Name a lambda above 0."
         )
+
+
+def check_settings(settings: Sequence[Setting]) -> list[Setting]:
+    """The settings of heads, if they can be tried; nothing is computed for that.
+
+    Raises:
+        UserError: no setting, one twice, or one out of range.
+    """
+    check_labels(settings)
+    for setting in settings:
+        for recipe in setting.recipes:
+            completed(recipe)
+    return list(settings)
 
 
 def check_labels(settings: Sequence[Setting]) -> None:

@@ -16,7 +16,7 @@ from recam_core.experiments.experiment import (
     table_rows,
 )
 from recam_core.experiments.figures import FIGURES
-from recam_core.experiments.lab import HeadLab, check_labels
+from recam_core.experiments.lab import HeadLab, check_settings
 from recam_core.experiments.noise import Draws
 from recam_core.experiments.panels import SEED_SPREAD, panels
 from recam_core.experiments.protocol import REPORT
@@ -33,6 +33,21 @@ _FC2_ALONE = (
     "what is trained, so lambda only scales the gradient, and Adam divides the scale out again. All values above 0 "
     "give the same FC2; 0 leaves it untrained. Update both classifiers to see an effect."
 )
+
+
+def lambda_settings(weights: Sequence[float], seeds: Sequence[int], base: HeadRecipe) -> list[Setting]:
+    """What :func:`lambda_sweep` tries; raises UserError as it does."""
+    if not seeds:
+        raise UserError("Name at least one seed.")
+    if not any(weight > 0 for weight in weights):
+        raise UserError("Name at least one lambda above 0, to compare with 0.")
+    weights = sorted({0.0, *weights}) if len(set(weights)) == len(weights) else list(weights)
+    return check_settings(
+        [
+            Setting(f"lambda {weight:g}", seeded(replace(base, weight=float(weight)), seeds), {"lambda": float(weight)})
+            for weight in weights
+        ]
+    )
 
 
 def lambda_sweep(
@@ -54,16 +69,8 @@ def lambda_sweep(
     Raises:
         UserError: a setting out of range, a lambda twice, or none above 0.
     """
-    if not seeds:
-        raise UserError("Name at least one seed.")
-    if not any(weight > 0 for weight in weights):
-        raise UserError("Name at least one lambda above 0, to compare with 0.")
-    weights = sorted({0.0, *weights}) if len(set(weights)) == len(weights) else list(weights)
-    settings = [
-        Setting(f"lambda {weight:g}", seeded(replace(base, weight=float(weight)), seeds), {"lambda": float(weight)})
-        for weight in weights
-    ]
-    check_labels(settings)
+    settings = lambda_settings(weights, seeds, base)
+    weights = [setting.values["lambda"] for setting in settings]
     reference, found = lab.measure(settings, progress)
     chosen = choose(found)
     notes = standing_notes(lab, found)

@@ -14,7 +14,7 @@ from recam_core.experiments.experiment import (
     table_rows,
 )
 from recam_core.experiments.figures import FIGURES
-from recam_core.experiments.lab import HeadLab, check_fc2_trained, check_labels
+from recam_core.experiments.lab import HeadLab, check_fc2_trained, check_settings
 from recam_core.experiments.noise import Draws
 from recam_core.experiments.panels import SEED_SPREAD, joined, panels
 from recam_core.experiments.protocol import REPORT
@@ -26,6 +26,24 @@ from recam_core.retrain.head_recipe import DEFAULTS, LOSSES, HeadRecipe
 #: Factors on the learning rate: each loss is given the one that suits it.
 RATES = (0.25, 1.0, 4.0)
 _TITLES = {"sce": "SCE", "bce": "BCE"}
+
+
+def loss_settings(rates: Sequence[float], seeds: Sequence[int], base: HeadRecipe) -> list[Setting]:
+    """What :func:`loss_control` tries; raises UserError as it does."""
+    check_fc2_trained(base)
+    if not all(factor > 0 for factor in rates):
+        raise UserError("A factor on the learning rate must be above 0.")
+    rate = base.lr or DEFAULTS[base.update][1]
+    settings = [
+        Setting(
+            f"{_TITLES[loss]}, learning rate {rate * factor:g}",
+            seeded(replace(base, loss=loss, lr=rate * factor), seeds),
+            {"loss": loss, "lr": rate * factor},
+        )
+        for loss in LOSSES
+        for factor in sorted(rates)
+    ]
+    return check_settings(settings)
 
 
 def loss_control(
@@ -50,20 +68,7 @@ def loss_control(
     Raises:
         UserError: a setting out of range, or a rate twice, or lambda 0.
     """
-    check_fc2_trained(base)
-    if not all(factor > 0 for factor in rates):
-        raise UserError("A factor on the learning rate must be above 0.")
-    rate = base.lr or DEFAULTS[base.update][1]
-    settings = [
-        Setting(
-            f"{_TITLES[loss]}, learning rate {rate * factor:g}",
-            seeded(replace(base, loss=loss, lr=rate * factor), seeds),
-            {"loss": loss, "lr": rate * factor},
-        )
-        for loss in LOSSES
-        for factor in sorted(rates)
-    ]
-    check_labels(settings)
+    settings = loss_settings(rates, seeds, base)
     reference, found = lab.measure(settings, progress)
     chosen = choose(found)
     by_loss = {loss: [one for one in found if one.setting.values["loss"] == loss] for loss in LOSSES}

@@ -14,7 +14,7 @@ from recam_core.experiments.experiment import (
     table_rows,
 )
 from recam_core.experiments.figures import FIGURES
-from recam_core.experiments.lab import HeadLab, check_fc2_trained, check_labels
+from recam_core.experiments.lab import HeadLab, check_fc2_trained, check_settings
 from recam_core.experiments.noise import Difference, Draws
 from recam_core.experiments.panels import SEED_SPREAD, panels
 from recam_core.experiments.protocol import REPORT
@@ -25,6 +25,24 @@ from recam_core.progress import ProgressFn, silent
 from recam_core.retrain.head_recipe import HeadRecipe
 
 MASKS = ("none", "power:0.5", "soft", "power:2", "power:4", "hard:0.1", "hard:0.3", "hard:0.5", "oracle")
+
+
+def mask_settings(masks: Sequence[str], seeds: Sequence[int], base: HeadRecipe) -> list[Setting]:
+    """What :func:`mask_comparison` tries; raises UserError as it does."""
+    check_fc2_trained(base)
+    choices = [parse_mask(mask) for mask in masks]
+    choices += [parse_mask(mask) for mask in ("none", "soft") if parse_mask(mask) not in choices]
+    return check_settings(
+        [
+            Setting(
+                str(choice),
+                seeded(replace(base, mask=str(choice)), seeds),
+                {"mask": str(choice)},
+                fair=not choice.needs_truth,
+            )
+            for choice in choices
+        ]
+    )
 
 
 def mask_comparison(
@@ -47,23 +65,11 @@ def mask_comparison(
     Raises:
         UserError: an unknown mask, or one twice, or lambda 0.
     """
-    check_fc2_trained(base)
-    choices = [parse_mask(mask) for mask in masks]
-    choices += [parse_mask(mask) for mask in ("none", "soft") if parse_mask(mask) not in choices]
+    settings = mask_settings(masks, seeds, base)
     notes = []
-    if not lab.fit.has_truth and any(choice.needs_truth for choice in choices):
-        choices = [choice for choice in choices if not choice.needs_truth]
+    if not lab.fit.has_truth and not all(setting.fair for setting in settings):
+        settings = [setting for setting in settings if setting.fair]
         notes.append(f"The mask 'oracle' was left out: {lab.protocol.fit} lacks ground truth for some picture.")
-    settings = [
-        Setting(
-            str(choice),
-            seeded(replace(base, mask=str(choice)), seeds),
-            {"mask": str(choice)},
-            fair=not choice.needs_truth,
-        )
-        for choice in choices
-    ]
-    check_labels(settings)
     reference, found = lab.measure(settings, progress)
     chosen = choose(found)
     if any(not one.setting.fair for one in found):

@@ -14,7 +14,7 @@ from recam_core.experiments.experiment import (
     table_rows,
 )
 from recam_core.experiments.figures import FIGURES
-from recam_core.experiments.lab import HeadLab, check_fc2_trained, check_labels
+from recam_core.experiments.lab import HeadLab, check_fc2_trained, check_settings
 from recam_core.experiments.noise import Draws
 from recam_core.experiments.panels import SEED_SPREAD, panels
 from recam_core.experiments.protocol import REPORT
@@ -25,6 +25,12 @@ from recam_core.progress import ProgressFn, silent
 from recam_core.retrain.head_recipe import HeadRecipe
 
 DOUBLE_NEGATIVES = "channels both negative"
+
+
+def rule_settings(rules: Sequence[str], seeds: Sequence[int], base: HeadRecipe) -> list[Setting]:
+    """What :func:`rule_comparison` tries; raises UserError as it does."""
+    check_fc2_trained(base)
+    return check_settings([Setting(rule, seeded(replace(base, rule=rule), seeds), {"rule": rule}) for rule in rules])
 
 
 def rule_comparison(
@@ -49,9 +55,7 @@ def rule_comparison(
     Raises:
         UserError: an unknown rule, or one twice, or lambda 0.
     """
-    check_fc2_trained(base)
-    settings = [Setting(rule, seeded(replace(base, rule=rule), seeds), {"rule": rule}) for rule in rules]
-    check_labels(settings)
+    settings = rule_settings(rules, seeds, base)
     reference, found = lab.measure(settings, progress)
     chosen = choose(found)
     shares = {one.label: _double_negatives(one) for one in found}

@@ -276,9 +276,19 @@ def test_what_cannot_be_is_a_sentence_before_anything_runs(shown: Callable[..., 
     assert "at least one lambda" in page.error[0].value
     page.segmented_control(key="lab_kind").set_value("grid").run()
     page.selectbox(key="lab_grid--y").set_value("mask").run()
-    page.button(key="lab_start").click().run()
-    page = until_over(page, job_of(page))
     assert "vary two different settings" in page.error[0].value
+    for kind, key, values, words in (
+        ("lambda", "lab_lambda_values", ["-1", "1"], "lambda must be 0 or more"),
+        ("masks", "lab_masks_values", ["soft", "hard:2"], "hard"),
+        ("rules", "lab_rules_values", [], "no setting to try"),
+        ("loss", "lab_loss_values", ["0"], "must be above 0"),
+        ("rounds", "lab_rounds_values", ["99"], "the rounds must be 1 to 20"),
+    ):
+        page.segmented_control(key="lab_kind").set_value(kind).run()
+        page.multiselect(key=key).set_value(values).run()
+        assert words in page.error[0].value
+        assert not [button for button in page.button if button.key == "lab_start"]
+    assert "job" not in page.query_params
 
 
 def test_photographs_that_are_not_here_are_a_sentence(shown: Callable[..., AppTest]) -> None:
