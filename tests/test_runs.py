@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from recam_core.checkpoint.run_folder import INFO_FILE, load_run, read_info
+from recam_core.cli.main import main
 from recam_core.errors import UserError
 from recam_core.runs.delete import check_deletable, delete_run
 from recam_core.runs.filter_sort import ORDERS, filter_runs, sort_runs
@@ -219,6 +220,23 @@ def test_deleting_leaves_nothing_and_says_what_cannot_be_made_again(runs: Path) 
         delete_run(run)
     with pytest.raises(UserError, match="started from the run alpha, which is not here"):
         find_parent(read_info(runs / "gamma"))
+
+
+def test_a_run_elsewhere_is_not_taken_for_ones_own_of_the_same_name(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    elsewhere = tmp_path / "elsewhere" / "alpha"
+    shutil.copytree(runs / "alpha", elsewhere)
+    own, other = find_run("alpha"), find_run(str(elsewhere))
+    assert own.key == find_run(str(runs / ".." / "runs" / "alpha")).key == "run/alpha"
+    assert other.key != own.key
+    assert main(["runs", "star", str(elsewhere)]) == 2
+    assert "cannot be starred" in capsys.readouterr().err
+    assert read_stars() == frozenset()
+    assert main(["runs", "compare", "alpha", str(elsewhere)]) == 0
+    assert main(["runs", "delete", "--yes", "alpha", str(elsewhere)]) == 2
+    assert "does not lie among your runs" in capsys.readouterr().err
+    assert (runs / "alpha").is_dir()
 
 
 def test_a_run_elsewhere_is_not_deleted(runs: Path) -> None:

@@ -249,3 +249,11 @@ def test_the_schedule_rises_then_falls_to_zero():
     assert max(factors) == factors[10] == 1.0
     assert factors[100] == 0.0
     assert lr_factor(25, 100, 0.0, 0.9) == pytest.approx(0.75**0.9)
+
+
+@pytest.mark.parametrize("command", [["train", "bce"], ["train", "--from", "x"], ["retrain", "x"]])
+def test_a_place_where_no_folder_can_be_made_is_refused_before_anything_is_read(tmp_path, capsys, command):
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file", tmp_path / "file" / "run"):
+        assert main([*command, "--data", "voc:/nowhere@train", "--out", str(out)]) == 2
+        assert f"{tmp_path / 'file'} is no folder" in capsys.readouterr().err

@@ -144,10 +144,14 @@ def run_rename(arguments: argparse.Namespace) -> int:
 
 
 def run_star(arguments: argparse.Namespace) -> int:
-    from recam_core.runs.listed import find_run
+    from recam_core.runs.listed import find_run, list_runs
     from recam_core.runs.stars import set_star
 
-    for run in [find_run(name) for name in arguments.names]:
+    found, listed = [find_run(name) for name in arguments.names], {run.key for run in list_runs().runs}
+    for run in found:
+        if run.key not in listed:
+            raise UserError(f"{run.path} is not in the list of runs, so it cannot be starred.")
+    for run in found:
         set_star(run.key, not arguments.remove)
         print(f"{run.name}: {'no star' if arguments.remove else 'starred'}.")
     return 0

@@ -32,7 +32,7 @@ class ListedRun:
 
     @property
     def key(self) -> str:
-        """Short and unique among all runs: ``FAMILY/METHOD`` of a shipped one, ``run/NAME`` of one's own."""
+        """Unique among all runs: ``FAMILY/METHOD`` of a shipped one, ``run/NAME`` of one's own, else its folder."""
         return key_of(self.path, self.shipped)
 
     @property
@@ -59,7 +59,12 @@ class RunList:
 
 def key_of(path: Path, shipped: bool) -> str:
     """The key of the run in a folder."""
-    return f"{path.parent.name}/{path.name}" if shipped else f"run/{path.name}"
+    if shipped:
+        return f"{path.parent.name}/{path.name}"
+    folder, home = path.parent, runs_folder()
+    if folder != home:
+        folder, home = folder.resolve(), home.resolve()
+    return f"run/{path.name}" if folder == home else str(folder / path.name)
 
 
 def list_runs() -> RunList:
