@@ -75,7 +75,7 @@ def test_from_a_cell_to_the_picture_behind_it(app_url: str, app_runs: Path, page
     picture, pixels = worst("recam", "cat", "dog")
     expect(first_picture(page)).to_contain_text(f"{pixels:,} px")
     assert "data:image/jpeg" in first_picture(page).evaluate("e => getComputedStyle(e).backgroundImage")
-    assert "cell=" in page.url
+    expect(page).to_have_url(re.compile("cell="))
 
     # A second press on the same cell counts, after something else was chosen in the lists.
     page.locator(".st-key-wider_row button").first.click()
@@ -104,8 +104,8 @@ def test_from_a_cell_to_the_picture_behind_it(app_url: str, app_runs: Path, page
     first_picture(page).click()
     page.wait_for_url(re.compile("picture="))
     wait_until_finished(page, 180)
-    assert f"picture={picture}" in page.url
-    assert re.search(r"classes=cat(,|%2C)dog", page.url)
+    expect(page).to_have_url(re.compile(f"picture={picture}"))
+    expect(page).to_have_url(re.compile(r"classes=cat(,|%2C)dog"))
     no_exception(page)
 
 

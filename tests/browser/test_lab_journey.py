@@ -57,7 +57,7 @@ def test_from_the_sweep_to_the_maps(app_url: str, app_runs: Path, page: Page, co
     expect(titles.first).to_have_text("BCE-CAM, not retrained")
     expect(titles.last).to_contain_text("lambda 3")
     wait_until_finished(page, 120)
-    assert "point=6" in page.url
+    expect(page).to_have_url(re.compile("point=6"))
     picture = page.get_by_role("combobox", name=re.compile("Picture of the part"))
     before = picture.input_value()
     page.locator(".viewer").focus()

@@ -98,9 +98,9 @@ def test_by_keyboard_to_a_comparison_and_to_the_maps(page: Page, app_url: str) -
     page.keyboard.press("Escape")
     expect(page.get_by_role("heading", name="scenes/recam against scenes/bce")).to_be_visible()
     expect(page.get_by_text(re.compile(r"scenes/recam (is|differs) .* interval .* 200 pictures"))).to_be_visible()
-    assert "chosen=scenes" in page.url
+    expect(page).to_have_url(re.compile("chosen=scenes"))
     press(page, "The picture that tells most")
     expect(page).to_have_url(re.compile(r"/explore\?|/\?"))
-    assert "picture=" in page.url
-    assert "runs=scenes" in page.url
+    expect(page).to_have_url(re.compile("picture="))
+    expect(page).to_have_url(re.compile("runs=scenes"))
     no_exception(page)

@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from recam_core.maps.activation_maps import full_size, seed_mask, winner_and_level
 from streamlit_page import no_exception, wait_until_finished
-from viewer_browser import heard, open_viewer, set_view, view_of
+from viewer_browser import heard, open_viewer, said, set_view, view_of, view_when
 from viewer_cases import case
 
 #: More than the time after which a view counts as resting.
@@ -64,6 +64,7 @@ def test_dragging_the_threshold_sends_nothing_until_it_rests(page: Page, viewer_
     assert len(told) > 20  # scores followed
     page.mouse.up()
     slider.press("ArrowLeft")
+    expect(said(page)).to_contain_text('"cut": "all"')
     page.wait_for_timeout(REST)
     wait_until_finished(page)
     result = heard(page)
@@ -207,12 +208,12 @@ def test_arrows_open_the_pictures_before_and_after_and_keep_the_view(page: Page,
     page.keyboard.press("ArrowRight")
     expect(root).not_to_have_attribute("data-ready", first)
     wait_until_finished(page)
-    assert heard(page)["case"] == "scene1"
+    expect(said(page)).to_contain_text('"case": "scene1"')
     assert view_of(root)["overlay"] == "seeds"
     root.get_by_role("button", name="Picture before").click()
     expect(root).to_have_attribute("data-ready", first)
     wait_until_finished(page)
-    assert heard(page)["case"] == "scene0"
+    expect(said(page)).to_contain_text('"case": "scene0"')
     no_exception(page)
 
 
@@ -220,22 +221,18 @@ def test_zoom_and_pan_are_locked_together(page: Page, root: Locator) -> None:
     x, y = centre(frame(root, "bce"))
     page.mouse.move(x, y)
     page.mouse.wheel(0, -600)
-    page.wait_for_timeout(200)
-    zoom = view_of(root)["zoom"]
-    assert zoom[0] > 2
+    zoom = view_when(root, "view.zoom[0] > 2")["zoom"]
     assert zoom[1:] == [pytest.approx(0.5, abs=0.02)] * 2
     page.mouse.down()
     page.mouse.move(x - 60, y - 20, steps=5)
     page.mouse.up()
-    moved = view_of(root)["zoom"]
-    assert moved[1] > zoom[1]
+    moved = view_when(root, f"view.zoom[1] > {zoom[1]}")["zoom"]
     assert moved[2] > zoom[2]
     assert view_of(root)["pin"] is None  # it was a drag, not a click
     ports = root.evaluate("({ viewer }) => viewer.shownPanes().map((pane) => [pane.canvas.width, pane.canvas.height])")
     assert len(set(map(tuple, ports))) == 1
     page.mouse.wheel(0, 5000)
-    page.wait_for_timeout(200)
-    assert view_of(root)["zoom"][0] == 1
+    view_when(root, "view.zoom[0] === 1")
 
 
 def test_two_fingers_zoom(root: Locator) -> None:
@@ -260,8 +257,7 @@ def test_the_probe_tells_what_each_method_finds(page: Page, root: Locator) -> No
     shown = case("scene0")
     box = frame(root, "sce").bounding_box()
     page.mouse.click(box["x"] + box["width"] * 0.25, box["y"] + box["height"] * 0.6)
-    page.wait_for_timeout(100)
-    x, y = view_of(root)["pin"]
+    x, y = view_when(root, "view.pin")["pin"]
     assert abs(x - 64) <= 1
     assert abs(y - 153) <= 1
     page.mouse.move(5, 5)
@@ -275,10 +271,9 @@ def test_the_probe_tells_what_each_method_finds(page: Page, root: Locator) -> No
             pane.locator(".probe .answer").inner_text()
             == f"says {names[seed_mask(*winner_and_level(maps), threshold)[y, x]]}"
         )
-    page.wait_for_timeout(REST)
-    assert f"Column {x}, row {y}" in root.get_by_role("status").inner_text()  # said to screen readers
+    expect(root.get_by_role("status")).to_contain_text(f"Column {x}, row {y}")  # said to screen readers
     page.mouse.click(box["x"] + box["width"] * 0.25, box["y"] + box["height"] * 0.6)
-    assert view_of(root)["pin"] is None
+    view_when(root, "view.pin === null")
 
 
 def test_a_line_plots_the_activations_along_it(page: Page, root: Locator) -> None:
@@ -290,8 +285,7 @@ def test_a_line_plots_the_activations_along_it(page: Page, root: Locator) -> Non
     page.mouse.down()
     page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 0.8 * box["height"], steps=6)
     page.mouse.up()
-    page.wait_for_timeout(100)
-    x0, y0, x1, y1 = view_of(root)["line"]
+    x0, y0, x1, y1 = view_when(root, "view.line[0] > 0 && view.line[2] > 200")["line"]
     steps = int(np.ceil(np.hypot(x1 - x0, y1 - y0)))
     along = np.arange(steps + 1) / steps
     columns, rows = (
@@ -412,7 +406,7 @@ def test_a_view_of_python_replaces_that_of_the_browser(page: Page, root: Locator
     page.wait_for_timeout(REST)
     wait_until_finished(page)
     assert view_of(root)["overlay"] == "seeds"  # and then the hand again
-    assert heard(page)["view"]["overlay"] == "seeds"
+    expect(said(page)).to_contain_text('"overlay": "seeds"')
 
 
 def test_it_comes_back_as_it_was_after_leaving_the_page(page: Page, root: Locator) -> None:

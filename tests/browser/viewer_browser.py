@@ -49,6 +49,14 @@ def view_of(root: Locator) -> dict[str, Any]:
     return root.evaluate("root => root.viewer.view")
 
 
+def view_when(root: Locator, condition: str) -> dict[str, Any]:
+    """The view, once ``condition`` holds: JavaScript that reads ``view``."""
+    root.page.wait_for_function(
+        f"root => {{ const {{ view }} = root.viewer; return {condition}; }}", arg=root.element_handle()
+    )
+    return view_of(root)
+
+
 def exact(root: Locator) -> None:
     """Give canvases exactly the size of the picture."""
     root.evaluate("root => root.viewer.setExact(true)")
@@ -63,6 +71,11 @@ def drawn(root: Locator) -> dict[str, np.ndarray]:
     return panes
 
 
+def said(page: Page) -> Locator:
+    """Where the page's Python prints what it heard."""
+    return page.locator(".st-key-heard code")
+
+
 def heard(page: Page) -> dict[str, Any]:
     """What the page's Python printed in its last run: runs, case, view, step."""
-    return json.loads(page.locator(".st-key-heard code").inner_text())
+    return json.loads(said(page).inner_text())
