@@ -282,6 +282,7 @@ def report_button(
         key: of the widgets.
     """
     if st.button("Report", icon=":material/description:", key=key, help="This analysis as one HTML file."):
+        st.session_state.pop(f"{key}_made", None)
         _report_dialog(tuple(methods), dataset, thresholds, chosen, about, key)
 
 
@@ -303,18 +304,30 @@ def _report_dialog(
     count = len(methods[0].counts.ids) if chosen is None else int(np.count_nonzero(chosen))
     st.caption(f"{count:,} pictures. {about}".strip())
 
-    def make() -> str:
-        data = report_data(methods, thresholds, chosen=chosen)
-        return report_html(data, dataset, title=title, about=about, pictures=pictures)
+    # Pressed together with what was typed last, so that the report has the title that is on the screen.
+    with sentences():
+        if st.button(
+            "Make the report", key=f"{key}_make", type="primary", icon=":material/description:", disabled=count == 0
+        ):
+            bar = st.progress(0.0, text="Counting")
 
-    st.download_button(
-        "Make the report",
-        make,
-        file_name("report", *(method.title for method in methods), suffix=".html"),
-        "text/html",
-        key=f"{key}_make",
-        type="primary",
-        on_click="ignore",
-        icon=":material/download:",
-        disabled=count == 0,
-    )
+            def progress(done: int, total: int, note: str = "") -> None:
+                words = note or "drawing the pictures"
+                bar.progress(done / max(total, 1), text=words[:1].upper() + words[1:])
+
+            data = report_data(methods, thresholds, chosen=chosen, progress=progress)
+            page = report_html(data, dataset, title=title, about=about, pictures=pictures, progress=progress)
+            bar.empty()
+            st.session_state[f"{key}_made"] = ((title, pictures), page)
+    asked, page = st.session_state.get(f"{key}_made", (None, ""))
+    if asked == (title, pictures):
+        st.download_button(
+            "Save the report",
+            page,
+            file_name("report", *(method.title for method in methods), suffix=".html"),
+            "text/html",
+            key=f"{key}_save",
+            on_click="ignore",
+            icon=":material/download:",
+            help=f"{len(page.encode()) / 1e6:.1f} MB",
+        )

@@ -86,9 +86,15 @@ def test_every_file_opens(exports: str, page: Page) -> None:
 
 def test_settings_draw_the_figure_anew_and_bad_ones_are_told(exports: str, page: Page) -> None:
     dialog = dialog_of(page, f"{exports}/?picture=3", "Export")
+    preview = dialog.get_by_role("img", name="Preview of the figure")
     dialog.get_by_label("Title", exact=True).fill("A $title$ of <ours>")
-    dialog.get_by_label("Title", exact=True).press("Enter")
-    dialog.get_by_role("button", name="Contours").click()
+    for change in (
+        lambda: dialog.get_by_label("Title", exact=True).press("Enter"),
+        lambda: dialog.get_by_role("button", name="Contours").click(),
+    ):
+        before = preview.get_attribute("src")
+        change()
+        expect(preview).not_to_have_attribute("src", before)
     wait_until_finished(page)
     _, content = taken(page, dialog, "Figure, SVG")
     texts = ["".join(node.itertext()) for node in ElementTree.fromstring(content).iter() if node.tag.endswith("}text")]
@@ -121,10 +127,12 @@ def test_without_ground_truth_there_are_no_errors_to_export(exports: str, page: 
 def test_the_report_is_made_when_asked_for(exports: str, page: Page, new_page: Callable[..., Page]) -> None:
     dialog = dialog_of(page, exports, "Report")
     expect(dialog).to_contain_text("20 pictures. Only the first 20 pictures.")
+    # Pressed at once, while the title is still being written.
     dialog.get_by_label("Title", exact=True).fill("Ours & theirs")
-    dialog.get_by_label("Title", exact=True).press("Enter")
+    dialog.get_by_role("button", name="Make the report").click()
+    expect(dialog.get_by_role("button", name="Save the report")).to_be_visible()
     wait_until_finished(page)
-    name, content = taken(page, dialog, "Make the report")
+    name, content = taken(page, dialog, "Save the report")
     assert name == "report-BCE-CAM-SCE-CAM-ReCAM.html"
     text = content.decode()
     assert "<h1>Ours &amp; theirs</h1>" in text
