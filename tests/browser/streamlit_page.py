@@ -26,3 +26,15 @@ def open_app(page: Page, url: str, seconds: float = 90) -> None:
 def no_exception(page: Page) -> None:
     """Assert that the page shows no exception box."""
     expect(page.locator('[data-testid="stException"]')).to_have_count(0)
+
+
+def wait_until_quiet(page: Page, seconds: float = 3) -> None:
+    """Wait until no run has been seen for some time: what is made on pressing a download goes with the next run."""
+    page.evaluate("window.quietSince = performance.now()")
+    page.wait_for_function(
+        """([finished, least]) => {
+          if (!document.querySelector(finished)) window.quietSince = performance.now();
+          return performance.now() - window.quietSince > least;
+        }""",
+        arg=[FINISHED, 1000 * seconds],
+    )

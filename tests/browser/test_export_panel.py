@@ -17,7 +17,7 @@ from playwright.sync_api import Locator, Page, expect
 from app_server import free_port, running_app
 from recam_core.data.mask_io import read_mask
 from recam_core.data.spec import open_dataset
-from streamlit_page import no_exception, open_app, wait_until_finished
+from streamlit_page import no_exception, open_app, wait_until_finished, wait_until_quiet
 
 HERE = Path(__file__).resolve().parent
 
@@ -45,6 +45,7 @@ def dialog_of(page: Page, address: str, button: str) -> Locator:
 
 def taken(page: Page, dialog: Locator, name: str) -> tuple[str, bytes]:
     """The file that a button gives: its name and content."""
+    wait_until_quiet(page, 1)
     with page.expect_download() as download:
         dialog.get_by_role("button", name=name).click()
     return download.value.suggested_filename, Path(download.value.path()).read_bytes()

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from recam_core.checkpoint.places import shipped_folder
 from recam_core.checkpoint.run_folder import INFO_FILE, read_info
-from streamlit_page import no_exception, open_app, wait_until_finished
+from streamlit_page import no_exception, open_app, wait_until_finished, wait_until_quiet
 
 pytestmark = pytest.mark.skipif(
     not (shipped_folder() / "scenes" / "recam" / INFO_FILE).is_file(), reason="needs the shipped checkpoints"
@@ -64,6 +64,7 @@ def test_a_run_from_the_table_and_back_from_its_zip(page: Page, app_url: str, ow
     expect(page.get_by_role("heading", name="renamed")).to_be_visible()
     assert read_info(own_run.with_name("renamed")).name == "renamed"
 
+    wait_until_quiet(page)
     with page.expect_download() as download:
         press(page, "Export")
     packed = tmp_path / "packed.zip"
