@@ -1,6 +1,5 @@
 """What a pane shows: a network's features read through one set of class weights."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -8,7 +7,7 @@ from torch import Tensor
 
 from app.catalogue import Entry
 from app.models import SharedRun, shared_run
-from recam_core.method.extraction import RULES, class_weights
+from recam_core.method.extraction import RULES, MapWeights, map_weights
 
 
 @dataclass(frozen=True)
@@ -19,7 +18,7 @@ class Method:
         key: for widgets.
         title: over the pane.
         about: a few words below the title.
-        load: gives the network whose features are used, and the class weights w'', K x C. Maps that are kept need
+        load: gives the network whose features are used, and what maps are made with. Maps that are kept need
             neither, and reading three networks takes longer than opening a page may.
         weights_key: stands for the features and the weights together, in caches.
         threshold: its own background threshold, or None where none was chosen.
@@ -31,7 +30,7 @@ class Method:
     key: str
     title: str
     about: str
-    load: Callable[[], tuple[SharedRun, Tensor]]
+    load: Callable[[], tuple[SharedRun, MapWeights]]
     weights_key: str
     threshold: float | None
     rule: str
@@ -44,8 +43,8 @@ class Method:
         return self.load()[0]
 
     @property
-    def weight(self) -> Tensor:
-        """K x C, the class weights w''. Raises UserError as :attr:`shared` does."""
+    def weight(self) -> MapWeights:
+        """What maps are made with. Raises UserError as :attr:`shared` does."""
         return self.load()[1]
 
 
@@ -53,10 +52,10 @@ def method_of_entry(entry: Entry, rule: str | None = None) -> Method:
     """A run's own maps, by its own rule or another one (ignored by runs without FC2); its network is not read yet."""
     chosen = entry.info.rule if rule is None or not entry.info.network.get("has_fc2") else rule
 
-    def load() -> tuple[SharedRun, Tensor]:
+    def load() -> tuple[SharedRun, MapWeights]:
         shared = shared_run(entry)
         fc1, fc2 = shared.run.network.fc1, shared.run.network.fc2
-        return shared, class_weights(chosen, fc1.detach(), None if fc2 is None else fc2.detach())
+        return shared, map_weights(chosen, fc1.detach(), None if fc2 is None else fc2.detach())
 
     return Method(
         key=entry.key,
@@ -74,16 +73,15 @@ def method_of_entry(entry: Entry, rule: str | None = None) -> Method:
 def method_of_heads(
     key: str, title: str, shared: SharedRun, fc1: Tensor, fc2: Tensor, rule: str, threshold: float | None
 ) -> Method:
-    """Maps by retrained FC1 and FC2 (K x C) on the features of ``shared``."""
+    """Maps by retrained FC1 (K x C) and FC2 (K x C, or K + 1 rows) on the features of ``shared``."""
     device = shared.run.network.device
-    weight = class_weights(rule, fc1.detach().to(device), fc2.detach().to(device))
-    digest = hashlib.blake2b(weight.cpu().numpy().tobytes(), digest_size=16).hexdigest()
+    weight = map_weights(rule, fc1, fc2).to(device)
     return Method(
         key=key,
         title=title,
         about=rule_words(rule),
         load=lambda: (shared, weight),
-        weights_key=f"{shared.run.info.weights_sha256}:{digest}",
+        weights_key=f"{shared.run.info.weights_sha256}:{weight.digest}",
         threshold=threshold,
         rule=rule,
     )

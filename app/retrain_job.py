@@ -7,7 +7,7 @@ from app.jobs import Job, board
 from app.models import device
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.data.spec import open_dataset
-from recam_core.method.extraction import class_weights
+from recam_core.method.extraction import map_weights
 from recam_core.retrain.features import build_feature_cache
 from recam_core.retrain.head_recipe import HeadRecipe
 from recam_core.retrain.heads import HeadResult, retrain_heads
@@ -50,6 +50,6 @@ def _retrain(job: RetrainJob) -> None:
     job.begin(_STEPS[1])
     result = retrain_heads(cache, run, job.recipe, job.progress)
     job.begin(_STEPS[2])
-    weight = class_weights(result.recipe.rule, result.fc1, result.fc2).to(run.network.device)
+    weight = map_weights(result.recipe.rule, result.fc1, result.fc2).to(run.network.device)
     job.threshold = choose_threshold(run.network, weight, dataset, job.progress)
     job.result = result

@@ -18,7 +18,7 @@ from recam_core.data.spec import open_dataset
 from recam_core.maps.activation_maps import ActivationMaps
 from recam_core.maps.inference import activation_maps
 from recam_core.maps.store import MapStore
-from recam_core.method.extraction import class_weights
+from recam_core.method.extraction import map_weights
 from recam_core.views.viewer_payload import pane_of_maps, viewer_payload
 
 METHODS = ("bce", "sce", "recam")
@@ -42,7 +42,7 @@ def milliseconds(dataset: Dataset, indices: range, runs: list[Run], stores: list
 
 def _computed(run: Run, image: np.ndarray, classes: np.ndarray) -> ActivationMaps:
     network = run.network
-    return activation_maps(network, image, class_weights(run.info.rule, network.fc1, network.fc2), classes)
+    return activation_maps(network, image, map_weights(run.info.rule, network.fc1, network.fc2), classes)
 
 
 def main() -> None:

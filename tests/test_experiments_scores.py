@@ -23,6 +23,7 @@ from recam_core.experiments.part_score import score_part, select_threshold
 from recam_core.maps.activation_maps import ActivationMaps, grid_size, winner_and_level
 from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
 from recam_core.maps.inference import PictureFeatures, maps_from_features
+from recam_core.method.extraction import MapWeights
 from recam_core.retrain.features import build_feature_cache
 from recam_core.scores.evaluate import Tally
 from recam_core.scores.pixel_counts import count_pixels, join
@@ -64,7 +65,8 @@ def cache(run, tmp_path, monkeypatch):
 def weights(run):
     generator = torch.Generator().manual_seed(1)
     fc1 = run.network.fc1.detach()
-    return fc1 + fc1.std() * torch.randn((HEADS_AT_ONCE + 3, *fc1.shape), generator=generator)
+    many = fc1 + fc1.std() * torch.randn((HEADS_AT_ONCE + 3, *fc1.shape), generator=generator)
+    return [MapWeights(one) for one in many]
 
 
 @pytest.mark.parametrize("size", [(48, 50), (49, 53), (7, 3), (1, 1), (2, 90), (64, 64)])
@@ -122,7 +124,7 @@ def test_one_head_is_counted_as_among_many(cache, weights):
 def test_exact_counts_are_those_of_evaluate(run, weights):
     dataset = Awkward()
     network = run.network
-    counts = count_exact(network, dataset, torch.stack([network.fc1.detach(), weights[0]]))
+    counts = count_exact(network, dataset, [MapWeights(network.fc1.detach()), weights[0]])
     tally = Tally(dataset.classes)
     for sample, maps in maps_of_dataset(network, dataset, ["fc1"], MapSettings()):
         tally.add(maps["fc1"], sample.mask)
@@ -138,7 +140,7 @@ def test_data_without_a_background_leaves_its_pixels_out(run, tmp_path, monkeypa
 
     monkeypatch.setenv("RECAM_CACHE", str(tmp_path / "cache"))
     cache = build_feature_cache(run, NoBackground())
-    (counts,) = count_sampled(cache, read_sampled_truth(NoBackground()), run.network.fc1.detach()[None])
+    (counts,) = count_sampled(cache, read_sampled_truth(NoBackground()), [MapWeights(run.network.fc1.detach())])
     assert counts.truth.min() > 0
     assert select_threshold(counts, "select") is None
     part = score_part(counts, None, "report", exact=False)

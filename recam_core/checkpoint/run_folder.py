@@ -21,7 +21,9 @@ from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 from recam_core.model.network import CamNetwork
 
-FORMAT_VERSION = 1
+#: Version 2 came with the background row of FC2; the only version before it lacks nothing but that.
+FORMAT_VERSION = 2
+_READ = (1, 2)
 WEIGHTS_FILE = "model.safetensors"
 INFO_FILE = "run.json"
 METRICS_FILE = "metrics.json"
@@ -103,6 +105,7 @@ def save_run(path: str | Path, network: CamNetwork, info: RunInfo, half: bool = 
     tensors = {name: _storable(value, half) for name, value in network.state_dict().items()}
     # By way of JSON, so that the record returned here equals the one read back (tuples become lists).
     info.network = json.loads(json.dumps(asdict(network.spec)))
+    info.format_version = FORMAT_VERSION
     info.recipe = json.loads(json.dumps(info.recipe))
     info.versions = versions()
     info.created = info.created or datetime.now(timezone.utc).isoformat(timespec="seconds")
@@ -129,8 +132,8 @@ def read_info(path: str | Path) -> RunInfo:
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
         version = values.get("format_version")
-        if version != FORMAT_VERSION:
-            raise UserError(f"{file} is of format version {version}; this version reads {FORMAT_VERSION}.")
+        if version not in _READ:
+            raise UserError(f"{file} is of format version {version}; this version reads {_READ[0]} to {_READ[-1]}.")
         known = {item.name for item in fields(RunInfo)}
         info = RunInfo(**{name: value for name, value in values.items() if name in known})
         _check_record(info)
@@ -155,6 +158,8 @@ def _check_record(info: RunInfo) -> None:
     for name, kind in (("backbone", str), ("has_fc2", bool), *((number, int) for number in numbers)):
         if not isinstance(info.network.get(name), kind):
             raise ValueError(f"the network's '{name}' is missing or of another kind")
+    if not isinstance(info.network.get("background_row", False), bool):
+        raise ValueError("the network's 'background_row' is of another kind")
     for name in ("parent", "parent_sha256"):
         if not isinstance(getattr(info, name), (str, type(None))):
             raise ValueError(f"'{name}' is of another kind")
@@ -179,6 +184,7 @@ def load_run(path: str | Path, device: torch.device | str = "cpu") -> Run:
         len(info.classes),
         int(info.network["output_stride"]),
         with_fc2=bool(info.network["has_fc2"]),
+        background_row=bool(info.network.get("background_row")),
     )
     wanted = network.state_dict()
     for name, value in wanted.items():

@@ -25,9 +25,19 @@ def add_ablation(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--update", choices=("both", "fc2"), default="both", help="with --depth heads: what is trained")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N", help="each row once a seed")
-    parser.add_argument("--tables", nargs="+", default=[], metavar="TABLE", help="loss, lambda, masks or rules (all)")
+    parser.add_argument(
+        "--tables", nargs="+", default=[], metavar="TABLE", help="loss, lambda, masks, rules, background (all)"
+    )
     parser.add_argument("--lambdas", nargs="+", type=float, metavar="LAMBDA", help="of the table lambda (0 0.1 1 10)")
     parser.add_argument("--masks", nargs="+", metavar="MASK", help="of the table masks (none soft power:2 hard:0.3)")
+    parser.add_argument(
+        "--backgrounds", nargs="+", type=float, metavar="W", help="weights of the background row, of its table (0.2)"
+    )
+    parser.add_argument(
+        "--select",
+        metavar="SPEC",
+        help="where background thresholds are chosen (a fifth of the training data)",
+    )
     parser.add_argument("--rule", default="sum", help="extraction rule wherever rules are not compared (sum)")
     parser.add_argument("--preset", choices=("small", "paper"), default="small", help="every other setting (small)")
     parser.add_argument("--epochs", type=int, help="of BCE and SCE (default: the preset's)")
@@ -48,7 +58,7 @@ def run_ablation(arguments: argparse.Namespace) -> int:
 
     from recam_core.experiments.ablation import ablation
     from recam_core.experiments.ablation_plan import AblationPlan, report_specs
-    from recam_core.experiments.ablation_rows import LAMBDAS, MASKS
+    from recam_core.experiments.ablation_rows import BACKGROUNDS, LAMBDAS, MASKS
     from recam_core.experiments.ablation_text import ablation_text
     from recam_core.progress import terminal
     from recam_core.retrain.head_recipe import HeadRecipe
@@ -72,10 +82,12 @@ def run_ablation(arguments: argparse.Namespace) -> int:
         tuple(arguments.tables),
         LAMBDAS if arguments.lambdas is None else tuple(arguments.lambdas),
         MASKS if arguments.masks is None else tuple(arguments.masks),
+        BACKGROUNDS if arguments.backgrounds is None else tuple(arguments.backgrounds),
         arguments.rule,
         bases,
         HeadRecipe(update=arguments.update, rule=arguments.rule),
         tuple(arguments.have),
+        report_specs(arguments.data, [arguments.select])[0] if arguments.select else "",
         arguments.device,
         arguments.threads or shared,
     )

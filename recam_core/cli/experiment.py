@@ -62,7 +62,7 @@ def _add_kind(parser: argparse.ArgumentParser, kind: str, update: str) -> None:
     if kind == "loss":
         parser.add_argument("--values", nargs="+", type=float, metavar="F", help="factors on the learning rate")
     if kind in ("grid", "pair"):
-        names = "lambda, mask, rule, loss, update, rounds, epochs, lr or weight-decay"
+        names = "lambda, mask, rule, background, background-power, loss, update, rounds, epochs, lr or weight-decay"
         named = {"nargs": "+", "metavar": ("NAME", "VALUE")}
         parser.add_argument("--x", default=["mask"], help=f"an axis: {names}, and its values (default: mask)", **named)
         parser.add_argument("--y", default=["rule"], help="the other axis (default: rule)", **named)
@@ -75,6 +75,8 @@ def _add_kind(parser: argparse.ArgumentParser, kind: str, update: str) -> None:
     parser.add_argument("--lambda", dest="weight", type=float, metavar="LAMBDA", help="weight of the softmax loss")
     parser.add_argument("--mask", help="soft, none, hard:T, power:G or oracle")
     parser.add_argument("--rule", help="extraction rule of the maps")
+    parser.add_argument("--background", type=float, metavar="BETA", help="weight of the background row (0: none)")
+    parser.add_argument("--background-power", dest="background_power", type=float, metavar="G", help="of its mask (1)")
     parser.add_argument("--epochs", type=int, help="passes over the data")
     parser.add_argument("--lr", type=float, help="learning rate")
     parser.add_argument("--weight-decay", dest="weight_decay", type=float)
@@ -100,11 +102,12 @@ def _add_full(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let the queue of full trainings do it, in a process of its own; the Lab page shows the result",
     )
-    names = "lambda, mask, rule, epochs, lr-fc2 or lr-backbone"
+    names = "lambda, mask, rule, background, epochs, lr-fc2 or lr-backbone"
     named = {"nargs": "+", "metavar": ("NAME", "VALUE")}
     parser.add_argument("--x", default=["lambda"], help=f"an axis: {names}, and its values (default: lambda)", **named)
     parser.add_argument("--y", default=["rule"], help="the other axis (default: rule)", **named)
     parser.add_argument("--preset", choices=("small", "paper"), default="small", help="every other setting (small)")
+    parser.add_argument("--background", type=float, metavar="BETA", help="weight of the background row (0: none)")
     parser.add_argument("--epochs", type=int, help="passes over the data (default: the preset's)")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="N", help="each point once a seed")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="trainings at a time (default: 1)")
@@ -158,6 +161,8 @@ def run_full(arguments: argparse.Namespace) -> int:
     base = preset("recam", arguments.preset)
     if arguments.epochs is not None:
         base = replace(base, epochs=arguments.epochs)
+    if arguments.background is not None:
+        base = replace(base, background=arguments.background)
     if arguments.threads < 0:
         raise UserError("--threads takes the number of threads of a training, or 0.")
     question = GridQuestion(
@@ -222,7 +227,8 @@ def _base(arguments: argparse.Namespace) -> HeadRecipe:
     """The settings that the experiment does not vary, checked."""
     from recam_core.retrain.head_recipe import HeadRecipe, completed
 
-    names = ("weight", "mask", "rule", "epochs", "lr", "weight_decay", "batch_size", "update")
+    names = ("weight", "mask", "rule", "background", "background_power", "epochs", "lr", "weight_decay")
+    names = (*names, "batch_size", "update")
     given = {name: getattr(arguments, name, None) for name in names}
     base = HeadRecipe(**{name: value for name, value in given.items() if value is not None})
     completed(base)
@@ -260,7 +266,7 @@ def _prepared(
         mask_comparison.mask_settings(masks, seeds, base)
         return lambda lab, progress: mask_comparison.mask_comparison(lab, masks, seeds, base, progress)
     if kind == "rules":
-        named = arguments.rules or tuple(rules.RULES)
+        named = arguments.rules or rules.usual_rules(base)
         rules.rule_settings(named, seeds, base)
         return lambda lab, progress: rules.rule_comparison(lab, named, seeds, base, progress)
     if kind == "loss":

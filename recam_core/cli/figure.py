@@ -206,7 +206,7 @@ def _panes(
     from recam_core.checkpoint.run_folder import load_run
     from recam_core.device import pick_device
     from recam_core.maps.inference import maps_from_features, picture_features, predicted_classes
-    from recam_core.method.extraction import class_weights
+    from recam_core.method.extraction import map_weights
     from recam_core.scores.shown_threshold import shown_threshold
     from recam_core.views.figure_cells import FigurePane
 
@@ -220,7 +220,7 @@ def _panes(
             present = tuple(predicted_classes(features, softmax=info.method == "sce").tolist())
             print(f"{title} sees {', '.join(classes.names[k] for k in present)}.")
         fc2 = None if network.fc2 is None else network.fc2.detach()
-        weight = class_weights(arguments.rule or info.rule, network.fc1.detach(), fc2)
+        weight = map_weights(arguments.rule or info.rule, network.fc1.detach(), fc2)
         maps = maps_from_features(features, weight, present, sample.id)
         threshold = shown_threshold(info.threshold, own, classes)
         if arguments.threshold is not None and classes.has_background:

@@ -29,6 +29,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
                         help="weight of L_sce; with --update fc2 it hardly matters, see the documentation")  # fmt: skip
     parser.add_argument("--mask", help="soft, none, hard:T, power:G or oracle")
     parser.add_argument("--rule", choices=RULES, help="extraction rule of the maps")
+    parser.add_argument("--background", type=float, metavar="BETA",
+                        help="weight of the background row of FC2: 0 for none, as in the paper (default: 0.2 with the "
+                        "rule difference where the data has a background class)")  # fmt: skip
+    parser.add_argument("--background-power", type=float, metavar="G", help="exponent of the background's mask (1)")
     parser.add_argument("--update", choices=UPDATES, help="what is trained")
     parser.add_argument("--loss", choices=LOSSES, help="on FC2: sce, or bce for the paper's control")
     parser.add_argument("--rounds", type=int, help="how often FC2 gives the masks of another FC2 (--update fc2)")
@@ -50,10 +54,11 @@ def run(arguments: argparse.Namespace) -> int:
     from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, load_run
     from recam_core.data.spec import open_dataset
     from recam_core.device import describe_device, pick_device
-    from recam_core.method.extraction import class_weights
+    from recam_core.method.background import check_background
+    from recam_core.method.extraction import map_weights
     from recam_core.progress import terminal
     from recam_core.retrain.features import build_feature_cache
-    from recam_core.retrain.head_recipe import completed
+    from recam_core.retrain.head_recipe import completed, usual_heads
     from recam_core.retrain.heads import retrain_heads, save_heads
     from recam_core.scores.threshold import choose_threshold
 
@@ -64,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         return repeat(arguments, given, parent=arguments.source)
     if arguments.source is None or arguments.data is None:
         raise UserError("Give the run to start from and --data SPEC, or --from RUN to make a run again.")
-    recipe = completed(HeadRecipe(**given))
+    completed(dataclasses.replace(usual_heads(True), **given))
     check_out(arguments.out)
     if (arguments.out / INFO_FILE).exists():
         raise UserError(f"{arguments.out} holds a run already; choose another folder or delete it.")
@@ -72,13 +77,16 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError(f"{arguments.out} is there already and is not empty; choose another folder.")
     source = load_run(arguments.source, pick_device(arguments.device))
     dataset = open_dataset(arguments.data)
+    usual = usual_heads(dataset.classes.has_background and given.get("background") != 0)
+    recipe = completed(dataclasses.replace(usual, **given))
+    check_background(recipe, dataset.classes.has_background, dataset.spec)
     with terminal("features") as progress:
         cache = build_feature_cache(source, dataset, progress)
     with terminal("retrain") as progress:
         result = retrain_heads(cache, source, recipe, progress)
     threshold = None
     if arguments.choose_threshold:
-        weight = class_weights(recipe.rule, result.fc1, result.fc2).to(source.network.device)
+        weight = map_weights(recipe.rule, result.fc1, result.fc2).to(source.network.device)
         with terminal("threshold") as progress:
             threshold = choose_threshold(source.network, weight, dataset, progress)
     with replacing_folder(arguments.out, fresh=True) as temporary:

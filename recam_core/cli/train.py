@@ -37,6 +37,8 @@ OPTIONS: tuple[tuple[str, str, type, str], ...] = (
     ("weight", "--lambda", float, "weight of L_sce in equation 6 (recam)"),
     ("mask", "--mask", str, "soft, none, hard:T, power:G or oracle (recam)"),
     ("fc2_loss", "--fc2-loss", str, "sce, or bce for the paper's control (recam)"),
+    ("background", "--background", float, "weight of the background row of FC2; 0: none, as in the paper (recam)"),
+    ("background_power", "--background-power", float, "exponent of the background's mask (recam)"),
     ("seed", "--seed", int, "of initial weights, order and augmentation"),
 )
 
@@ -103,8 +105,12 @@ def run_again(arguments: argparse.Namespace) -> int:
     return repeat(arguments, {}, parent=arguments.init)
 
 
-def recipe_of(arguments: argparse.Namespace) -> "Recipe":
-    """The recipe that the options of a method mean. Raises UserError where it cannot work."""
+def recipe_of(arguments: argparse.Namespace, has_background: bool = False) -> "Recipe":
+    """The recipe that the options of a method mean, for data with or without a background class.
+
+    Raises:
+        UserError: it cannot work.
+    """
     from recam_core.model.backbones import PAPER_BACKBONE
     from recam_core.train.recipe import check_recipe, preset
 
@@ -112,7 +118,9 @@ def recipe_of(arguments: argparse.Namespace) -> "Recipe":
         arguments.resize_long = tuple(arguments.resize_long)
     # The published schedule belongs to the published backbone; any other starts from the small preset.
     name = arguments.preset or ("paper" if arguments.backbone in (None, PAPER_BACKBONE) else "small")
-    recipe = preset(arguments.method, name)
+    recipe = preset(arguments.method, name, has_background)
+    if arguments.background == 0 and arguments.rule is None:
+        recipe = dataclasses.replace(recipe, rule=preset(arguments.method, name).rule)
     given = {
         field.name: getattr(arguments, field.name)
         for field in dataclasses.fields(recipe)
@@ -137,14 +145,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.repeated is not None:
         raise UserError(f"--from takes the method from the run's record too, so leave out {arguments.method}.")
-    recipe = recipe_of(arguments)
+    recipe_of(arguments, True)  # what no data could make work is refused before any is read
+    dataset = open_dataset(arguments.data)
+    recipe = recipe_of(arguments, dataset.classes.has_background)
     if arguments.show_recipe:
         print(json.dumps(recipe.to_json(), indent=2))
         return 0
 
     check_out(arguments.out)
     device = pick_device(arguments.device)
-    dataset = open_dataset(arguments.data)
     val = open_dataset(arguments.val) if arguments.val else None
     if val is not None and val.classes.names != dataset.classes.names:
         raise UserError(f"The classes of {arguments.val} are not those of {arguments.data}.")

@@ -70,7 +70,18 @@ def _checked(plan: AblationPlan) -> dict[str, tuple[Row, ...]]:
     base = plan.bases[RECAM] if plan.depth == "full" else plan.heads
     sweep_lambda = plan.depth == "full" or plan.heads.update == "both"
     usual = (base.weight, str(parse_mask(base.mask)))
-    tables = ablation_tables(plan.rule, plan.tables, plan.lambdas, plan.masks, usual, sweep_lambda)
+    has_background = open_dataset(plan.data).classes.has_background
+    if "background" in plan.tables and not has_background:
+        raise UserError(f"{plan.data} has no background class, so there is no background row to compare.")
+    tables = ablation_tables(
+        plan.rule,
+        plan.tables,
+        plan.lambdas,
+        plan.masks,
+        usual,
+        sweep_lambda,
+        plan.backgrounds if has_background else (),
+    )
     for spec in (plan.data, *plan.reports):
         open_dataset(spec)
     return tables
@@ -80,6 +91,8 @@ def _select_spec(plan: AblationPlan) -> str:
     """The part of the training pictures on which background thresholds are chosen; "" where there is no background."""
     if not open_dataset(plan.data).classes.has_background:
         return ""
+    if plan.select:
+        return plan.select
     spec = parse_spec(plan.data)
     if spec.part is not None:
         raise UserError(f"Name a whole split to train on, not {plan.data}: its part .select chooses thresholds.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from recam_core.data.spec import Spec, parse_spec
 from recam_core.errors import UserError
-from recam_core.experiments.ablation_rows import LAMBDAS, MASKS
+from recam_core.experiments.ablation_rows import BACKGROUNDS, LAMBDAS, MASKS
 from recam_core.retrain.head_recipe import HeadRecipe
 from recam_core.train.recipe import METHODS, Recipe, preset
 
@@ -22,11 +22,13 @@ class AblationPlan:
         depth: ``full`` or ``heads``, see :data:`recam_core.experiments.ablation_rows.DEPTHS`.
         seeds: each row once a seed.
         tables: names of the tables, all by default.
-        lambdas, masks: what the tables of these compare.
+        lambdas, masks, backgrounds: what the tables of these compare.
         rule: extraction rule, wherever rules are not what is compared.
         bases: settings of the full trainings, by method.
         heads: settings of the heads.
         have: folders with finished runs that are taken where recipe, data and start are those wanted.
+        select: where background thresholds are chosen; "" for a fifth of the training pictures. Needed where these have
+            coarser masks than the pictures that are reported (VOC's ``train_aug``).
         device, threads: see :class:`recam_core.experiments.ablation_work.ScoreWork`.
     """
 
@@ -38,10 +40,12 @@ class AblationPlan:
     tables: tuple[str, ...] = ()
     lambdas: tuple[float, ...] = LAMBDAS
     masks: tuple[str, ...] = MASKS
+    backgrounds: tuple[float, ...] = BACKGROUNDS
     rule: str = "sum"
     bases: dict[str, Recipe] = field(default_factory=lambda: {name: preset(name, "small") for name in METHODS})
     heads: HeadRecipe = field(default_factory=lambda: HeadRecipe(update="both"))
     have: tuple[Path, ...] = ()
+    select: str = ""
     device: str = "auto"
     threads: int = 0
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from recam_core.errors import UserError
-from recam_core.method.extraction import RULES
+from recam_core.method.extraction import RULES, rules_of
 from recam_core.method.masks import parse_mask
 from recam_core.retrain.head_recipe import UPDATES, HeadRecipe
 from recam_core.train.recipe import Recipe
@@ -16,6 +16,9 @@ BASE, RECAM = "bce", "recam"
 #: What is compared unless other values are named.
 LAMBDAS = (0.0, 0.1, 1.0, 10.0)
 MASKS = ("none", "soft", "power:2", "hard:0.3")
+BACKGROUNDS = (0.2,)
+#: Rules of the table of the background row: FC1's own, the usual ones beside it, and those that it makes possible.
+_BACKGROUND_RULES = ("fc1", "sum", "difference", "difference_product", "softmax", "softmax_product")
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,9 @@ def ablation_tables(
     masks: Sequence[str] = MASKS,
     usual: tuple[float, str] = (1.0, "soft"),
     sweep_lambda: bool = True,
+    backgrounds: Sequence[float] = (),
 ) -> dict[str, tuple[Row, ...]]:
-    """The four tables by name: ``loss``, ``lambda``, ``masks`` and ``rules``.
+    """The paper's four tables by name, ``loss``, ``lambda``, ``masks`` and ``rules``, and ``background``.
 
     Args:
         rule: extraction rule of ReCAM's maps, wherever rules are not what is compared.
@@ -62,6 +66,7 @@ def ablation_tables(
         usual: lambda and mask of ReCAM in the other tables.
         sweep_lambda: whether lambda matters at all; with FC2 alone it does not
             (:class:`recam_core.retrain.head_recipe.HeadRecipe`).
+        backgrounds: weights of the background row; none for data without a background class.
 
     Raises:
         UserError: an unknown rule, table or mask, or a value twice.
@@ -69,8 +74,10 @@ def ablation_tables(
     if rule not in RULES:
         raise UserError(f"There is no extraction rule '{rule}': choose one of {', '.join(RULES)}.")
     choices = [str(parse_mask(mask)) for mask in masks]
-    if len(set(lambdas)) < len(lambdas) or len(set(choices)) < len(choices):
-        raise UserError("A lambda or a mask is named twice; name each once.")
+    if any(len(set(some)) < len(some) for some in (lambdas, choices, backgrounds)):
+        raise UserError("A lambda, a mask or a weight of the background row is named twice; name each once.")
+    if not all(value > 0 for value in backgrounds):
+        raise UserError("The weight of the background row must be above 0; the paper's FC2 is compared anyway.")
     tables = {
         "loss": (
             BASE_ROW,
@@ -80,8 +87,17 @@ def ablation_tables(
         ),
         "lambda": tuple(_lambda_row(float(value), usual[0], rule) for value in lambdas),
         "masks": tuple(_mask_row(choice, usual[1], rule) for choice in choices),
-        "rules": tuple(Row(one.replace("_", " "), RECAM, one) for one in RULES),
+        "rules": tuple(Row(one.replace("_", " "), RECAM, one) for one in rules_of(True, False)),
     }
+    if backgrounds:
+        tables["background"] = (
+            Row("the paper's FC2", RECAM, rule),
+            *(
+                Row(f"row {value:g}, {one.replace('_', ' ')}", f"background{value:g}", one, (("background", value),))
+                for value in backgrounds
+                for one in _BACKGROUND_RULES
+            ),
+        )
     for name in names:
         if name not in tables:
             raise UserError(f"There is no table '{name}': choose from {', '.join(tables)}.")

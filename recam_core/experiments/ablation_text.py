@@ -5,7 +5,7 @@ from typing import Any
 from recam_core.experiments.ablation_result import Ablation
 from recam_core.experiments.figures import FIGURES
 
-_TITLES = {"loss": "Loss", "lambda": "Lambda", "masks": "Masks", "rules": "Rules"}
+_TITLES = {"loss": "Loss", "lambda": "Lambda", "masks": "Masks", "rules": "Rules", "background": "Background row"}
 
 
 def ablation_text(found: Ablation, markdown: bool = False) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from recam_core.atomic_write import write_json
 from recam_core.checkpoint.run_folder import load_run, read_info
@@ -22,7 +23,7 @@ from recam_core.experiments.figures import FIGURES
 from recam_core.experiments.head_scores import count_exact
 from recam_core.experiments.lab import maps_weight
 from recam_core.maps.dataset_maps import MapSettings
-from recam_core.method.extraction import class_weights
+from recam_core.method.extraction import map_weights
 from recam_core.retrain.features import build_feature_cache
 from recam_core.retrain.head_recipe import HeadRecipe, completed
 from recam_core.retrain.heads import retrain_many
@@ -127,14 +128,12 @@ def _measure(
     heads = iter(retrain_many(build_feature_cache(run, open_dataset(work.fit)), run, recipes) if recipes else ())
     network = run.network
     with torch.inference_mode():
-        weights = torch.stack(
-            [
-                maps_weight(next(heads)).to(network.device)
-                if isinstance(how, HeadRecipe)
-                else class_weights(how, network.fc1, network.fc2).float()
-                for _, how in rows
-            ]
-        )
+        weights = [
+            maps_weight(next(heads)).to(network.device)
+            if isinstance(how, HeadRecipe)
+            else map_weights(how, network.fc1, network.fc2).map(Tensor.float)
+            for _, how in rows
+        ]
     counts = {spec: count_exact(network, dataset, weights) for spec, dataset in datasets.items()}
     found = {}
     for place, (key, _) in enumerate(rows):

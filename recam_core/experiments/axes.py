@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from recam_core.errors import UserError
-from recam_core.method.extraction import RULES
+from recam_core.method.background import USUAL_BACKGROUND
+from recam_core.method.extraction import rules_of
 from recam_core.method.masks import parse_mask
 from recam_core.retrain.head_recipe import LOSSES, UPDATES, HeadRecipe, completed
 
@@ -36,7 +37,9 @@ AXES: dict[str, AxisKind] = {
     "mask": AxisKind(
         "mask", _mask, ("none", "power:0.5", "soft", "power:2", "hard:0.1", "hard:0.3", "hard:0.5"), "masking choice"
     ),
-    "rule": AxisKind("rule", str, tuple(RULES), "extraction rule"),
+    "rule": AxisKind("rule", str, rules_of(True, False), "extraction rule"),
+    "background": AxisKind("background", float, (0.0, 0.1, 0.2, 0.3, 1.0), "weight of the background row; 0: none"),
+    "background-power": AxisKind("background_power", float, (0.5, 1.0, 2.0, 4.0), "exponent of the background's mask"),
     "loss": AxisKind("loss", str, LOSSES, "loss on FC2"),
     "update": AxisKind("update", str, UPDATES, "what is trained"),
     "rounds": AxisKind("rounds", int, (1, 2, 3, 5), "how often masks are made and FC2 trained"),
@@ -83,6 +86,8 @@ def axis(name: str, values: Sequence[str] = ()) -> Axis:
             raise UserError(f"'{text}' is not a value of {name}: it must be above 0.")
         # A value out of range is refused here, with its own sentence, before anything is computed.
         trained = {"update": "fc2"} if name == "rounds" else {}
+        if name == "rule":
+            trained["background"] = USUAL_BACKGROUND  # whether the grid has the row is seen where it is put together
         completed(replace(HeadRecipe(), **{**trained, kind.field: found[-1]}))
     if len(set(found)) < len(found):
         raise UserError(f"A value of {name} is named twice; name each once.")

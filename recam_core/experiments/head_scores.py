@@ -4,7 +4,7 @@ The sample reads scale 1 off the cache, without a pass through the backbone, and
 pixels its maps are those of :mod:`recam_core.maps` at scale 1 without mirror images.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from recam_core.data.sample import VOID, ClassList, Dataset
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import FULL, grid_size
 from recam_core.maps.inference import maps_from_features, picture_features
-from recam_core.method.cam import normalise
+from recam_core.method.extraction import MapWeights, stack_weights
 from recam_core.model.network import CamNetwork
 from recam_core.progress import ProgressFn, silent
 from recam_core.retrain.features import FeatureCache
@@ -92,50 +92,65 @@ def read_sampled_truth(dataset: Dataset, progress: ProgressFn = silent) -> Sampl
 
 @torch.inference_mode()
 def count_sampled(
-    cache: FeatureCache, truth: SampledTruth, weights: Tensor, progress: ProgressFn = silent
+    cache: FeatureCache, truth: SampledTruth, weights: Sequence[MapWeights], progress: ProgressFn = silent
 ) -> list[PixelCounts]:
-    """Count the sampled pixels of a data set under N sets of class weights, from features of scale 1.
+    """Count the sampled pixels of a data set under N sets of weights, from features of scale 1.
 
     Args:
         cache: of the same data set as ``truth``.
         truth: of the pictures.
-        weights: N x K x C, on the device that does the work.
+        weights: N, on the device that does the work.
         progress: called after each picture; may raise Cancelled.
 
     Returns:
         N counts of the pictures that have ground truth.
     """
-    total = len(truth.ids) * -(-len(weights) // HEADS_AT_ONCE)
-    done, counts = 0, []
-    for some in weights.split(HEADS_AT_ONCE):
+    batches = _batches(weights)
+    total, done = len(truth.ids) * len(batches), 0
+    counts: dict[int, PixelCounts] = {}
+    for places, some in batches:
         # Rows of all heads, picture by picture, and where each head's rows end.
         rows: dict[int, tuple[PictureCounts, np.ndarray]] = {}
-        for index, features, classes in _pictures(cache, weights.device):
+        for index, features, classes in _pictures(cache, some.weight.device):
             size = truth.sizes[index]
             if size is not None:
-                grids = _grids(features, some[:, classes], size)
+                grids = _grids(features, some, classes, size)
                 winner, level = _winners(grids, classes.cpu().numpy(), size)
                 rows[index] = _counted(winner, level, truth.values[index], truth.classes, classes.cpu().numpy())
             done += 1
             progress(done, total, "scoring")
         order = sorted(rows)
         ids = [truth.ids[index] for index in order]
-        counts += [join(ids, [_of_head(*rows[index], n) for index in order], truth.classes) for n in range(len(some))]
-    return counts
+        for n, place in enumerate(places):
+            counts[place] = join(ids, [_of_head(*rows[index], n) for index in order], truth.classes)
+    return [counts[place] for place in range(len(weights))]
+
+
+def _batches(weights: Sequence[MapWeights]) -> list[tuple[list[int], MapWeights]]:
+    """The weights by kind, so many at once, stacked; with their places."""
+    kinds: dict[tuple[bool, bool], list[int]] = {}
+    for place, one in enumerate(weights):
+        kinds.setdefault(one.kind, []).append(place)
+    parts = [
+        places[first : first + HEADS_AT_ONCE]
+        for places in kinds.values()
+        for first in range(0, len(places), HEADS_AT_ONCE)
+    ]
+    return [(part, stack_weights([weights[place] for place in part])) for part in parts]
 
 
 @torch.inference_mode()
 def count_exact(
-    network: CamNetwork, dataset: Dataset, weights: Tensor, progress: ProgressFn = silent
+    network: CamNetwork, dataset: Dataset, weights: Sequence[MapWeights], progress: ProgressFn = silent
 ) -> list[PixelCounts]:
-    """Count all pixels under N sets of class weights, with the maps that ``evaluate`` would make.
+    """Count all pixels under N sets of weights, with the maps that ``evaluate`` would make.
 
     One pass through the backbone at the usual scales serves all heads.
 
     Args:
         network: gives the features.
         dataset: the pictures; those without a mask are left out.
-        weights: N x K x C, on the device of the network.
+        weights: N, on the device of the network.
         progress: called after each picture; may raise Cancelled.
 
     Raises:
@@ -163,22 +178,25 @@ def _pictures(cache: FeatureCache, device: torch.device) -> Iterator[tuple[int, 
             yield index, block.features[row].to(device).float(), torch.nonzero(block.labels[row]).flatten().to(device)
 
 
-def _grids(features: Tensor, rows: Tensor, size: tuple[int, int]) -> np.ndarray:
-    """Equation 2 on the grid that maps are kept on: N x n x h x w, float32 holding 0..255 in whole numbers.
+def _grids(features: Tensor, weights: MapWeights, classes: Tensor, size: tuple[int, int]) -> np.ndarray:
+    """The maps on the grid that they are kept on: N x n x h x w, float32 holding 0..255 in whole numbers.
 
     The steps and their order are those of :func:`recam_core.maps.inference.maps_from_features`.
 
     Args:
         features: C x h' x w'.
-        rows: N x n x C, the weights of the present classes.
+        weights: N, stacked.
+        classes: n int64, the present classes.
         size: (H, W) of the picture.
     """
-    count, classes = rows.shape[:2]
-    if classes == 0:
+    count = len(weights.weight)
+    if len(classes) == 0:
         return np.zeros((count, 0, *grid_size(size)), dtype=np.float32)
-    raw = (rows.flatten(0, 1) @ features.flatten(1)).relu().unflatten(1, features.shape[1:])
+    rows = weights.rows(classes)
+    raw = (rows.flatten(0, 1) @ features.flatten(1)).unflatten(1, features.shape[1:]).unflatten(0, rows.shape[:2])
+    raw = weights.summands(raw).flatten(0, 1)
     fine = F.interpolate(raw[None], size=grid_size(size), mode="bilinear", align_corners=False)[0]
-    return (normalise(fine) * FULL).round().unflatten(0, (count, classes)).cpu().numpy()
+    return (weights.activations(fine.unflatten(0, rows.shape[:2]), 1) * FULL).round().cpu().numpy()
 
 
 def _winners(grids: np.ndarray, classes: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

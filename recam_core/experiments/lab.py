@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from recam_core.checkpoint.run_folder import Run
 from recam_core.data.sample import Dataset
@@ -13,7 +12,7 @@ from recam_core.experiments.head_scores import SampledTruth, count_exact, count_
 from recam_core.experiments.part_score import PartScore, score_part, select_threshold
 from recam_core.experiments.protocol import FIT, REPORT, SELECT, Protocol, open_parts
 from recam_core.experiments.setting import Measured, Setting
-from recam_core.method.extraction import class_weights
+from recam_core.method.extraction import MapWeights, map_weights
 from recam_core.progress import ProgressFn, silent
 from recam_core.retrain.features import FeatureCache, build_feature_cache
 from recam_core.retrain.head_recipe import HeadRecipe, completed
@@ -83,35 +82,35 @@ class HeadLab:
             first = last
         return reference, measured
 
-    def _scores(self, weights: Sequence[Tensor], progress: ProgressFn) -> list[tuple[PartScore, PartScore]]:
+    def _scores(self, weights: Sequence[MapWeights], progress: ProgressFn) -> list[tuple[PartScore, PartScore]]:
         """Scores on select and report; heads that came out the same are scored once."""
-        places: dict[bytes, int] = {}
-        which = [places.setdefault(weight.numpy().tobytes(), len(places)) for weight in weights]
+        places: dict[str, int] = {}
+        which = [places.setdefault(weight.digest, len(places)) for weight in weights]
         distinct = dict(zip(which, weights, strict=True))
-        stacked = torch.stack([distinct[place] for place in range(len(places))]).to(self.run.network.device)
+        each = [distinct[place].to(self.run.network.device) for place in range(len(places))]
         scores: dict[str, list[PartScore]] = {}
         thresholds: list[float | None] = []
         for part in (SELECT, REPORT):
-            counts = self._count(part, stacked, progress)
+            counts = self._count(part, each, progress)
             if part == SELECT:
                 thresholds = [select_threshold(each, part) for each in counts]
             pairs = zip(counts, thresholds, strict=True)
             scores[part] = [score_part(each, threshold, part, self.exact) for each, threshold in pairs]
         return [(scores[SELECT][place], scores[REPORT][place]) for place in which]
 
-    def _count(self, part: str, weights: Tensor, progress: ProgressFn) -> list[PixelCounts]:
+    def _count(self, part: str, weights: Sequence[MapWeights], progress: ProgressFn) -> list[PixelCounts]:
         if self.exact:
             return count_exact(self.run.network, self.datasets[part], weights, progress)
         return count_sampled(self.caches[part], self.truths[part], weights, progress)
 
 
-def maps_weight(result: HeadResult) -> Tensor:
-    """K x C on the CPU: the class weights that maps of a retrained head are made with.
+def maps_weight(result: HeadResult) -> MapWeights:
+    """What maps of a retrained head are made with, on the CPU.
 
     With lambda 0 FC2 was not trained and holds nothing; the maps are then those of FC1, whatever the rule.
     """
     rule = result.recipe.rule if result.recipe.weight > 0 else "fc1"
-    return class_weights(rule, result.fc1, result.fc2).detach().float().contiguous()
+    return map_weights(rule, result.fc1, result.fc2).map(lambda one: one.detach().float().contiguous())
 
 
 def open_lab(run: Run, protocol: Protocol, exact: bool = False, progress: ProgressFn = silent) -> HeadLab:

@@ -20,11 +20,16 @@ from recam_core.experiments.panels import SEED_SPREAD, panels
 from recam_core.experiments.protocol import REPORT
 from recam_core.experiments.setting import Measured, Setting, seeded
 from recam_core.experiments.wording import listing, percent, points
-from recam_core.method.extraction import RULES, share_of_double_negatives
+from recam_core.method.extraction import rules_of, share_of_double_negatives
 from recam_core.progress import ProgressFn, silent
 from recam_core.retrain.head_recipe import HeadRecipe
 
 DOUBLE_NEGATIVES = "channels both negative"
+
+
+def usual_rules(base: HeadRecipe) -> tuple[str, ...]:
+    """The rules that heads of these settings can be read by."""
+    return rules_of(True, base.background > 0)
 
 
 def rule_settings(rules: Sequence[str], seeds: Sequence[int], base: HeadRecipe) -> list[Setting]:
@@ -35,7 +40,7 @@ def rule_settings(rules: Sequence[str], seeds: Sequence[int], base: HeadRecipe) 
 
 def rule_comparison(
     lab: HeadLab,
-    rules: Sequence[str] = tuple(RULES),
+    rules: Sequence[str] = (),
     seeds: Sequence[int] = (0,),
     base: HeadRecipe = HeadRecipe(),  # noqa: B008 - frozen
     progress: ProgressFn = silent,
@@ -47,7 +52,7 @@ def rule_comparison(
 
     Args:
         lab: run and data.
-        rules: keys of :data:`RULES`.
+        rules: keys of :data:`recam_core.method.extraction.RULES`; all that the heads can be read by by default.
         seeds: of the order of the batches, where FC1 is trained as well.
         base: every other setting.
         progress: see :meth:`HeadLab.measure`.
@@ -55,7 +60,7 @@ def rule_comparison(
     Raises:
         UserError: an unknown rule, or one twice, or lambda 0.
     """
-    settings = rule_settings(rules, seeds, base)
+    settings = rule_settings(rules or usual_rules(base), seeds, base)
     reference, found = lab.measure(settings, progress)
     chosen = choose(found)
     shares = {one.label: _double_negatives(one) for one in found}

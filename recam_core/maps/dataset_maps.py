@@ -14,7 +14,7 @@ from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps
 from recam_core.maps.inference import QUICK_SCALES, maps_from_features, picture_features, predicted_classes
 from recam_core.maps.store import StoreInfo
-from recam_core.method.extraction import class_weights
+from recam_core.method.extraction import map_weights
 from recam_core.model.network import CamNetwork
 
 #: Which classes get maps: those of the image-level label, or those that the network sees itself.
@@ -75,7 +75,7 @@ def maps_of_dataset(
     if settings.labels not in LABELS:
         raise UserError(f"Labels are {' or '.join(LABELS)}, not {settings.labels!r}.")
     with torch.inference_mode():
-        weights = {rule: class_weights(rule, network.fc1, network.fc2) for rule in rules}
+        weights = {rule: map_weights(rule, network.fc1, network.fc2) for rule in rules}
     count = len(dataset) if limit is None else min(limit, len(dataset))
     for sample in _read_ahead(dataset, count):
         features = picture_features(network, sample.image, settings.scales, settings.mirror)

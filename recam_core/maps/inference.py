@@ -14,7 +14,8 @@ from torch import Tensor
 
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import FULL, ActivationMaps, grid_size
-from recam_core.method.cam import normalise, raw_cam
+from recam_core.method.cam import responses
+from recam_core.method.extraction import MapWeights
 from recam_core.model.network import CamNetwork
 
 #: The scales of the published experiments.
@@ -76,33 +77,39 @@ def picture_features(
 
 @torch.inference_mode()
 def maps_from_features(
-    features: PictureFeatures, weight: Tensor, classes: Sequence[int] | np.ndarray, id: str = ""
+    features: PictureFeatures, weight: Tensor | MapWeights, classes: Sequence[int] | np.ndarray, id: str = ""
 ) -> ActivationMaps:
     """Equation 2 (or 7) over all scales: ReLU, sum over the scales and mirror images, divide by the maximum.
 
+    Maps of probabilities take the mean of the logits over the scales and mirror images instead.
+
     Args:
         features: of one picture.
-        weight: K x C, w or the w'' of an extraction rule.
+        weight: what an extraction rule made of FC1 and FC2; or K x C class weights.
         classes: the class indices (from 0) to make maps of.
         id: of the picture.
     """
     classes = np.unique(np.asarray(classes, dtype=np.int64))
     grid = grid_size(features.size)
-    rows = weight.detach()[torch.from_numpy(classes).to(weight.device)]
-    total = rows.new_zeros((len(classes), *grid))
-    for scale in features.scales if len(classes) else ():
-        raw = raw_cam(scale, rows)
+    if not len(classes):
+        return ActivationMaps(id, features.size, classes, np.zeros((0, *grid), dtype=np.uint8))
+    weights = weight if isinstance(weight, MapWeights) else MapWeights(weight)
+    rows = weights.rows(torch.from_numpy(classes).to(weights.weight.device)).detach()
+    total, views = rows.new_zeros((len(rows), *grid)), 0
+    for scale in features.scales:
+        raw = weights.summands(responses(scale, rows))
         if len(raw) == 2:
             raw = torch.stack([raw[0], raw[1].flip(-1)])
         total += F.interpolate(raw, size=grid, mode="bilinear", align_corners=False).sum(dim=0)
-    levels = (normalise(total) * FULL).round().to(torch.uint8).cpu().numpy()
+        views += len(raw)
+    levels = (weights.activations(total, views) * FULL).round().to(torch.uint8).cpu().numpy()
     return ActivationMaps(id, features.size, classes, levels)
 
 
 def activation_maps(
     network: CamNetwork,
     image: np.ndarray,
-    weight: Tensor,
+    weight: Tensor | MapWeights,
     classes: Sequence[int] | np.ndarray,
     *,
     scales: Sequence[float] = QUICK_SCALES,

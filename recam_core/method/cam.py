@@ -8,6 +8,15 @@ from torch import Tensor
 EPSILON = 1e-5
 
 
+def responses(features: Tensor, weight: Tensor) -> Tensor:
+    """w_k . f(x) at each pixel: B x K x h x w of features B x C x h x w and weights K x C, one row a class."""
+    # A 1x1 convolution, in the form that reads the features as they lie in memory; the other one copies or crawls.
+    if features.is_contiguous():
+        maps = torch.bmm(weight.expand(len(features), -1, -1), features.flatten(2))
+        return maps.unflatten(2, features.shape[2:])
+    return F.conv2d(features, weight[:, :, None, None])
+
+
 def raw_cam(features: Tensor, weight: Tensor) -> Tensor:
     """ReLU(w_k . f(x)), the numerator of equation 2.
 
@@ -18,11 +27,7 @@ def raw_cam(features: Tensor, weight: Tensor) -> Tensor:
     Returns:
         B x K x h x w, not negative, not normalised.
     """
-    # A 1x1 convolution, in the form that reads the features as they lie in memory; the other one copies or crawls.
-    if features.is_contiguous():
-        maps = torch.bmm(weight.expand(len(features), -1, -1), features.flatten(2))
-        return F.relu(maps.unflatten(2, features.shape[2:]))
-    return F.relu(F.conv2d(features, weight[:, :, None, None]))
+    return F.relu(responses(features, weight))
 
 
 def normalise(raw: Tensor) -> Tensor:

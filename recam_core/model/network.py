@@ -21,6 +21,7 @@ class NetworkSpec:
         channels: C, the feature channels.
         mean, std: normalisation of the input, a number a colour channel, for values in 0..1.
         has_fc2: whether FC2 was trained.
+        background_row: whether FC2 has a row more, that of the background (:mod:`recam_core.method.background`).
     """
 
     backbone: str
@@ -30,6 +31,7 @@ class NetworkSpec:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     has_fc2: bool = False
+    background_row: bool = False
 
 
 class CamNetwork(nn.Module):
@@ -38,18 +40,33 @@ class CamNetwork(nn.Module):
     Attributes:
         spec: how it is built.
         backbone: B x 3 x H x W, normalised, to B x C x h x w.
-        fc1, fc2: K x C weights w and w' (1x1 convolutions without bias); ``fc2`` is None without it.
+        fc1, fc2: K x C weights w and w' (1x1 convolutions without bias); ``fc2`` is None without it, and has the
+            background row behind its K rows where there is one.
     """
 
-    def __init__(self, backbone: str, num_classes: int, output_stride: int = 16, with_fc2: bool = False) -> None:
+    def __init__(
+        self,
+        backbone: str,
+        num_classes: int,
+        output_stride: int = 16,
+        with_fc2: bool = False,
+        background_row: bool = False,
+    ) -> None:
         super().__init__()
         built = build_backbone(backbone, output_stride)
         self.backbone = built.module
         self.spec = NetworkSpec(
-            backbone, output_stride, num_classes, built.channels, built.mean, built.std, has_fc2=with_fc2
+            backbone,
+            output_stride,
+            num_classes,
+            built.channels,
+            built.mean,
+            built.std,
+            has_fc2=with_fc2,
+            background_row=with_fc2 and background_row,
         )
         self.fc1 = nn.Parameter(new_classifier(num_classes, built.channels))
-        self.fc2 = nn.Parameter(new_classifier(num_classes, built.channels)) if with_fc2 else None
+        self.fc2 = nn.Parameter(new_classifier(self._fc2_rows, built.channels)) if with_fc2 else None
         self.register_buffer("_mean", torch.tensor(built.mean).view(1, 3, 1, 1) * 255, persistent=False)
         self.register_buffer("_std", torch.tensor(built.std).view(1, 3, 1, 1) * 255, persistent=False)
 
@@ -72,11 +89,15 @@ class CamNetwork(nn.Module):
         features = self.features(x)
         return features, features.mean(dim=(2, 3)).float() @ self.fc1.T
 
-    def add_fc2(self, generator: torch.Generator | None = None) -> None:
+    @property
+    def _fc2_rows(self) -> int:
+        return self.spec.num_classes + self.spec.background_row
+
+    def add_fc2(self, generator: torch.Generator | None = None, background_row: bool = False) -> None:
         """Give the network a fresh FC2, or none of the old one's knowledge where it had one."""
-        fresh = new_classifier(self.spec.num_classes, self.spec.channels, generator)
+        self.spec = NetworkSpec(**{**vars(self.spec), "has_fc2": True, "background_row": background_row})
+        fresh = new_classifier(self._fc2_rows, self.spec.channels, generator)
         self.fc2 = nn.Parameter(fresh.to(self.fc1.device))
-        self.spec = NetworkSpec(**{**vars(self.spec), "has_fc2": True})
 
     def freeze_norm(self) -> None:
         """Keep batch norm at its running statistics, as the paper does; call after each ``train()``."""

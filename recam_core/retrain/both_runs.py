@@ -5,14 +5,16 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from recam_core.method.losses import FC2_LOSSES, bce_loss
+from recam_core.method.background import background_masks
+from recam_core.method.losses import bce_loss
 from recam_core.method.masks import parse_mask
 from recam_core.method.single_label import present_pairs
+from recam_core.method.step import fc2_loss_of
 from recam_core.retrain.cosine_adam import CosineAdam
 from recam_core.retrain.fc2_runs import History
 from recam_core.retrain.features import FeatureCache
 from recam_core.retrain.head_recipe import HeadRecipe
-from recam_core.retrain.pooled import chunks, pair_cams, pooled_under
+from recam_core.retrain.pooled import chunks, join_background, pair_cams, pooled_under
 
 
 def train_both(
@@ -25,16 +27,17 @@ def train_both(
     Args:
         cache: the features.
         start: K x C, FC1 to begin with. FC2 begins at zero.
-        recipes: N.
+        recipes: N; all have the background row, or none.
         tick: called after each epoch with a note.
 
     Returns:
-        N x K x C of FC1, the same of FC2, and N histories.
+        N x K x C of FC1, the same of FC2 (K + 1 rows with the background row), and N histories.
     """
     masks = [parse_mask(recipe.mask) for recipe in recipes]
     count = len(recipes)
     fc1 = start.detach().expand(count, -1, -1).clone().requires_grad_()
-    fc2 = torch.zeros_like(fc1).requires_grad_()
+    rows = len(start) + bool(recipes[0].background)
+    fc2 = start.new_zeros((count, rows, start.shape[1])).requires_grad_()
     optimizer = CosineAdam([fc1, fc2], recipes)
     weight = torch.tensor([recipe.weight for recipe in recipes], device=start.device)
     generator = torch.Generator().manual_seed(recipes[0].seed)
@@ -45,11 +48,14 @@ def train_both(
             image, category = present_pairs(labels)
             means = features.mean(dim=(2, 3))
             bce = torch.stack([bce_loss(means @ one.T, labels) for one in fc1])
-            shown = _masks(features, fc1, masks, image, category, truth)
+            shown, category, image = _masks(features, fc1, masks, recipes, image, category, truth, len(labels))
             sce = _sce(features, shown, fc2, recipes, category, image, len(labels))
             gradients = torch.autograd.grad((bce + weight * sce).sum(), [fc1, fc2], allow_unused=True)
             optimizer.step(
-                [torch.zeros_like(fc1) if gradient is None else gradient for gradient in gradients],
+                [
+                    torch.zeros_like(one) if gradient is None else gradient
+                    for one, gradient in zip((fc1, fc2), gradients, strict=True)
+                ],
                 (epoch + seen / len(cache)) / epochs,
             )
             sums += torch.stack([bce, sce]).detach() * len(labels)
@@ -61,16 +67,33 @@ def train_both(
 
 
 def _masks(
-    features: Tensor, fc1: Tensor, masks: Sequence, image: Tensor, category: Tensor, truth: Tensor | None
-) -> Tensor:
-    """N x P x h x w: M_k of each pair under each recipe."""
+    features: Tensor,
+    fc1: Tensor,
+    masks: Sequence,
+    recipes: Sequence[HeadRecipe],
+    image: Tensor,
+    category: Tensor,
+    truth: Tensor | None,
+    images: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """N x P x h x w, M_k of each pair under each recipe, and the class and image of each pair.
+
+    With a background row the backgrounds stand among the pairs, as class K.
+    """
     shape = (len(image), *features.shape[-2:])
-    following = [n for n, mask in enumerate(masks) if mask.follows_cam]
+    with_row = recipes[0].background > 0
+    following = [n for n, mask in enumerate(masks) if mask.follows_cam or with_row]
     found: dict[int, Tensor] = {}
     if following:
         found = dict(zip(following, pair_cams(features, fc1[following], image, category), strict=True))
     ones = features.new_ones(shape)
-    return torch.stack([mask(found.get(n, ones), truth) for n, mask in enumerate(masks)])
+    shown = torch.stack([mask(found.get(n, ones), truth) for n, mask in enumerate(masks)])
+    if not with_row:
+        return shown, category, image
+    of_background = torch.stack(
+        [background_masks(found[n], image, images, recipe.background_power) for n, recipe in enumerate(recipes)]
+    )
+    return join_background(shown, of_background, category, image, fc1.shape[1])
 
 
 def _sce(
@@ -86,7 +109,9 @@ def _sce(
     if len(image) == 0:
         return fc2.sum(dim=(1, 2)) * 0.0
     logits = torch.bmm(pooled_under(features, masks, image), fc2.transpose(1, 2))
+    classes = fc2.shape[1] - bool(recipes[0].background)
     losses = [
-        FC2_LOSSES[recipe.loss](one, category, image, images) for one, recipe in zip(logits, recipes, strict=True)
+        fc2_loss_of(recipe.loss, one, category, image, images, classes, recipe.background)
+        for one, recipe in zip(logits, recipes, strict=True)
     ]
     return torch.stack(losses)

@@ -28,19 +28,21 @@ def train_fc2(
     different, and then FC2 stays as it is.
 
     Args:
-        pooled: P x C features, P classes, P images, see :func:`recam_core.retrain.pooled.pooled_pairs`.
+        pooled: P x C features, P classes, P images, see :func:`recam_core.retrain.pooled.pooled_pairs`; class K is the
+            background, of which each image with a class then has one.
         images: how many images the pairs come from.
         classes: K.
         recipes: N.
         tick: called after each epoch with a note.
 
     Returns:
-        N x K x C, and N histories.
+        N x K x C, or N x (K + 1) x C with the background row, and N histories.
     """
     rows, category, image = pooled
-    share = 1.0 / pair_divisors(image, images)
+    share = _shares(category, image, images, classes, recipes)
+    classes += bool(recipes[0].background)
     target = F.one_hot(category, classes).T.to(rows.dtype).contiguous()
-    shared_target = target * share
+    shared_target = target * share[:, None]
     shape = (len(recipes), classes)
     wanted = len(recipes) * classes
     # A full batch of a linear classifier has its gradient in closed form (belief - target, times the features;
@@ -54,7 +56,7 @@ def train_fc2(
     scale = torch.where(softmax, 1.0, 1.0 / classes)
     scale *= torch.tensor([float(recipe.weight > 0) for recipe in recipes], device=rows.device)
     optimizer = CosineAdam([fc2], recipes)
-    epochs, weight = recipes[0].epochs, share * scale[:, None, None]
+    epochs, weight = recipes[0].epochs, share[:, None] * scale[:, None, None]
     only_softmax = bool(softmax.all())
     histories: list[History] = [[] for _ in recipes]
     for epoch in range(epochs):
@@ -70,6 +72,21 @@ def train_fc2(
             history.append({"epoch": epoch + 1, "loss": recipe.weight * loss, recipe.loss: loss})
         tick(f"loss {losses[0]:.4f}")
     return fc2, histories
+
+
+def _shares(category: Tensor, image: Tensor, images: int, classes: int, recipes: Sequence[HeadRecipe]) -> Tensor:
+    """N x P (1 x P where all recipes agree): the weight of each pair in equation 5, beta times it for backgrounds."""
+    theirs = category == classes
+    pairs = 1.0 / pair_divisors(image[~theirs], images)
+    betas = [recipe.background for recipe in recipes]
+    if not theirs.any():
+        return pairs[None]
+    betas = betas[:1] if len(set(betas)) == 1 else betas
+    share = pairs.new_empty((len(betas), len(image)))
+    share[:, ~theirs] = pairs
+    # Each image with a class has one background, so the mean over the images is all that is left of the divisor.
+    share[:, theirs] = torch.tensor(betas, dtype=share.dtype, device=share.device)[:, None] / theirs.sum()
+    return share
 
 
 def _with_bce(

@@ -90,6 +90,11 @@ class FeatureCache:
         return sum(int(block.labels.sum()) for block in self.blocks)
 
     @property
+    def labelled(self) -> int:
+        """How many images have a present class."""
+        return sum(int(block.labels.any(dim=1).sum()) for block in self.blocks)
+
+    @property
     def has_truth(self) -> bool:
         """Whether the masking choice ``oracle`` is possible."""
         return all(block.truth is not None for block in self.blocks)

@@ -5,6 +5,7 @@ from typing import Any
 
 from recam_core.errors import UserError
 from recam_core.field_kinds import check_kinds
+from recam_core.method.background import USUAL_BACKGROUND, USUAL_BACKGROUND_RULE, background_rules
 from recam_core.method.extraction import RULES
 from recam_core.method.losses import FC2_LOSSES
 from recam_core.method.masks import parse_mask
@@ -33,6 +34,9 @@ class HeadRecipe:
         batch_size: images a step for ``both``.
         seed: of the order for ``both``.
         loss: on FC2: ``sce`` (ReCAM), or ``bce``, the paper's control that shows what the softmax is good for.
+        background: beta, the weight of the background row in L_sce (:mod:`recam_core.method.background`); 0 is the
+            paper's FC2, which has none. Only for data with a background class.
+        background_power: G, the exponent of the background's mask.
         rounds: how often FC2 is trained with ``update="fc2"``: from the second time on, the masks are made from the
             maps that ``rule`` gives with the FC2 of the round before.
     """
@@ -48,10 +52,19 @@ class HeadRecipe:
     seed: int = 0
     loss: str = "sce"
     rounds: int = 1
+    background: float = 0.0
+    background_power: float = 1.0
 
     def to_json(self) -> dict[str, Any]:
         """The settings as plain values."""
         return asdict(self)
+
+
+def usual_heads(has_background: bool) -> HeadRecipe:
+    """The settings to begin with: with a background row where the data has a background class."""
+    if not has_background:
+        return HeadRecipe()
+    return HeadRecipe(background=USUAL_BACKGROUND, rule=USUAL_BACKGROUND_RULE)
 
 
 def completed(recipe: HeadRecipe) -> HeadRecipe:
@@ -76,6 +89,11 @@ def completed(recipe: HeadRecipe) -> HeadRecipe:
         (0 <= recipe.seed < 1 << 31, "the seed must be 0 to 2147483647"),
         (1 <= recipe.rounds <= 20, "the rounds must be 1 to 20"),
         (recipe.rounds == 1 or recipe.update == "fc2", "more than one round is for updating FC2 only"),
+        (
+            recipe.rounds == 1 or not recipe.rule.startswith("softmax"),
+            "the masks of further rounds are made from class weights; choose a rule without softmax",
+        ),
+        *background_rules(recipe),
     ]
     for holds, sentence in rules:
         if not holds:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from recam_core.checkpoint.run_folder import Run, RunInfo, command_line, save_run
 from recam_core.errors import UserError
+from recam_core.method.background import check_background
 from recam_core.method.extraction import class_weights
 from recam_core.method.masks import parse_mask
 from recam_core.progress import ProgressFn, silent
@@ -32,7 +33,8 @@ class HeadResult:
     """Retrained classifiers.
 
     Attributes:
-        fc1, fc2: K x C on the CPU; fc1 is the run's own with ``update="fc2"``.
+        fc1, fc2: K x C on the CPU; fc1 is the run's own with ``update="fc2"``, and fc2 has K + 1 rows with a background
+            row.
         recipe: as it was carried out.
         history: one entry an epoch: ``{"epoch", "loss", "bce", "sce"}`` (bce only where it is part of the training).
         seconds: what the training took, without the cache.
@@ -88,6 +90,8 @@ def retrain_many(
         raise UserError("These features were made by other weights than the run's; build the cache again.")
     if any(parse_mask(recipe.mask).needs_truth for recipe in recipes) and not cache.has_truth:
         raise UserError(f"The mask 'oracle' needs ground-truth masks, and {cache.spec} lacks some.")
+    for recipe in recipes:
+        check_background(recipe, run.info.has_background, cache.spec)
     distinct = dict.fromkeys(_training(recipe) for recipe in recipes)
     batches: dict[tuple, list[HeadRecipe]] = {}
     for recipe in distinct:
@@ -97,7 +101,7 @@ def retrain_many(
     total = sum(part[0].epochs * part[0].rounds for part in parts)
     ticks = itertools.count(1)
     cache = cache.on(fc1.device)
-    pools = SharedPools(cache, fc1, [part[0].mask for part in parts if part[0].update == "fc2"])
+    pools = SharedPools(cache, fc1, [_pool(part[0]) for part in parts if part[0].update == "fc2"])
     trained: dict[HeadRecipe, HeadResult] = {}
     for part in parts:
         started = time.perf_counter()
@@ -120,9 +124,14 @@ def _training(recipe: HeadRecipe) -> HeadRecipe:
 def _batch(recipe: HeadRecipe) -> tuple:
     """What recipes must have in common to be trained side by side."""
     if recipe.update == "both":
-        return ("both", recipe.epochs, recipe.batch_size, recipe.seed)
+        return ("both", recipe.epochs, recipe.batch_size, recipe.seed, recipe.background > 0)
     # From the second round on, each has masks of its own.
-    return ("fc2", recipe.epochs, recipe.mask, recipe if recipe.rounds > 1 else None)
+    return ("fc2", recipe.epochs, _pool(recipe), recipe if recipe.rounds > 1 else None)
+
+
+def _pool(recipe: HeadRecipe) -> tuple[str, float | None]:
+    """What decides the pooled features that FC2 alone is trained on."""
+    return recipe.mask, recipe.background_power if recipe.background > 0 else None
 
 
 def _parts(batch: list[HeadRecipe], logits: int) -> list[list[HeadRecipe]]:
@@ -138,14 +147,15 @@ def _fc2_batch(
     pools: SharedPools, cache: FeatureCache, fc1: Tensor, recipes: Sequence[HeadRecipe], tick: Callable[[str], None]
 ) -> tuple[Tensor, Tensor, list[History]]:
     """All pairs in every step: they are a few thousand rows. The masks of the first round are FC1's."""
-    pooled, histories = pools.take(recipes[0].mask), [[] for _ in recipes]
+    mask, power = _pool(recipes[0])
+    pooled, histories = pools.take(mask, power), [[] for _ in recipes]
     for number in range(recipes[0].rounds):
         fc2, more = train_fc2(pooled, len(cache), len(fc1), recipes, tick)
         for history, entries in zip(histories, more, strict=True):
             history += [entry | {"epoch": len(history) + entry["epoch"]} for entry in entries]
         if number + 1 < recipes[0].rounds:
             weight = class_weights(recipes[0].rule, fc1, fc2[0])
-            rows, *of = pooled_pairs(cache, weight, [parse_mask(recipes[0].mask)])
+            rows, *of = pooled_pairs(cache, weight, [parse_mask(mask)], power)
             pooled = (rows[0], *of)
     return fc1.expand(len(recipes), -1, -1), fc2, histories
 
@@ -157,8 +167,9 @@ def save_heads(path: str | Path, run: Run, cache_spec: str, result: HeadResult, 
         UserError: the folder cannot be written to.
     """
     network = copy.deepcopy(run.network)
-    if network.fc2 is None:
-        network.add_fc2()
+    with_row = len(result.fc2) > len(result.fc1)
+    if network.fc2 is None or network.spec.background_row != with_row:
+        network.add_fc2(background_row=with_row)
     with torch.no_grad():
         network.fc1.copy_(result.fc1)
         network.fc2.copy_(result.fc2)

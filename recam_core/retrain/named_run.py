@@ -56,6 +56,9 @@ def retrain_command(
     words += ["--lambda", _exact(recipe.weight), "--mask", recipe.mask, "--rule", recipe.rule]
     words += ["--update", recipe.update, "--epochs", str(recipe.epochs), "--lr", _exact(recipe.lr)]
     words += ["--weight-decay", _exact(recipe.weight_decay), "--batch-size", str(recipe.batch_size)]
+    words += ["--background", _exact(recipe.background)]
+    if recipe.background_power != HeadRecipe.background_power:
+        words += ["--background-power", _exact(recipe.background_power)]
     words += ["--loss", recipe.loss] if recipe.loss != HeadRecipe.loss else []
     words += ["--rounds", str(recipe.rounds)] if recipe.rounds != HeadRecipe.rounds else []
     words += ["--seed", str(recipe.seed)]

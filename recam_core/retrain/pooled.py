@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from recam_core.method.background import background_masks, with_background
 from recam_core.method.cam import normalise
 from recam_core.method.masks import MaskChoice
 from recam_core.method.single_label import pooled_single_label, present_pairs
@@ -76,7 +77,29 @@ def pooled_under(features: Tensor, masks: Tensor, image: Tensor) -> Tensor:
     return together.unflatten(0, (pairs, count)).transpose(0, 1)
 
 
-def pooled_pairs(cache: FeatureCache, weight: Tensor, masks: Sequence[MaskChoice]) -> tuple[Tensor, Tensor, Tensor]:
+def join_background(
+    masks: Tensor, of_background: Tensor, category: Tensor, image: Tensor, classes: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The masks of all pairs with those of the backgrounds among them, sorted by image.
+
+    Args:
+        masks: N x P x h x w.
+        of_background: B x h x w, or N x B x h x w, see :func:`recam_core.method.background.background_masks`.
+        category, image: P int64, the pairs, sorted by image.
+        classes: K, which becomes the class of a background.
+
+    Returns:
+        Masks N x P' x h x w, classes P', images P'.
+    """
+    images = of_background.shape[-3]
+    order, image = with_background(image, images)
+    together = torch.cat([masks, of_background.expand(len(masks), -1, -1, -1)], dim=1)[:, order]
+    return together, torch.cat([category, category.new_full((images,), classes)])[order], image
+
+
+def pooled_pairs(
+    cache: FeatureCache, weight: Tensor, masks: Sequence[MaskChoice], background_power: float | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
     """GAP(M_k * f(x)) of every pair of the data set: all that FC2 ever sees while the masks are fixed.
 
     The features are read, and their CAMs made, once for all masks.
@@ -85,19 +108,25 @@ def pooled_pairs(cache: FeatureCache, weight: Tensor, masks: Sequence[MaskChoice
         cache: the features.
         weight: K x C, the class weights whose CAMs become the masks; FC1's, unless masks are iterated.
         masks: N masking choices.
+        background_power: G of the background's mask, which gives each picture with a class one more pair, of class K;
+            None leaves it out.
 
     Returns:
-        N x P x C pooled features, P int64 classes, P int64 images.
+        N x P x C pooled features, P int64 classes, P int64 images (sorted).
     """
-    pooled = weight.new_empty((len(masks), cache.pairs, weight.shape[1]))
+    extra = 0 if background_power is None else cache.labelled
+    pooled = weight.new_empty((len(masks), cache.pairs + extra, weight.shape[1]))
     categories, images, seen, row = [], [], 0, 0
     for features, labels, truth in chunks(cache, weight.device):
         image, category = present_pairs(labels)
-        if any(mask.follows_cam for mask in masks):
+        if background_power is not None or any(mask.follows_cam for mask in masks):
             cams = pair_cams(features, weight, image, category)
         else:
             cams = features.new_ones((len(image), *features.shape[-2:]))
         shown = torch.stack([mask(cams, truth) for mask in masks])
+        if background_power is not None:
+            of_background = background_masks(cams, image, len(labels), background_power)
+            shown, category, image = join_background(shown, of_background, category, image, len(weight))
         pooled[:, row : row + len(image)] = pooled_under(features, shown, image)
         categories.append(category)
         images.append(image + seen)

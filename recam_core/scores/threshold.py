@@ -5,6 +5,7 @@ from torch import Tensor
 
 from recam_core.data.sample import Dataset
 from recam_core.maps.inference import activation_maps
+from recam_core.method.extraction import MapWeights
 from recam_core.model.network import CamNetwork
 from recam_core.progress import ProgressFn, silent
 from recam_core.scores.evaluate import Tally
@@ -14,13 +15,13 @@ MOST_PICTURES = 24
 
 
 def choose_threshold(
-    network: CamNetwork, weight: Tensor, dataset: Dataset, progress: ProgressFn = silent
+    network: CamNetwork, weight: Tensor | MapWeights, dataset: Dataset, progress: ProgressFn = silent
 ) -> float | None:
     """The background threshold with the best mIoU on (at most 24 evenly spread) pictures of a training set.
 
     Args:
         network: gives the features, at the usual scales with the mirror image.
-        weight: K x C class weights.
+        weight: what an extraction rule made of FC1 and FC2; or K x C class weights.
         dataset: pictures that the method may be fitted to.
         progress: called after each picture; may raise Cancelled.
 

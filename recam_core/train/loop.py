@@ -18,6 +18,7 @@ from recam_core.data.check import listing_faults
 from recam_core.data.sample import BrokenItem, Dataset
 from recam_core.errors import UserError
 from recam_core.large_blocks import keep_large_blocks
+from recam_core.method.background import check_background
 from recam_core.method.masks import parse_mask
 from recam_core.method.step import BatchLoss, bce_batch, recam_batch, sce_batch
 from recam_core.model.imagenet import load_imagenet
@@ -190,6 +191,7 @@ def _check_data(recipe: Recipe, dataset: Dataset, init: Run | None) -> None:
             raise UserError("ReCAM starts from a converged BCE run: train bce first and give its folder with --init.")
         if parse_mask(recipe.mask).needs_truth and not dataset.has_masks:
             raise UserError(f"The mask 'oracle' needs ground-truth masks, and {dataset.spec} has none.")
+        check_background(recipe, dataset.classes.has_background, dataset.spec)
     if init is not None and tuple(init.info.classes) != tuple(dataset.classes.names):
         raise UserError(f"The classes of {dataset.spec} are not those of the run {init.path}.")
 
@@ -203,12 +205,16 @@ def _identity(recipe: Recipe, dataset: Dataset, init: Run | None) -> str:
 def _start(recipe: Recipe, classes: int, init: Run | None, pretrained: bool) -> tuple[CamNetwork, str]:
     """The network before its first step, and a word on where its weights come from."""
     with_fc2 = recipe.method == "recam"
+    row = recipe.background > 0
     if init is None:
-        network = CamNetwork(recipe.backbone, classes, recipe.output_stride, with_fc2)
+        network = CamNetwork(recipe.backbone, classes, recipe.output_stride, with_fc2, row)
         source = load_imagenet(network.backbone, recipe.backbone, recipe.weights) if pretrained else ""
         return network, source
-    network = CamNetwork(init.info.network["backbone"], classes, init.info.network["output_stride"], with_fc2)
-    network.load_state_dict(init.network.state_dict(), strict=False)
+    network = CamNetwork(init.info.network["backbone"], classes, init.info.network["output_stride"], with_fc2, row)
+    state = init.network.state_dict()
+    if network.fc2 is not None and init.network.fc2 is not None and init.network.fc2.shape != network.fc2.shape:
+        del state["fc2"]  # one of the two has a background row: FC2 begins anew
+    network.load_state_dict(state, strict=False)
     return network, f"run {init.info.name}"
 
 
@@ -243,7 +249,19 @@ def _loss(network: CamNetwork, recipe: Recipe, mask: Any, images: Tensor, labels
     if recipe.method == "sce":
         return sce_batch(logits, labels)
     truth = truth.to(device) if truth.numel() else None
-    return recam_batch(features, logits, labels, network.fc1, network.fc2, mask, recipe.weight, truth, recipe.fc2_loss)
+    return recam_batch(
+        features,
+        logits,
+        labels,
+        network.fc1,
+        network.fc2,
+        mask,
+        recipe.weight,
+        truth,
+        recipe.fc2_loss,
+        recipe.background,
+        recipe.background_power,
+    )
 
 
 def _mixed_precision(device: torch.device, wanted: bool) -> AbstractContextManager:

@@ -5,6 +5,7 @@ from typing import Any
 
 from recam_core.errors import UserError
 from recam_core.field_kinds import check_kinds
+from recam_core.method.background import USUAL_BACKGROUND, USUAL_BACKGROUND_RULE, background_rules
 from recam_core.method.extraction import RULES
 from recam_core.method.losses import FC2_LOSSES
 from recam_core.method.masks import parse_mask
@@ -36,6 +37,9 @@ class Recipe:
         weight: lambda of equation 6; ``recam`` only.
         mask: masking choice; ``recam`` only.
         fc2_loss: on FC2: ``sce`` (equation 5), or ``bce``, the paper's control; ``recam`` only.
+        background: beta, the weight of the background row in L_sce (:mod:`recam_core.method.background`); 0 is the
+            paper's FC2, which has none; ``recam`` only, and only for data with a background class.
+        background_power: G, the exponent of the background's mask.
         rule: extraction rule that the run's maps use by default.
         amp: mixed precision on CUDA.
         seed: of the initial weights, the order and the augmentation.
@@ -61,6 +65,8 @@ class Recipe:
     weight: float = 1.0
     mask: str = "soft"
     fc2_loss: str = "sce"
+    background: float = 0.0
+    background_power: float = 1.0
     rule: str = "fc1"
     amp: bool = True
     seed: int = 0
@@ -112,8 +118,14 @@ _SMALL = {
 PRESETS = {"paper": _PAPER, "small": _SMALL}
 
 
-def preset(method: str, name: str = "paper") -> Recipe:
+def preset(method: str, name: str = "paper", has_background: bool = False) -> Recipe:
     """The settings of a preset: ``paper`` (the published schedule) or ``small`` (for machines without a GPU).
+
+    Args:
+        method: one of :data:`METHODS`.
+        name: of the preset.
+        has_background: whether the data has a background class; ``small`` then gives FC2 its background row, which
+            the paper does not have.
 
     Raises:
         UserError: unknown method or preset.
@@ -122,7 +134,10 @@ def preset(method: str, name: str = "paper") -> Recipe:
         raise UserError(f"There is no preset '{name}': choose one of {', '.join(PRESETS)}.")
     if method not in METHODS:
         raise UserError(f"There is no method '{method}': choose one of {', '.join(METHODS)}.")
-    return PRESETS[name][method]
+    recipe = PRESETS[name][method]
+    if name == "small" and method == "recam" and has_background:
+        return replace(recipe, background=USUAL_BACKGROUND, rule=USUAL_BACKGROUND_RULE)
+    return recipe
 
 
 def check_recipe(recipe: Recipe) -> None:
@@ -144,6 +159,8 @@ def check_recipe(recipe: Recipe) -> None:
         (max(recipe.lr_backbone, recipe.lr_fc1, recipe.lr_fc2) > 0, "one of the learning rates must be above 0"),
         (recipe.fc2_loss in FC2_LOSSES, f"the loss on FC2 must be one of {', '.join(FC2_LOSSES)}"),
         (recipe.method == "recam" or recipe.fc2_loss == "sce", "only recam has an FC2 whose loss can be chosen"),
+        (recipe.method == "recam" or recipe.background == 0, "only recam has an FC2 that can have a background row"),
+        *background_rules(recipe),
         (0 <= recipe.weight <= 1e6, "lambda must be 0 or more"),
         (0 <= recipe.warmup < 1, "the warm-up must be a share of the steps, 0 to below 1"),
         (32 <= recipe.crop <= 2048, "the crop must be 32 to 2048 pixels"),

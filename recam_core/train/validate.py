@@ -7,7 +7,7 @@ import torch
 
 from recam_core.data.sample import Dataset
 from recam_core.maps.inference import maps_from_features, picture_features
-from recam_core.method.extraction import class_weights
+from recam_core.method.extraction import map_weights
 from recam_core.method.losses import bce_loss, multi_label_sce_loss
 from recam_core.model.network import CamNetwork
 from recam_core.progress import ProgressFn, silent
@@ -30,7 +30,7 @@ def validate(network: CamNetwork, recipe: Recipe, dataset: Dataset, progress: Pr
         progress: called after each picture; may raise Cancelled.
     """
     chosen = np.unique(np.linspace(0, len(dataset) - 1, min(len(dataset), MOST_PICTURES)).round().astype(int))
-    weight = class_weights(recipe.rule, network.fc1, network.fc2)
+    weight = map_weights(recipe.rule, network.fc1, network.fc2)
     logits, labels, maps, masks = [], [], [], []
     for done, index in enumerate(chosen.tolist(), 1):
         sample = dataset.load(index)

@@ -21,6 +21,8 @@ FLAGS = {
     "weight": "--lambda",
     "mask": "--mask",
     "fc2_loss": "--fc2-loss",
+    "background": "--background",
+    "background_power": "--background-power",
     "rule": "--rule",
     "seed": "--seed",
 }
@@ -42,6 +44,9 @@ def train_command(
     words += ["--val", val] if val else []
     words += ["--init", init] if init else []
     words += _options(recipe, preset(recipe.method, name))
+    if recipe.method == "recam" and name == "small" and recipe.background == 0:
+        words += ["--background", "0"]  # the preset's own weight depends on the data
+        words += [] if "--rule" in words else ["--rule", recipe.rule]
     words += ["--half"] if half else []
     words += [] if workers is None else ["--workers", str(workers)]
     return shlex.join([*words, "--out", out])
