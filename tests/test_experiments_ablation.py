@@ -74,7 +74,7 @@ def test_one_seed_is_said_and_so_is_a_threshold_chosen_on_what_is_reported(tmp_p
 def test_a_training_a_name_and_seed(plan, full):
     runs = {path.parent.name: read_info(path.parent) for path in plan.folder.glob(f"*/{INFO_FILE}")}
     lambdas, masks = ("lambda0", "lambda0.1", "lambda10"), ("mask-none", "mask-power2", "mask-hard0.3")
-    names = ("bce", "sce", "recam", "fc2-bce", *lambdas, *masks)
+    names = ("bce", "sce", "recam", "fc2-bce", *lambdas, *masks, "background0.2")
     assert set(runs) == {f"{name}-seed{seed}" for name in names for seed in (0, 1)}
     for name, info in runs.items():
         assert info.seed == int(name[-1])
@@ -83,6 +83,8 @@ def test_a_training_a_name_and_seed(plan, full):
     assert runs["fc2-bce-seed1"].recipe["fc2_loss"] == "bce"
     assert runs["lambda10-seed0"].recipe["weight"] == 10
     assert runs["mask-none-seed0"].recipe["mask"] == "none"
+    assert runs["background0.2-seed0"].recipe["background"] == 0.2
+    assert runs["background0.2-seed0"].network["background_row"]
     assert len({info.weights_sha256 for info in runs.values()}) == len(runs)
 
 

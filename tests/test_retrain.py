@@ -353,7 +353,7 @@ def test_masks_share_passes_over_the_features(run, cache, masks, monkeypatch):
 
     monkeypatch.setattr("recam_core.retrain.shared_pools.pooled_pairs", counted)
     names = ["soft", "none", "hard:0.3", "power:2", "oracle"]
-    pools = SharedPools(cache, fc1, names, room=masks * cache.pairs * fc1.shape[1] * 4)
+    pools = SharedPools(cache, fc1, [(name, None) for name in names], room=masks * cache.pairs * fc1.shape[1] * 4)
     for name in (*names, "soft"):
         alone, category, image = pooled_pairs(cache, fc1, [parse_mask(name)])
         shared = pools.take(name)

@@ -146,13 +146,13 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.repeated is not None:
         raise UserError(f"--from takes the method from the run's record too, so leave out {arguments.method}.")
     recipe_of(arguments, True)  # what no data could make work is refused before any is read
+    if not arguments.show_recipe:
+        check_out(arguments.out)
     dataset = open_dataset(arguments.data)
     recipe = recipe_of(arguments, dataset.classes.has_background)
     if arguments.show_recipe:
         print(json.dumps(recipe.to_json(), indent=2))
         return 0
-
-    check_out(arguments.out)
     device = pick_device(arguments.device)
     val = open_dataset(arguments.val) if arguments.val else None
     if val is not None and val.classes.names != dataset.classes.names:
