@@ -79,7 +79,7 @@ def draw_hills(stage: Stage, rng: np.random.Generator, horizon: float) -> None:
         outline = ridge(rng, horizon - lift, 0.035 + 0.02 * (2 - k), rng.uniform(1.2, 2.6))
         fade = palette.haze_amount * (0.75 - 0.3 * k)
         stage.paint(outline - (0, 0.006), mix(tone, palette.haze, 0.75), 90)
-        stage.gradient(outline, mix(tone, palette.haze, fade * 0.5), mix(tone, palette.haze, min(1.0, fade + 0.25)))
+        stage.lay(outline, mix(tone, palette.haze, fade * 0.5), mix(tone, palette.haze, min(1.0, fade + 0.25)))
         if k:
             for _ in range(int(rng.integers(2, 7))):
                 at = int(rng.integers(2, 38))

@@ -11,10 +11,37 @@ from recam_core.data.scenes.figure import Figure
 from recam_core.data.scenes.palettes import PALETTES, Palette
 from recam_core.data.scenes.stage import Place
 
-#: How often a picture has a third class.
-THIRD = 0.4
-#: How often an object is put so that it overlaps the one before it.
-OVERLAP = 0.7
+
+@dataclass(frozen=True)
+class Manner:
+    """How pictures are composed.
+
+    Attributes:
+        third: how often a picture has a third class.
+        overlap: how often an object is put so that it overlaps the one before it.
+        reach: least and greatest distance of two that overlap, as a share of the one at which they would touch.
+        enlarge: length of the objects, as a multiple of their class's own.
+        snow: whether some pictures show winter, in which what would be grass is white.
+        look_down: how often a picture whose sky is nobody's context is seen from above, without sky and hills.
+    """
+
+    third: float = 0.4
+    overlap: float = 0.7
+    reach: tuple[float, float] = (0.45, 0.85)
+    enlarge: float = 1.0
+    snow: bool = True
+    look_down: float = 0.0
+
+
+#: Where only the objects are classes.
+OBJECTS_ALONE = Manner()
+#: Where contexts are classes, too. No classifier learns where the sky is from pictures that all show it, so that
+#: many look down; and what hides more of its context and of its company is harder to tell from them.
+WITH_STUFF = Manner(third=0.5, overlap=0.85, reach=(0.4, 0.8), enlarge=1.2, snow=False, look_down=0.65)
+
+
+#: The horizon of a picture that looks down; what stands along it must be out of sight, too.
+ABOVE_THE_FRAME = (-0.14, -0.04)
 
 
 @dataclass(frozen=True)
@@ -48,11 +75,11 @@ class Composition:
         return frozenset(self.grounds) | {actor.context for actor in self.actors}
 
 
-def _draw_classes(rng: np.random.Generator, context: float) -> list[int]:
+def _draw_classes(rng: np.random.Generator, context: float, third: float) -> list[int]:
     """2 or 3 classes. The first is drawn evenly; each further one is, with probability ``context``, usual company."""
     first = int(rng.integers(len(KINDS)))
     classes = [first]
-    for wanted in (True, rng.random() < THIRD):
+    for wanted in (True, rng.random() < third):
         others = [k for k in range(len(KINDS)) if k not in classes]
         usual = rng.random() < context
         stranger = others[int(rng.integers(len(others)))]
@@ -70,16 +97,18 @@ def _draw_classes(rng: np.random.Generator, context: float) -> list[int]:
     return classes
 
 
-def compose(rng: np.random.Generator, context: float, alike: float) -> Composition:
+def compose(rng: np.random.Generator, context: float, alike: float, manner: Manner = OBJECTS_ALONE) -> Composition:
     """Draw a composition.
 
     Args:
         context: 0..1, how often a class comes with its own context and its usual companion.
         alike: 0..1, how much the members of a family look alike.
+        manner: how it is composed.
     """
-    palette = PALETTES[int(rng.integers(len(PALETTES)))]
+    lights = [palette for palette in PALETTES if manner.snow or palette.name != "winter"]
+    palette = lights[int(rng.integers(len(lights)))]
     from_left = bool(rng.random() < 0.5)
-    classes = _draw_classes(rng, context)
+    classes = _draw_classes(rng, context, manner.third)
     contexts = [
         KINDS[k].context if own < context else CHOICES[int(pick * len(CHOICES))]
         for k, (own, pick) in zip(classes, rng.random((len(classes), 2)), strict=True)
@@ -90,8 +119,13 @@ def compose(rng: np.random.Generator, context: float, alike: float) -> Compositi
     horizon = rng.uniform(0.56, 0.66) if open_sky else rng.uniform(0.36, 0.5)
     if len(grounds) == 3:
         horizon -= 0.08
+    # A manner that never looks down draws no number for it.
+    if manner.look_down and rng.random() < manner.look_down and not open_sky:
+        horizon = rng.uniform(*ABOVE_THE_FRAME)
+    # Nearer strips are wider, unless they are seen from above.
+    growth = 0.35 if horizon > 0 else 0.05
     shares = np.cumsum(
-        rng.uniform(0.8, 1.2, len(grounds)) * np.arange(1.0, 1.0 + 0.35 * len(grounds), 0.35)[: len(grounds)]
+        rng.uniform(0.8, 1.2, len(grounds)) * np.arange(1.0, 1.0 + growth * len(grounds), growth)[: len(grounds)]
     )
     edges = horizon + (1.0 - horizon) * np.concatenate([[0.0], shares / shares[-1]])
     strips = tuple(Strip(float(a), float(b), a == edges[0]) for a, b in itertools.pairwise(edges))
@@ -108,6 +142,7 @@ def compose(rng: np.random.Generator, context: float, alike: float) -> Compositi
                 horizon,
                 from_left,
                 alike,
+                manner,
             )
         )
     actors.sort(key=lambda actor: (actor.strip, actor.ground))
@@ -124,6 +159,7 @@ def _place(
     horizon: float,
     from_left: bool,
     alike: float,
+    manner: Manner,
 ) -> Actor:
     """Draw the figure of class ``k`` and put it into its context, often overlapping an earlier one."""
     kind = KINDS[k]
@@ -131,8 +167,12 @@ def _place(
     strip = 0 if where == SKY else grounds.index(where)
     depth = rng.uniform(0.3, 0.95) if where != SKY or kind.flies else rng.uniform(0.05, 0.35)
     ground = min(strips[strip].at(depth), 0.975)
+    if horizon < 0:  # the far end of the strip is out of sight: stand where the body is in the frame
+        nearest = strips[strip].at(0.95)
+        farthest = min(max(strips[strip].at(0.3), 0.34), nearest)
+        ground = min(farthest + (nearest - farthest) * (depth - 0.3) / 0.65, 0.975)
     distance = 1.0 - (ground - horizon) / (1.0 - horizon)
-    scale = kind.length * rng.uniform(0.82, 1.22) * (1.12 - 0.5 * distance)
+    scale = kind.length * rng.uniform(0.82, 1.22) * (1.12 - 0.5 * distance) * manner.enlarge
     angle = float(rng.normal(0.0, 0.5) * kind.tilt)
     left, bottom, right, top = figure.bounds()
     stretch = float(rng.uniform(0.84, 1.06))
@@ -143,8 +183,8 @@ def _place(
         y = middle + (top + bottom) / 2 * scale
         distance = float(rng.uniform(0.0, 0.5))
     x = float(rng.uniform(0.08 + half * 0.5, 0.92 - half * 0.5)) if half < 0.8 else 0.5
-    near = rng.random() < OVERLAP
-    side, gap = (1 if rng.random() < 0.5 else -1), rng.uniform(0.45, 0.85)
+    near = rng.random() < manner.overlap
+    side, gap = (1 if rng.random() < 0.5 else -1), rng.uniform(*manner.reach)
     if others and not (where == SKY and kind.flies):
         anchor = others[int(rng.integers(len(others)))]
         reach = (half + anchor.half_width) * (gap if near else 1.15)

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recam_core.data.sample import ClassList, Fault, Sample
-from recam_core.data.scenes.composition import Composition, compose
+from recam_core.data.sample import BACKGROUND, VOID, ClassList, Fault, Sample
+from recam_core.data.scenes.composition import OBJECTS_ALONE, WITH_STUFF, Composition, compose
+from recam_core.data.scenes.contexts import STUFF
 from recam_core.data.scenes.families import KINDS
 from recam_core.data.scenes.options import SPLITS, SceneOptions, canonical_spec, check_split, parse_options
 from recam_core.data.scenes.picture import draw, finish
+from recam_core.data.scenes.stage import Stage
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
 
@@ -60,21 +62,43 @@ class ScenesDataset:
         shared_parts: float = SceneOptions.shared_parts,
         train: int = SceneOptions.train,
         val: int = SceneOptions.val,
+        stuff: int = SceneOptions.stuff,
     ):
-        self.options = SceneOptions(float(context), float(shared_parts), int(seed), int(train), int(val), int(size))
+        self.options = SceneOptions(
+            stuff=int(stuff),
+            context=float(context),
+            shared_parts=float(shared_parts),
+            seed=int(seed),
+            train=int(train),
+            val=int(val),
+            size=int(size),
+        )
         self.split = check_split(split)
         self.spec = canonical_spec(self.options, self.split)
-        self.classes = ClassList(tuple(kind.name for kind in KINDS), has_background=True)
+        self._stuff = bool(self.options.stuff)
+        objects = tuple(kind.name for kind in KINDS)
+        self.classes = ClassList(objects + STUFF if self._stuff else objects, has_background=not self._stuff)
         self.ids: Sequence[str] = tuple(f"{split}_{number:05d}" for number in range(getattr(self.options, split)))
         self._attempts: dict[int, int] = {}
-        self._labels = np.zeros((len(self.ids), len(KINDS)), dtype=bool)
+        self._labels = np.zeros((len(self.ids), len(self.classes)), dtype=bool)
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def _compose(self, index: int, attempt: int) -> Composition:
         entropy = (self.options.seed, SPLITS.index(self.split), index, attempt)
-        return compose(np.random.default_rng(entropy), self.options.context, self.options.shared_parts)
+        manner = WITH_STUFF if self._stuff else OBJECTS_ALONE
+        return compose(np.random.default_rng(entropy), self.options.context, self.options.shared_parts, manner)
+
+    def _draw(self, composition: Composition, photo: bool) -> tuple[Stage, np.ndarray]:
+        """The stage and its mask, in which a context that hardly shows is void: no label would name it."""
+        stage = draw(composition, self.options.size, photo, self._stuff)
+        mask = stage.mask()
+        if self._stuff:
+            area = np.bincount(mask.ravel(), minlength=VOID + 1) / mask.size
+            scant = np.flatnonzero(area < LEAST_AREA)
+            mask[np.isin(mask, scant[scant > len(KINDS)])] = VOID
+        return stage, mask
 
     def _composition(self, index: int) -> Composition:
         """The first composition of this index in which every class shows enough of itself."""
@@ -85,12 +109,11 @@ class ScenesDataset:
             return self._compose(index, known)
         for attempt in range(ATTEMPTS):
             composition = self._compose(index, attempt)
-            mask = draw(composition, self.options.size, photo=False).mask()
-            area = np.bincount(mask.ravel(), minlength=len(KINDS) + 1)[1:] / mask.size
-            wanted = [actor.kind for actor in composition.actors]
-            if min(area[wanted]) >= LEAST_AREA:
+            _, mask = self._draw(composition, photo=False)
+            area = np.bincount(mask.ravel(), minlength=len(self.classes) + 1)[1 : len(self.classes) + 1] / mask.size
+            if min(area[[actor.kind for actor in composition.actors]]) >= LEAST_AREA:
                 # In this order: a thread that sees the attempt relies on the labels.
-                self._labels[index, wanted] = True
+                self._labels[index] = area > 0
                 self._attempts[index] = attempt
                 return composition
         raise UserError(f"{self.spec}: picture {self.ids[index]} could not be composed; choose another seed.")
@@ -102,14 +125,14 @@ class ScenesDataset:
         return self._labels[index].copy()
 
     def mask(self, index: int) -> np.ndarray:
-        """size x size uint8: 0 background, k + 1 class k; nothing is void."""
-        return draw(self._composition(index), self.options.size, photo=False).mask()
+        """size x size uint8: k + 1 class k; the rest is background (0), or void (255) where contexts are classes."""
+        return self._draw(self._composition(index), photo=False)[1]
 
     def load(self, index: int) -> Sample:
         """The picture with its labels and its mask."""
         composition = self._composition(index)
-        stage = draw(composition, self.options.size, photo=True)
-        return Sample(self.ids[index], finish(stage, composition), self.labels(index), stage.mask())
+        stage, mask = self._draw(composition, photo=True)
+        return Sample(self.ids[index], finish(stage, composition), self.labels(index), mask)
 
     def describe(self, index: int) -> Description:
         """Which classes were put into which contexts."""
@@ -123,9 +146,10 @@ class ScenesDataset:
 
     def faults(self, progress: ProgressFn = silent) -> Iterator[Fault]:
         """Draw everything; a picture whose labels and mask disagree would be a fault."""
+        nothing = VOID if self._stuff else BACKGROUND
         for index in range(len(self)):
             sample = self.load(index)
-            if set(np.unique(sample.mask)) - {0} != set(np.flatnonzero(sample.labels) + 1):
+            if set(np.unique(sample.mask)) - {nothing} != set(np.flatnonzero(sample.labels) + 1):
                 yield Fault(sample.id, "the mask and the labels of this picture disagree.")
             progress(index + 1, len(self), "drawing scenes")
 
@@ -137,4 +161,4 @@ def open_scenes(options: str = "", split: str | None = None) -> ScenesDataset:
         UserError: an unknown option, a value out of range, an unknown split.
     """
     o = parse_options(options)
-    return ScenesDataset(o.seed, check_split(split), o.size, o.context, o.shared_parts, o.train, o.val)
+    return ScenesDataset(o.seed, check_split(split), o.size, o.context, o.shared_parts, o.train, o.val, o.stuff)

@@ -13,6 +13,8 @@ class SceneOptions:
     """What a set of scenes depends on.
 
     Attributes:
+        stuff: 1 makes the contexts (grass, rails, road, sky, water) classes too, and what belongs to nothing void;
+            0 leaves them all background.
         context: 0..1, how often a class comes with its own context and its usual companion.
         shared_parts: 0..1, how much the members of a family look alike.
         seed: another seed, another set of pictures.
@@ -20,6 +22,7 @@ class SceneOptions:
         size: side of a picture in pixels.
     """
 
+    stuff: int = 0
     context: float = 0.85
     shared_parts: float = 0.5
     seed: int = 0
@@ -36,6 +39,7 @@ class SceneOptions:
 
 #: Smallest and greatest value of each option.
 RANGES: dict[str, tuple[float, float]] = {
+    "stuff": (0, 1),
     "context": (0.0, 1.0),
     "shared_parts": (0.0, 1.0),
     "seed": (0, 2**31 - 1),

@@ -3,25 +3,35 @@
 import numpy as np
 from PIL import Image
 
+from recam_core.data.sample import BACKGROUND, VOID
 from recam_core.data.scenes.backdrop import draw_hills, draw_sky
 from recam_core.data.scenes.composition import Composition
-from recam_core.data.scenes.contexts import CONTEXTS, SKY
+from recam_core.data.scenes.contexts import CONTEXTS, SKY, STUFF
 from recam_core.data.scenes.families import KINDS
 from recam_core.data.scenes.stage import Stage
 
+#: Mask value of each context where contexts are classes: they follow the objects, whose values stay as they are.
+STUFF_VALUES: dict[str, int] = {name: len(KINDS) + 1 + number for number, name in enumerate(STUFF)}
 
-def draw(composition: Composition, size: int, photo: bool) -> Stage:
+
+def draw(composition: Composition, size: int, photo: bool, stuff: bool = False) -> Stage:
     """Draw a composition from back to front; without ``photo`` only its mask.
 
-    Each layer has random numbers of its own, so that the mask comes out the same with the photo and without.
+    Each layer has random numbers of its own, so that the mask comes out the same with the photo and without. With
+    ``stuff`` the mask holds the contexts, too, and void where there is neither a context nor an object.
     """
-    stage = Stage(size, composition.palette, photo)
+    stage = Stage(size, composition.palette, photo, VOID if stuff else BACKGROUND)
+    surfaces = STUFF_VALUES if stuff else dict.fromkeys(STUFF, BACKGROUND)
     seeds = np.random.SeedSequence(composition.scenery_seed).spawn(3 + 2 * len(composition.strips))
     layers = [np.random.default_rng(seed) for seed in seeds]
-    if photo:
-        draw_sky(stage, layers[0], composition.horizon, SKY in composition.contexts, composition.from_left)
-        draw_hills(stage, layers[1], composition.horizon)
+    if photo or stuff:
+        if composition.horizon > 0:
+            stage.surface = surfaces[SKY]
+            draw_sky(stage, layers[0], composition.horizon, SKY in composition.contexts, composition.from_left)
+            stage.surface = stage.nothing
+            draw_hills(stage, layers[1], composition.horizon)
         for number, (strip, name) in enumerate(zip(composition.strips, composition.grounds, strict=True)):
+            stage.surface = surfaces[CONTEXTS[name].stuff]
             CONTEXTS[name].ground(stage, layers[3 + 2 * number], strip)
     for number, (strip, name) in enumerate(zip(composition.strips, composition.grounds, strict=True)):
         CONTEXTS[name].behind(stage, layers[4 + 2 * number], strip)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
+from recam_core.data.sample import BACKGROUND
 from recam_core.data.scenes.colour import Colour, mix
 from recam_core.data.scenes.figure import Figure
 from recam_core.data.scenes.palettes import Palette
@@ -39,13 +40,18 @@ class Stage:
         size: side of the finished picture in pixels.
         palette: the light.
         photo: whether to draw the photo at all; the mask alone takes a fraction of the time.
+        nothing: mask value of what belongs to no class.
+
+    Attributes:
+        surface: mask value of the scenery that is laid next; ``nothing`` unless the context is a class.
     """
 
-    def __init__(self, size: int, palette: Palette, photo: bool):
+    def __init__(self, size: int, palette: Palette, photo: bool, nothing: int = BACKGROUND):
         self.size = size
         self.side = size * SUPERSAMPLE
         self.palette = palette
-        self._ids = Image.new("L", (self.side, self.side), 0)
+        self.nothing = self.surface = nothing
+        self._ids = Image.new("L", (self.side, self.side), nothing)
         self._ids_draw = ImageDraw.Draw(self._ids)
         self.image = Image.new("RGB", (self.side, self.side)) if photo else None
         if self.image is not None:
@@ -54,6 +60,7 @@ class Stage:
 
     def sky(self, rows: Sequence[tuple[float, Colour]], sun: tuple[float, float], bottom: float) -> None:
         """Fill the stage down to ``bottom`` with a gradient through (y, colour) stops that glows around the sun."""
+        self._ids.paste(self.surface, (0, 0, self.side, round(bottom * self.side)))
         if self.image is None:
             return
         width, height = 64, 48  # a smooth field: drawn small and enlarged
@@ -66,8 +73,9 @@ class Stage:
         small = Image.fromarray(np.round(np.clip(field, 0, 255)).astype(np.uint8))
         self.image.paste(small.resize((self.side, round(bottom * self.side)), Image.Resampling.BILINEAR))
 
-    def gradient(self, outline: np.ndarray, top: Colour, bottom: Colour) -> None:
-        """A polygon of scenery shaded from ``top`` to ``bottom`` over its height. Never part of the mask."""
+    def lay(self, outline: np.ndarray, top: Colour, bottom: Colour) -> None:
+        """A polygon of the ``surface``, in the mask too, shaded from ``top`` to ``bottom`` over its height."""
+        self._ids_draw.polygon(_pixels(outline * self.side), fill=self.surface)
         if self.image is None:
             return
         p = outline * self.side
@@ -90,10 +98,15 @@ class Stage:
         else:
             self._glaze.polygon(_pixels(outline * self.side), fill=(*_rgb(tone), alpha))
 
+    def strew(self, outline: np.ndarray, tone: Colour, alpha: int = 255) -> None:
+        """A polygon that belongs to the ``surface``, in the mask too, even where it sticks out over its edge."""
+        self.paint(outline, tone, alpha)
+        self._ids_draw.polygon(_pixels(outline * self.side), fill=self.surface)
+
     def cover(self, outline: np.ndarray, tone: Colour) -> None:
-        """A polygon of scenery that may stand in front of figures: it is background in the mask too."""
+        """A polygon of scenery that may stand in front of figures: it belongs to nothing in the mask too."""
         self.paint(outline, tone)
-        self._ids_draw.polygon(_pixels(outline * self.side), fill=0)
+        self._ids_draw.polygon(_pixels(outline * self.side), fill=self.nothing)
 
     def contact_shadow(self, x: float, y: float, width: float, strength: float = 1.0) -> None:
         """A soft pool of shadow on the ground."""
@@ -172,7 +185,7 @@ class Stage:
         return tile
 
     def mask(self) -> np.ndarray:
-        """size x size uint8: 0 background, k + 1 class k; the centre sample of each pixel."""
+        """size x size uint8: k + 1 class k, ``nothing`` elsewhere; the centre sample of each pixel."""
         centre = SUPERSAMPLE // 2
         return np.asarray(self._ids)[centre::SUPERSAMPLE, centre::SUPERSAMPLE].copy()
 

@@ -1,4 +1,4 @@
-"""The surroundings that are no classes, one file a kind of ground."""
+"""The surroundings, one file a kind of ground; with the option ``stuff`` they are classes, too."""
 
 from recam_core.data.scenes.contexts.grassland import GARDEN, MEADOW, PASTURE
 from recam_core.data.scenes.contexts.ground import Context, Strip
@@ -21,5 +21,7 @@ CONTEXTS: dict[str, Context] = {
 }
 #: What a class's surroundings are drawn from when they are drawn at random.
 CHOICES: tuple[str, ...] = (*(name for name in CONTEXTS if name != PLAIN), SKY)
+#: The classes that the contexts are with the option ``stuff``.
+STUFF: tuple[str, ...] = tuple(sorted({context.stuff for context in CONTEXTS.values()} | {SKY}))
 
-__all__ = ["CHOICES", "CONTEXTS", "PLAIN", "SKY", "Context", "Strip"]
+__all__ = ["CHOICES", "CONTEXTS", "PLAIN", "SKY", "STUFF", "Context", "Strip"]

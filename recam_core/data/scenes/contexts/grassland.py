@@ -24,12 +24,12 @@ def _tufts(stage: Stage, rng: np.random.Generator, strip: Strip, count: int) -> 
             (x + s * 0.6 + bend, y - s),
             (x + s * 0.5, y),
         ]
-        stage.paint(np.array(blades), tone)
+        stage.strew(np.array(blades), tone)
 
 
 def _lawn(stage: Stage, rng: np.random.Generator, strip: Strip, top: float, bottom: float) -> None:
     far, near = stage.palette.grass
-    stage.gradient(wavy(rng, strip), mix(lighter(far, top), far, 0.5), darker(near, bottom))
+    stage.lay(wavy(rng, strip), mix(lighter(far, top), far, 0.5), darker(near, bottom))
 
 
 def meadow(stage: Stage, rng: np.random.Generator, strip: Strip) -> None:
@@ -42,10 +42,10 @@ def pasture(stage: Stage, rng: np.random.Generator, strip: Strip) -> None:
     far, near = stage.palette.grass
     for depth in (0.3, 0.62):
         swell = wavy(rng, Strip(strip.at(depth), strip.bottom), 0.012)
-        stage.gradient(swell, mix(far, near, 0.35 + depth * 0.6), darker(near, 0.08))
+        stage.lay(swell, mix(far, near, 0.35 + depth * 0.6), darker(near, 0.08))
     _tufts(stage, rng, strip, 34)
     for x, depth in rng.uniform(0, 1, (14, 2)):
-        stage.paint(ellipse(x, strip.at(depth), 0.004, 0.003, steps=8), colour("fff4d8"), 220)
+        stage.strew(ellipse(x, strip.at(depth), 0.004, 0.003, steps=8), colour("fff4d8"), 220)
 
 
 def pasture_fence(stage: Stage, rng: np.random.Generator, strip: Strip) -> None:
@@ -105,6 +105,6 @@ def garden_hedge(stage: Stage, rng: np.random.Generator, strip: Strip) -> None:
         )
 
 
-PASTURE = Context(pasture, pasture_fence)
-GARDEN = Context(garden, garden_hedge)
-MEADOW = Context(meadow, nothing)
+PASTURE = Context("grass", pasture, pasture_fence)
+GARDEN = Context("grass", garden, garden_hedge)
+MEADOW = Context("grass", meadow, nothing)

@@ -35,8 +35,12 @@ GroundFn = Callable[[Stage, np.random.Generator, Strip], None]
 
 @dataclass(frozen=True)
 class Context:
-    """A surrounding that is no class: ``ground`` is the strip, ``behind`` is what stands along its far edge."""
+    """A surrounding: ``ground`` is the strip, ``behind`` is what stands along its far edge and belongs to nothing.
 
+    ``stuff`` is the class that the strip shows where contexts are classes.
+    """
+
+    stuff: str
     ground: GroundFn
     behind: GroundFn
 

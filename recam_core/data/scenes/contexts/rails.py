@@ -12,11 +12,11 @@ STEEL = colour("d9d6dc")
 
 def rails(stage: Stage, rng: np.random.Generator, strip: Strip) -> None:
     gravel = stage.palette.gravel
-    stage.gradient(strip.slab(0.0, 1.6), lighter(gravel, 0.25), darker(gravel, 0.12))
+    stage.lay(strip.slab(0.0, 1.6), lighter(gravel, 0.25), darker(gravel, 0.12))
     stones = rng.uniform(0, 1, (70, 3))
     for x, depth, light in stones:
         tone = lighter(gravel, 0.4) if light > 0.5 else darker(gravel, 0.25)
-        stage.paint(ellipse(x, strip.at(depth), 0.006, 0.004, steps=7), tone, 170)
+        stage.strew(ellipse(x, strip.at(depth), 0.006, 0.004, steps=7), tone, 170)
     wood = darker(stage.palette.wood, 0.45)
     for near, far in ((0.42, 0.12), (0.95, 0.58)):
         y0, y1 = strip.at(far), strip.at(near)
@@ -41,4 +41,4 @@ def masts(stage: Stage, rng: np.random.Generator, strip: Strip) -> None:
         stage.cover(box(x - 0.014, y - 0.012, x + 0.014, y), lighter(tone, 0.4))
 
 
-RAILS = Context(rails, masts)
+RAILS = Context("rails", rails, masts)

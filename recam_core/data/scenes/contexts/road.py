@@ -11,7 +11,7 @@ from recam_core.data.scenes.stage import Stage
 def road(stage: Stage, rng: np.random.Generator, strip: Strip) -> None:
     tone = stage.palette.road
     kerb = lighter(tone, 0.5)
-    stage.gradient(strip.slab(0.0, 1.6), mix(tone, stage.palette.haze, 0.25), darker(tone, 0.15))
+    stage.lay(strip.slab(0.0, 1.6), mix(tone, stage.palette.haze, 0.25), darker(tone, 0.15))
     stage.paint(strip.slab(0.0, 0.1), kerb)
     stage.paint(strip.slab(0.1, 0.14), darker(tone, 0.3))
     y, dash = strip.at(0.56), rng.uniform(0.12, 0.17)
@@ -58,4 +58,4 @@ def houses(stage: Stage, rng: np.random.Generator, strip: Strip) -> None:
         stage.cover(box(x + 0.02, y - 0.157, x + 0.036, y - 0.15), colour("fff0b8"))
 
 
-ROAD = Context(road, houses)
+ROAD = Context("road", road, houses)

@@ -11,7 +11,7 @@ from recam_core.data.scenes.stage import Stage
 
 def water(stage: Stage, rng: np.random.Generator, strip: Strip) -> None:
     far, near = stage.palette.water
-    stage.gradient(strip.slab(0.0, 1.4), far, darker(near, 0.12))
+    stage.lay(strip.slab(0.0, 1.4), far, darker(near, 0.12))
     for x, depth, w, light in rng.uniform(0, 1, (46, 4)):
         half, thick = 0.015 + 0.05 * w * (0.4 + depth), 0.0016 + 0.003 * depth
         tone = lighter(mix(far, near, depth), 0.55) if light > 0.35 else darker(near, 0.25)
@@ -36,4 +36,4 @@ def shore(stage: Stage, rng: np.random.Generator, strip: Strip) -> None:
     stage.paint(box(-0.01, y + 0.0, 1.01, y + 0.004), lighter(palette.water[0], 0.5), 160)
 
 
-WATER = Context(water, shore)
+WATER = Context("water", water, shore)
