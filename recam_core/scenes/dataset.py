@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from recam_core.data.sample import BACKGROUND, VOID, ClassList, Fault, Sample
-from recam_core.data.scenes.composition import OBJECTS_ALONE, WITH_STUFF, Composition, compose
-from recam_core.data.scenes.contexts import STUFF
-from recam_core.data.scenes.families import KINDS
-from recam_core.data.scenes.options import SPLITS, SceneOptions, canonical_spec, check_split, parse_options
-from recam_core.data.scenes.picture import draw, finish
-from recam_core.data.scenes.stage import Stage
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
+from recam_core.scenes.composition import OBJECTS_ALONE, WITH_STUFF, Composition, compose
+from recam_core.scenes.contexts import STUFF
+from recam_core.scenes.families import KINDS
+from recam_core.scenes.options import SPLITS, SceneOptions, canonical_spec, check_split, parse_options
+from recam_core.scenes.picture import draw, finish
+from recam_core.scenes.stage import Stage
 
 #: Least visible share of the picture for each of its classes. A composition that hides one is drawn anew.
 LEAST_AREA = 0.012
