@@ -103,6 +103,55 @@ def test_summary(tmp_path, capsys):
     assert json.loads((tmp_path / "info.json").read_text())["classes_per_picture"] == pytest.approx(5 / 3)
 
 
+def with_zeros(root, layout, count):
+    """Three masks of two classes without a background, but for ``count`` zeros in the last one; nothing is stated."""
+    where = layout(root)
+    masks, listed = (where / "SegmentationClass", "voc") if layout is voc else (where / "masks", "folder")
+    for identifier in "abc":
+        mask = halves(1, 2)
+        if identifier == "c":
+            mask.flat[:count] = 0
+        write_grey_mask(masks / f"{identifier}.png", mask)
+    write_list(where / "classes.txt", ["red", "blue"])
+    return f"{listed}:{root}", where / "classes.txt"
+
+
+@pytest.mark.parametrize("layout", [folder, voc])
+@pytest.mark.parametrize("action", ["check", "info"])
+def test_a_background_that_a_few_zeros_decide_is_told(tmp_path, capsys, layout, action):
+    spec, classes = with_zeros(tmp_path, layout, 3)
+    assert open_dataset(spec).classes.has_background, "as before"
+    assert run(action, spec, "--json", tmp_path / "out.json") == 0
+    text = capsys.readouterr().out
+    assert "taken to have a background class, because of 3 pixels of value 0 in 1 of the 3 masks" in text
+    assert "0.13 % of the pixels" in text  # 3 of 3 x 24 x 32
+    assert "'background' as the first line of classes.txt" in text
+    assert "255 (void)" in text
+    assert len(json.loads((tmp_path / "out.json").read_text())["notes"]) == 1
+
+    write_list(classes, ["background", "red", "blue"])
+    assert run(action, spec) == 0
+    assert "taken to have" not in capsys.readouterr().out, "it is stated"
+
+
+@pytest.mark.parametrize("count", [0, 24])  # none, and 1.04 %
+def test_without_zeros_and_with_many_there_is_nothing_to_tell(tmp_path, count):
+    spec, _ = with_zeros(tmp_path, folder, count)
+    dataset = open_dataset(spec)
+    assert dataset.classes.has_background == (count > 0)
+    assert check_dataset(dataset).notes == summarise(dataset).notes == ()
+
+
+def test_a_few_zeros_are_told_without_a_list_of_classes_and_of_a_part_too(tmp_path):
+    spec, classes = with_zeros(tmp_path, folder, 3)
+    (tmp_path / "labels.csv").write_text("id,labels\na,red\nb,blue\nc,red\n")
+    classes.unlink()
+    write_list(tmp_path / "splits" / "mine.txt", ["a", "b", "c"])
+    assert "3 pixels of value 0" in check_dataset(open_dataset(f"{spec}@mine.fit")).notes[0]
+    (tmp_path / "labels.csv").unlink()
+    assert "3 pixels of value 0" in check_dataset(open_dataset(spec)).notes[0]
+
+
 @pytest.mark.parametrize("background", [True, False])
 def test_export_and_open_again(tmp_path, background):
     root = folder(tmp_path / "original")

@@ -13,21 +13,21 @@ import numpy as np
 import pytest
 
 from recam_core.data.sample import Dataset, label_matrix
-from recam_core.data.scenes import ScenesDataset, open_scenes
-from recam_core.data.scenes.contexts import CHOICES, CONTEXTS
-from recam_core.data.scenes.dataset import LEAST_AREA
-from recam_core.data.scenes.families import INDEX, KINDS
-from recam_core.data.scenes.figure import Figure
-from recam_core.data.scenes.geometry import box
-from recam_core.data.scenes.palettes import PALETTES
-from recam_core.data.scenes.stage import Place, Stage
 from recam_core.errors import UserError
+from recam_core.scenes import ScenesDataset, open_scenes
+from recam_core.scenes.contexts import CHOICES, CONTEXTS
+from recam_core.scenes.dataset import LEAST_AREA
+from recam_core.scenes.families import INDEX, KINDS
+from recam_core.scenes.figure import Figure
+from recam_core.scenes.geometry import box
+from recam_core.scenes.palettes import PALETTES
+from recam_core.scenes.stage import Place, Stage
 
 ROOT = Path(__file__).resolve().parents[1]
 
 DIGEST = """
 import hashlib
-from recam_core.data.scenes import open_scenes
+from recam_core.scenes import open_scenes
 digest = hashlib.sha256()
 for split in ("train", "val"):
     scenes = open_scenes("seed=3", split)

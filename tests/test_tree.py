@@ -15,7 +15,7 @@ REPO_ROOT = Path(__file__).resolve().parent.parent
 #: The way of the data: a part imports only from parts before it (and from itself).
 STAGES = (
     *("errors", "progress", "atomic_write", "cache", "device", "large_blocks", "field_kinds", "lock"),
-    *("data", "model", "method", "checkpoint", "maps", "scores", "train", "retrain"),
+    *("data", "scenes", "model", "method", "checkpoint", "maps", "scores", "train", "retrain"),
     *("analysis", "experiments", "trainings", "runs", "views", "report", "cli"),
 )
 
@@ -79,6 +79,14 @@ def test_a_stage_imports_only_from_stages_before_it() -> None:
                 assert STAGES.index(there) <= STAGES.index(here), (
                     f"{file.relative_to(REPO_ROOT)} imports recam_core.{there}, which comes after {here}"
                 )
+
+
+def test_the_scenes_know_only_the_form_of_a_data_set() -> None:
+    """They are drawn from nothing, so they read no file; the table of kinds names them, and imports them when asked."""
+    known = ("recam_core.scenes", "recam_core.data.sample", "recam_core.errors", "recam_core.progress")
+    for file in python_files("recam_core/scenes"):
+        for name in imports(file):
+            assert not name.startswith("recam_core") or name.startswith(known), f"{file.name} imports {name}"
 
 
 def pins(file: str) -> dict[str, list[str]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from recam_core.data.notes import notes_of
 from recam_core.data.sample import BrokenItem, Dataset, Fault
 from recam_core.progress import ProgressFn, silent
 
@@ -55,7 +56,7 @@ def check_dataset(
         has_masks=dataset.has_masks,
         pictures_per_class=dict(zip(dataset.classes.names, counts.tolist(), strict=True)),
         faults=faults,
-        notes=tuple(getattr(dataset, "notes", ())),
+        notes=notes_of(dataset),
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recam_core.data.class_file import check_class_names, masks_have_background, read_class_file
+from recam_core.data.class_file import MASKS_LOOKED_AT, check_class_names, masks_have_background, read_class_file
 from recam_core.data.image_io import PhotoError
 from recam_core.data.label_table import LabelTable, read_label_table
 from recam_core.data.mask_io import read_mask
@@ -116,11 +116,15 @@ class FolderDataset(PhotoDataset):
         masks = [names[0] for names in mask_files.values()]
         if (folder / "classes.txt").exists():
             names, explicit = read_class_file(folder / "classes.txt")
+            if not explicit:
+                self.undeclared = self._masks, masks, MASKS_LOOKED_AT
             return ClassList(names, explicit or masks_have_background(self._masks, masks))
         if self._table is not None:
             check_class_names(self._table.names, str(self._table.path))
+            self.undeclared = self._masks, masks, MASKS_LOOKED_AT
             return ClassList(self._table.names, masks_have_background(self._masks, masks))
         if masks:
+            self.undeclared = self._masks, masks, len(masks)
             return _classes_of_masks([self._masks / name for name in masks])
         raise UserError(
             f"{folder} has neither classes.txt nor labels.csv nor masks, so its classes are unknown. Write classes.txt "

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from recam_core.data.class_file import stray_zeros_note
 from recam_core.data.image_io import Photo, PhotoError, photo_size, read_photo
 from recam_core.data.photo_folder import file_stamp, files_stamp
 from recam_core.data.sample import VOID, BrokenItem, ClassList, Fault, Sample
@@ -22,12 +23,15 @@ class PhotoDataset(ABC):
     Attributes:
         notes: sentences about the data set that are no faults (pictures left out, label rows without a picture).
         known_faults: index -> what opening the data set already found wrong (missing file, duplicate or unknown id).
+        undeclared: folder, names and greatest number of the masks that were looked at to find out whether there is
+            a background; None where it is stated.
     """
 
     spec: str
     classes: ClassList
     ids: Sequence[str]
     has_masks: bool
+    undeclared: tuple[Path, Sequence[str], int] | None = None
 
     def __init__(self, spec: str, classes: ClassList, ids: Sequence[str]):
         self.spec = spec
@@ -130,6 +134,13 @@ class PhotoDataset(ABC):
         for index in range(len(self)):
             yield from self.item_faults(index)
             progress(index + 1, len(self), "reading pictures")
+
+    def background_notes(self) -> list[str]:
+        """Sentences on how a background was found that is stated nowhere. Reads masks, so that opening does not ask."""
+        if self.undeclared is None or not self.classes.has_background:
+            return []
+        note = stray_zeros_note(*self.undeclared)
+        return [] if note is None else [note]
 
     # Finding faults -----------------------------------------------------------------------------------------------
 

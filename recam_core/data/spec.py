@@ -46,7 +46,7 @@ KINDS: dict[str, Kind] = {
         "a folder of your own pictures, masks, labels",
     ),
     "scenes": Kind(
-        "recam_core.data.scenes",
+        "recam_core.scenes",
         "open_scenes",
         "scenes[:OPTIONS]@SPLIT",
         "pictures that the project draws itself",

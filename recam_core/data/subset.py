@@ -55,6 +55,11 @@ class Subset:
         stamp = getattr(self.dataset, "picture_stamp", None)
         return "" if stamp is None else stamp(self.indices[index])
 
+    def background_notes(self) -> list[str]:
+        """See :meth:`recam_core.data.photo_dataset.PhotoDataset.background_notes`."""
+        notes = getattr(self.dataset, "background_notes", None)
+        return [] if notes is None else notes()
+
     def mask(self, index: int) -> np.ndarray | None:
         return self.dataset.mask(self.indices[index])
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from recam_core.data.notes import notes_of
 from recam_core.data.sample import BrokenItem, Dataset
 from recam_core.progress import ProgressFn, silent
 
@@ -72,7 +73,7 @@ def summarise(dataset: Dataset, progress: ProgressFn = silent, pairs: int = 10) 
         classes_per_picture=float(rows.sum() / max(1, len(dataset) - broken)),
         pairs=_companions(rows, per_class, names, pairs),
         sizes=_sizes(dataset),
-        notes=tuple(getattr(dataset, "notes", ())),
+        notes=notes_of(dataset),
     )
 
 

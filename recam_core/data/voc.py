@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recam_core.data.class_file import masks_have_background, read_class_file
+from recam_core.data.class_file import MASKS_LOOKED_AT, masks_have_background, read_class_file
 from recam_core.data.mask_io import read_mask
 from recam_core.data.photo_dataset import PhotoDataset
 from recam_core.data.photo_folder import id_fault, list_files, repeated_ids
@@ -81,9 +81,12 @@ class VocDataset(PhotoDataset):
             raise UserError(f"{self._split_file}: this split lists no picture.")
         mask_files = list_files(self._masks, (".png",)) if self._masks.is_dir() else {}
         xml_files = list_files(self._annotations, (".xml",)) if self._annotations.is_dir() else {}
-        super().__init__(
-            f"voc:{root}@{split}", _classes(folder, self._masks, [names[0] for names in mask_files.values()]), ids
-        )
+        # All masks of the folder are candidates, not those of the split alone: train and val must agree.
+        masks = [names[0] for names in mask_files.values()]
+        classes, stated = _classes(folder, self._masks, masks)
+        super().__init__(f"voc:{root}@{split}", classes, ids)
+        if not stated:
+            self.undeclared = self._masks, masks, MASKS_LOOKED_AT
 
         self._class_index = {name: index for index, name in enumerate(self.classes.names)}
         self._mask_files = {identifier: mask_files[identifier][0] for identifier in ids if identifier in mask_files}
@@ -148,13 +151,10 @@ def _id_of(line: str, files: dict[str, list[str]]) -> str:
     return match[1] if match else first
 
 
-def _classes(folder: Path, mask_folder: Path, masks: Sequence[str]) -> ClassList:
+def _classes(folder: Path, mask_folder: Path, masks: Sequence[str]) -> tuple[ClassList, bool]:
+    """The classes, and whether it is stated that they have a background."""
     path = folder / "classes.txt"
     if not path.exists():
-        return ClassList(VOC_CLASSES, has_background=True)
+        return ClassList(VOC_CLASSES, has_background=True), True
     names, explicit = read_class_file(path)
-    # All masks of the folder are candidates, not those of the split alone: train and val must agree.
-    return ClassList(
-        names,
-        explicit or masks_have_background(mask_folder, masks),
-    )
+    return ClassList(names, explicit or masks_have_background(mask_folder, masks)), explicit

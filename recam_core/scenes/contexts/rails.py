@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from recam_core.data.scenes.colour import colour, darker, lighter, mix
-from recam_core.data.scenes.contexts.ground import Context, Strip
-from recam_core.data.scenes.geometry import box, ellipse
-from recam_core.data.scenes.stage import Stage
+from recam_core.scenes.colour import colour, darker, lighter, mix
+from recam_core.scenes.contexts.ground import Context, Strip
+from recam_core.scenes.geometry import box, ellipse
+from recam_core.scenes.stage import Stage
 
 STEEL = colour("d9d6dc")
 

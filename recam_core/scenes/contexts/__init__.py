@@ -1,10 +1,10 @@
 """The surroundings, one file a kind of ground; with the option ``stuff`` they are classes, too."""
 
-from recam_core.data.scenes.contexts.grassland import GARDEN, MEADOW, PASTURE
-from recam_core.data.scenes.contexts.ground import Context, Strip
-from recam_core.data.scenes.contexts.rails import RAILS
-from recam_core.data.scenes.contexts.road import ROAD
-from recam_core.data.scenes.contexts.water import WATER
+from recam_core.scenes.contexts.grassland import GARDEN, MEADOW, PASTURE
+from recam_core.scenes.contexts.ground import Context, Strip
+from recam_core.scenes.contexts.rails import RAILS
+from recam_core.scenes.contexts.road import ROAD
+from recam_core.scenes.contexts.water import WATER
 
 #: The context that is no strip of ground: a low horizon under a wide sky.
 SKY = "sky"

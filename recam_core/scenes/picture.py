@@ -4,11 +4,11 @@ import numpy as np
 from PIL import Image
 
 from recam_core.data.sample import BACKGROUND, VOID
-from recam_core.data.scenes.backdrop import draw_hills, draw_sky
-from recam_core.data.scenes.composition import Composition
-from recam_core.data.scenes.contexts import CONTEXTS, SKY, STUFF
-from recam_core.data.scenes.families import KINDS
-from recam_core.data.scenes.stage import Stage
+from recam_core.scenes.backdrop import draw_hills, draw_sky
+from recam_core.scenes.composition import Composition
+from recam_core.scenes.contexts import CONTEXTS, SKY, STUFF
+from recam_core.scenes.families import KINDS
+from recam_core.scenes.stage import Stage
 
 #: Mask value of each context where contexts are classes: they follow the objects, whose values stay as they are.
 STUFF_VALUES: dict[str, int] = {name: len(KINDS) + 1 + number for number, name in enumerate(STUFF)}

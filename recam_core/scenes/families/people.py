@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from recam_core.data.scenes.colour import colour, darker, lighter, pick, vary
-from recam_core.data.scenes.families.kind import Kind
-from recam_core.data.scenes.figure import Figure
-from recam_core.data.scenes.geometry import arch, blob, ellipse, limb, rounded
+from recam_core.scenes.colour import colour, darker, lighter, pick, vary
+from recam_core.scenes.families.kind import Kind
+from recam_core.scenes.figure import Figure
+from recam_core.scenes.geometry import arch, blob, ellipse, limb, rounded
 
 
 def draw_person(rng: np.random.Generator, alike: float) -> Figure:

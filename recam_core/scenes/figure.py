@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from recam_core.data.scenes.colour import Colour
-from recam_core.data.scenes.geometry import Points
+from recam_core.scenes.colour import Colour
+from recam_core.scenes.geometry import Points
 
 
 @dataclass(frozen=True)

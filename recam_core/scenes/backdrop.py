@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from recam_core.data.scenes.colour import Colour, darker, lighter, mix
-from recam_core.data.scenes.geometry import ellipse
-from recam_core.data.scenes.stage import Stage
+from recam_core.scenes.colour import Colour, darker, lighter, mix
+from recam_core.scenes.geometry import ellipse
+from recam_core.scenes.stage import Stage
 
 
 def ridge(rng: np.random.Generator, y: float, height: float, waves: float = 2.0) -> np.ndarray:

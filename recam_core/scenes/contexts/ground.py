@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recam_core.data.scenes.stage import Stage
+from recam_core.scenes.stage import Stage
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 """``scenes``: drawn pictures with exact masks, in which contexts and shared parts mislead a classifier on purpose."""
 
-from recam_core.data.scenes.dataset import Description, ScenesDataset, open_scenes
+from recam_core.scenes.dataset import Description, ScenesDataset, open_scenes
 
 __all__ = ["Description", "ScenesDataset", "open_scenes"]

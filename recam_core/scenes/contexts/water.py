@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from recam_core.data.scenes.backdrop import tree
-from recam_core.data.scenes.colour import darker, lighter, mix
-from recam_core.data.scenes.contexts.ground import Context, Strip
-from recam_core.data.scenes.geometry import box, ellipse
-from recam_core.data.scenes.stage import Stage
+from recam_core.scenes.backdrop import tree
+from recam_core.scenes.colour import darker, lighter, mix
+from recam_core.scenes.contexts.ground import Context, Strip
+from recam_core.scenes.geometry import box, ellipse
+from recam_core.scenes.stage import Stage
 
 
 def water(stage: Stage, rng: np.random.Generator, strip: Strip) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from recam_core.data.scenes.colour import Colour, colour
+from recam_core.scenes.colour import Colour, colour
 
 
 @dataclass(frozen=True)

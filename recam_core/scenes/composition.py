@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recam_core.data.scenes.contexts import CHOICES, PLAIN, SKY, Strip
-from recam_core.data.scenes.families import INDEX, KINDS
-from recam_core.data.scenes.figure import Figure
-from recam_core.data.scenes.palettes import PALETTES, Palette
-from recam_core.data.scenes.stage import Place
+from recam_core.scenes.contexts import CHOICES, PLAIN, SKY, Strip
+from recam_core.scenes.families import INDEX, KINDS
+from recam_core.scenes.figure import Figure
+from recam_core.scenes.palettes import PALETTES, Palette
+from recam_core.scenes.stage import Place
 
 
 @dataclass(frozen=True)

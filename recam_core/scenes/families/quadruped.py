@@ -4,9 +4,9 @@ from dataclasses import astuple, dataclass
 
 import numpy as np
 
-from recam_core.data.scenes.colour import Colour, darker, lighter
-from recam_core.data.scenes.figure import Figure
-from recam_core.data.scenes.geometry import blob, ellipse, limb
+from recam_core.scenes.colour import Colour, darker, lighter
+from recam_core.scenes.figure import Figure
+from recam_core.scenes.geometry import blob, ellipse, limb
 
 
 @dataclass(frozen=True)

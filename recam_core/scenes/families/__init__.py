@@ -1,7 +1,7 @@
 """The classes, one file a family; a class is one function and one entry in its family's ``KINDS``."""
 
-from recam_core.data.scenes.families import boats, cattle, cycles, flyers, people, pets, road_vehicles
-from recam_core.data.scenes.families.kind import Kind
+from recam_core.scenes.families import boats, cattle, cycles, flyers, people, pets, road_vehicles
+from recam_core.scenes.families.kind import Kind
 
 #: Every class, sorted by name; its place in the table is its class index.
 KINDS: tuple[Kind, ...] = tuple(

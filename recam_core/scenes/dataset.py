@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from recam_core.data.sample import BACKGROUND, VOID, ClassList, Fault, Sample
-from recam_core.data.scenes.composition import OBJECTS_ALONE, WITH_STUFF, Composition, compose
-from recam_core.data.scenes.contexts import STUFF
-from recam_core.data.scenes.families import KINDS
-from recam_core.data.scenes.options import SPLITS, SceneOptions, canonical_spec, check_split, parse_options
-from recam_core.data.scenes.picture import draw, finish
-from recam_core.data.scenes.stage import Stage
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
+from recam_core.scenes.composition import OBJECTS_ALONE, WITH_STUFF, Composition, compose
+from recam_core.scenes.contexts import STUFF
+from recam_core.scenes.families import KINDS
+from recam_core.scenes.options import SPLITS, SceneOptions, canonical_spec, check_split, parse_options
+from recam_core.scenes.picture import STUFF_VALUES, draw, finish
+from recam_core.scenes.stage import Stage
 
 #: Least visible share of the picture for each of its classes. A composition that hides one is drawn anew.
 LEAST_AREA = 0.012
@@ -91,14 +91,9 @@ class ScenesDataset:
         return compose(np.random.default_rng(entropy), self.options.context, self.options.shared_parts, manner)
 
     def _draw(self, composition: Composition, photo: bool) -> tuple[Stage, np.ndarray]:
-        """The stage and its mask, in which a context that hardly shows is void: no label would name it."""
+        """The stage and its size x size uint8 mask."""
         stage = draw(composition, self.options.size, photo, self._stuff)
-        mask = stage.mask()
-        if self._stuff:
-            area = np.bincount(mask.ravel(), minlength=VOID + 1) / mask.size
-            scant = np.flatnonzero(area < LEAST_AREA)
-            mask[np.isin(mask, scant[scant > len(KINDS)])] = VOID
-        return stage, mask
+        return stage, without_scant_contexts(stage.mask()) if self._stuff else stage.mask()
 
     def _composition(self, index: int) -> Composition:
         """The first composition of this index in which every class shows enough of itself."""
@@ -152,6 +147,16 @@ class ScenesDataset:
             if set(np.unique(sample.mask)) - {nothing} != set(np.flatnonzero(sample.labels) + 1):
                 yield Fault(sample.id, "the mask and the labels of this picture disagree.")
             progress(index + 1, len(self), "drawing scenes")
+
+
+def without_scant_contexts(mask: np.ndarray) -> np.ndarray:
+    """The H x W uint8 mask, in which a context that shows less than LEAST_AREA is void: it is no label of the picture.
+
+    About one context in 500 is so well hidden. Composing such a picture anew would favour those that hide little.
+    """
+    area = np.bincount(mask.ravel(), minlength=VOID + 1) / mask.size
+    scant = [value for value in STUFF_VALUES.values() if 0 < area[value] < LEAST_AREA]
+    return np.where(np.isin(mask, scant), np.uint8(VOID), mask) if scant else mask
 
 
 def open_scenes(options: str = "", split: str | None = None) -> ScenesDataset:
