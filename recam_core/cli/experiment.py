@@ -242,15 +242,18 @@ def _prepared(
     from recam_core.experiments import axes, iterations, lambda_sweep, loss_control, mask_comparison, pair_advice
     from recam_core.experiments import grid as grids
     from recam_core.experiments import rule_comparison as rules
+    from recam_core.method.background import check_background
 
     kind, seeds = arguments.kind, getattr(arguments, "seeds", [0])
     _check_seeds(seeds)
+    check_background(base, classes.has_background, arguments.data)
     values = getattr(arguments, "values", None)
     if kind in ("grid", "pair"):
         x, y = (axes.axis(name, some) for name, *some in (arguments.x, arguments.y))
         names = arguments.pair.split(",") if kind == "pair" and arguments.pair else None
         pair = pair_advice.find_pair(names, classes) if names else None
-        grids.grid_settings(x, y, seeds, base)
+        for setting in grids.grid_settings(x, y, seeds, base):
+            check_background(setting.recipes[0], classes.has_background, arguments.data)
 
         def on_grid(lab: HeadLab, progress: ProgressFn) -> Experiment:
             tried = grids.grid(lab, x, y, seeds, base, progress)

@@ -19,6 +19,7 @@ from recam_core.experiments.kept_result import write_result
 from recam_core.experiments.lab import REFERENCE, check_labels
 from recam_core.experiments.protocol import FIT, REPORT, SELECT, Protocol, open_parts
 from recam_core.experiments.setting import Measured, Setting
+from recam_core.method.background import check_background
 from recam_core.method.masks import parse_mask
 from recam_core.progress import ProgressFn, silent
 from recam_core.scores.evaluate import check_classes
@@ -88,6 +89,7 @@ def plan_full_grid(
             changed = {FULL_AXES[x.name].field: column, FULL_AXES[y.name].field: row}
             recipes = tuple(replace(base, seed=int(seed), **changed) for seed in dict.fromkeys(seeds))
             check_recipe(recipes[0])
+            check_background(recipes[0], source.has_background, protocol.fit)
             if recipes[0].weight == 0:
                 # Nothing trains FC2 then; a rule that looked at it would read its initial weights.
                 recipes = tuple(replace(recipe, rule="fc1") for recipe in recipes)

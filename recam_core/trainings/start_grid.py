@@ -88,6 +88,7 @@ class GridQuestion:
             words += ["--report", self.protocol.report]
         words += ["--x", self.x.name, *axis_words(self.x), "--y", self.y.name, *axis_words(self.y)]
         words += ["--preset", self.preset, "--epochs", str(self.base.epochs)]
+        words += ["--background", repr(self.base.background)] if self.base.background else []
         words += ["--seeds", *map(str, self.seeds)] if self.seeds != (0,) else []
         words += ["--workers", str(self.workers)] if self.workers > 1 else []
         words += ["--by", self.by] if self.by != "auto" else []
