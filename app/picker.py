@@ -1,5 +1,7 @@
 """Choosing a picture: from a data set by its thumbnail, or one's own photo."""
 
+from collections.abc import Callable
+
 import numpy as np
 import streamlit as st
 
@@ -16,15 +18,17 @@ from recam_core.errors import UserError
 
 FROM_SET, OWN_PHOTO = "Pictures", "Your photo"
 _COLUMNS = 3
-#: A picture that shows the disease well, to begin with; the first one where the set has it not.
-_FIRST = {"scenes@val": "val_00037"}
 _SPEC_HELP = "Any data set on the computer that runs the app, written as one of\n" + "\n".join(
     f"- `{kind.form}`: {kind.what}" for kind in KINDS.values()
 )
 
 
-def pick_picture(family: Family) -> Picture | None:
+def pick_picture(family: Family, on_photo: Callable[[], None]) -> Picture | None:
     """The controls for choosing; None until there is a picture to look at.
+
+    Args:
+        family: whose pictures are offered, and in whose classes the picture is.
+        on_photo: called when a photo of one's own was put in or taken out, before the page is drawn with it.
 
     Raises:
         UserError: the data set, the picture or the upload cannot be used.
@@ -39,17 +43,18 @@ def pick_picture(family: Family) -> Picture | None:
         width="stretch",
     )
     if source == OWN_PHOTO:
-        return _upload(family)
+        return _upload(family, on_photo)
     return _from_set(family)
 
 
 # An upload -----------------------------------------------------------------------------------------------------------
 
 
-def _upload(family: Family) -> Picture | None:
+def _upload(family: Family, on_photo: Callable[[], None]) -> Picture | None:
     photo = st.file_uploader(
         "Photo",
         key="explore_photo",
+        on_change=on_photo,
         help="JPEG, PNG, WebP, BMP, GIF or TIFF, at least 8 x 8 pixels. It stays in this computer's memory and is not "
         "kept.",
     )
@@ -90,7 +95,7 @@ def _from_set(family: Family) -> Picture:
     if not match.is_same and len(match.shared) < len(found.classes):
         st.caption(f"Of the {len(found.classes)} classes of these pictures, the checkpoints know {len(match.shared)}.")
     indices = _search(spec, found)
-    chosen = _chosen(spec, found)
+    chosen = _chosen(family, spec, found)
     st.session_state["explore_picture_order"] = (spec, indices, chosen)
     if not len(indices):
         st.info("No picture shows all of these classes. Take one out of the search.", icon=":material/search_off:")
@@ -133,14 +138,14 @@ def _search(spec: str, found: Dataset) -> np.ndarray:
     return np.flatnonzero(labels.rows[:, columns].all(axis=1))
 
 
-def _chosen(spec: str, found: Dataset) -> int:
-    """The index of the picture that was pressed last, or that the address names, or a good first one."""
-    wanted = st.session_state.get(f"explore_picture_{spec}") or _FIRST.get(spec, "")
-    try:
-        index = list(found.ids).index(wanted)
-    except ValueError:
-        index = 0
-    keep("picture", found.ids[index], _FIRST.get(spec, found.ids[0]))
+def _chosen(family: Family, spec: str, found: Dataset) -> int:
+    """The index of the picture that was pressed last, or that the address names, or that the family opens with."""
+    ids = list(found.ids)
+    first = family.introduction.first_picture if spec == family.pictures else ""
+    first = first if first in ids else ids[0]
+    wanted = st.session_state.get(f"explore_picture_{spec}", first)
+    index = ids.index(wanted if wanted in ids else first)
+    keep("picture", ids[index], first)
     return index
 
 

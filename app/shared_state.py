@@ -2,7 +2,7 @@
 
 Any other key, of the session or of a widget, begins with the name of its page (``explore_``, ``confusions_``, ``lab_``,
 ``training_``, ``results_``, ``runs_``, ``about_``), and a part that several pages draw is handed the name. So no two
-pages can mean different things by one key; tests/pages/test_state_keys.py holds it.
+pages can mean different things by one key; tests/test_state_keys.py holds it.
 """
 
 from collections.abc import Mapping

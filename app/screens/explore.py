@@ -4,6 +4,7 @@ import numpy as np
 import streamlit as st
 
 from app.catalogue import Catalogue, Entry, Family, read_catalogue
+from app.explored_family import explored_family, photo_came, restore_family, say_family
 from app.export_panel import export_panel, panes_to_export
 from app.guard import sentences
 from app.links import as_list, from_list, keep, keep_view, kept, view_in_address, whole_address
@@ -49,12 +50,13 @@ def main() -> None:
     step_picture(st.session_state.pop("explore_step", 0))
     picture = None
     with st.sidebar:
-        family = _choose_family(catalogue)
+        family = explored_family(catalogue)
         with sentences():
-            picture = pick_picture(family)
+            picture = pick_picture(family, on_photo=lambda: photo_came(catalogue))
         entries, rule, how = _settings(family)
         with sentences():
             st.caption(f":material/memory: Computing on **{device_words()}**")
+    say_family(catalogue, family)
     if picture is None:
         st.info(
             "Choose a picture in the sidebar, and its maps appear here.",
@@ -75,11 +77,9 @@ def _is_arriving() -> bool:
 
 def _restore(catalogue: Catalogue) -> None:
     """Set the page to what the address says."""
-    families = {family.key: family for family in catalogue.families}
     runs = from_list(kept("runs"))
     of_runs = (f for f in catalogue.families if any(entry.key in runs for entry in f.entries))
-    family = families.get(kept("family")) or next(of_runs, None) or catalogue.families[0]
-    st.session_state["explore_family"] = family.key
+    family = restore_family(catalogue, next(of_runs, catalogue.families[0]))
     open_picture(family.key, family.pictures, kept("data") or family.pictures, kept("picture"))
     known = [key for key in runs if any(entry.key == key for entry in family.entries)]
     if known:
@@ -89,22 +89,6 @@ def _restore(catalogue: Catalogue) -> None:
     if kept("scales") in _SCALES:
         st.session_state["explore_scales"] = kept("scales")
     st.session_state["explore_view"] = view_in_address(family.classes)
-
-
-def _choose_family(catalogue: Catalogue) -> Family:
-    families = {family.key: family for family in catalogue.families}
-    if st.session_state.get("explore_family") not in families:
-        st.session_state["explore_family"] = next(iter(families))
-    key = st.selectbox(
-        "Checkpoints",
-        list(families),
-        format_func=lambda key: families[key].title,
-        key="explore_family",
-        persist_state="session",
-        help="\n".join(f"- **{family.title}**: {family.about}" for family in catalogue.families),
-    )
-    keep("family", key, next(iter(families)))
-    return families[key]
 
 
 def _settings(family: Family) -> tuple[list[Entry], str | None, Inference]:
