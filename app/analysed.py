@@ -102,15 +102,21 @@ def analysed_of(family: Family, entries: Sequence[Entry], spec: str) -> tuple[li
     return ready, missing
 
 
-def analyse_panel(missing: Sequence[Entry], spec: str) -> None:
-    """Say what has to be made first, offer it, and show how far it is."""
+def analyse_panel(missing: Sequence[Entry], spec: str, key: str) -> None:
+    """Say what has to be made first, offer it, and show how far it is.
+
+    Args:
+        missing: the runs without maps of these pictures.
+        spec: the pictures.
+        key: of the widgets.
+    """
     labels = labels_of_set(spec)
     if not labels.is_over:
         labels_progress(labels)
         return
     job = board().find(kept(_IN_ADDRESS))
     if isinstance(job, AnalysisJob) and not job.is_over:
-        job_progress(job.id)
+        job_progress(job.id, key=f"{key}_cancel")
         return
     if isinstance(job, AnalysisJob) and job.spec == spec:
         if job.state == FAILED:
@@ -119,13 +125,13 @@ def analyse_panel(missing: Sequence[Entry], spec: str) -> None:
             st.info("Cancelled. What was finished before is kept.", icon=":material/cancel:")
     names = ", ".join(entry.title for entry in missing)
     count = len(dataset(spec))
-    with st.container(border=True, key="analyse_panel"):
+    with st.container(border=True, key=f"{key}_panel"):
         st.markdown(
             f"**{names}** {'has' if len(missing) == 1 else 'have'} not been run over the {count:,} pictures of "
             f"`{spec}` yet. This is done once and kept."
         )
         with st.container(horizontal=True, vertical_alignment="center"):
-            if st.button("Make the maps", type="primary", icon=":material/play_arrow:", key="analyse"):
+            if st.button("Make the maps", type="primary", icon=":material/play_arrow:", key=key):
                 with sentences():
                     for entry in missing:
                         check_rule(entry.info, entry.info.rule)

@@ -12,10 +12,51 @@ from recam_core.checkpoint.run_folder import INFO_FILE, RunInfo, read_info
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 
-#: The shipped families: title, a line about them, and the pictures that the page opens with.
+
+@dataclass(frozen=True)
+class Introduction:
+    """What a family is called, and what it opens with.
+
+    Attributes:
+        title: how the pages call it.
+        about: a line about it.
+        pictures: specification of the data set that the pages open with.
+        first_picture: id of the one in it that Explore opens with; empty for the first one.
+        for_uploads: whether a photo of one's own is looked at with this family first.
+    """
+
+    title: str
+    about: str
+    pictures: str
+    first_picture: str = ""
+    for_uploads: bool = False
+
+
+#: The shipped families by their folders, in the order of the list; the lab opens with the first one that is there.
 SHIPPED = {
-    "scenes": ("Drawn scenes", "Pictures that the project draws, with exact masks.", "scenes@val"),
-    "photos": ("Photographs", "Everyday photographs. Upload one of your own, or look at the gallery.", "gallery"),
+    "contexts": Introduction(
+        "Drawn scenes",
+        "Pictures that the project draws, with exact masks of the objects and of what surrounds them.",
+        "scenes:stuff=1@val",
+    ),
+    "photos": Introduction(
+        "Photographs", "Everyday photographs. Upload one of your own, or look at the gallery.", "gallery"
+    ),
+    "animals": Introduction(
+        "Animals",
+        "Photographs of animals, people and seats, with a background. Made for photos of your own; of the gallery they "
+        "know the cat.",
+        "gallery",
+        first_picture="chelsea",
+        for_uploads=True,
+    ),
+    "scenes": Introduction(
+        "Drawn scenes, objects only",
+        "The counter-example: drawn pictures in which everything but the objects is background.",
+        "scenes@val",
+        # One that shows the fault well.
+        first_picture="val_00037",
+    ),
 }
 _ORDER = list(METHOD_TITLES)
 
@@ -36,7 +77,9 @@ class Entry:
     @property
     def title(self) -> str:
         """How the page calls it."""
-        return METHOD_TITLES[self.info.method] if self.shipped else self.info.name
+        # A second run of a method, which a shipped family may have, is called by its own name.
+        is_the_method = self.shipped and self.path.name == self.info.method
+        return METHOD_TITLES[self.info.method] if is_the_method else self.info.name
 
 
 @dataclass(frozen=True)
@@ -44,10 +87,20 @@ class Family:
     """Runs with one list of classes, which can stand side by side."""
 
     key: str
-    title: str
-    about: str
-    pictures: str
+    introduction: Introduction
     entries: tuple[Entry, ...]
+
+    @property
+    def title(self) -> str:
+        return self.introduction.title
+
+    @property
+    def about(self) -> str:
+        return self.introduction.about
+
+    @property
+    def pictures(self) -> str:
+        return self.introduction.pictures
 
     @property
     def classes(self) -> ClassList:
@@ -96,18 +149,21 @@ def read_catalogue() -> Catalogue:
     """Look at the shipped checkpoints and at the user's runs."""
     faults: list[str] = []
     families: dict[ClassList, list[Entry]] = {}
-    names: dict[ClassList, tuple[str, str, str, str]] = {}
-    for key, (title, about, pictures) in SHIPPED.items():
+    named: dict[ClassList, tuple[str, Introduction]] = {}
+    for key, introduction in SHIPPED.items():
         entries = sorted(_entries(shipped_folder() / key, True, faults), key=lambda e: _ORDER.index(e.info.method))
         for entry in entries:
-            names.setdefault(entry.info.class_list, (key, title, about, pictures))
+            named.setdefault(entry.info.class_list, (key, introduction))
             families.setdefault(entry.info.class_list, []).append(entry)
     for entry in _entries(runs_folder(), False, faults):
         classes = entry.info.class_list
-        if classes not in names:
+        if classes not in named:
             about = f"Runs of your own that know {len(classes)} classes."
-            names[classes] = (f"own-{len(names)}", f"Your runs: {entry.info.name}", about, entry.info.data)
+            named[classes] = (
+                f"own-{len(named)}",
+                Introduction(f"Your runs: {entry.info.name}", about, entry.info.data),
+            )
         families.setdefault(classes, []).append(entry)
     return Catalogue(
-        tuple(Family(*names[classes], tuple(entries)) for classes, entries in families.items()), tuple(faults)
+        tuple(Family(*named[classes], tuple(entries)) for classes, entries in families.items()), tuple(faults)
     )

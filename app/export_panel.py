@@ -65,7 +65,8 @@ def export_panel(
     panes: Callable[[], Sequence[FigurePane]],
     classes: ClassList,
     view: Mapping[str, Any] | None = None,
-    key: str = "export",
+    *,
+    key: str,
 ) -> None:
     """A button that opens the exports of what is on the screen. Nothing is computed before it is pressed.
 
@@ -269,7 +270,8 @@ def report_button(
     thresholds: Mapping[str, float | None] | float | None = None,
     chosen: np.ndarray | None = None,
     about: str = "",
-    key: str = "report",
+    *,
+    key: str,
 ) -> None:
     """A button that opens the making of a report on what the page compares.
 

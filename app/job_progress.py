@@ -6,8 +6,13 @@ from app.jobs import RUNNING, WAITING_WORDS, board
 
 
 @st.fragment(run_every=0.7)
-def job_progress(job_id: str, can_cancel: bool = True) -> None:
-    """Where the job stands; redraws itself until the job is over, then the page."""
+def job_progress(job_id: str, key: str | None = None) -> None:
+    """Where the job stands; redraws itself until the job is over, then the page.
+
+    Args:
+        job_id: of the board.
+        key: of the button that cancels, which the job's id is added to; None for a job that cannot be cancelled.
+    """
     job = board().find(job_id)
     if job is None or job.is_over:
         st.rerun(scope="app")
@@ -18,7 +23,7 @@ def job_progress(job_id: str, can_cancel: bool = True) -> None:
         words += f": {job.done:,} of {job.total:,}"
     if left is not None:
         words += f", about {left:.0f} s left"
-    if not can_cancel:
+    if key is None:
         st.progress(min(job.done / job.total, 1.0) if job.total else 0.0, text=words)
         return
     bar, button = st.columns([5, 1], vertical_alignment="bottom")
@@ -26,7 +31,7 @@ def job_progress(job_id: str, can_cancel: bool = True) -> None:
     button.button(
         "Cancel",
         icon=":material/close:",
-        key=f"cancel_{job_id}",
+        key=f"{key}_{job_id}",
         on_click=job.cancel.set,
         disabled=job.cancel.is_set(),
         width="stretch",

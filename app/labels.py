@@ -62,7 +62,7 @@ def labels_progress(job: LabelsJob) -> None:
     if job.is_over:
         st.error(job.message, icon=":material/error:")
     else:
-        job_progress(job.id, can_cancel=False)
+        job_progress(job.id)
 
 
 def _read(job: LabelsJob, found: Dataset) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import streamlit as st
 
+from app.shared_state import ARRIVING, LAB_DEPTH, LAB_KIND, PAGES
 from recam_core.data.sample import ClassList
 
 #: What the viewer shows unless told otherwise; such values stay out of the address.
@@ -30,9 +31,10 @@ _PLAIN: dict[str, Any] = {
 }
 #: Longer ones were not written by this page.
 _LONGEST = 20_000
-_PAGES = "pages"
 #: The value of the Lab page's address that names a grid of full trainings.
 GRID = "grid"
+#: The value of an address that names the training whose details are shown.
+TRAINING = "training"
 
 
 def keep(name: str, value: str, default: str = "") -> None:
@@ -107,7 +109,7 @@ def whole_address() -> str:
 
 def remember_pages(pages: Mapping[str, Any]) -> None:
     """Let other pages be opened by name."""
-    st.session_state[_PAGES] = dict(pages)
+    PAGES.set(dict(pages))
 
 
 def open_explore(
@@ -132,21 +134,13 @@ def open_explore(
     address = {"data": data, "picture": picture, "overlay": overlay, "runs": as_list(runs), "classes": as_list(classes)}
     if threshold is not None:
         address["threshold"] = f"{threshold:.2f}"
-    st.session_state["arriving"] = True
-    st.switch_page(
-        st.session_state[_PAGES]["explore"], query_params={name: value for name, value in address.items() if value}
-    )
+    ARRIVING.set(True)
+    st.switch_page(PAGES.get({})["explore"], query_params={name: value for name, value in address.items() if value})
 
 
 def open_lab_grid(name: str) -> None:
     """Leave for the result of a grid of full trainings on the Lab page."""
     # What the session remembers of the choices there must not win over the address.
-    st.session_state["lab_kind"], st.session_state["lab_depth"] = "grid", "full"
-    st.switch_page(st.session_state[_PAGES]["lab"], query_params={"experiment": "grid", "depth": "full", GRID: name})
-
-
-def is_arriving() -> bool:
-    """Whether the address counts more than what the session remembers: on the first look, and after a jump."""
-    first_look = "been_here" not in st.session_state
-    st.session_state["been_here"] = True
-    return st.session_state.pop("arriving", False) or first_look
+    LAB_KIND.set("grid")
+    LAB_DEPTH.set("full")
+    st.switch_page(PAGES.get({})["lab"], query_params={"experiment": "grid", "depth": "full", GRID: name})

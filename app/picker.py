@@ -1,5 +1,7 @@
 """Choosing a picture: from a data set by its thumbnail, or one's own photo."""
 
+from collections.abc import Callable
+
 import numpy as np
 import streamlit as st
 
@@ -16,40 +18,43 @@ from recam_core.errors import UserError
 
 FROM_SET, OWN_PHOTO = "Pictures", "Your photo"
 _COLUMNS = 3
-#: A picture that shows the disease well, to begin with; the first one where the set has it not.
-_FIRST = {"scenes@val": "val_00037"}
 _SPEC_HELP = "Any data set on the computer that runs the app, written as one of\n" + "\n".join(
     f"- `{kind.form}`: {kind.what}" for kind in KINDS.values()
 )
 
 
-def pick_picture(family: Family) -> Picture | None:
+def pick_picture(family: Family, on_photo: Callable[[], None]) -> Picture | None:
     """The controls for choosing; None until there is a picture to look at.
+
+    Args:
+        family: whose pictures are offered, and in whose classes the picture is.
+        on_photo: called when a photo of one's own was put in or taken out, before the page is drawn with it.
 
     Raises:
         UserError: the data set, the picture or the upload cannot be used.
     """
-    st.session_state.setdefault("source", FROM_SET)
+    st.session_state.setdefault("explore_source", FROM_SET)
     source = st.segmented_control(
         "Look at",
         [FROM_SET, OWN_PHOTO],
         required=True,
-        key="source",
+        key="explore_source",
         persist_state="session",
         width="stretch",
     )
     if source == OWN_PHOTO:
-        return _upload(family)
+        return _upload(family, on_photo)
     return _from_set(family)
 
 
 # An upload -----------------------------------------------------------------------------------------------------------
 
 
-def _upload(family: Family) -> Picture | None:
+def _upload(family: Family, on_photo: Callable[[], None]) -> Picture | None:
     photo = st.file_uploader(
         "Photo",
-        key="photo",
+        key="explore_photo",
+        on_change=on_photo,
         help="JPEG, PNG, WebP, BMP, GIF or TIFF, at least 8 x 8 pixels. It stays in this computer's memory and is not "
         "kept.",
     )
@@ -57,7 +62,7 @@ def _upload(family: Family) -> Picture | None:
         mask = st.file_uploader(
             "Mask",
             type=["png"],
-            key="mask",
+            key="explore_mask",
             help="An indexed or 8-bit grey PNG of the photo's size: 0 background, 255 not scored, else the class's "
             "number.",
         )
@@ -90,8 +95,8 @@ def _from_set(family: Family) -> Picture:
     if not match.is_same and len(match.shared) < len(found.classes):
         st.caption(f"Of the {len(found.classes)} classes of these pictures, the checkpoints know {len(match.shared)}.")
     indices = _search(spec, found)
-    chosen = _chosen(spec, found)
-    st.session_state["picture_order"] = (spec, indices, chosen)
+    chosen = _chosen(family, spec, found)
+    st.session_state["explore_picture_order"] = (spec, indices, chosen)
     if not len(indices):
         st.info("No picture shows all of these classes. Take one out of the search.", icon=":material/search_off:")
     else:
@@ -101,11 +106,10 @@ def _from_set(family: Family) -> Picture:
 
 def _spec(family: Family) -> str:
     """The data set to look at: the family's own, unless another one was typed."""
-    key = f"spec_{family.key}"
     with st.expander("Other pictures"):
         typed = st.text_input(
             "Data set",
-            key=key,
+            key=f"explore_spec_{family.key}",
             persist_state="session",
             placeholder=family.pictures,
             help=_SPEC_HELP,
@@ -119,7 +123,7 @@ def _search(spec: str, found: Dataset) -> np.ndarray:
     wanted = st.multiselect(
         "Search by class",
         found.classes.names,
-        key=f"search_{spec}",
+        key=f"explore_search_{spec}",
         persist_state="session",
         placeholder="All pictures",
         help="Only pictures that show all of these classes.",
@@ -134,45 +138,45 @@ def _search(spec: str, found: Dataset) -> np.ndarray:
     return np.flatnonzero(labels.rows[:, columns].all(axis=1))
 
 
-def _chosen(spec: str, found: Dataset) -> int:
-    """The index of the picture that was pressed last, or that the address names, or a good first one."""
-    wanted = st.session_state.get(f"picture_{spec}") or _FIRST.get(spec, "")
-    try:
-        index = list(found.ids).index(wanted)
-    except ValueError:
-        index = 0
-    keep("picture", found.ids[index], _FIRST.get(spec, found.ids[0]))
+def _chosen(family: Family, spec: str, found: Dataset) -> int:
+    """The index of the picture that was pressed last, or that the address names, or that the family opens with."""
+    ids = list(found.ids)
+    first = family.introduction.first_picture if spec == family.pictures else ""
+    first = first if first in ids else ids[0]
+    wanted = st.session_state.get(f"explore_picture_{spec}", first)
+    index = ids.index(wanted if wanted in ids else first)
+    keep("picture", ids[index], first)
     return index
 
 
 def can_step() -> bool:
     """Whether there are pictures before and after the chosen one."""
-    return len(st.session_state.get("picture_order", ("", (), 0))[1]) > 1
+    return len(st.session_state.get("explore_picture_order", ("", (), 0))[1]) > 1
 
 
 def step_picture(step: int) -> None:
     """Choose the picture before (-1) or after (1) among those that the search found; the ends meet."""
-    spec, indices, chosen = st.session_state.get("picture_order", ("", np.zeros(0, int), 0))
+    spec, indices, chosen = st.session_state.get("explore_picture_order", ("", np.zeros(0, int), 0))
     if not step or not len(indices):
         return
     place = int(np.searchsorted(indices, chosen))
     if step > 0 and (place >= len(indices) or indices[place] != chosen):
         place -= 1  # the chosen picture is not among them: the next one stands where it would be
     place = (place + step) % len(indices)
-    st.session_state[f"page_{spec}_{len(indices)}"] = place // PICTURES_A_PAGE + 1
+    st.session_state[f"explore_page_{spec}_{len(indices)}"] = place // PICTURES_A_PAGE + 1
     _choose(spec, dataset(spec).ids[int(indices[place])])
 
 
 def open_picture(family_key: str, usual: str, spec: str, picture_id: str) -> None:
     """Have the picker choose this picture of this data set when it is drawn next."""
-    st.session_state["source"] = FROM_SET
-    st.session_state[f"spec_{family_key}"] = "" if spec == usual else spec
+    st.session_state["explore_source"] = FROM_SET
+    st.session_state[f"explore_spec_{family_key}"] = "" if spec == usual else spec
     if picture_id:
-        st.session_state[f"picture_{spec or usual}"] = picture_id
+        st.session_state[f"explore_picture_{spec or usual}"] = picture_id
 
 
 def _choose(spec: str, picture_id: str) -> None:
-    st.session_state[f"picture_{spec}"] = picture_id
+    st.session_state[f"explore_picture_{spec}"] = picture_id
     keep("picture", picture_id)
 
 
@@ -181,24 +185,24 @@ def _thumbnails(spec: str, found: Dataset, indices: np.ndarray, chosen: int) -> 
     pages = -(-len(indices) // PICTURES_A_PAGE)
     page = 1
     if pages > 1:
-        with st.container(key="pages"):
+        with st.container(key="explore_pages"):
             page = st.pagination(
                 pages,
                 # Open where the chosen picture is, if the search found it.
                 default=int(np.flatnonzero(indices == chosen)[0]) // PICTURES_A_PAGE + 1 if chosen in indices else 1,
                 max_visible_pages=3,
-                key=f"page_{spec}_{len(indices)}",
+                key=f"explore_page_{spec}_{len(indices)}",
             )
     shown = indices[(page - 1) * PICTURES_A_PAGE : page * PICTURES_A_PAGE].tolist()
     rules = []
-    with st.container(key="thumbnails", gap="small"):
+    with st.container(key="explore_thumbnails", gap="small"):
         for start in range(0, len(shown), _COLUMNS):
             for column, index in zip(st.columns(_COLUMNS, wrap=False), shown[start : start + _COLUMNS], strict=False):
                 picture_id = found.ids[index]
                 names = [found.classes.names[k] for k in np.flatnonzero(labels_of(spec, index))]
                 column.button(
                     f"{picture_id}: {', '.join(names) or 'no label'}",
-                    key=f"thumb_{index}",
+                    key=f"explore_thumb_{index}",
                     help=", ".join(names) or picture_id,
                     on_click=_choose,
                     args=(spec, picture_id),
@@ -206,5 +210,5 @@ def _thumbnails(spec: str, found: Dataset, indices: np.ndarray, chosen: int) -> 
                     width="stretch",
                 )
                 if url := thumbnail_url(spec, index):
-                    rules.append(f".st-key-thumb_{index} button {{ background-image: url({url}) !important; }}")
+                    rules.append(f".st-key-explore_thumb_{index} button {{ background-image: url({url}) !important; }}")
     st.html(f"<style>{''.join(rules)}</style>")

@@ -58,7 +58,7 @@ def fourth_pane(family: Family) -> Method | None:
 
 def retrain_panel(family: Family) -> None:
     """Everything below the panes."""
-    with st.container(border=True, key="retrain"):
+    with st.container(border=True, key="explore_retrain"):
         st.markdown("#### Make your own ReCAM")
         st.markdown(
             "Train the classifiers anew on the features that a run's backbone gives of its training pictures. The "
@@ -68,12 +68,14 @@ def retrain_panel(family: Family) -> None:
         busy = job is not None and not job.is_over
         recipe, entry, data = _recipe(family)
         with st.container(horizontal=True, vertical_alignment="center"):
-            if st.button("Retrain", type="primary", icon=":material/model_training:", disabled=busy, key="start"):
+            if st.button(
+                "Retrain", type="primary", icon=":material/model_training:", disabled=busy, key="explore_start"
+            ):
                 with sentences():
                     _start(entry, data, recipe)
             st.caption(f"On {device_words()}. The first time, features are computed and kept: about half a minute.")
         if busy:
-            job_progress(job.id)
+            job_progress(job.id, key="explore_cancel")
         elif job is not None:
             _ending(family, job)
 
@@ -88,7 +90,7 @@ def _recipe(family: Family) -> tuple[HeadRecipe, Entry, str]:
         default="fc2",
         required=True,
         format_func=_UPDATES.__getitem__,
-        key="update",
+        key="explore_update",
         persist_state="session",
         help="What is trained: FC2 alone (about a second), or FC1 as well (longer: the masks change in every step).",
     )
@@ -100,7 +102,7 @@ def _recipe(family: Family) -> tuple[HeadRecipe, Entry, str]:
         value=1.0,
         step=0.1,
         format="%g",
-        key="lambda",
+        key="explore_lambda",
         persist_state="session",
         help="The weight of L_sce in L_bce + λ L_sce (equation 6).",
     )
@@ -110,7 +112,7 @@ def _recipe(family: Family) -> tuple[HeadRecipe, Entry, str]:
         list(RULES),
         index=list(RULES).index("rectified_product"),
         format_func=lambda name: name.replace("_", " "),
-        key="new_rule",
+        key="explore_new_rule",
         persist_state="session",
         help="\n".join(f"- **{name.replace('_', ' ')}**: {rule.meaning}" for name, rule in RULES.items()),
     )
@@ -119,7 +121,7 @@ def _recipe(family: Family) -> tuple[HeadRecipe, Entry, str]:
         min_value=1,
         max_value=2000,
         value=DEFAULTS[update][0],
-        key=f"epochs_{update}",
+        key=f"explore_epochs_{update}",
         persist_state="session",
         help="How often the training goes through all pictures.",
     )
@@ -130,7 +132,7 @@ def _recipe(family: Family) -> tuple[HeadRecipe, Entry, str]:
         value=DEFAULTS[update][1],
         step=0.001,
         format="%g",
-        key=f"rate_{update}",
+        key=f"explore_rate_{update}",
         persist_state="session",
         help="Of Adam, at the start; it falls to 0 along a half cosine.",
     )
@@ -139,7 +141,7 @@ def _recipe(family: Family) -> tuple[HeadRecipe, Entry, str]:
         list(by_key),
         index=list(by_key).index(first.key),
         format_func=lambda key: by_key[key].title,
-        key=f"start_{family.key}",
+        key=f"explore_start_from_{family.key}",
         persist_state="session",
         help="The run whose backbone gives the features, and whose FC1 gives the masks.",
     )
@@ -149,7 +151,7 @@ def _recipe(family: Family) -> tuple[HeadRecipe, Entry, str]:
         data = st.text_input(
             "Data set to train on",
             value=entry.info.data,
-            key=f"train_on_{entry.key}",
+            key=f"explore_train_on_{entry.key}",
             persist_state="session",
             help="As the run was trained on, unless you name another set with the same classes, such as "
             "`voc:FOLDER@train` or `folder:FOLDER`.",
@@ -163,7 +165,7 @@ def _mask(column: st.delta_generator.DeltaGenerator) -> str:
     kind = column.selectbox(
         "Mask",
         list(MASKS),
-        key="new_mask",
+        key="explore_new_mask",
         persist_state="session",
         help="What the features are multiplied with to become those of a single class (equation 3).\n"
         + "\n".join(f"- **{name}**: {mask.meaning}" for name, mask in MASKS.items()),
@@ -178,7 +180,7 @@ def _mask(column: st.delta_generator.DeltaGenerator) -> str:
         max_value=largest,
         value=default,
         step=0.05 if largest <= 1 else 0.5,
-        key=f"parameter_{kind}",
+        key=f"explore_parameter_{kind}",
         persist_state="session",
     )
     return f"{kind}:{value:g}"
@@ -238,12 +240,12 @@ def _result(family: Family, job: RetrainJob) -> None:
             alt="The losses over the epochs",
         )
     with keeping:
-        name = st.text_input("Keep it as", placeholder="a name, such as hard-masks", key=f"name_{job.id}")
+        name = st.text_input("Keep it as", placeholder="a name, such as hard-masks", key=f"explore_name_{job.id}")
         with st.container(horizontal=True):
-            if st.button("Keep", icon=":material/bookmark_add:", key="keep"):
+            if st.button("Keep", icon=":material/bookmark_add:", key="explore_keep"):
                 with sentences():
                     _keep(family, job, name)
-            st.button("Discard", icon=":material/delete:", key="discard", on_click=_discard, args=(job.id,))
+            st.button("Discard", icon=":material/delete:", key="explore_discard", on_click=_discard, args=(job.id,))
     st.caption("The same run from the command line:")
     st.code(_command(job, name.strip() or "my-recam"), language="bash", wrap_lines=True)
 
@@ -264,7 +266,7 @@ def _keep(family: Family, job: RetrainJob, name: str) -> None:
     keep_heads(runs_folder(), name, shared_run(job.entry).run, job.data, job.result, job.threshold, _command(job, name))
     job.kept_as = name
     # The pane of the result becomes the pane of the run.
-    st.session_state["add_pane"] = (family.key, f"run/{name}")
+    st.session_state["explore_add_pane"] = (family.key, f"run/{name}")
     st.rerun()
 
 

@@ -4,20 +4,14 @@ import streamlit as st
 
 _RULES = """
 <style>
-/* The panes: side by side while each has room, then below one another. */
-.st-key-panes [data-testid="stHorizontalBlock"] { flex-wrap: wrap; row-gap: 1.4rem; }
-.st-key-panes [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] { min-width: min(100%, 15rem); }
-.st-key-panes [data-testid="stColumn"] [data-testid="stColumn"] { min-width: 0; }
-.st-key-panes [data-testid="stMetric"] { min-height: 5.4rem; }
-.st-key-panes [data-testid="stMetric"] [data-testid="stMetricValue"] { font-size: 1.3rem; line-height: 1.3; }
-.st-key-panes img, .st-key-picture_itself img { border-radius: 0.4rem; width: 100%; }
 .block-container, [data-testid="stMainBlockContainer"] { padding: 4.2rem 2.5rem 3rem; }
 /* Thumbnails are buttons, so that they are reached and pressed by keyboard; their label is for screen readers. */
-.st-key-thumbnails button { aspect-ratio: 1; width: 100%; min-height: 0; padding: 0; background-size: cover;
+.st-key-explore_thumbnails button { aspect-ratio: 1; width: 100%; min-height: 0; padding: 0; background-size: cover;
   background-position: center; overflow: hidden; }
-.st-key-thumbnails button p { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; }
-.st-key-thumbnails [data-testid="stHorizontalBlock"] { flex-wrap: nowrap; gap: 0.5rem; }
-.st-key-thumbnails [data-testid="stColumn"] { min-width: 0; flex: 1 1 0; }
+.st-key-explore_thumbnails button p { position: absolute; clip-path: inset(50%); width: 1px; height: 1px;
+  overflow: hidden; }
+.st-key-explore_thumbnails [data-testid="stHorizontalBlock"] { flex-wrap: nowrap; gap: 0.5rem; }
+.st-key-explore_thumbnails [data-testid="stColumn"] { min-width: 0; flex: 1 1 0; }
 .legend { display: flex; flex-wrap: wrap; gap: 0.35rem 1.1rem; font-size: 0.86rem; align-items: center; }
 .legend span { display: inline-flex; align-items: center; gap: 0.4rem; }
 .legend img, .legend i { height: 1.05rem; width: 1.6rem; border-radius: 0.2rem; display: inline-block; flex: none; }

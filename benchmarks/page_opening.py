@@ -241,26 +241,28 @@ def look_around(page: "Page", url: str) -> dict[str, float]:
         return page.locator(f".st-key-{key} button").locator("visible=true").first
 
     viewer = page.locator(".viewer[data-ready]")
-    matrix = page.locator(".st-key-matrix :is(g.mark-rect path, canvas)")
-    picture = page.locator(".st-key-gallery_0 button")
+    matrix = page.locator(".st-key-confusions_matrix :is(g.mark-rect path, canvas)")
+    picture = page.locator(".st-key-confusions_gallery_0 button")
     page.goto(f"{url}/about")  # the server's imports, and the browser's first look at the app's own files
     page.wait_for_function(_RESTS, timeout=240_000)
 
     visit.step("Explore", lambda: page.goto(f"{url}/"), viewer)
-    title = page.locator(".st-key-heading strong", has_text="000000000001")
-    visit.step("another picture", button("thumb_1").click, title)
-    title = page.locator(".st-key-heading strong", has_text="000000000012")
-    pages = page.locator(".st-key-pages")
+    title = page.locator(".st-key-explore_heading strong", has_text="000000000001")
+    visit.step("another picture", button("explore_thumb_1").click, title)
+    title = page.locator(".st-key-explore_heading strong", has_text="000000000012")
+    pages = page.locator(".st-key-explore_pages")
     visit.step(
-        "another page of pictures", pages.get_by_role("button").last.click, page.locator(".st-key-thumb_12 button")
+        "another page of pictures",
+        pages.get_by_role("button").last.click,
+        page.locator(".st-key-explore_thumb_12 button"),
     )
-    visit.step("a picture of it", button("thumb_12").click, title)
+    visit.step("a picture of it", button("explore_thumb_12").click, title)
 
     visit.step("Confusions", page.get_by_role("link", name="Confusions").click, matrix, picture)
     steps = {
         "Matrix": matrix,
-        "Pairs": page.locator(".st-key-pairs_chart :is(g.mark-symbol path, canvas)"),
-        "Classes": page.locator(".st-key-gain_chart :is(g.mark-symbol path, canvas)"),
+        "Pairs": page.locator(".st-key-confusions_pairs_chart :is(g.mark-symbol path, canvas)"),
+        "Classes": page.locator(".st-key-confusions_gain_chart :is(g.mark-symbol path, canvas)"),
         "Pictures": page.get_by_text("the first ones; mark rows"),
     }
     at = 0.3
@@ -270,7 +272,7 @@ def look_around(page: "Page", url: str) -> dict[str, float]:
         at += 0.01
         visit.step(f"  {name}, another threshold", threshold(1), cut(f"{at:.2f}"), shown, picture)
     visit.step("Matrix again", section("Matrix"), steps["Matrix"], picture)
-    truth = page.locator(".st-key-choice_truth input")
+    truth = page.locator(".st-key-confusions_choice_truth input")
 
     def other_pixels() -> None:
         truth.fill("class3")

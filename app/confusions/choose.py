@@ -41,7 +41,7 @@ def choose(catalogue: Catalogue) -> Compared | None:
             return None
         ready, missing = analysed_of(family, entries, spec)
         if missing:
-            analyse_panel(missing, spec)
+            analyse_panel(missing, spec, key="confusions_analyse")
         if not ready:
             return None
         ready = _same_pictures(ready)

@@ -46,16 +46,16 @@ def _reference(compared: Compared, key: str) -> str:
     others = [method.key for method in compared.methods if method.key != key]
     if not others:
         return key
-    wanted = st.session_state.setdefault("over_method", kept("over", others[0]))
-    st.session_state["over_choice"] = wanted if wanted in others else others[0]
+    wanted = st.session_state.setdefault("confusions_over_method", kept("over", others[0]))
+    st.session_state["confusions_over_choice"] = wanted if wanted in others else others[0]
     chosen = st.selectbox(
         "Gain over",
         others,
         format_func=lambda other: f"gain over {compared.titles[other]}",
-        key="over_choice",
+        key="confusions_over_choice",
         label_visibility="collapsed",
         width=240,
-        on_change=lambda: st.session_state.update(over_method=st.session_state["over_choice"]),
+        on_change=lambda: st.session_state.update(confusions_over_method=st.session_state["confusions_over_choice"]),
     )
     keep("over", chosen, others[0])
     return chosen
@@ -69,12 +69,12 @@ def _gains(compared: Compared, key: str, gain: ClassGain, wanted: Selection) -> 
     left, right = (st.container(), None) if alone else st.columns(2, gap="medium")
     with left:
         dots = iou_chart(_dots(compared, gain), order, list(titles.values()), colours)
-        _class_chart("iou_chart", dots, wanted, "IoU of each class by each method")
+        _class_chart("confusions_iou_chart", dots, wanted, "IoU of each class by each method")
     if right is None:
         return
     with right:
         words = f"What {titles[key]} gains over {titles[gain.reference]} by class, with intervals"
-        _class_chart("gain_chart", gain_chart(_gain_rows(gain, place), order, colours), wanted, words)
+        _class_chart("confusions_gain_chart", gain_chart(_gain_rows(gain, place), order, colours), wanted, words)
     clear = int(gain.beyond_noise[place].sum())
     st.caption(
         f"{plain(titles[key])} less {plain(titles[gain.reference])}. Intervals say how far a gain would move with "
@@ -141,13 +141,13 @@ def _flows(compared: Compared, wanted: Selection) -> None:
     values = list(range(0 if compared.classes.has_background else 1, len(names)))
     shown = wanted.truth if wanted.truth != ANY else wanted.predicted
     shown = shown if shown in values else values[-1]
-    st.session_state["flow_class"] = shown
+    st.session_state["confusions_flow_class"] = shown
     st.selectbox(
         "Where do the pixels go of",
         values,
         format_func=names.__getitem__,
-        key="flow_class",
-        on_change=lambda: select(st.session_state["flow_class"], ANY),
+        key="confusions_flow_class",
+        on_change=lambda: select(st.session_state["confusions_flow_class"], ANY),
     )
     for place, method in enumerate(compared.methods):
         sankey = sankey_bands(
@@ -157,7 +157,9 @@ def _flows(compared: Compared, wanted: Selection) -> None:
         if not sankey.bands:
             st.caption("This class does not occur in these pictures.")
             continue
-        _flow(f"flow_{place}", flow_chart(sankey, names, ink()), method.key, wanted, _flow_words(sankey, names))
+        _flow(
+            f"confusions_flow_{place}", flow_chart(sankey, names, ink()), method.key, wanted, _flow_words(sankey, names)
+        )
 
 
 def _flow(name: str, chart: alt.LayerChart, method: str, wanted: Selection, words: str) -> None:
@@ -168,12 +170,12 @@ def _flow(name: str, chart: alt.LayerChart, method: str, wanted: Selection, word
         return None if found is None else (found[0], ANY if found[1] == OTHERS else found[1])
 
     def shown(key: str) -> bool:
-        is_method = st.session_state.get("shown_method") == method
+        is_method = st.session_state.get("confusions_shown_method") == method
         return band(key) is None or (is_method and band(key) == (wanted.truth, wanted.predicted))
 
     def press() -> None:
         if band(key) is not None:
-            st.session_state["shown_method"] = method
+            st.session_state["confusions_shown_method"] = method
             select(*band(key))
 
     key = key_while(name, shown)

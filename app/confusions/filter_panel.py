@@ -31,7 +31,7 @@ def filter_panel(compared: Compared) -> Compared:
         passes = wanted.apply(table_of(compared))
         count = int(passes.sum())
     label = f"All {pictures:,} pictures" if passes is None else f"{count:,} of {pictures:,} pictures"
-    with st.popover(label, icon=":material/filter_alt:", width="stretch", key="filter_button"):
+    with st.popover(label, icon=":material/filter_alt:", width="stretch", key="confusions_filter_button"):
         _widgets(scope, compared, most)
     keep(_IN_ADDRESS, "" if passes is None else json.dumps(wanted.to_dict(), separators=(",", ":")))
     if passes is None:
@@ -44,14 +44,14 @@ def filter_panel(compared: Compared) -> Compared:
 
 
 def _key(scope: str, name: str) -> str:
-    return f"filter_{name}_{scope}"
+    return f"confusions_filter_{name}_{scope}"
 
 
 def _restore(scope: str, compared: Compared) -> None:
     """Take the filters from the address, once; what cannot be read is left out with a sentence."""
-    if st.session_state.setdefault("filter_taken", False):
+    if st.session_state.setdefault("confusions_filter_taken", False):
         return
-    st.session_state["filter_taken"] = True
+    st.session_state["confusions_filter_taken"] = True
     text = kept(_IN_ADDRESS)
     if not text:
         return
@@ -134,7 +134,9 @@ def _widgets(scope: str, compared: Compared, most: int) -> None:
             "is worse than", keys, format_func=titles.__getitem__, key=_valid(scope, "better", keys), **common
         )
         margin.number_input("by points of mIoU", 0, 100, step=1, key=_key(scope, "margin"), **common)
-    st.button("Clear all", icon=":material/filter_alt_off:", on_click=_clear, args=(scope,), key="filter_clear")
+    st.button(
+        "Clear all", icon=":material/filter_alt_off:", on_click=_clear, args=(scope,), key="confusions_filter_clear"
+    )
 
 
 def _range(label: str, scope: str, name: str, most: int, unit: str, help: str | None = None) -> None:

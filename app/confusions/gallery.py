@@ -21,10 +21,13 @@ PICTURES_A_PAGE = 12
 def pixel_choice(compared: Compared, wanted: Selection) -> None:
     """Two lists that name the pixels: the way by keyboard to what a press on a cell does."""
     values = [ANY, *range(0 if compared.classes.has_background else 1, len(compared.names))]
-    st.session_state["choice_truth"], st.session_state["choice_predicted"] = wanted.truth, wanted.predicted
+    st.session_state["confusions_choice_truth"], st.session_state["confusions_choice_predicted"] = (
+        wanted.truth,
+        wanted.predicted,
+    )
 
     def chosen() -> None:
-        truth, predicted = st.session_state["choice_truth"], st.session_state["choice_predicted"]
+        truth, predicted = st.session_state["confusions_choice_truth"], st.session_state["confusions_choice_predicted"]
         if not truth == predicted == ANY:  # that would leave nothing: the lists go back to what they showed
             select(truth, predicted)
 
@@ -32,9 +35,9 @@ def pixel_choice(compared: Compared, wanted: Selection) -> None:
         return "anything else" if value == ANY else compared.names[value]
 
     truth_column, predicted_column = st.columns(2, gap="small")
-    truth_column.selectbox("Pixels of", values, format_func=words, key="choice_truth", on_change=chosen)
+    truth_column.selectbox("Pixels of", values, format_func=words, key="confusions_choice_truth", on_change=chosen)
     predicted_column.selectbox(
-        "taken for", _predicted_values(compared), format_func=words, key="choice_predicted", on_change=chosen
+        "taken for", _predicted_values(compared), format_func=words, key="confusions_choice_predicted", on_change=chosen
     )
     _wider(compared, wanted)
 
@@ -49,7 +52,7 @@ def _wider(compared: Compared, wanted: Selection) -> None:
             st.button(
                 f"All {plain(wider.words(compared.names))}",
                 type="tertiary",
-                key=f"wider_{'row' if predicted == ANY else 'column'}",
+                key=f"confusions_wider_{'row' if predicted == ANY else 'column'}",
                 on_click=select,
                 args=(truth, predicted),
             )
@@ -62,17 +65,17 @@ def _predicted_values(compared: Compared) -> list[int]:
 def method_choice(compared: Compared) -> str:
     """Whose pixels: one of the methods, by key."""
     keys = [method.key for method in compared.methods]
-    wanted = st.session_state.setdefault("shown_method", kept("method", keys[-1]))
-    st.session_state["method_choice"] = wanted if wanted in keys else keys[-1]
+    wanted = st.session_state.setdefault("confusions_shown_method", kept("method", keys[-1]))
+    st.session_state["confusions_method_choice"] = wanted if wanted in keys else keys[-1]
     chosen = st.segmented_control(
         "Method",
         keys,
         required=True,
         format_func=compared.titles.__getitem__,
-        key="method_choice",
+        key="confusions_method_choice",
         wrap=True,
         label_visibility="collapsed",
-        on_change=lambda: st.session_state.update(shown_method=st.session_state["method_choice"]),
+        on_change=lambda: st.session_state.update(confusions_shown_method=st.session_state["confusions_method_choice"]),
     )
     keep("method", chosen or keys[-1], keys[-1])
     return chosen or keys[-1]
@@ -90,7 +93,7 @@ def gallery(compared: Compared, key: str, wanted: Selection, scores: Scores, col
         columns: pictures side by side in a wide window.
     """
     positions, pixels = worst_pictures(compared, key, wanted)
-    with st.container(key="gallery"):
+    with st.container(key="confusions_gallery"):
         _heading(compared, key, wanted, scores, len(positions))
         if not len(positions):
             st.info(
@@ -99,13 +102,13 @@ def gallery(compared: Compared, key: str, wanted: Selection, scores: Scores, col
             return
         pages = -(-len(positions) // PICTURES_A_PAGE)
         name = f"{compared.spec}_{key}_{wanted.truth}_{wanted.predicted}"
-        page = min(st.session_state.get(f"gallery_page_{name}", 1), pages)
+        page = min(st.session_state.get(f"confusions_gallery_page_{name}", 1), pages)
         shown = slice((page - 1) * PICTURES_A_PAGE, page * PICTURES_A_PAGE)
         ids = [compared.methods[0].counts.ids[place] for place in positions[shown].tolist()]
         picture_buttons(compared, key, wanted, ids, [f"{count:,} px" for count in pixels[shown].tolist()], columns)
         turn, buttons = st.columns([1, 1], vertical_alignment="center")
         if pages > 1:
-            turn.pagination(pages, max_visible_pages=5, key=f"gallery_page_{name}")
+            turn.pagination(pages, max_visible_pages=5, key=f"confusions_gallery_page_{name}")
         with buttons, st.container(horizontal=True, horizontal_alignment="right"):
             with sentences():
                 tag_panel(compared, ids, wanted)
@@ -149,16 +152,18 @@ def picture_buttons(
         columns: pictures side by side in a wide window.
     """
     rules = []
-    with st.container(key=f"gallery_pictures_{columns}"):
+    with st.container(key=f"confusions_gallery_pictures_{columns}"):
         for place, (picture, word) in enumerate(zip(pictures, words, strict=True)):
             pressed = st.button(
                 word,
-                key=f"gallery_{place}",
+                key=f"confusions_gallery_{place}",
                 help=f"{plain(picture)}: opens in Explore.",
                 width="stretch",
             )
             if url := outlined_url(compared, key, picture, wanted):
-                rules.append(f".st-key-gallery_{place} button {{ background-image: url({url}) !important; }}")
+                rules.append(
+                    f".st-key-confusions_gallery_{place} button {{ background-image: url({url}) !important; }}"
+                )
             if pressed:
                 _open(compared, picture, wanted)
     st.html(f"<style>{''.join(rules)}</style>")

@@ -38,16 +38,16 @@ def matrix_section(compared: Compared, wanted: Selection) -> None:
 def _less(compared: Compared, key: str) -> str:
     """The method whose matrix is taken off, or "" for none."""
     others = [method.key for method in compared.methods if method.key != key]
-    wanted = st.session_state.setdefault("less_method", kept("less"))
-    st.session_state["less_choice"] = wanted if wanted in others else ""
+    wanted = st.session_state.setdefault("confusions_less_method", kept("less"))
+    st.session_state["confusions_less_choice"] = wanted if wanted in others else ""
     chosen = st.selectbox(
         "Compared with",
         ["", *others],
         format_func=lambda other: "on its own" if not other else f"change from {compared.titles[other]}",
-        key="less_choice",
+        key="confusions_less_choice",
         label_visibility="collapsed",
         width=260,
-        on_change=lambda: st.session_state.update(less_method=st.session_state["less_choice"]),
+        on_change=lambda: st.session_state.update(confusions_less_method=st.session_state["confusions_less_choice"]),
         disabled=not others,
     )
     keep("less", chosen)
@@ -61,7 +61,7 @@ def _unit() -> str:
         [_SHARES, _PIXELS],
         default=begin,
         required=True,
-        key="matrix_unit",
+        key="confusions_matrix_unit",
         persist_state="session",
         label_visibility="collapsed",
     )
@@ -83,8 +83,8 @@ def _matrix(compared: Compared, key: str, less: str, normalised: bool, wanted: S
     def cell(key: str) -> tuple[int, ...] | None:
         return point(key, PRESSED, PRESSED_FIELDS)
 
-    chart = key_while("matrix", lambda key: cell(key) in (None, (wanted.truth, wanted.predicted)))
-    with st.container(key="matrix"):
+    chart = key_while("confusions_matrix", lambda key: cell(key) in (None, (wanted.truth, wanted.predicted)))
+    with st.container(key="confusions_matrix"):
         st.altair_chart(
             matrix_chart(cells, [names[value] for value in order_of(compared).tolist()], bool(less), colours),
             key=chart,

@@ -46,7 +46,7 @@ def pairs_section(compared: Compared, wanted: Selection) -> None:
         st.info("No class is taken for another one here.", icon=":material/sentiment_satisfied:")
         return
     list_column, chart_column = st.columns([1.5, 1], gap="large")
-    with list_column, st.container(key="pairs_list"):
+    with list_column, st.container(key="confusions_pairs_list"):
         _list(compared, key, pairs[:_LISTED], wanted)
     with chart_column:
         _plot(compared, key, pairs, wanted)
@@ -61,7 +61,7 @@ def _with_background(compared: Compared) -> bool:
     chosen = st.toggle(
         "With the background",
         value=kept("background") == "1",
-        key="pairs_background",
+        key="confusions_pairs_background",
         persist_state="session",
         help="Pixels lost to the background, or claimed from it, are pairs as well.",
     )
@@ -93,7 +93,7 @@ def _list(compared: Compared, key: str, pairs: Sequence[ConfusedPair], wanted: S
         return None if marked is None or marked >= len(pairs) else (pairs[marked].truth, pairs[marked].predicted)
 
     # The list is sorted anew with every threshold: a mark that stayed on its row would mark another pair.
-    table = key_while("pairs_list", lambda table: pair(table) in (None, (wanted.truth, wanted.predicted)))
+    table = key_while("confusions_pairs_list", lambda table: pair(table) in (None, (wanted.truth, wanted.predicted)))
     st.dataframe(
         frame,
         hide_index=True,
@@ -131,8 +131,8 @@ def _plot(compared: Compared, key: str, pairs: Sequence[ConfusedPair], wanted: S
     def pair(chart: str) -> tuple[int, ...] | None:
         return point(chart, PRESSED, PRESSED_FIELDS)
 
-    chart = key_while("pairs_chart", lambda chart: pair(chart) in (None, (wanted.truth, wanted.predicted)))
-    with st.container(key="pairs_chart"):
+    chart = key_while("confusions_pairs_chart", lambda chart: pair(chart) in (None, (wanted.truth, wanted.predicted)))
+    with st.container(key="confusions_pairs_chart"):
         st.altair_chart(
             pairs_chart(_points(compared, key, pairs, wanted), ink()),
             key=chart,

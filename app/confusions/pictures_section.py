@@ -59,16 +59,16 @@ def _order(compared: Compared, key: str, table: PictureTable) -> np.ndarray:
     if key != table.reference:
         words |= {_LOST: f"most lost to {first} first", _GAINED: f"most gained over {first} first"}
     words[_ID] = "in the order of the data set"
-    wanted = st.session_state.setdefault("wanted_order", kept("order", _WORST))
-    st.session_state["picture_order"] = wanted if wanted in words else _WORST
+    wanted = st.session_state.setdefault("confusions_wanted_order", kept("order", _WORST))
+    st.session_state["confusions_picture_order"] = wanted if wanted in words else _WORST
     by = st.selectbox(
         "Order",
         list(words),
         format_func=words.__getitem__,
-        key="picture_order",
+        key="confusions_picture_order",
         label_visibility="collapsed",
         width=300,
-        on_change=lambda: st.session_state.update(wanted_order=st.session_state["picture_order"]),
+        on_change=lambda: st.session_state.update(confusions_wanted_order=st.session_state["confusions_picture_order"]),
     )
     keep("order", by, _WORST)
     column = {_WORST: table.miou[key], _LOST: table.difference[key], _GAINED: -table.difference[key]}.get(by)
@@ -104,7 +104,7 @@ def _rows(compared: Compared, key: str, table: PictureTable, order: np.ndarray) 
         hide_index=True,
         column_order=columns,
         height=560,
-        key=f"pictures_{compared.spec}",
+        key=f"confusions_pictures_{compared.spec}",
         on_select="rerun",
         selection_mode="multi-row",
         alt="Pictures with their classes and scores",

@@ -53,7 +53,7 @@ class Selection:
 
 def select(truth: int, predicted: int) -> None:
     """Look at these pixels from the next run on."""
-    st.session_state["selection"] = (truth, predicted)
+    st.session_state["confusions_selection"] = (truth, predicted)
 
 
 def selection(values: int, usual: Selection) -> Selection:
@@ -63,7 +63,7 @@ def selection(values: int, usual: Selection) -> Selection:
         values: K + 1; anything beyond, as a choice made for other classes may be, falls back to ``usual``.
         usual: to begin with.
     """
-    wanted = st.session_state.get("selection") or _from_address()
+    wanted = st.session_state.get("confusions_selection") or _from_address()
     found = usual
     if wanted is not None:
         truth, predicted = wanted

@@ -5,18 +5,18 @@ import streamlit as st
 _RULES = """
 <style>
 /* Galleries: as many pictures side by side as have room; the count of pixels stands on the picture. */
-[class*="st-key-gallery_pictures_"] { display: grid !important; gap: 0.6rem; }
-.st-key-gallery_pictures_3 { grid-template-columns: repeat(auto-fill, minmax(min(10.5rem, 45%), 1fr)); }
-.st-key-gallery_pictures_6 { grid-template-columns: repeat(auto-fill, minmax(min(12rem, 45%), 1fr)); }
-[class*="st-key-gallery_pictures_"] > div { width: 100% !important; }
-[class*="st-key-gallery_pictures_"] button { aspect-ratio: 1; width: 100%; min-height: 0; padding: 0.35rem;
+[class*="st-key-confusions_gallery_pictures_"] { display: grid !important; gap: 0.6rem; }
+.st-key-confusions_gallery_pictures_3 { grid-template-columns: repeat(auto-fill, minmax(min(10.5rem, 45%), 1fr)); }
+.st-key-confusions_gallery_pictures_6 { grid-template-columns: repeat(auto-fill, minmax(min(12rem, 45%), 1fr)); }
+[class*="st-key-confusions_gallery_pictures_"] > div { width: 100% !important; }
+[class*="st-key-confusions_gallery_pictures_"] button { aspect-ratio: 1; width: 100%; min-height: 0; padding: 0.35rem;
   background-size: cover; background-position: center; background-repeat: no-repeat; overflow: hidden;
   align-items: flex-end; justify-content: flex-start; transition: transform 120ms, box-shadow 120ms; }
-[class*="st-key-gallery_pictures_"] button:hover { transform: translateY(-2px); box-shadow: 0 4px 14px #0004; }
-[class*="st-key-gallery_pictures_"] button p { font-size: 0.74rem; line-height: 1.4; padding: 0 0.4rem;
+[class*="st-key-confusions_gallery_pictures_"] button:hover {
+  transform: translateY(-2px); box-shadow: 0 4px 14px #0004; }
+[class*="st-key-confusions_gallery_pictures_"] button p { font-size: 0.74rem; line-height: 1.4; padding: 0 0.4rem;
   border-radius: 0.3rem; color: #fff; background: #10181bcc; }
-@media (prefers-reduced-motion: reduce) { [class*="st-key-gallery_pictures_"] button { transition: none; } }
-.st-key-score_strip [data-testid="stMetric"] { padding: 0.1rem 0; }
+@media (prefers-reduced-motion: reduce) { [class*="st-key-confusions_gallery_pictures_"] button { transition: none; } }
 .method-row { display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: 0.8rem; }
 .method-card { border: 1px solid var(--st-border-color, #8884); border-radius: 0.5rem; padding: 0.55rem 0.9rem;
   display: flex; flex-wrap: wrap; gap: 0.1rem 1.1rem; align-items: baseline; }

@@ -29,7 +29,7 @@ def tag_list(compared: Compared) -> None:
     event = st.dataframe(
         frame,
         hide_index=True,
-        key="tags_table",
+        key="confusions_tags_table",
         on_select="rerun",
         selection_mode="multi-row",
         alt="Tags and notes of this data set",
@@ -44,7 +44,7 @@ def tag_list(compared: Compared) -> None:
             mime="text/csv",
             icon=":material/download:",
             on_click="ignore",
-            key="tags_csv",
+            key="confusions_tags_csv",
         )
         st.button(
             "Take the marked tags away",
@@ -52,7 +52,7 @@ def tag_list(compared: Compared) -> None:
             disabled=not marked,
             on_click=_remove,
             args=(marked,),
-            key="tags_remove",
+            key="confusions_tags_remove",
         )
 
 

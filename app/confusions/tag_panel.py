@@ -27,13 +27,20 @@ def tag_panel(compared: Compared, ids: Sequence[str], wanted: Selection | None) 
     """
     place = "cell" if wanted else "table"
     book = tag_book()
-    with st.popover("Tag", icon=":material/sell:", help="Put a tag and a note on these pictures.", key=f"tag_{place}"):
-        with st.form(f"tag_form_{place}", border=False, clear_on_submit=True):
-            chosen = st.multiselect("Pictures", list(ids), default=list(ids), key=f"tag_pictures_{place}")
+    with st.popover(
+        "Tag", icon=":material/sell:", help="Put a tag and a note on these pictures.", key=f"confusions_tag_{place}"
+    ):
+        with st.form(f"confusions_tag_form_{place}", border=False, clear_on_submit=True):
+            chosen = st.multiselect("Pictures", list(ids), default=list(ids), key=f"confusions_tag_pictures_{place}")
             tag = st.text_input(
-                "Tag", max_chars=LONGEST_TAG, key=f"tag_name_{place}", placeholder="for example: legs cut off"
+                "Tag",
+                max_chars=LONGEST_TAG,
+                key=f"confusions_tag_name_{place}",
+                placeholder="for example: legs cut off",
             )
-            note = st.text_area("Note (optional)", max_chars=LONGEST_NOTE, key=f"tag_note_{place}", height=90)
+            note = st.text_area(
+                "Note (optional)", max_chars=LONGEST_NOTE, key=f"confusions_tag_note_{place}", height=90
+            )
             if st.form_submit_button("Save", type="primary", icon=":material/check:"):
                 _save(book, compared, chosen, tag, note, wanted)
         used = book.tags(compared.spec)

@@ -12,12 +12,16 @@ from recam_core.data.spec import KINDS, Spec, parse_spec
 from recam_core.errors import UserError
 from recam_core.experiments.protocol import PARTS, Protocol, protocol_for
 
-#: So few of the drawn scenes that an experiment ends within a minute or so on two cores.
-QUICK_SCENES = "scenes:train=300,val=120@train"
+#: By training split: so few of the drawn scenes that an experiment ends within a minute or so on two cores.
+QUICK_SCENES = {
+    "scenes@train": "scenes:train=300,val=120@train",
+    "scenes:stuff=1@train": "scenes:stuff=1,train=300,val=120@train",
+}
 _REPORT = "@val"
 _DATA_HELP = (
     "Heads are trained on four fifths of this split, settings and background thresholds are chosen on the fifth that "
-    f"is left. `{QUICK_SCENES}` is a small set for a first look; the whole split takes two to three times as long. "
+    "is left. The drawn scenes begin with a small set for a first look; the whole split takes two to three times as "
+    "long. "
     "Type any other set with masks of the same classes, written as one of\n"
     + "\n".join(f"- `{kind.form}`: {kind.what}" for kind in KINDS.values())
 )
@@ -113,7 +117,7 @@ def _data(entry: Entry) -> str:
         own = whole_split(entry.info.data)
     except UserError:
         own = entry.info.data  # of a kind that is not known here: choosing it says so
-    usual = QUICK_SCENES if own == "scenes@train" else own
+    usual = QUICK_SCENES.get(own, own)
     opened_with, named = st.session_state.setdefault("lab_data_in_address", (entry.key, kept("data")))
     begin = named if named and opened_with == entry.key else usual
     options = list(dict.fromkeys([usual, own, begin]))

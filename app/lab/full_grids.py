@@ -9,27 +9,25 @@ from app.confusions.plain_words import plain
 from app.guard import sentences
 from app.lab.result_section import result_section
 from app.lab.shown_grid import ShownGrid, shown_grid
-from app.links import keep, kept
+from app.links import TRAINING, keep, kept
+from app.shared_state import MY_TRAININGS
 from app.trainings import style
 from app.trainings.details import details
-from app.trainings.queue import mine, queue
-from app.trainings.start_form import SHOWN
+from app.trainings.queue import queue
 from recam_core.trainings.kept_grids import KeptGrid, delete_grid, list_grids
-
-_ASKED = "lab_grid_asked"
 
 
 def note_started(number: str) -> None:
     """Look at a grid that was just started."""
-    mine().add(number)
-    keep(SHOWN, number)
+    MY_TRAININGS.setdefault(set()).add(number)
+    keep(TRAINING, number)
 
 
 def full_grids(catalogue: Catalogue) -> None:
     """Draw the queue and the results."""
     style.apply()
-    queue(grids_only=True)
-    details()
+    queue("lab", grids_only=True)
+    details("lab")
     grids = {grid.name: grid for grid in list_grids()}
     named = kept(ShownGrid.address)
     if named and named not in grids:
@@ -67,15 +65,19 @@ def _title(grid: KeptGrid) -> str:
     return f"{grid.x} and {grid.y} on {grid.data}, {when} ({grid.name})"
 
 
+def _ask(name: str | None) -> None:
+    st.session_state["lab_grid_asked"] = name
+
+
 def _deleting(grid: KeptGrid) -> None:
     """Ask before a result is deleted."""
-    if st.session_state.get(_ASKED) != grid.name:
+    if st.session_state.get("lab_grid_asked") != grid.name:
         st.button(
             "Delete this result",
             icon=":material/delete:",
             key="lab_grid_delete",
-            on_click=st.session_state.__setitem__,
-            args=(_ASKED, grid.name),
+            on_click=_ask,
+            args=(grid.name,),
         )
         return
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -84,9 +86,9 @@ def _deleting(grid: KeptGrid) -> None:
             width="content",
         )
         if st.button("Delete it", type="primary", key="lab_grid_yes"):
-            st.session_state.pop(_ASKED, None)
+            _ask(None)
             with sentences():
                 delete_grid(grid)
                 keep(ShownGrid.address, "")
                 st.rerun()
-        st.button("No", key="lab_grid_no", on_click=st.session_state.pop, args=(_ASKED, None))
+        st.button("No", key="lab_grid_no", on_click=_ask, args=(None,))

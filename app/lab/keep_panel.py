@@ -29,7 +29,7 @@ def keep_panel(job: LabJob, one: Measured, seed: int, picture: str) -> None:
         keeping = board().find(st.session_state.get("lab_keep_job", ""))
         if isinstance(keeping, KeepJob) and not keeping.is_over:
             st.caption(f"Keeping {plain(keeping.name)}")
-            job_progress(keeping.id)
+            job_progress(keeping.id, key="lab_cancel")
             return
         name = st.text_input("Keep it as a run", placeholder="a name, such as hard-masks", key="lab_keep_name")
         with st.container(horizontal=True, vertical_alignment="center"):

@@ -50,7 +50,7 @@ def _scores(chosen: Sequence[ListedRun], catalogue: Catalogue) -> bool:
     names = {run.key: run.name for run in chosen}
     ready = [replace(one, title=names[one.key]) for one in ready]
     if missing:
-        analyse_panel(missing, spec)
+        analyse_panel(missing, spec, key="runs_analyse")
     if len(ready) < 2:
         return False
     found = _compared(spec, tuple((one.title, str(one.store.path), one.threshold) for one in ready), ready)

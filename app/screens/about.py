@@ -90,7 +90,7 @@ $\mathrm{softmax}(z)_k - y_k$: while $q$ stays near $p$, both are pulled, apart.
         8.0,
         4.0,
         0.5,
-        key="total",
+        key="about_total",
         help="Move it: the BCE curves slide away, those of SCE stay.",
     )
     difference = np.linspace(-8, 8, 161)

@@ -4,15 +4,17 @@ import numpy as np
 import streamlit as st
 
 from app.catalogue import Catalogue, Entry, Family, read_catalogue
+from app.explored_family import explored_family, photo_came, restore_family, say_family
 from app.export_panel import export_panel, panes_to_export
 from app.guard import sentences
-from app.links import as_list, from_list, is_arriving, keep, keep_view, kept, view_in_address, whole_address
+from app.links import as_list, from_list, keep, keep_view, kept, view_in_address, whole_address
 from app.map_cache import Inference, make_ready, payload_of, prediction_of
 from app.methods import Method, method_of_entry
 from app.models import device_words
 from app.picker import can_step, open_picture, pick_picture, step_picture
 from app.pictures import Picture
 from app.retrain_panel import fourth_pane, retrain_panel
+from app.shared_state import ARRIVING
 from app.viewer import viewer
 from recam_core.maps.inference import PAPER_SCALES, QUICK_SCALES
 from recam_core.method.extraction import RULES
@@ -42,18 +44,19 @@ def main() -> None:
         st.info(_EMPTY, icon=":material/inventory_2:")
         _faults(catalogue)
         return
-    if is_arriving():
+    if _is_arriving():
         _restore(catalogue)
     # Before the picker is drawn: its widgets cannot be set afterwards.
-    step_picture(st.session_state.pop("step", 0))
+    step_picture(st.session_state.pop("explore_step", 0))
     picture = None
     with st.sidebar:
-        family = _choose_family(catalogue)
+        family = explored_family(catalogue)
         with sentences():
-            picture = pick_picture(family)
+            picture = pick_picture(family, on_photo=lambda: photo_came(catalogue))
         entries, rule, how = _settings(family)
         with sentences():
             st.caption(f":material/memory: Computing on **{device_words()}**")
+    say_family(catalogue, family)
     if picture is None:
         st.info(
             "Choose a picture in the sidebar, and its maps appear here.",
@@ -65,45 +68,34 @@ def main() -> None:
     _faults(catalogue)
 
 
+def _is_arriving() -> bool:
+    """Whether the address counts more than what the session remembers: on the first look, and after a jump."""
+    first_look = not st.session_state.get("explore_seen", False)
+    st.session_state["explore_seen"] = True
+    return ARRIVING.pop(False) or first_look
+
+
 def _restore(catalogue: Catalogue) -> None:
     """Set the page to what the address says."""
-    families = {family.key: family for family in catalogue.families}
     runs = from_list(kept("runs"))
     of_runs = (f for f in catalogue.families if any(entry.key in runs for entry in f.entries))
-    family = families.get(kept("family")) or next(of_runs, None) or catalogue.families[0]
-    st.session_state["family_choice"] = family.key
+    family = restore_family(catalogue, next(of_runs, catalogue.families[0]))
     open_picture(family.key, family.pictures, kept("data") or family.pictures, kept("picture"))
     known = [key for key in runs if any(entry.key == key for entry in family.entries)]
     if known:
-        st.session_state[f"panes_{family.key}"] = known[:MOST_PANES]
+        st.session_state[f"explore_panes_{family.key}"] = known[:MOST_PANES]
     if kept("rule") in RULES:
-        st.session_state["rule"] = kept("rule")
+        st.session_state["explore_rule"] = kept("rule")
     if kept("scales") in _SCALES:
-        st.session_state["scales"] = kept("scales")
+        st.session_state["explore_scales"] = kept("scales")
     st.session_state["explore_view"] = view_in_address(family.classes)
-
-
-def _choose_family(catalogue: Catalogue) -> Family:
-    families = {family.key: family for family in catalogue.families}
-    if st.session_state.get("family_choice") not in families:
-        st.session_state["family_choice"] = next(iter(families))
-    key = st.selectbox(
-        "Checkpoints",
-        list(families),
-        format_func=lambda key: families[key].title,
-        key="family_choice",
-        persist_state="session",
-        help="\n".join(f"- **{family.title}**: {family.about}" for family in catalogue.families),
-    )
-    keep("family", key, next(iter(families)))
-    return families[key]
 
 
 def _settings(family: Family) -> tuple[list[Entry], str | None, Inference]:
     """Which runs are shown, and how their maps are made."""
     by_key = {entry.key: entry for entry in family.entries}
     _add_kept_run(family, by_key)
-    panes = f"panes_{family.key}"
+    panes = f"explore_panes_{family.key}"
     usual = [entry.key for entry in family.first_choice]
     # A run that was deleted meanwhile is no pane any more.
     st.session_state[panes] = [key for key in st.session_state.get(panes, usual) if key in by_key]
@@ -120,7 +112,7 @@ def _settings(family: Family) -> tuple[list[Entry], str | None, Inference]:
         rule = st.selectbox(
             "Extraction rule of ReCAM",
             [_AS_TRAINED, *RULES],
-            key="rule",
+            key="explore_rule",
             persist_state="session",
             format_func=lambda name: name.replace("_", " "),
             help="How the weights w of FC1 and w' of FC2 become the weights of the map.\n"
@@ -129,14 +121,14 @@ def _settings(family: Family) -> tuple[list[Entry], str | None, Inference]:
         scales = st.selectbox(
             "Scales",
             list(_SCALES),
-            key="scales",
+            key="explore_scales",
             persist_state="session",
             help="Maps of the picture at several sizes are summed. More scales give finer maps, and take longer.",
         )
         mirror = st.toggle(
             "Mirror image too",
             value=True,
-            key="mirror",
+            key="explore_mirror",
             persist_state="session",
             help="Add the maps of the mirrored picture.",
         )
@@ -149,11 +141,11 @@ def _settings(family: Family) -> tuple[list[Entry], str | None, Inference]:
 
 def _add_kept_run(family: Family, by_key: dict[str, Entry]) -> None:
     """Put a run that was kept a moment ago among the chosen panes."""
-    key, added = st.session_state.get("add_pane", ("", ""))
+    key, added = st.session_state.get("explore_add_pane", ("", ""))
     if key == family.key and added in by_key:
-        del st.session_state["add_pane"]
-        chosen = st.session_state.get(f"panes_{family.key}", [entry.key for entry in family.first_choice])
-        st.session_state[f"panes_{family.key}"] = [*chosen[: MOST_PANES - 1], added]
+        del st.session_state["explore_add_pane"]
+        chosen = st.session_state.get(f"explore_panes_{family.key}", [entry.key for entry in family.first_choice])
+        st.session_state[f"explore_panes_{family.key}"] = [*chosen[: MOST_PANES - 1], added]
 
 
 def _look(family: Family, picture: Picture, entries: list[Entry], rule: str | None, how: Inference) -> None:
@@ -178,15 +170,15 @@ def _look(family: Family, picture: Picture, entries: list[Entry], rule: str | No
     if not present:
         st.info("Name at least one class that the picture shows.", icon=":material/label:")
         return
-    heading = st.container(horizontal=True, vertical_alignment="center", key="heading")
+    heading = st.container(horizontal=True, vertical_alignment="center", key="explore_heading")
     with st.spinner("Computing maps", show_time=True):
         reference = family.by_method("bce")
         payload = payload_of(methods, picture, present, family.classes, how, reference and reference.key)
-    shown = viewer(payload, st.session_state.get("explore_view"), key="viewer", can_step=can_step())
+    shown = viewer(payload, st.session_state.get("explore_view"), key="explore_viewer", can_step=can_step())
     st.session_state["explore_view"] = shown["view"]
     keep_view(shown["view"], family.classes)
     if shown["step"]:
-        st.session_state["step"] = shown["step"]
+        st.session_state["explore_step"] = shown["step"]
         st.rerun()
     with heading:
         # Filled only now: the link and the exports are of the view that the viewer has just reported.
@@ -197,13 +189,14 @@ def _look(family: Family, picture: Picture, entries: list[Entry], rule: str | No
             lambda: panes_to_export(methods, picture, present, family.classes, how, shown["view"]),
             family.classes,
             shown["view"],
+            key="explore_export",
         )
     retrain_panel(family)
 
 
 def _copy_link(picture: Picture) -> None:
     """The way to share the view."""
-    with st.popover("Copy link", icon=":material/link:", key="link"):
+    with st.popover("Copy link", icon=":material/link:", key="explore_link"):
         if picture.source is None:
             st.caption("An uploaded photo stays in this session: a link cannot hold it.")
         st.code(whole_address(), language=None, wrap_lines=True)
@@ -222,7 +215,7 @@ def _present_classes(family: Family, picture: Picture, method: Method) -> tuple[
         order,
         default=list(seen),
         format_func=lambda k: f"{names[k]} ({probabilities[k]:.0%})",
-        key=f"present_{picture.key}_{family.key}",
+        key=f"explore_present_{picture.key}_{family.key}",
         help=f"The picture comes without labels. These are what {method.title} sees in it. Add what it missed and "
         "take out what is not there: maps are made of these classes only.",
     )

@@ -20,6 +20,7 @@ from app.lab.session_jobs import current, is_lost, remember
 from app.lab.shown_grid import ShownGrid
 from app.links import keep, kept
 from app.models import device_words
+from app.shared_state import LAB_DEPTH, LAB_KIND
 from recam_core.retrain.head_recipe import completed
 
 HEADS, FULL = "heads", "full"
@@ -59,7 +60,7 @@ def main() -> None:
     if job is None:
         return
     if not job.is_over:
-        job_progress(job.id)
+        job_progress(job.id, key="lab_cancel")
     elif job.state == FAILED:
         st.error(job.message, icon=":material/error:")
     elif job.state == CANCELLED:
@@ -76,7 +77,7 @@ def _kind() -> str:
         default=begin if begin in KINDS else "lambda",
         required=True,
         format_func=lambda kind: KINDS[kind].title,
-        key="lab_kind",
+        key=LAB_KIND.key,
         persist_state="session",
         wrap=True,
         label_visibility="collapsed",
@@ -87,8 +88,8 @@ def _kind() -> str:
 
 def _is_full() -> bool:
     """Whether whole networks are trained; asked before the controls that say so are drawn."""
-    kind = st.session_state.get("lab_kind", kept("experiment"))
-    return kind == "grid" and st.session_state.get("lab_depth", kept("depth")) == FULL
+    kind = LAB_KIND.get(kept("experiment"))
+    return kind == "grid" and LAB_DEPTH.get(kept("depth")) == FULL
 
 
 def _depth(kind: str) -> str:
@@ -104,7 +105,7 @@ def _depth(kind: str) -> str:
         default=begin if begin in _DEPTHS else HEADS,
         required=True,
         format_func=_DEPTHS.__getitem__,
-        key="lab_depth",
+        key=LAB_DEPTH.key,
         persist_state="session",
         wrap=True,
         help="Heads: FC1 and FC2 on kept features, as the other experiments. Full: the backbone as well, as the paper "

@@ -3,12 +3,13 @@
 import streamlit as st
 
 from app.catalogue import read_catalogue
-from app.links import keep
+from app.links import TRAINING, keep
 from app.models import device_words
+from app.shared_state import MY_TRAININGS
 from app.trainings import style
 from app.trainings.details import details
-from app.trainings.queue import mine, queue
-from app.trainings.start_form import SHOWN, start_form
+from app.trainings.queue import queue
+from app.trainings.start_form import start_form
 
 
 def main() -> None:
@@ -20,13 +21,13 @@ def main() -> None:
         "own, one at a time on each device; it goes on when the page, the browser or the app is closed, and what is "
         "cut off can be resumed. Everybody who uses this app sees the same queue."
     )
-    queue()
-    details()
-    with st.container(border=True, key="start_training"):
+    queue("training")
+    details("training")
+    with st.container(border=True, key="training_form"):
         st.markdown("#### Start a training")
         st.caption(f"On {device_words()}.")
         started = start_form(read_catalogue())
     if started is not None:
-        mine().add(started)
-        keep(SHOWN, started)
+        MY_TRAININGS.setdefault(set()).add(started)
+        keep(TRAINING, started)
         st.rerun()

@@ -4,9 +4,8 @@ import streamlit as st
 
 from app.confusions.ink import ink
 from app.guard import sentences
-from app.links import kept
+from app.links import TRAINING, kept
 from app.trainings.curves import loss_chart, loss_table, score_chart, score_table
-from app.trainings.start_form import SHOWN
 from recam_core.errors import UserError
 from recam_core.trainings.listing import Training, find_training
 
@@ -16,9 +15,13 @@ _LIVELY = 3.0
 _LINES = 10
 
 
-def details() -> None:
-    """Draw the training that the address names, if it names one, and keep it up to date."""
-    number = kept(SHOWN)
+def details(page: str) -> None:
+    """Draw the training that the address names, if it names one, and keep it up to date.
+
+    Args:
+        page: the name that keys begin with.
+    """
+    number = kept(TRAINING)
     if not number:
         return
     try:
@@ -26,23 +29,23 @@ def details() -> None:
     except UserError as error:
         st.warning(str(error), icon=":material/search_off:")
         return
-    with st.container(border=True, key="training_details"):
+    with st.container(border=True, key=f"{page}_details"):
         st.markdown(f"#### {training.job.name}")
-        st.fragment(_details, run_every=_LIVELY if training.is_live else None)(number)
+        st.fragment(_details, run_every=_LIVELY if training.is_live else None)(page, number)
 
 
-def _details(number: str) -> None:
+def _details(page: str, number: str) -> None:
     with sentences():
         training = find_training(number)
         if training.job.grid is None:
-            _curves(training)
+            _curves(page, training)
         st.caption("The end of its log")
         st.code(training.log_tail(_LINES) or "Nothing yet.", language=None, wrap_lines=True)
         st.caption(f"The same {'run' if training.job.grid is None else 'grid'} from the command line")
         st.code(training.job.command, language="bash", wrap_lines=True)
 
 
-def _curves(training: Training) -> None:
+def _curves(page: str, training: Training) -> None:
     """Losses and scores, side by side."""
     number = training.id
     status, epochs = training.status, training.epochs()
@@ -54,10 +57,10 @@ def _curves(training: Training) -> None:
         if losses.empty:
             st.caption("The curve of the losses begins with the first steps.")
         else:
-            st.altair_chart(loss_chart(losses, count, ink()), key=f"losses_{number}")
+            st.altair_chart(loss_chart(losses, count, ink()), key=f"{page}_losses_{number}")
     with right:
         if not scores.empty:
-            st.altair_chart(score_chart(scores, count, ink()), key=f"scores_{number}")
+            st.altair_chart(score_chart(scores, count, ink()), key=f"{page}_scores_{number}")
         elif training.job.val:
             st.caption("Scores of the watched pictures come after the first epoch.")
         else:

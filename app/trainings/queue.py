@@ -8,9 +8,9 @@ import streamlit as st
 
 from app.datasets import dataset
 from app.guard import sentences
-from app.links import GRID, keep, kept, open_explore, open_lab_grid
+from app.links import GRID, TRAINING, keep, kept, open_explore, open_lab_grid
 from app.settings import METHOD_TITLES
-from app.trainings.start_form import SHOWN
+from app.shared_state import MY_TRAININGS
 from app.trainings.words import BADGES, plain, standing
 from recam_core.errors import UserError
 from recam_core.trainings.grid_request import grid_request
@@ -23,31 +23,28 @@ from recam_core.trainings.stop import ask_to_stop, cancel_training, remove_train
 _RECENT = 6
 #: Seconds between two looks while something goes on, and while nothing does (somebody else may start one).
 _LIVELY, _QUIET = 1.5, 6.0
-_ASKED, _MINE = "training_asked", "trainings_mine"
+#: The number of a training, and what a press asked to do with it.
+_NOTHING = ("", "")
 
 
-def mine() -> set[str]:
-    """The trainings that this session started."""
-    return st.session_state.setdefault(_MINE, set())
-
-
-def queue(grids_only: bool = False) -> None:
+def queue(page: str, grids_only: bool = False) -> None:
     """Draw the queue, and keep it up to date.
 
     Args:
+        page: the name that keys begin with.
         grids_only: leave single trainings out; those that a grid waits for still count.
     """
     seen = _states(list_trainings())
     lively = any(state in LIVE for _, state in seen)
-    with st.container(key="trainings"):
-        st.fragment(_cards, run_every=_LIVELY if lively else _QUIET)(seen, grids_only)
+    with st.container(key=f"{page}_queue"):
+        st.fragment(_cards, run_every=_LIVELY if lively else _QUIET)(page, seen, grids_only)
 
 
 def _states(trainings: Sequence[Training]) -> list[tuple[str, str]]:
     return [(training.id, training.state) for training in trainings]
 
 
-def _cards(seen: list[tuple[str, str]], grids_only: bool) -> None:
+def _cards(page: str, seen: list[tuple[str, str]], grids_only: bool) -> None:
     trainings = list_trainings()
     live = [training for training in trainings if training.is_live]
     if _states(trainings) != seen:
@@ -73,18 +70,18 @@ def _cards(seen: list[tuple[str, str]], grids_only: bool) -> None:
             and other.status.queued < training.status.queued
             for other in live
         )
-        _card(training, before, grids_only)
+        _card(page, training, before, grids_only)
     for training in over[:_RECENT]:
-        _card(training, 0, grids_only)
+        _card(page, training, 0, grids_only)
     if over[_RECENT:]:
         with st.expander(f"{len(over) - _RECENT} older"):
             for training in over[_RECENT:]:
-                _card(training, 0, grids_only)
+                _card(page, training, 0, grids_only)
 
 
-def _card(training: Training, before: int, in_lab: bool) -> None:
-    shown = kept(SHOWN) == training.id
-    with st.container(border=True, key=f"training_{training.id}"):
+def _card(page: str, training: Training, before: int, in_lab: bool) -> None:
+    shown = kept(TRAINING) == training.id
+    with st.container(border=True, key=f"{page}_card_{training.id}"):
         head, buttons = st.columns([3, 2], vertical_alignment="center")
         with head:
             word, icon, colour = BADGES[training.state]
@@ -93,7 +90,7 @@ def _card(training: Training, before: int, in_lab: bool) -> None:
                 st.markdown(f"**{training.job.name}**", width="content")
             st.caption(f"{_what(training)} on `{plain(training.job.data)}`")
         with buttons.container(horizontal=True, horizontal_alignment="right"):
-            _buttons(training, shown, in_lab)
+            _buttons(page, training, shown, in_lab)
         line = standing(training, before)
         if training.state == "running" and training.status.steps:
             st.progress(min(training.status.step / training.status.steps, 1.0), text=line)
@@ -101,7 +98,7 @@ def _card(training: Training, before: int, in_lab: bool) -> None:
             st.markdown(line)
         if training.state == "failed":
             st.error(plain(training.status.message) or "It failed; the log says why.", icon=":material/error:")
-        _asking(training)
+        _asking(page, training)
 
 
 def _what(training: Training) -> str:
@@ -113,54 +110,64 @@ def _what(training: Training) -> str:
     return "Grid of full trainings"
 
 
-def _buttons(training: Training, shown: bool, in_lab: bool) -> None:
+def _buttons(page: str, training: Training, shown: bool, in_lab: bool) -> None:
     number = training.id
     if st.button(
         "Hide" if shown else "Details",
         icon=":material/visibility_off:" if shown else ":material/monitoring:",
-        key=f"show_{number}",
+        key=f"{page}_show_{number}",
         help="Curves, log and command line, below",
     ):
-        keep(SHOWN, "" if shown else number)
+        keep(TRAINING, "" if shown else number)
         st.rerun(scope="app")
     if training.is_live:
         st.button(
             "Cancel",
             icon=":material/stop:",
-            key=f"stop_{number}",
+            key=f"{page}_stop_{number}",
             disabled=training.is_stopping,
             on_click=_ask,
-            args=(number, "cancel"),
+            args=(page, (number, "cancel")),
         )
         return
     if training.can_resume:
-        if st.button("Resume", icon=":material/play_arrow:", key=f"resume_{number}"):
+        if st.button("Resume", icon=":material/play_arrow:", key=f"{page}_resume_{number}"):
             with sentences():
                 resume_training(number)
                 st.rerun(scope="app")
     elif training.job.grid is not None:
-        if st.button("See its result", icon=":material/grid_view:", key=f"result_{number}"):
+        if st.button("See its result", icon=":material/grid_view:", key=f"{page}_result_{number}"):
             if in_lab:
                 keep(GRID, training.job.name)
                 st.rerun(scope="app")
             open_lab_grid(training.job.name)
-    elif st.button("See its maps", icon=":material/compare:", key=f"maps_{number}"):
+    elif st.button("See its maps", icon=":material/compare:", key=f"{page}_maps_{number}"):
         with sentences():
             _open(training)
-    st.button("Remove", icon=":material/delete:", key=f"remove_{number}", on_click=_ask, args=(number, "remove"))
+    st.button(
+        "Remove",
+        icon=":material/delete:",
+        key=f"{page}_remove_{number}",
+        on_click=_ask,
+        args=(page, (number, "remove")),
+    )
 
 
-def _ask(number: str, what: str) -> None:
-    st.session_state[_ASKED] = (number, what)
+def _ask(page: str, what: tuple[str, str]) -> None:
+    st.session_state[f"{page}_asked"] = what
 
 
-def _asking(training: Training) -> None:
+def _asking(page: str, training: Training) -> None:
     """Ask before something is stopped or deleted."""
-    number, what = st.session_state.get(_ASKED, ("", ""))
+    number, what = st.session_state.get(f"{page}_asked", _NOTHING)
     if number != training.id or (what == "cancel") != training.is_live:
         return
     if what == "cancel":
-        whose = "" if number in mine() else " It was not started in this window: it may be somebody else's."
+        whose = (
+            ""
+            if number in MY_TRAININGS.get(set())
+            else " It was not started in this window: it may be somebody else's."
+        )
         kept = "epochs" if training.job.grid is None else "trainings"
         question = f"Stop **{training.job.name}**?{whose} Its finished {kept} are kept, and it can be resumed."
         yes, act = "Stop it", _cancel
@@ -176,12 +183,12 @@ def _asking(training: Training) -> None:
         yes, act = "Delete it", _remove
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(question, width="content")
-        if st.button(yes, type="primary", key=f"yes_{number}"):
-            st.session_state.pop(_ASKED, None)
+        if st.button(yes, type="primary", key=f"{page}_yes_{number}"):
+            _ask(page, _NOTHING)
             with sentences():
                 act(training)
                 st.rerun(scope="app")
-        st.button("No", key=f"no_{number}", on_click=st.session_state.pop, args=(_ASKED, None))
+        st.button("No", key=f"{page}_no_{number}", on_click=_ask, args=(page, _NOTHING))
 
 
 def _cancel(training: Training) -> None:
@@ -196,8 +203,8 @@ def _cancel(training: Training) -> None:
 
 def _remove(training: Training) -> None:
     remove_training(training.id)
-    if kept(SHOWN) == training.id:
-        keep(SHOWN, "")
+    if kept(TRAINING) == training.id:
+        keep(TRAINING, "")
 
 
 def _open(training: Training) -> None:

@@ -18,8 +18,6 @@ from recam_core.train.recipe import METHODS, PRESETS, Recipe, preset
 from recam_core.trainings.devices import training_devices
 from recam_core.trainings.start import start_training, training_command
 
-#: The training whose details are shown, in the address.
-SHOWN = "training"
 _ABOUT = {
     "bce": "Binary cross-entropy, equation 1: the ordinary CAM, and the start of a ReCAM.",
     "sce": "Softmax cross-entropy with the target spread over the present classes.",
@@ -38,7 +36,7 @@ def start_form(catalogue: Catalogue) -> str | None:
         default="bce",
         required=True,
         format_func=METHOD_TITLES.__getitem__,
-        key="train_method",
+        key="training_method",
         persist_state="session",
     )
     st.caption(_ABOUT[method])
@@ -50,7 +48,7 @@ def start_form(catalogue: Catalogue) -> str | None:
         default="small",
         required=True,
         format_func=_PRESETS.__getitem__,
-        key="train_preset",
+        key="training_preset",
         persist_state="session",
         help="Where all other settings come from: the published schedule (ResNet-50, 512-pixel crops), or a small "
         "network that converges in a quarter of an hour on 2 CPU cores.",
@@ -67,13 +65,13 @@ def start_form(catalogue: Catalogue) -> str | None:
     typed = st.text_input(
         "Name of the new run",
         placeholder=free,
-        key="train_name",
+        key="training_name",
         persist_state="session",
         help="Left empty, it is the one that stands there in grey.",
     )
     name = typed.strip() or free
     init = None if start is None else start.path
-    pressed = st.button("Start training", type="primary", icon=":material/play_arrow:", key="train_start")
+    pressed = st.button("Start training", type="primary", icon=":material/play_arrow:", key="training_start")
     st.caption("The same run from the command line; put `trainings start` in the place of `train` for the queue:")
     st.code(training_command(recipe, data=data, name=name, val=val, init=init), language="bash", wrap_lines=True)
     if pressed:
@@ -103,7 +101,7 @@ def _start_from(column: st.delta_generator.DeltaGenerator, method: str, found: d
         "Start from",
         choices,
         format_func=lambda key: found[key].title if key in found else _IMAGENET,
-        key=f"train_from_{'recam' if method == 'recam' else 'other'}",
+        key=f"training_from_{'recam' if method == 'recam' else 'other'}",
         persist_state="session",
         help="A run gives its backbone and classifiers; its classes must be those of the pictures. One that is still "
         "in the queue is waited for.",
@@ -120,7 +118,7 @@ def _pictures(
     data = left.text_input(
         "Training pictures",
         value=usual,
-        key=f"train_data_{key}",
+        key=f"training_data_{key}",
         persist_state="session",
         help="Such as `scenes@train`, `voc:FOLDER@train` or `folder:FOLDER`. Only their image-level labels are used "
         "(masks for the mask *oracle* alone).",
@@ -130,7 +128,7 @@ def _pictures(
     val = middle.text_input(
         "Pictures to watch",
         value=watched,
-        key=f"train_val_{key}",
+        key=f"training_val_{key}",
         persist_state="session",
         help="After each epoch, loss, mAP and seed mIoU of at most 100 of them are drawn. They choose nothing. Leave "
         "it empty to watch none.",
@@ -140,11 +138,11 @@ def _pictures(
 
 def _numbers(recipe: Recipe, key: str, column: st.delta_generator.DeltaGenerator) -> Recipe:
     one, other = column.columns(2)
-    epochs = one.number_input("Epochs", 1, 10_000, recipe.epochs, key=f"train_epochs_{key}", persist_state="session")
+    epochs = one.number_input("Epochs", 1, 10_000, recipe.epochs, key=f"training_epochs_{key}", persist_state="session")
     batch = other.number_input(
-        "Batch size", 1, 4096, recipe.batch_size, key=f"train_batch_{key}", persist_state="session"
+        "Batch size", 1, 4096, recipe.batch_size, key=f"training_batch_{key}", persist_state="session"
     )
-    seed = one.number_input("Seed", 0, 2**31 - 1, recipe.seed, key="train_seed", persist_state="session")
+    seed = one.number_input("Seed", 0, 2**31 - 1, recipe.seed, key="training_seed", persist_state="session")
     return dataclasses.replace(recipe, epochs=int(epochs), batch_size=int(batch), seed=int(seed))
 
 
@@ -158,14 +156,14 @@ def _recam(recipe: Recipe, key: str, *columns: st.delta_generator.DeltaGenerator
         value=recipe.weight,
         step=0.1,
         format="%g",
-        key=f"train_lambda_{key}",
+        key=f"training_lambda_{key}",
         persist_state="session",
         help="The weight of L_sce in equation 6. The paper: 1 on VOC, 0.1 on MS COCO.",
     )
     kind = middle.selectbox(
         "Mask",
         list(MASKS),
-        key="train_mask",
+        key="training_mask",
         persist_state="session",
         help="\n".join(f"- **{name}**: {mask.meaning}" for name, mask in MASKS.items()),
     )
@@ -178,7 +176,7 @@ def _recam(recipe: Recipe, key: str, *columns: st.delta_generator.DeltaGenerator
             max_value=largest,
             value=default,
             step=0.05 if largest <= 1 else 0.5,
-            key=f"train_mask_{kind}",
+            key=f"training_mask_{kind}",
             persist_state="session",
         )
         mask = f"{kind}:{value:g}"
@@ -187,7 +185,7 @@ def _recam(recipe: Recipe, key: str, *columns: st.delta_generator.DeltaGenerator
         list(RULES),
         index=list(RULES).index(recipe.rule),
         format_func=lambda name: name.replace("_", " "),
-        key=f"train_rule_{key}",
+        key=f"training_rule_{key}",
         persist_state="session",
         help="\n".join(f"- **{name.replace('_', ' ')}**: {rule.meaning}" for name, rule in RULES.items()),
     )
@@ -200,5 +198,5 @@ def _device(column: st.delta_generator.DeltaGenerator) -> str:
     if len(devices) == 1:
         return devices[0]
     return column.selectbox(
-        "Device", devices, key="train_device", persist_state="session", help="One training at a time on each."
+        "Device", devices, key="training_device", persist_state="session", help="One training at a time on each."
     )

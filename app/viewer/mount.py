@@ -35,7 +35,7 @@ def viewer(
     payload: ViewerPayload,
     view: Mapping[str, Any] | None = None,
     *,
-    key: str = "viewer",
+    key: str,
     can_step: bool = False,
 ) -> dict[str, Any]:
     """Show one picture.
@@ -50,7 +50,7 @@ def viewer(
             cannot have, are ignored. It counts when the viewer appears. Later, the hand has the last word, until a view
             is given that is neither the one given before nor one that was returned: so what was returned can be kept
             and given back (see :mod:`app.viewer.exchange`).
-        key: names the viewer; one page can have several.
+        key: names the viewer; begins with the name of the page, which can have several.
         can_step: whether there are pictures before and after this one, for the arrow keys.
 
     Returns:

@@ -36,5 +36,6 @@ export_panel(
     lambda: [FigurePane(one.title, one.store[sample.id], one.threshold) for one in methods()],
     scenes.classes,
     json.loads(st.query_params.get("view", "{}")),
+    key="export",
 )
-report_button(methods(), scenes, chosen=np.arange(200) < 20, about="Only the first 20 pictures.")
+report_button(methods(), scenes, chosen=np.arange(200) < 20, about="Only the first 20 pictures.", key="report")

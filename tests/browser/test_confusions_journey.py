@@ -37,7 +37,9 @@ def open_confusions(page: Page, app_url: str, address: str = "") -> None:
 
 def cell(page: Page, truth: str, predicted: str) -> Locator:
     """A cell of the matrix, by what a screen reader is told of it."""
-    return page.locator(f'.st-key-matrix [aria-label^="taken for: {predicted}; ground truth: {truth};"]').first
+    return page.locator(
+        f'.st-key-confusions_matrix [aria-label^="taken for: {predicted}; ground truth: {truth};"]'
+    ).first
 
 
 def heading(page: Page, words: str) -> None:
@@ -47,7 +49,7 @@ def heading(page: Page, words: str) -> None:
 
 def first_picture(page: Page) -> Locator:
     # Streamlit draws a button with a hint twice, for fingers and for mice.
-    return page.locator(".st-key-gallery_0 button").locator("visible=true").first
+    return page.locator(".st-key-confusions_gallery_0 button").locator("visible=true").first
 
 
 def worst(method: str, truth: str, predicted: str) -> tuple[str, int]:
@@ -78,7 +80,7 @@ def test_from_a_cell_to_the_picture_behind_it(app_url: str, app_runs: Path, page
     expect(page).to_have_url(re.compile("cell="))
 
     # A second press on the same cell counts, after something else was chosen in the lists.
-    page.locator(".st-key-wider_row button").first.click()
+    page.locator(".st-key-confusions_wider_row button").first.click()
     heading(page, "False negatives of cat")
     cell(page, "cat", "dog").click()
     heading(page, "Cat taken for dog")
@@ -91,7 +93,7 @@ def test_from_a_cell_to_the_picture_behind_it(app_url: str, app_runs: Path, page
     wait_until_finished(page)
 
     # Tags are kept where the runs are.
-    page.locator(".st-key-tag_cell button").first.click()
+    page.locator(".st-key-confusions_tag_cell button").first.click()
     page.get_by_role("textbox", name="Tag").fill("heads swapped")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("lists all tags")).to_be_visible()
@@ -119,7 +121,7 @@ def test_every_section_answers_to_a_press(app_url: str, page: Page) -> None:
         no_exception(page)
 
     section("Pairs")
-    points = page.locator(".st-key-pairs_chart g.mark-symbol path")
+    points = page.locator(".st-key-confusions_pairs_chart g.mark-symbol path")
     expect(points.first).to_be_attached()
     title = page.get_by_role("heading", name="taken for").inner_text()
     points.nth(3).click(force=True)
@@ -127,12 +129,12 @@ def test_every_section_answers_to_a_press(app_url: str, page: Page) -> None:
     wait_until_finished(page)
 
     section("Classes")
-    page.locator(".st-key-gain_chart g.mark-symbol path").nth(2).click(force=True)
+    page.locator(".st-key-confusions_gain_chart g.mark-symbol path").nth(2).click(force=True)
     expect(page.get_by_role("heading", name="False negatives of")).to_be_visible()
     wait_until_finished(page)
-    bands = page.locator(".st-key-flow_0 g.mark-area path")
+    bands = page.locator(".st-key-confusions_flow_0 g.mark-area path")
     expect(bands.first).to_be_visible()
-    page.locator('.st-key-flow_0 [aria-label*="kind: right"]').first.click()
+    page.locator('.st-key-confusions_flow_0 [aria-label*="kind: right"]').first.click()
     expect(page.get_by_role("heading", name="rightly found")).to_be_visible()
 
     section("Pictures")
@@ -166,9 +168,11 @@ def test_fits_the_window_in_both_lights(
     page = new_page(width=width, height=1250, color_scheme=scheme)
     # A narrow window folds the links to the pages away.
     open_confusions(page, app_url, "section=matrix" if name is None else "")
-    expect(page.locator(".st-key-matrix g.mark-rect path").first).to_be_visible()
+    expect(page.locator(".st-key-confusions_matrix g.mark-rect path").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    ground = page.locator(".st-key-matrix g.mark-rect path").nth(20).evaluate("e => e.getAttribute('stroke')")
+    ground = (
+        page.locator(".st-key-confusions_matrix g.mark-rect path").nth(20).evaluate("e => e.getAttribute('stroke')")
+    )
     assert ground == {"light": "#fcfcfa", "dark": "#12181b"}[scheme]
     if name is not None:
         _keep_screenshot(page, repo_root, tmp_path, f"confusions{name}.png")

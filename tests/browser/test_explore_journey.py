@@ -41,7 +41,7 @@ def test_from_the_first_screen_to_a_recam_of_ones_own(
     # Another picture by its thumbnail, another one by a key, and another view.
     viewer = page.locator(".viewer")
     first, pixels = viewer.get_attribute("data-ready"), pixels_of_first_pane(page)
-    page.locator(".st-key-thumbnails button[kind=secondary]").first.click()
+    page.locator(".st-key-explore_thumbnails button[kind=secondary]").first.click()
     wait_until_finished(page)
     wait_for_panes(page, METHODS)
     expect(viewer).not_to_have_attribute("data-ready", first)  # a picture is decoded after the page's run
@@ -78,7 +78,7 @@ def test_from_the_first_screen_to_a_recam_of_ones_own(
     weight.fill("0.5")
     weight.press("Enter")
     wait_until_finished(page)
-    page.locator(".st-key-start button").first.click()
+    page.locator(".st-key-explore_start button").first.click()
     expect(page.get_by_text("Trained in")).to_be_visible(timeout=400_000)
     wait_until_finished(page)
     wait_for_panes(page, [*METHODS, "Your ReCAM"])
@@ -93,7 +93,7 @@ def test_from_the_first_screen_to_a_recam_of_ones_own(
     name.fill("journey")
     name.press("Enter")
     wait_until_finished(page)
-    page.locator(".st-key-keep button").first.click()
+    page.locator(".st-key-explore_keep button").first.click()
     wait_for_panes(page, [*METHODS, "journey"])
     no_exception(page)
     assert read_info(app_runs / "journey").recipe["weight"] == 0.5

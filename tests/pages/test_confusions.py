@@ -210,16 +210,16 @@ def test_a_moved_threshold_scores_anew_without_a_network(
 
 def test_rows_and_columns_are_one_press_away(shown: Callable[..., AppTest]) -> None:
     page = shown(cell="6.14", threshold=str(THRESHOLD))
-    page.button(key="wider_row").click().run()
+    page.button(key="confusions_wider_row").click().run()
     assert heading(page).startswith("False negatives of")
-    page.selectbox(key="choice_truth").set_value(6).run()
-    page.selectbox(key="choice_predicted").set_value(14).run()
-    page.button(key="wider_column").click().run()
+    page.selectbox(key="confusions_choice_truth").set_value(6).run()
+    page.selectbox(key="confusions_choice_predicted").set_value(14).run()
+    page.button(key="confusions_wider_column").click().run()
     assert heading(page).startswith("False positives of")
     # Anything else on both sides would be nothing in particular: the lists go back.
-    page.selectbox(key="choice_predicted").set_value(ANY).run()
+    page.selectbox(key="confusions_choice_predicted").set_value(ANY).run()
     assert heading(page).startswith("False positives of")
-    assert page.selectbox(key="choice_predicted").value == 14
+    assert page.selectbox(key="confusions_choice_predicted").value == 14
     assert not page.exception
 
 
@@ -230,7 +230,7 @@ def test_a_picture_opens_in_explore_with_its_classes(
     monkeypatch.setattr(gallery, "open_explore", lambda **what: opened.append(what))
     page = shown(cell="6.any", method="scenes/bce", threshold=str(THRESHOLD))
     worst = pictures_shown(page)[0]
-    page.button(key="gallery_0").click().run()
+    page.button(key="confusions_gallery_0").click().run()
     names = made[1]["bce"].counts.classes.names
     assert opened == [
         {
@@ -249,7 +249,7 @@ def test_every_section_draws_with_every_choice(shown: Callable[..., AppTest]) ->
     for section in ("matrix", "pairs", "classes", "pictures"):
         page.segmented_control(key="confusions_section").set_value(section).run()
         for method in METHODS:
-            page.segmented_control(key="method_choice").set_value(f"scenes/{method}").run()
+            page.segmented_control(key="confusions_method_choice").set_value(f"scenes/{method}").run()
             assert not page.exception, (section, method)
             assert not page.error
     assert page.query_params["section"] in ("pictures", ["pictures"])
@@ -259,15 +259,15 @@ def test_one_method_alone(shown: Callable[..., AppTest]) -> None:
     for section in ("matrix", "pairs", "classes", "pictures"):
         page = shown(section=section, runs="scenes/sce")
         assert not page.error
-        assert page.segmented_control(key="method_choice").options == ["SCE-CAM"]
+        assert page.segmented_control(key="confusions_method_choice").options == ["SCE-CAM"]
 
 
 def test_what_changed_between_two_methods(shown: Callable[..., AppTest]) -> None:
     page = shown(less="scenes/bce")
-    assert page.selectbox(key="less_choice").value == "scenes/bce"
-    page.segmented_control(key="matrix_unit").set_value("pixels").run()
+    assert page.selectbox(key="confusions_less_choice").value == "scenes/bce"
+    page.segmented_control(key="confusions_matrix_unit").set_value("pixels").run()
     assert not page.exception
-    page.selectbox(key="less_choice").set_value("").run()
+    page.selectbox(key="confusions_less_choice").set_value("").run()
     assert "less" not in page.query_params
 
 
@@ -278,14 +278,14 @@ def test_pairs_are_listed_with_every_method(shown: Callable[..., AppTest], made:
     assert pixels == sorted(pixels, reverse=True)
     confusion = score(made[1]["bce"].counts.total(), THRESHOLD).confusion
     assert sum(pixels) == confusion[1:, 1:].sum() - np.trace(confusion[1:, 1:])
-    page.toggle(key="pairs_background").set_value(True).run()
+    page.toggle(key="confusions_pairs_background").set_value(True).run()
     assert sum(page.dataframe[0].value["pixels"]) == confusion.sum() - np.trace(confusion)
 
 
 def test_classes_say_which_gains_may_be_noise(shown: Callable[..., AppTest]) -> None:
     page = shown(section="classes")
     assert "may be noise" in texts(page)
-    page.selectbox(key="flow_class").set_value(3).run()
+    page.selectbox(key="confusions_flow_class").set_value(3).run()
     assert not page.exception
     assert heading(page).startswith("False negatives of")
 
@@ -297,7 +297,7 @@ def test_pictures_in_every_order(shown: Callable[..., AppTest]) -> None:
     column = next(name for name in table.columns if name == "miou scenes/recam")
     assert table[column].tolist() == sorted(table[column])
     for order in ("lost", "gained", "id"):
-        page.selectbox(key="picture_order").set_value(order).run()
+        page.selectbox(key="confusions_picture_order").set_value(order).run()
         assert not page.exception
     assert page.dataframe[0].value["picture"].tolist() == list(open_dataset(SPEC).ids)
 
@@ -308,7 +308,7 @@ def test_filters_combine_and_fit_into_a_link(shown: Callable[..., AppTest]) -> N
     k = int(labels.sum(axis=0).argmax())
     name = pictures.classes.names[k]
     page = shown(section="pictures")
-    page.multiselect(key=f"filter_classes_scenes_{SPEC}").set_value([name]).run()
+    page.multiselect(key=f"confusions_filter_classes_scenes_{SPEC}").set_value([name]).run()
     assert not page.exception
     assert len(page.dataframe[0].value) == labels[:, k].sum()
     link = page.query_params["filter"]
@@ -317,10 +317,10 @@ def test_filters_combine_and_fit_into_a_link(shown: Callable[..., AppTest]) -> N
 
     again = shown(section="pictures", filter=link)
     assert len(again.dataframe[0].value) == labels[:, k].sum()
-    again.selectbox(key=f"filter_worse_scenes_{SPEC}").set_value("scenes/recam").run()
+    again.selectbox(key=f"confusions_filter_worse_scenes_{SPEC}").set_value("scenes/recam").run()
     table = again.dataframe[0].value
     assert (table["miou scenes/recam"] < table["miou scenes/bce"]).all()
-    again.button(key="filter_clear").click().run()
+    again.button(key="confusions_filter_clear").click().run()
     assert len(again.dataframe[0].value) == len(pictures)
     assert "filter" not in again.query_params
 
@@ -360,8 +360,8 @@ def test_addresses_that_make_no_sense_do_no_harm(shown: Callable[..., AppTest], 
 def test_tags_survive_a_restart_and_are_exported(shown: Callable[..., AppTest], runs: Path) -> None:
     page = shown(cell="6.0", method="scenes/bce", threshold=str(THRESHOLD))
     tagged = pictures_shown(page)
-    page.text_input(key="tag_name_cell").set_value("=legs")
-    page.text_area(key="tag_note_cell").set_value("cut, off")
+    page.text_input(key="confusions_tag_name_cell").set_value("=legs")
+    page.text_area(key="confusions_tag_note_cell").set_value("cut, off")
     next(button for button in page.button if button.label == "Save").click().run()
     assert not page.exception
     entries = TagBook(runs / "tags.sqlite").entries(SPEC)
@@ -408,7 +408,7 @@ def test_classes_without_a_background(shown: Callable[..., AppTest], assets: Pat
     page = shown(family="photos", data="gallery", runs="photos/bce")
     assert page.toggle(key="confusions_cut").value is False
     page.toggle(key="confusions_cut").set_value(True).run()
-    page.selectbox(key="choice_predicted").set_value(0).run()
+    page.selectbox(key="confusions_choice_predicted").set_value(0).run()
     assert heading(page).endswith("taken for unlabelled")
 
 

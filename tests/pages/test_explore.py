@@ -106,18 +106,18 @@ def test_names_with_commas_survive_an_address() -> None:
 
 def test_a_thumbnail_opens_its_picture(opened: Callable[..., AppTest]) -> None:
     page = opened(picture="val_00003")
-    page.button(key="thumb_6").click().run()
+    page.button(key="explore_thumb_6").click().run()
     assert "**val_00006** · aeroplane, bird, boat" in texts(page)
     assert page.query_params["picture"] == "val_00006"
 
 
 def test_pictures_are_searched_by_class(opened: Callable[..., AppTest]) -> None:
     page = opened()
-    page.multiselect(key="search_scenes@val").set_value(["aeroplane", "boat"]).run()
-    labels = [button.label for button in page.button if str(button.key).startswith("thumb_")]
+    page.multiselect(key="explore_search_scenes@val").set_value(["aeroplane", "boat"]).run()
+    labels = [button.label for button in page.button if str(button.key).startswith("explore_thumb_")]
     assert labels
     assert all("aeroplane" in label and "boat" in label for label in labels)
-    page.multiselect(key="search_scenes@val").set_value(
+    page.multiselect(key="explore_search_scenes@val").set_value(
         ["aeroplane", "bicycle", "bird", "boat", "bus", "car", "cat"]
     ).run()
     assert "No picture shows all of these classes" in page.info[0].value
@@ -135,7 +135,7 @@ def test_data_that_cannot_be_used_are_refused_with_a_sentence(
     opened: Callable[..., AppTest], spec: str, words: str
 ) -> None:
     page = opened()
-    page.text_input(key="spec_scenes").set_value(spec).run()
+    page.text_input(key="explore_spec_scenes").set_value(spec).run()
     assert not page.exception
     assert words in page.error[0].value
     assert not viewers(page)
@@ -153,7 +153,7 @@ def folder_of_one(folder: Path, labels: str, classes: str) -> str:
 def test_data_of_other_classes_are_refused(opened: Callable[..., AppTest], tmp_path: Path) -> None:
     page = opened()
     spec = folder_of_one(tmp_path / "mine", "quark", "quark\nlepton\n")
-    page.text_input(key="spec_scenes").set_value(spec).run()
+    page.text_input(key="explore_spec_scenes").set_value(spec).run()
     assert not page.exception
     assert "no class in common" in page.error[0].value
 
@@ -161,7 +161,7 @@ def test_data_of_other_classes_are_refused(opened: Callable[..., AppTest], tmp_p
 def test_own_data_without_masks_show_where_methods_disagree(opened: Callable[..., AppTest], tmp_path: Path) -> None:
     page = opened()
     spec = folder_of_one(tmp_path / "mine", "boat;bird", "boat\nbird\nzeppelin\n")
-    page.text_input(key="spec_scenes").set_value(spec).run()
+    page.text_input(key="explore_spec_scenes").set_value(spec).run()
     assert not page.exception
     assert not page.error
     shown = viewer_of(page)
@@ -179,11 +179,11 @@ def test_photos_have_no_background_and_no_threshold(opened: Callable[..., AppTes
 def test_rules_scales_and_panes_can_be_chosen(opened: Callable[..., AppTest]) -> None:
     page = opened()
     before = viewer_of(page).arrays
-    page.selectbox(key="rule").set_value("product").run()
+    page.selectbox(key="explore_rule").set_value("product").run()
     assert [pane["about"] for pane in viewer_of(page).header["panes"]] == ["weights of FC1"] * 2 + ["rule product"]
-    page.selectbox(key="scales").set_value("1 alone (quickest)").run()
+    page.selectbox(key="explore_scales").set_value("1 alone (quickest)").run()
     assert not (viewer_of(page).arrays["level0"] == before["level0"]).all()
-    page.multiselect(key="panes_scenes").set_value([]).run()
+    page.multiselect(key="explore_panes_scenes").set_value([]).run()
     assert not page.exception
     assert "No method is chosen" in page.info[0].value
 

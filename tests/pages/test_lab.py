@@ -18,6 +18,7 @@ from app.lab import lab_job
 from app.lab.bench import whole_split
 from app.lab.kinds import KINDS
 from app.lab.lab_job import LabJob
+from app.shared_state import LAB_KIND
 from recam_core.checkpoint.run_folder import load_run, read_info
 from recam_core.cli.main import build_parser
 from recam_core.data.spec import open_dataset
@@ -274,7 +275,7 @@ def test_what_cannot_be_is_a_sentence_before_anything_runs(shown: Callable[..., 
     assert "'many' is no lambda" in page.error[0].value
     page.multiselect(key="lab_lambda_values").set_value([]).run()
     assert "at least one lambda" in page.error[0].value
-    page.segmented_control(key="lab_kind").set_value("grid").run()
+    page.segmented_control(key=LAB_KIND.key).set_value("grid").run()
     page.selectbox(key="lab_grid--y").set_value("mask").run()
     assert "vary two different settings" in page.error[0].value
     for kind, key, values, words in (
@@ -284,7 +285,7 @@ def test_what_cannot_be_is_a_sentence_before_anything_runs(shown: Callable[..., 
         ("loss", "lab_loss_values", ["0"], "must be above 0"),
         ("rounds", "lab_rounds_values", ["99"], "the rounds must be 1 to 20"),
     ):
-        page.segmented_control(key="lab_kind").set_value(kind).run()
+        page.segmented_control(key=LAB_KIND.key).set_value(kind).run()
         page.multiselect(key=key).set_value(values).run()
         assert words in page.error[0].value
         assert not [button for button in page.button if button.key == "lab_start"]
@@ -310,7 +311,7 @@ def test_cancelling_and_failing(shown: Callable[..., AppTest], monkeypatch: pyte
     page.button(key="lab_start").click().run()
     job = job_of(page)
     assert page.button(key="lab_start").disabled
-    page.button(key=f"cancel_{job.id}").click().run()
+    page.button(key=f"lab_cancel_{job.id}").click().run()
     page = until_over(page, job, 20)
     assert job.state == jobs.CANCELLED
     assert any("Cancelled" in box.value for box in page.info)
@@ -327,10 +328,10 @@ def test_cancelling_and_failing(shown: Callable[..., AppTest], monkeypatch: pyte
 
 def test_results_are_kept_for_the_session_and_named_in_the_address(shown: Callable[..., AppTest]) -> None:
     page, rules = finished(shown, "rules")
-    page.segmented_control(key="lab_kind").set_value("masks").run()
+    page.segmented_control(key=LAB_KIND.key).set_value("masks").run()
     assert "job" not in page.query_params
     assert "Extraction rules" not in pages_words(page)
-    page.segmented_control(key="lab_kind").set_value("rules").run()
+    page.segmented_control(key=LAB_KIND.key).set_value("rules").run()
     assert param(page, "job") == rules.id
     assert rules.found.sentence.split("@")[0] in pages_words(page)
 

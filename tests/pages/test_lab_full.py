@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from viewer_content import viewer_of
 
 from app.lab.shown_grid import ShownGrid, shown_grid
+from app.shared_state import LAB_DEPTH
 from recam_core.checkpoint.run_folder import read_info
 from recam_core.cli.main import build_parser
 from recam_core.experiments.full_axes import full_axis
@@ -134,10 +135,10 @@ def test_a_grid_is_counted_started_seen_by_others_and_cancelled(shown: Callable[
         assert not other.exception
         assert "Grid of full trainings, lambda and rule," in words(other)
         other = shown()
-        other.button(key=f"stop_{grid.id}").click().run()
+        other.button(key=f"lab_stop_{grid.id}").click().run()
         assert "may be somebody else's" in words(other)
         assert "Its finished trainings are kept" in words(other)
-        other.button(key=f"yes_{grid.id}").click().run()
+        other.button(key=f"lab_yes_{grid.id}").click().run()
         assert not other.exception
         deadline = time.monotonic() + 60
         while list_trainings()[0].is_live:
@@ -145,7 +146,7 @@ def test_a_grid_is_counted_started_seen_by_others_and_cancelled(shown: Callable[
             time.sleep(0.05)
         page.run()
         assert "no training was finished" in words(page)
-        page.button(key=f"resume_{grid.id}").click().run()
+        page.button(key=f"lab_resume_{grid.id}").click().run()
         assert list_trainings()[0].state == "waiting"
 
 
@@ -221,7 +222,7 @@ def test_values_that_cannot_be_are_sentences(shown: Callable[..., AppTest]) -> N
     page.selectbox(key="lab_full_x").set_value("rule").run()
     assert "two different settings" in page.error[0].value
     assert not buttons(page, "lab_full_start")
-    page.segmented_control(key="lab_depth").set_value("heads").run()
+    page.segmented_control(key=LAB_DEPTH.key).set_value("heads").run()
     assert not page.exception
     assert "depth" not in page.query_params
     assert buttons(page, "lab_start")

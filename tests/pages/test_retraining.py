@@ -33,12 +33,12 @@ def until_over(page: AppTest, seconds: float = 120) -> AppTest:
 
 def test_from_the_button_to_a_named_run(opened: Callable[..., AppTest], runs: Path) -> None:
     page = opened()
-    page.number_input(key="lambda").set_value(0.5)
-    page.selectbox(key="new_mask").set_value("power").run()
-    page.number_input(key="parameter_power").set_value(1.5)
-    page.selectbox(key="new_rule").set_value("fc2")
-    page.number_input(key="epochs_fc2").set_value(5)
-    page.button(key="start").click().run()
+    page.number_input(key="explore_lambda").set_value(0.5)
+    page.selectbox(key="explore_new_mask").set_value("power").run()
+    page.number_input(key="explore_parameter_power").set_value(1.5)
+    page.selectbox(key="explore_new_rule").set_value("fc2")
+    page.number_input(key="explore_epochs_fc2").set_value(5)
+    page.button(key="explore_start").click().run()
     assert not page.exception
     page = until_over(page)
     assert not page.error
@@ -50,11 +50,11 @@ def test_from_the_button_to_a_named_run(opened: Callable[..., AppTest], runs: Pa
     # Another session, or the same one after a reload, finds it by the address.
     assert "Your ReCAM" in titles(opened(job=page.query_params["job"]))
 
-    page.text_input(key=f"name_{page.query_params['job']}").set_value("../evil").run()
-    page.button(key="keep").click().run()
+    page.text_input(key=f"explore_name_{page.query_params['job']}").set_value("../evil").run()
+    page.button(key="explore_keep").click().run()
     assert "cannot be the name of a run" in page.error[0].value
-    page.text_input(key=f"name_{page.query_params['job']}").set_value("mine").run()
-    page.button(key="keep").click().run()
+    page.text_input(key=f"explore_name_{page.query_params['job']}").set_value("mine").run()
+    page.button(key="explore_keep").click().run()
     assert not page.exception
     assert not page.error
     assert titles(page) == ["BCE-CAM", "SCE-CAM", "ReCAM", "mine"]
@@ -66,20 +66,20 @@ def test_from_the_button_to_a_named_run(opened: Callable[..., AppTest], runs: Pa
     load_run(runs / "mine")
     # It is offered to everyone who opens the family later.
     assert (
-        "run/mine" in opened().multiselect(key="panes_scenes").proto.options
-        or "mine" in opened().multiselect(key="panes_scenes").options
+        "run/mine" in opened().multiselect(key="explore_panes_scenes").proto.options
+        or "mine" in opened().multiselect(key="explore_panes_scenes").options
     )
 
 
 def test_both_classifiers_and_discarding(opened: Callable[..., AppTest]) -> None:
     page = opened()
-    page.segmented_control(key="update").set_value("both").run()
+    page.segmented_control(key="explore_update").set_value("both").run()
     assert any("weighs telling classes apart" in caption.value for caption in page.caption)
-    page.number_input(key="epochs_both").set_value(2)
-    page.button(key="start").click().run()
+    page.number_input(key="explore_epochs_both").set_value(2)
+    page.button(key="explore_start").click().run()
     page = until_over(page)
     assert "Your ReCAM" in titles(page)
-    page.button(key="discard").click().run()
+    page.button(key="explore_discard").click().run()
     assert "Your ReCAM" not in titles(page)
     assert "job" not in page.query_params
     assert not page.exception
@@ -97,20 +97,20 @@ def test_cancelling_leaves_nothing(opened: Callable[..., AppTest], monkeypatch: 
 
     monkeypatch.setattr(retrain_job, "build_feature_cache", endless)
     page = opened()
-    page.button(key="start").click().run()
-    assert page.button(key="start").disabled
+    page.button(key="explore_start").click().run()
+    assert page.button(key="explore_start").disabled
     job = jobs.board().find(page.query_params["job"])
-    page.button(key=f"cancel_{job.id}").click().run()
+    page.button(key=f"explore_cancel_{job.id}").click().run()
     page = until_over(page, 20)
     assert job.state == jobs.CANCELLED
     assert any("Cancelled" in box.value for box in page.info)
-    assert not page.button(key="start").disabled
+    assert not page.button(key="explore_start").disabled
     assert "Your ReCAM" not in titles(page)
 
 
 def test_missing_training_pictures_are_a_sentence(opened: Callable[..., AppTest]) -> None:
     page = opened(family="photos")
-    page.button(key="start").click().run()
+    page.button(key="explore_start").click().run()
     assert not page.exception
     assert "The training pictures are not here" in page.error[0].value
     assert "job" not in page.query_params
@@ -122,7 +122,7 @@ def test_a_failure_is_a_sentence(opened: Callable[..., AppTest], monkeypatch: py
 
     monkeypatch.setattr(retrain_job, "build_feature_cache", failing)
     page = opened()
-    page.button(key="start").click().run()
+    page.button(key="explore_start").click().run()
     page = until_over(page)
     assert page.error[0].value == "The disk is full."
     assert not page.exception

@@ -43,10 +43,10 @@ def by_key(elements: object, key: str) -> object:
 
 def start(page: AppTest, name: str) -> str:
     """Start a training in the page; returns its id."""
-    by_key(page.text_input, "train_data_").set_value(DATA)
-    by_key(page.text_input, "train_val_").set_value("")
-    by_key(page.text_input, "train_name").set_value(name)
-    by_key(page.button, "train_start").click()
+    by_key(page.text_input, "training_data_").set_value(DATA)
+    by_key(page.text_input, "training_val_").set_value("")
+    by_key(page.text_input, "training_name").set_value(name)
+    by_key(page.button, "training_start").click()
     page.run()
     assert not page.exception
     assert not page.error, page.error[0].value
@@ -79,27 +79,27 @@ def test_a_training_is_started_cancelled_resumed_and_removed(page: AppTest, runs
     assert "#### mine" in words(page)  # its details are opened at once
     assert find_training(number).job.command in [box.value for box in page.code]
 
-    by_key(page.button, f"stop_{number}").click().run()
+    by_key(page.button, f"training_stop_{number}").click().run()
     assert "It was not started" not in words(page)
-    by_key(page.button, f"no_{number}").click().run()
+    by_key(page.button, f"training_no_{number}").click().run()
     assert find_training(number).state == "waiting"
-    by_key(page.button, f"stop_{number}").click().run()
-    by_key(page.button, f"yes_{number}").click().run()
+    by_key(page.button, f"training_stop_{number}").click().run()
+    by_key(page.button, f"training_yes_{number}").click().run()
     until(page, lambda: find_training(number).state == "cancelled")
-    by_key(page.button, f"resume_{number}").click().run()
+    by_key(page.button, f"training_resume_{number}").click().run()
     assert find_training(number).state == "waiting"
     cancel_training(number)
     page.run()
-    by_key(page.button, f"remove_{number}").click().run()
+    by_key(page.button, f"training_remove_{number}").click().run()
     assert "are deleted, too" in words(page)
-    by_key(page.button, f"yes_{number}").click().run()
+    by_key(page.button, f"training_yes_{number}").click().run()
     assert list_trainings() == []
     assert not (runs / "mine").exists()
 
 
 def test_without_a_name_the_free_one_that_is_shown_is_taken(page: AppTest, runs: Path) -> None:
     for name in ("my-bce", "my-bce-2"):
-        assert by_key(page.text_input, "train_name").placeholder == name
+        assert by_key(page.text_input, "training_name").placeholder == name
         assert page.code[-1].value.endswith(f"{name}")
         assert find_training(start(page, "")).job.name == name
         page.run()
@@ -107,28 +107,28 @@ def test_without_a_name_the_free_one_that_is_shown_is_taken(page: AppTest, runs:
 
 
 def test_what_cannot_be_started_is_a_sentence(page: AppTest) -> None:
-    by_key(page.text_input, "train_name").set_value("../up")
-    by_key(page.button, "train_start").click()
+    by_key(page.text_input, "training_name").set_value("../up")
+    by_key(page.button, "training_start").click()
     page.run()
     assert "cannot be the name of a run" in page.error[0].value
-    by_key(page.text_input, "train_name").set_value("fine")
-    by_key(page.text_input, "train_data_").set_value("voc:/nowhere@train")
-    by_key(page.button, "train_start").click()
+    by_key(page.text_input, "training_name").set_value("fine")
+    by_key(page.text_input, "training_data_").set_value("voc:/nowhere@train")
+    by_key(page.button, "training_start").click()
     page.run()
     assert "no folder" in page.error[0].value
     assert list_trainings() == []
 
 
 def test_recam_starts_from_a_run_and_has_its_own_settings(page: AppTest) -> None:
-    by_key(page.segmented_control, "train_method").set_value("recam").run()
+    by_key(page.segmented_control, "training_method").set_value("recam").run()
     assert not page.exception
-    by_key(page.selectbox, "train_mask").set_value("hard").run()
-    by_key(page.number_input, "train_mask_hard").set_value(0.4)
-    by_key(page.number_input, "train_lambda_small").set_value(0.1).run()
+    by_key(page.selectbox, "training_mask").set_value("hard").run()
+    by_key(page.number_input, "training_mask_hard").set_value(0.4)
+    by_key(page.number_input, "training_lambda_small").set_value(0.1).run()
     command = page.code[-1].value
     for piece in ("train recam", "--lambda 0.1", "--mask hard:0.4", "scenes/bce", f"--data {DATA.split(':')[0]}"):
         assert piece in command, command
-    by_key(page.segmented_control, "train_preset").set_value("paper").run()
+    by_key(page.segmented_control, "training_preset").set_value("paper").run()
     # The network is that of the run, whatever the preset says.
     assert "--backbone tf_efficientnet_lite0" in page.code[-1].value
 
@@ -181,17 +181,17 @@ def test_an_address_of_a_training_that_is_gone(opened: object, runs: Path) -> No
 
 def test_a_recam_is_queued_behind_a_bce_that_waits(page: AppTest, runs: Path) -> None:
     start(page, "first-bce")
-    page.segmented_control(key="train_method").set_value("recam").run()
+    page.segmented_control(key="training_method").set_value("recam").run()
     assert not page.exception
-    choice = page.selectbox(key="train_from_recam")
+    choice = page.selectbox(key="training_from_recam")
     assert any("first-bce (in the queue)" in option.replace("\\", "") for option in choice.options)
     choice.set_value("run/first-bce").run()
     assert not page.exception
-    assert page.text_input(key="train_data_run/first-bce").value == DATA
+    assert page.text_input(key="training_data_run/first-bce").value == DATA
     assert f"--init {runs / 'first-bce'}" in page.code[-1].value
-    page.text_input(key="train_val_run/first-bce").set_value("")
-    page.text_input(key="train_name").set_value("second-recam")
-    page.button(key="train_start").click().run()
+    page.text_input(key="training_val_run/first-bce").set_value("")
+    page.text_input(key="training_name").set_value("second-recam")
+    page.button(key="training_start").click().run()
     assert not page.exception
     assert not page.error, page.error[0].value
     second = next(training for training in list_trainings() if training.job.name == "second-recam")

@@ -124,14 +124,14 @@ def test_masks_that_do_not_fit_are_refused(mask: Image.Image, words: str) -> Non
 
 def test_the_page_shows_an_upload_and_survives_bad_ones(opened: Callable[..., AppTest]) -> None:
     page = opened(family="photos")
-    page.segmented_control(key="source").set_value("Your photo").run()
+    page.segmented_control(key="explore_source").set_value("Your photo").run()
     assert "Choose a picture" in page.info[0].value
     for name, (data, words) in REFUSED.items():
-        page.file_uploader(key="photo").set_value((f"{name}.png", data, "image/png")).run()
+        page.file_uploader(key="explore_photo").set_value((f"{name}.png", data, "image/png")).run()
         assert not page.exception, name
         assert words in page.error[0].value
     for name, (data, words) in SHOWN.items():
-        page.file_uploader(key="photo").set_value((f"{name}.png", data, "image/png")).run()
+        page.file_uploader(key="explore_photo").set_value((f"{name}.png", data, "image/png")).run()
         assert not page.exception, name
         assert not page.error, name
         assert any(words in caption.value for caption in page.caption), name
@@ -140,8 +140,8 @@ def test_the_page_shows_an_upload_and_survives_bad_ones(opened: Callable[..., Ap
 
 def test_classes_of_an_upload_are_predicted_and_may_be_corrected(opened: Callable[..., AppTest]) -> None:
     page = opened(family="photos")
-    page.segmented_control(key="source").set_value("Your photo").run()
-    page.file_uploader(key="photo").set_value(("own.png", saved(PLAIN), "image/png")).run()
+    page.segmented_control(key="explore_source").set_value("Your photo").run()
+    page.file_uploader(key="explore_photo").set_value(("own.png", saved(PLAIN), "image/png")).run()
     chooser = next(box for box in page.multiselect if box.label == "Classes in this picture")
     assert chooser.value
     chooser.set_value([3]).run()
@@ -154,11 +154,11 @@ def test_classes_of_an_upload_are_predicted_and_may_be_corrected(opened: Callabl
 
 def test_an_upload_with_a_mask_has_scores(opened: Callable[..., AppTest]) -> None:
     page = opened(family="photos")
-    page.segmented_control(key="source").set_value("Your photo").run()
-    page.file_uploader(key="photo").set_value(("own.png", saved(PLAIN), "image/png")).run()
+    page.segmented_control(key="explore_source").set_value("Your photo").run()
+    page.file_uploader(key="explore_photo").set_value(("own.png", saved(PLAIN), "image/png")).run()
     values = np.full((40, 60), 2, dtype=np.uint8)
     values[:20] = 6
-    page.file_uploader(key="mask").set_value(("m.png", saved(Image.fromarray(values)), "image/png")).run()
+    page.file_uploader(key="explore_mask").set_value(("m.png", saved(Image.fromarray(values)), "image/png")).run()
     assert not page.exception
     assert viewer_of(page).class_names == ["grass", "sky"]
     assert viewer_of(page).header["has_truth"]

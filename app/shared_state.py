@@ -1,0 +1,60 @@
+"""What several pages keep in the session: every such entry, with its type, who writes it and who reads it.
+
+Any other key, of the session or of a widget, begins with the name of its page (``explore_``, ``confusions_``, ``lab_``,
+``training_``, ``results_``, ``runs_``, ``about_``), and a part that several pages draw is handed the name. So no two
+pages can mean different things by one key; tests/test_state_keys.py holds it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import streamlit as st
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Shared(Generic[T]):
+    """One entry of the session that more than one page uses.
+
+    Attributes:
+        key: its name in the session; a widget that shows the entry has it as its key.
+    """
+
+    key: str
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is a value."""
+        return self.key in st.session_state
+
+    def get(self, usual: T) -> T:
+        """The value; ``usual`` where there is none."""
+        return st.session_state.get(self.key, usual)
+
+    def set(self, value: T) -> None:
+        """Keep a value."""
+        st.session_state[self.key] = value
+
+    def setdefault(self, usual: T) -> T:
+        """The value, after ``usual`` was kept where there was none."""
+        return st.session_state.setdefault(self.key, usual)
+
+    def pop(self, usual: T) -> T:
+        """Take the value out; ``usual`` where there is none."""
+        return st.session_state.pop(self.key, usual)
+
+
+#: The pages by their names, as ``st.switch_page`` takes them. Written by every run of the app, read by links.
+PAGES: Shared[Mapping[str, Any]] = Shared("shared_pages")
+#: Whether the address of Explore counts more than what the session remembers of it. Written by any page that opens a
+#: picture there, taken by Explore.
+ARRIVING: Shared[bool] = Shared("shared_arriving")
+#: The experiment that the Lab shows, a key of ``app.lab.kinds.KINDS``. The Lab's own choice, also set by a grid's card
+#: in the queue of Training.
+LAB_KIND: Shared[str] = Shared("shared_lab_kind")
+#: How deep the Lab's grids go, ``heads`` or ``full``. As ``LAB_KIND``.
+LAB_DEPTH: Shared[str] = Shared("shared_lab_depth")
+#: Ids of the trainings that this session started. Written and read by Training and the Lab, which both show the queue.
+MY_TRAININGS: Shared[set[str]] = Shared("shared_my_trainings")

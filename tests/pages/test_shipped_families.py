@@ -1,0 +1,152 @@
+"""The families that ship: their order, what each opens with, and the one that looks at photos of one's own."""
+
+import shutil
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+from tiny_families import write_family
+from viewer_content import viewer_of
+
+from app import catalogue
+from app.catalogue import SHIPPED, read_catalogue
+from app.picker import FROM_SET, OWN_PHOTO
+from recam_core.checkpoint.run_folder import INFO_FILE
+from recam_core.data.sample import ClassList
+
+ANIMALS = ClassList(("cat", "dog", "cow", "horse", "sheep", "person", "chair", "sofa"))
+BACK = "explore_family_back"
+
+
+@pytest.fixture
+def with_animals(
+    assets: Path, opened: Callable[..., AppTest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., AppTest]:
+    """``opened``, with a third family in the order in which the project ships them."""
+    copy = tmp_path / "assets"
+    shutil.copytree(assets, copy)
+    write_family(copy / "checkpoints" / "animals", "gallery", 0.3, ANIMALS)
+    monkeypatch.setenv("RECAM_ASSETS", str(copy))
+    monkeypatch.setattr(catalogue, "SHIPPED", SHIPPED)
+    return opened
+
+
+def upload(page: AppTest, level: int = 120) -> AppTest:
+    """Put in a plain photo."""
+    stream = BytesIO()
+    Image.fromarray(np.full((48, 64, 3), level, np.uint8)).save(stream, "PNG")
+    page.segmented_control(key="explore_source").set_value(OWN_PHOTO).run()
+    page.file_uploader(key="explore_photo").set_value((f"own{level}.png", stream.getvalue(), "image/png")).run()
+    assert not page.exception
+    assert not page.error
+    return page
+
+
+def family(page: AppTest) -> str:
+    return page.selectbox(key="explore_family").value
+
+
+def has_way_back(page: AppTest) -> bool:
+    return BACK in [button.key for button in page.button]
+
+
+def test_families_that_are_there_come_in_their_order(with_animals: Callable[..., AppTest]) -> None:
+    assert list(SHIPPED) == ["contexts", "photos", "animals", "scenes"]
+    assert [one.for_uploads for one in SHIPPED.values()] == [False, False, True, False]
+    assert [one.key for one in read_catalogue().families] == ["photos", "animals", "scenes"]
+    page = with_animals()
+    assert family(page) == "photos"
+    assert "Drawn scenes, objects only" in page.selectbox(key="explore_family").options
+
+
+def test_animals_open_with_the_cat_of_the_gallery(with_animals: Callable[..., AppTest]) -> None:
+    page = with_animals(family="animals")
+    assert not page.error
+    assert any("**chelsea**" in box.value for box in page.markdown)
+    assert viewer_of(page).class_names == ["cat"]
+    assert viewer_of(page).header["has_background"]
+    assert any("checkpoints know 5" in box.value for box in page.caption)
+    # Where nothing of the eight is outlined, the network says what it sees.
+    page.button(key="explore_thumb_0").click().run()
+    assert not page.exception
+    assert page.multiselect(key=next(box.key for box in page.multiselect if "explore_present_" in str(box.key)))
+
+
+def test_the_same_pictures_open_otherwise_for_another_family(with_animals: Callable[..., AppTest]) -> None:
+    page = with_animals(family="photos")
+    assert any("**china**" in box.value for box in page.markdown)
+    page.selectbox(key="explore_family").set_value("animals").run()
+    assert any("**chelsea**" in box.value for box in page.markdown)
+
+
+def test_an_upload_is_looked_at_with_the_family_made_for_it_and_back(with_animals: Callable[..., AppTest]) -> None:
+    page = upload(with_animals())
+    assert family(page) == "animals"
+    assert page.query_params["family"] in ("animals", ["animals"])
+    assert any("looked at with **Animals** first" in box.value for box in page.markdown)
+    assert page.button(key=BACK).label == "Back to Photographs"
+    page.button(key=BACK).click().run()
+    assert not page.exception
+    assert family(page) == "photos"
+    assert not has_way_back(page)
+    # The way back was a choice by hand: it holds for the next photo.
+    assert family(upload(page, 200)) == "photos"
+
+
+def test_a_family_chosen_by_hand_stays(with_animals: Callable[..., AppTest]) -> None:
+    page = with_animals()
+    page.selectbox(key="explore_family").set_value("scenes").run()
+    assert family(upload(page)) == "scenes"
+    assert not has_way_back(page)
+    assert family(upload(with_animals(family="photos"))) == "photos"
+
+
+def test_another_choice_ends_the_offer(with_animals: Callable[..., AppTest]) -> None:
+    page = upload(with_animals())
+    assert has_way_back(page)
+    page.selectbox(key="explore_family").set_value("scenes").run()
+    assert not has_way_back(page)
+    page.selectbox(key="explore_family").set_value("animals").run()
+    assert not has_way_back(page)
+    page.segmented_control(key="explore_source").set_value(FROM_SET).run()
+    assert not page.exception
+
+
+def test_without_such_a_family_nothing_is_switched(opened: Callable[..., AppTest]) -> None:
+    page = upload(opened())
+    assert family(page) == "scenes"
+    assert not has_way_back(page)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("confusions", "has other classes"), ("lab", "There is no folder nowhere/photos")]
+)
+def test_other_pages_say_what_is_missing_for_animals(
+    with_animals: Callable[..., AppTest], name: str, words: str
+) -> None:
+    page = with_animals()
+    script = AppTest.from_string(f"from app.screens import {name}\n{name}.main()", default_timeout=120)
+    script.query_params["family"] = family(page.selectbox(key="explore_family").set_value("animals").run())
+    script.run()
+    assert not script.exception
+    assert words in script.error[0].value
+
+
+def test_a_second_run_of_a_method_has_its_own_title(
+    assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "assets"
+    shutil.copytree(assets, copy)
+    scenes = copy / "checkpoints" / "scenes"
+    shutil.copytree(scenes / "recam", scenes / "recam-hard")
+    record = scenes / "recam-hard" / INFO_FILE
+    record.write_text(record.read_text().replace('"name": "recam"', '"name": "ReCAM, hard mask"'))
+    monkeypatch.setenv("RECAM_ASSETS", str(copy))
+    monkeypatch.setenv("RECAM_RUNS", str(tmp_path / "none"))
+    (found,) = (one for one in read_catalogue().families if one.key == "scenes")
+    assert [entry.title for entry in found.entries] == ["BCE-CAM", "SCE-CAM", "ReCAM", "ReCAM, hard mask"]
+    assert found.first_choice == found.entries
