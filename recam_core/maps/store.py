@@ -3,11 +3,14 @@
 A store is a folder of three files:
     store.json  which network and rule made the maps, from which data, and how (:class:`StoreInfo`)
     index.npz   per picture: id, size and classes
-    maps.bin    the uint8 grids of all pictures, one after another; where each begins follows from the index
+    maps.bin    the uint8 grids of all pictures, one after another, each picture's packed by itself (:func:`_pack`);
+                where each begins follows from the index
+Stores of version 1 hold the grids as they are, four times as long; they are read as well.
 """
 
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -22,7 +25,7 @@ from recam_core.errors import UserError
 from recam_core.maps.activation_maps import GRID_STRIDE, ActivationMaps
 
 FORMAT = "recam-maps"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 #: Sides of pictures beyond this are taken for a damaged index.
 LARGEST_SIDE = 100_000
 
@@ -76,6 +79,8 @@ class StoreWriter:
         self._ids: list[str] = []
         self._sizes: list[tuple[int, int]] = []
         self._classes: list[np.ndarray] = []
+        self._lengths: list[int] = []
+        self._cells = 0
 
     def add(self, maps: ActivationMaps) -> None:
         """Append one picture.
@@ -89,7 +94,10 @@ class StoreWriter:
             raise UserError(
                 f"The maps of {maps.id!r} have a class that is not among {len(self._info.classes)} classes."
             )
-        self._stream.write(np.ascontiguousarray(maps.activations).data)
+        packed = _pack(maps.activations)
+        self._stream.write(packed)
+        self._lengths.append(len(packed))
+        self._cells += maps.activations.size
         self._seen.add(maps.id)
         self._ids.append(maps.id)
         self._sizes.append(maps.size)
@@ -103,6 +111,8 @@ class StoreWriter:
             sizes=np.array(self._sizes, dtype=np.int32).reshape(-1, 2),
             class_counts=counts,
             classes=np.concatenate([np.zeros(0, dtype=np.uint8), *self._classes]),
+            lengths=np.array(self._lengths, dtype=np.int64),
+            cells=np.int64(self._cells),
         )
         head = {"format": FORMAT, "format_version": FORMAT_VERSION, "pictures": len(self._ids)}
         write_json(self._folder / "store.json", head | asdict(self._info))
@@ -152,14 +162,21 @@ class MapStore(Mapping[str, ActivationMaps]):
             UserError: there is no store, it is of another format, or it is damaged.
         """
         self.path = Path(path)
-        self.info, pictures = _read_info(self.path)
-        self.ids, self._sizes, self._classes, self._class_starts = _read_index(self.path, pictures, self.info)
+        self.info, pictures, version = _read_info(self.path)
+        self.ids, self._sizes, self._classes, self._class_starts, packed = _read_index(
+            self.path, pictures, self.info, version
+        )
         self._positions = {id: position for position, id in enumerate(self.ids)}
         if len(self._positions) < len(self.ids):
             raise _damaged(self.path, "an id comes twice in index.npz")
         self._grids = -(-self._sizes // GRID_STRIDE)
         counts = np.diff(self._class_starts)
-        self._offsets = np.concatenate([[0], np.cumsum(counts * self._grids.prod(axis=1))])
+        plain = counts * self._grids.prod(axis=1)
+        self._is_packed = packed is not None
+        lengths, cells = packed or (plain, plain.sum())
+        if plain.sum() != cells:
+            raise _damaged(self.path, "index.npz holds sizes that are not those of the maps")
+        self._offsets = np.concatenate([[0], np.cumsum(lengths)])
         try:
             held = (self.path / "maps.bin").stat().st_size
         except OSError as error:
@@ -192,15 +209,48 @@ class MapStore(Mapping[str, ActivationMaps]):
         if len(content) != end - begin:
             raise _damaged(self.path, "maps.bin became shorter while it was in use")
         size = (int(self._sizes[position, 0]), int(self._sizes[position, 1]))
-        return ActivationMaps(self.ids[position], size, classes, np.frombuffer(content, np.uint8).reshape(shape))
+        if self._is_packed:
+            grids = _unpack(content, shape)
+            if grids is None:
+                raise _damaged(self.path, f"the maps of {self.ids[position]!r} cannot be unpacked")
+        else:
+            grids = np.frombuffer(content, np.uint8).reshape(shape)
+        return ActivationMaps(self.ids[position], size, classes, grids)
+
+
+def _pack(grids: np.ndarray) -> bytes:
+    """n x h x w uint8 as the difference of each cell to its neighbours above and to the left, deflated.
+
+    Maps are smooth, so the differences are small: they take a quarter of the room. Nothing is lost.
+    """
+    grids = np.ascontiguousarray(grids)
+    for axis in (1, 2):
+        grids = np.diff(grids, axis=axis, prepend=np.uint8(0))  # modulo 256, as uint8 counts
+    return zlib.compress(grids.tobytes(), 6)
+
+
+def _unpack(content: bytes, shape: tuple[int, int, int]) -> np.ndarray | None:
+    """What :func:`_pack` was given; None if that is not what the bytes hold. Takes no more memory than the grids."""
+    expected = int(np.prod(shape))
+    reader = zlib.decompressobj()
+    try:
+        plain = reader.decompress(content, expected + 1)
+    except zlib.error:
+        return None
+    if len(plain) != expected or not reader.eof:
+        return None
+    grids = np.frombuffer(plain, np.uint8).reshape(shape)
+    for axis in (2, 1):
+        grids = np.cumsum(grids, axis=axis, dtype=np.uint8)
+    return grids
 
 
 def _damaged(path: Path, reason: str) -> UserError:
     return UserError(f"The store {path} is damaged ({reason}); make it again with `cams`.")
 
 
-def _read_info(path: Path) -> tuple[StoreInfo, int]:
-    """The contents of store.json, checked field by field, and the number of pictures."""
+def _read_info(path: Path) -> tuple[StoreInfo, int, int]:
+    """The contents of store.json, checked field by field, the number of pictures and the version of the format."""
     try:
         content: Any = json.loads((path / "store.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -209,10 +259,11 @@ def _read_info(path: Path) -> tuple[StoreInfo, int]:
         raise _damaged(path, f"store.json cannot be read: {error}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise UserError(f"{path} is not a store of activation maps: its store.json is of another kind.")
-    if content.get("format_version") != FORMAT_VERSION:
+    version = content.get("format_version")
+    if version not in (1, FORMAT_VERSION) or isinstance(version, bool):
         raise UserError(
-            f"The store {path} has format version {content.get('format_version')}; this program reads version "
-            f"{FORMAT_VERSION}. Make it again with `cams`."
+            f"The store {path} has format version {version}; this program reads versions 1 to {FORMAT_VERSION}. Make "
+            "it again with `cams`."
         )
     values = {field.name: content.get(field.name) for field in fields(StoreInfo)}
     for name in ("run", "weights_sha256", "rule", "data", "labels"):
@@ -234,16 +285,22 @@ def _read_info(path: Path) -> tuple[StoreInfo, int]:
     pictures = content.get("pictures")
     if not isinstance(pictures, int) or isinstance(pictures, bool) or pictures < 0:
         raise _damaged(path, "store.json has no valid number of pictures")
-    return StoreInfo(**values), pictures
+    return StoreInfo(**values), pictures, version
 
 
 def _read_index(
-    path: Path, pictures: int, info: StoreInfo
-) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, np.ndarray]:
-    """(ids; N x 2 int64 sizes; classes of all pictures, uint8; N + 1 int64 starts into them), checked."""
+    path: Path, pictures: int, info: StoreInfo, version: int
+) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, np.ndarray, tuple[np.ndarray, int] | None]:
+    """The index, checked.
+
+    Returns:
+        ids; N x 2 int64 sizes; classes of all pictures, uint8; N + 1 int64 starts into them; N int64 lengths of the
+        packed maps and the number of all cells, or None in version 1.
+    """
     try:
         with np.load(path / "index.npz", allow_pickle=False) as index:
             ids, sizes, counts, classes = (index[name] for name in ("ids", "sizes", "class_counts", "classes"))
+            packed = None if version == 1 else (index["lengths"], index["cells"])
     except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile) as error:
         raise _damaged(path, "index.npz is missing, truncated or of another kind") from error
     kinds_fit = ids.dtype.kind == "U" and all(array.dtype.kind in "iu" for array in (sizes, counts, classes))
@@ -262,4 +319,10 @@ def _read_index(
     rising = np.diff(classes.astype(np.int64)) > 0
     if not np.all(rising | (np.diff(owner) > 0)):
         raise _damaged(path, "index.npz holds classes out of order")
-    return tuple(ids.tolist()), sizes, classes.astype(np.uint8), starts
+    if packed is not None:
+        lengths, cells = packed
+        whole = all(array.dtype.kind in "iu" for array in packed)
+        if not whole or lengths.shape != (pictures,) or cells.shape != () or (pictures and lengths.min() < 0):
+            raise _damaged(path, "index.npz holds impossible lengths")
+        packed = lengths.astype(np.int64), int(cells)
+    return tuple(ids.tolist()), sizes, classes.astype(np.uint8), starts, packed
