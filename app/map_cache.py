@@ -19,6 +19,7 @@ from recam_core.maps.inference import (
     picture_features,
     predicted_classes,
 )
+from recam_core.method.extraction import LOG_ODDS, RULES
 from recam_core.scores.shown_threshold import shown_threshold
 from recam_core.views.viewer_payload import ViewerPayload, pane_of_maps, viewer_payload
 
@@ -89,7 +90,7 @@ def make_ready(method: Method, picture: Picture, how: Inference) -> None:
 def _payload(
     picture: str,
     title: str,
-    panes: tuple[tuple[str, str, str, str, float | None], ...],
+    panes: tuple[tuple[str, str, str, str, float | None, float | None], ...],
     present: tuple[int, ...],
     classes: ClassList,
     how: Inference,
@@ -98,8 +99,8 @@ def _payload(
     _maps: Callable[[], list[ActivationMaps]],
 ) -> ViewerPayload:
     shown = [
-        pane_of_maps(maps, key=key, title=name, threshold=threshold, about=about)
-        for maps, (_, key, name, about, threshold) in zip(_maps(), panes, strict=True)
+        pane_of_maps(maps, key=key, title=name, threshold=threshold, about=about, log_odds=log_odds)
+        for maps, (_, key, name, about, threshold, log_odds) in zip(_maps(), panes, strict=True)
     ]
     return viewer_payload(title, _picture.image, classes, shown, _picture.mask, reference)
 
@@ -123,7 +124,14 @@ def payload_of(
         reference: key of the method that differences of scores are taken to.
     """
     panes = tuple(
-        (method.weights_key, method.key, method.title, method.about, threshold_of(method, methods, classes))
+        (
+            method.weights_key,
+            method.key,
+            method.title,
+            method.about,
+            threshold_of(method, methods, classes),
+            LOG_ODDS if RULES[method.rule].log_odds else None,
+        )
         for method in methods
     )
     digest = None if picture.mask is None else hashlib.blake2b(picture.mask.tobytes(), digest_size=8).hexdigest()
@@ -142,7 +150,11 @@ def payload_of(
 
 def threshold_of(method: Method, methods: Sequence[Method], classes: ClassList) -> float | None:
     """A method's own background threshold, or a usual one where none was chosen; None without a background class."""
-    return shown_threshold(method.threshold, [one.threshold for one in methods], classes)
+    # A share of a map's maximum and a probability are no thresholds for each other's maps.
+    alike = [one.threshold for one in methods if RULES[one.rule].log_odds == RULES[method.rule].log_odds]
+    if RULES[method.rule].log_odds:
+        alike.append(0.5)
+    return shown_threshold(method.threshold, alike, classes)
 
 
 def prediction_of(method: Method, picture: Picture) -> tuple[np.ndarray, tuple[int, ...]]:

@@ -37,11 +37,6 @@ class MapWeights:
     factor: Tensor | None = None
 
     @property
-    def is_probability(self) -> bool:
-        """Whether activations stand for probabilities, see :func:`probability_of`."""
-        return self.background is not None and self.factor is None
-
-    @property
     def kind(self) -> tuple[bool, bool]:
         """Weights of one kind can be stacked."""
         return self.background is not None, self.factor is not None
@@ -130,12 +125,15 @@ class Rule:
         meaning: for people who choose.
         needs_fc2: whether FC2 must have been trained.
         needs_background: whether FC2 must have its background row.
+        log_odds: whether its activations stand for probabilities, see :func:`probability_of`; those of the others are
+            shares of a map's maximum.
     """
 
     combine: Callable[[Tensor, Tensor, Tensor | None], Tensor | MapWeights]
     meaning: str
     needs_fc2: bool = True
     needs_background: bool = False
+    log_odds: bool = False
 
 
 RULES: dict[str, Rule] = {
@@ -162,6 +160,7 @@ RULES: dict[str, Rule] = {
         "the softmax of w' over the present classes and the background, at each pixel: probabilities, kept as log-odds "
         "(not in the paper)",
         needs_background=True,
+        log_odds=True,
     ),
     "softmax_product": Rule(
         lambda w, w2, b: MapWeights(w2, b, w),

@@ -53,6 +53,8 @@ class ViewerPane:
         classes: n, the class indices (from 0) of ``grids``.
         grids: n x h x w, uint8 activations on the grid that they are kept on; None where there are only answers
             and no activations (a refined mask).
+        log_odds: for maps of probabilities, the log-odds that an activation of 1 stands for (and 0 for their opposite);
+            None where activations are shares of a map's maximum.
     """
 
     key: str
@@ -63,6 +65,7 @@ class ViewerPane:
     about: str = ""
     classes: tuple[int, ...] = ()
     grids: np.ndarray | None = None
+    log_odds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -79,12 +82,18 @@ class ViewerPayload:
 
 
 def pane_of_maps(
-    maps: ActivationMaps, *, key: str, title: str, threshold: float | None = None, about: str = ""
+    maps: ActivationMaps,
+    *,
+    key: str,
+    title: str,
+    threshold: float | None = None,
+    about: str = "",
+    log_odds: float | None = None,
 ) -> ViewerPane:
     """The pane of a method's maps of the picture."""
     winner, level = winner_and_level(maps)
     classes = tuple(maps.classes.tolist())
-    return ViewerPane(key, title, winner, level, threshold, about, classes, maps.activations)
+    return ViewerPane(key, title, winner, level, threshold, about, classes, maps.activations, log_odds)
 
 
 def viewer_payload(
@@ -148,6 +157,7 @@ def viewer_payload(
                 "about": pane.about,
                 "threshold": None if pane.threshold is None else float(pane.threshold),
                 "classes": [int(k) for k in pane.classes] if pane.grids is not None else [],
+                "log_odds": pane.log_odds,
             }
             for pane in panes
         ],

@@ -50,5 +50,7 @@ function colourScale(viewer) {
   const context = canvas.getContext("2d"), image = context.createImageData(256, 1);
   new Int32Array(image.data.buffer).set(viewer.colourWords());
   context.putImageData(image, 0, 0);
-  return element("span", { class: "scale" }, "0", canvas, "1: the maximum of the map");
+  const odds = viewer.shownPanes().find((pane) => pane.method?.logOdds)?.method.logOdds;
+  const words = odds ? `1: the maximum of the map; of probabilities, log-odds from -${odds} to ${odds}` : "1: the maximum of the map";
+  return element("span", { class: "scale" }, "0", canvas, words);
 }

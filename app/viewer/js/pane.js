@@ -162,7 +162,8 @@ class Pane {
     const threshold = thresholdOf(method, view);
     say(this.about, threshold === null ? "arg-max" : threshold.toFixed(2));
     put(this.about, "title", [method.about, threshold === null ? "every pixel to its arg-max class"
-      : `background threshold ${threshold.toFixed(2)}`].filter(Boolean).join(" · "));
+      : `background threshold ${threshold.toFixed(2)}${
+        method.logOdds ? `: a probability of ${percentOf(threshold, method.logOdds)}` : ""}`].filter(Boolean).join(" · "));
     this.own.hidden = view.cut !== "own" || method.threshold === null;
     if (threshold !== null) setRange(this.own, threshold);
     if (!this.figures) return;

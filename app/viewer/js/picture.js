@@ -53,6 +53,7 @@ async function readPicture(id, bytes, begin) {
     colourTables: Object.fromEntries(header.colour_maps.map((name) => [name, arrays.get(`colours_${name}`)])),
     methods: header.panes.map((pane, place) => ({
       ...pane,
+      logOdds: pane.log_odds ?? null,
       winner: arrays.get(`winner${place}`),
       level: arrays.get(`level${place}`),
       grids: arrays.get(`grids${place}`) ?? null,

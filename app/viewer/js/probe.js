@@ -3,6 +3,17 @@
 /** More rows than this would push the page about; the strongest are kept. */
 const MOST_BARS = 8;
 
+/** An activation as people read it: a share of the map's maximum, or a probability where the method gives those. */
+function activationText(method, level) {
+  return method.logOdds === null ? (level / 255).toFixed(2) : percentOf(level / 255, method.logOdds);
+}
+
+/** The probability that an activation (0..1) stands for, in per cent, with as many nines as it has. */
+function percentOf(activation, logOdds) {
+  const rest = 1 / (1 + Math.exp((2 * activation - 1) * logOdds)), digits = rest < 0.1 ? Math.ceil(-Math.log10(rest)) - 2 : 0;
+  return `${(100 * (1 - rest)).toFixed(Math.max(digits, 0))} %`;
+}
+
 class ProbeBars {
   constructor(viewer, pane) {
     Object.assign(this, { viewer, pane });
@@ -39,7 +50,7 @@ class ProbeBars {
       say(name, picture.names[k + 1]);
       fill.style.background = colourText(picture.colours[k + 1]);
       fill.style.clipPath = `inset(0 ${100 - (100 * level) / 255}% 0 0 round 99px)`;
-      say(value, pixel === null ? "" : (level / 255).toFixed(2));
+      say(value, pixel === null ? "" : activationText(method, level));
       row.classList.toggle("wins", pixel !== null && seed === k + 1);
       tick.hidden = cut === null;
       if (cut !== null) tick.style.left = `${100 * cut}%`;
@@ -50,7 +61,7 @@ class ProbeBars {
   sentence(pixel) {
     const { viewer, pane } = this, { picture } = viewer;
     const parts = this.order(pixel).map((k) =>
-      `${picture.names[k + 1]} ${(pane.activations(k)[pixel] / 255).toFixed(2)}`);
+      `${picture.names[k + 1]} ${activationText(pane.method, pane.activations(k)[pixel])}`);
     return `${pane.title} ${this.answer.textContent}: ${parts.join(", ")}.`;
   }
 }
