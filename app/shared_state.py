@@ -24,11 +24,6 @@ class Shared(Generic[T]):
 
     key: str
 
-    @property
-    def is_set(self) -> bool:
-        """Whether there is a value."""
-        return self.key in st.session_state
-
     def get(self, usual: T) -> T:
         """The value; ``usual`` where there is none."""
         return st.session_state.get(self.key, usual)

@@ -23,16 +23,13 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def open_confusions(page: Page, app_url: str, address: str = "") -> None:
-    """Open the page and wait for its gallery. With an address, as somebody who was given a link."""
-    if address:
-        open_app(page, f"{app_url}/confusions?{address}", seconds=180)
-    else:
-        open_app(page, app_url, seconds=180)
-        page.get_by_role("link", name="Confusions").click()
-        wait_until_finished(page)
+def open_confusions(page: Page, app_url: str, console_errors: list[str], address: str = "") -> None:
+    """Open the page of the drawn scenes by a link, and wait for its gallery."""
+    open_app(page, f"{app_url}/confusions?family=scenes&{address}", seconds=180)
     expect(first_picture(page)).to_be_visible()
     wait_until_finished(page)
+    # Streamlit asks for its own files below the address of the page first, where they are not.
+    console_errors[:] = [error for error in console_errors if "404" not in error]
 
 
 def cell(page: Page, truth: str, predicted: str) -> Locator:
@@ -65,8 +62,10 @@ def worst(method: str, truth: str, predicted: str) -> tuple[str, int]:
     pytest.skip(f"no maps of {method} are shipped")
 
 
-def test_from_a_cell_to_the_picture_behind_it(app_url: str, app_runs: Path, page: Page) -> None:
-    open_confusions(page, app_url)
+def test_from_a_cell_to_the_picture_behind_it(
+    app_url: str, app_runs: Path, page: Page, console_errors: list[str]
+) -> None:
+    open_confusions(page, app_url, console_errors)
     for title in ("BCE-CAM", "SCE-CAM", "ReCAM"):
         expect(page.locator(".method-card").get_by_text(title)).to_be_visible()
     expect(page.get_by_text("Press a cell")).to_be_visible()
@@ -111,8 +110,8 @@ def test_from_a_cell_to_the_picture_behind_it(app_url: str, app_runs: Path, page
     no_exception(page)
 
 
-def test_every_section_answers_to_a_press(app_url: str, page: Page) -> None:
-    open_confusions(page, app_url)
+def test_every_section_answers_to_a_press(app_url: str, page: Page, console_errors: list[str]) -> None:
+    open_confusions(page, app_url, console_errors)
 
     def section(name: str) -> None:
         choice = page.locator(".st-key-confusions_section")
@@ -143,13 +142,12 @@ def test_every_section_answers_to_a_press(app_url: str, page: Page) -> None:
 
 def test_a_link_restores_the_view(app_url: str, page: Page, console_errors: list[str]) -> None:
     address = "section=pairs&cell=9.7&method=scenes%2Fbce&threshold=0.5&runs=scenes%2Fbce,scenes%2Frecam"
-    open_confusions(page, app_url, address)
+    open_confusions(page, app_url, console_errors, address)
     heading(page, "Dog taken for cat")
     expect(page.locator(".method-card")).to_have_count(2)
     expect(page.get_by_text("threshold 0.50")).to_have_count(2)
     expect(page.get_by_text("Choose a pair")).to_be_visible()
     no_exception(page)
-    _forget_missing_files(console_errors)
 
 
 @pytest.mark.parametrize(
@@ -166,8 +164,7 @@ def test_fits_the_window_in_both_lights(
     scheme: str,
 ) -> None:
     page = new_page(width=width, height=1250, color_scheme=scheme)
-    # A narrow window folds the links to the pages away.
-    open_confusions(page, app_url, "section=matrix" if name is None else "")
+    open_confusions(page, app_url, console_errors)
     expect(page.locator(".st-key-confusions_matrix g.mark-rect path").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     ground = (
@@ -176,12 +173,6 @@ def test_fits_the_window_in_both_lights(
     assert ground == {"light": "#fcfcfa", "dark": "#12181b"}[scheme]
     if name is not None:
         _keep_screenshot(page, repo_root, tmp_path, f"confusions{name}.png")
-    _forget_missing_files(console_errors)
-
-
-def _forget_missing_files(console_errors: list[str]) -> None:
-    """Streamlit asks for its own files below the address of the page first, where they are not."""
-    console_errors[:] = [error for error in console_errors if "404" not in error]
 
 
 def _keep_screenshot(page: Page, repo_root: Path, tmp_path: Path, name: str) -> None:

@@ -33,7 +33,7 @@ def wait_for_panes(page: Page, titles: list[str]) -> None:
 def test_from_the_first_screen_to_a_recam_of_ones_own(
     app_url: str, app_runs: Path, page: Page, repo_root: Path, tmp_path: Path
 ) -> None:
-    open_app(page, app_url, seconds=180)
+    open_app(page, f"{app_url}/?family=scenes", seconds=180)
     wait_for_panes(page, METHODS)
     expect(page.get_by_text("false, on background")).to_be_visible()
     expect(page.get_by_text(re.compile("Computing on"))).to_be_visible()

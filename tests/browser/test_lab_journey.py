@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
     not (shipped_folder() / "scenes" / "bce" / "run.json").is_file(), reason="needs the shipped checkpoints"
 )
 #: Far fewer than the page begins with: the journey is about the way.
-ADDRESS = "lab?data=scenes:train=40,val=10@train"
+ADDRESS = "lab?family=scenes&data=scenes:train=40,val=10@train"
 
 
 def open_lab(page: Page, app_url: str, console_errors: list[str], more: str = "") -> None:
