@@ -130,12 +130,14 @@ class Rule:
         meaning: for people who choose.
         needs_fc2: whether FC2 must have been trained.
         needs_background: whether FC2 must have its background row.
+        makes_weights: whether it makes class weights, and no probabilities.
     """
 
     combine: Callable[[Tensor, Tensor, Tensor | None], Tensor | MapWeights]
     meaning: str
     needs_fc2: bool = True
     needs_background: bool = False
+    makes_weights: bool = True
 
 
 RULES: dict[str, Rule] = {
@@ -162,11 +164,13 @@ RULES: dict[str, Rule] = {
         "the softmax of w' over the present classes and the background, at each pixel: probabilities, kept as log-odds "
         "(not in the paper)",
         needs_background=True,
+        makes_weights=False,
     ),
     "softmax_product": Rule(
         lambda w, w2, b: MapWeights(w2, b, w),
         "that probability times the CAM of FC1 (not in the paper)",
         needs_background=True,
+        makes_weights=False,
     ),
 }
 
