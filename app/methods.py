@@ -7,6 +7,7 @@ from torch import Tensor
 
 from app.catalogue import Entry
 from app.models import SharedRun, shared_run
+from recam_core.checkpoint.run_rule import rules_of_run
 from recam_core.method.extraction import RULES, MapWeights, map_weights
 
 
@@ -49,8 +50,11 @@ class Method:
 
 
 def method_of_entry(entry: Entry, rule: str | None = None) -> Method:
-    """A run's own maps, by its own rule or another one (ignored by runs without FC2); its network is not read yet."""
-    chosen = entry.info.rule if rule is None or not entry.info.network.get("has_fc2") else rule
+    """A run's own maps, by its own rule or another one; its network is not read yet.
+
+    A run that cannot be read by the other rule, for want of FC2 or of FC2's background row, keeps its own.
+    """
+    chosen = rule if rule in rules_of_run(entry.info) else entry.info.rule
 
     def load() -> tuple[SharedRun, MapWeights]:
         shared = shared_run(entry)
@@ -88,5 +92,9 @@ def method_of_heads(
 
 
 def rule_words(rule: str) -> str:
-    """An extraction rule in a few words."""
-    return f"rule {rule.replace('_', ' ')}" if RULES[rule].needs_fc2 else "weights of FC1"
+    """An extraction rule in a few words; a record may name one that is not known here."""
+    if rule in RULES and not RULES[rule].needs_fc2:
+        return "weights of FC1"
+    # What a threshold means for these maps is not what it means for all others.
+    odds = " (log-odds: 0.5 is a probability of one half)" if rule == "softmax" else ""
+    return f"rule {rule.replace('_', ' ')}{odds}"

@@ -11,13 +11,15 @@ from app.jobs import CANCELLED, DONE, FAILED, board
 from app.links import keep, kept
 from app.methods import Method, method_of_heads
 from app.models import device_words, shared_run
+from app.recipe_fields import background_fields, rule_field
 from app.retrain_job import RetrainJob, start_retraining
 from recam_core.checkpoint.places import ROOT, runs_folder
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
-from recam_core.method.extraction import RULES
+from recam_core.method.background import check_background
+from recam_core.method.extraction import rules_of
 from recam_core.method.masks import MASKS
-from recam_core.retrain.head_recipe import DEFAULTS, HeadRecipe, completed
+from recam_core.retrain.head_recipe import DEFAULTS, HeadRecipe, completed, usual_heads
 from recam_core.retrain.named_run import check_run_name, keep_heads, retrain_command
 
 _TITLE = "Your ReCAM"
@@ -107,14 +109,15 @@ def _recipe(family: Family) -> tuple[HeadRecipe, Entry, str]:
         help="The weight of L_sce in L_bce + λ L_sce (equation 6).",
     )
     mask = _mask(left)
-    rule = middle.selectbox(
-        "Extraction rule",
-        list(RULES),
-        index=list(RULES).index("rectified_product"),
-        format_func=lambda name: name.replace("_", " "),
-        key="explore_new_rule",
-        persist_state="session",
-        help="\n".join(f"- **{name.replace('_', ' ')}**: {rule.meaning}" for name, rule in RULES.items()),
+    background, power = 0.0, HeadRecipe.background_power
+    if family.classes.has_background:
+        background, power = background_fields(left, usual_heads(True).background, "explore")
+    has_row = background > 0
+    rule = rule_field(
+        middle,
+        rules_of(True, has_row),
+        usual_heads(has_row).rule,
+        key="explore_new_rule_with_row" if has_row else "explore_new_rule",
     )
     epochs = middle.number_input(
         "Epochs",
@@ -156,7 +159,16 @@ def _recipe(family: Family) -> tuple[HeadRecipe, Entry, str]:
             help="As the run was trained on, unless you name another set with the same classes, such as "
             "`voc:FOLDER@train` or `folder:FOLDER`.",
         ).strip()
-    recipe = HeadRecipe(weight=float(weight), mask=mask, rule=rule, update=update, epochs=int(epochs), lr=float(rate))
+    recipe = HeadRecipe(
+        weight=float(weight),
+        mask=mask,
+        rule=rule,
+        update=update,
+        epochs=int(epochs),
+        lr=float(rate),
+        background=background,
+        background_power=power,
+    )
     return recipe, entry, data
 
 
@@ -199,6 +211,7 @@ def _start(entry: Entry, data: str, recipe: HeadRecipe) -> None:
         raise UserError(
             f"{data} has other classes than {entry.title}; retraining needs the same ones in the same order."
         )
+    check_background(recipe, found.classes.has_background, data)
     board().forget(kept("job"))
     job = start_retraining(entry, data, recipe)
     keep("job", job.id)

@@ -3,16 +3,23 @@
 import dataclasses
 import json
 import math
+import shlex
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from recam_core.checkpoint.run_folder import INFO_FILE, Run, load_run, read_info
 from recam_core.checkpoint.run_rule import check_rule, rules_of_run
+from recam_core.cli.main import build_parser
+from recam_core.cli.train import recipe_of
 from recam_core.data.sample import ClassList, Sample
 from recam_core.errors import UserError
+from recam_core.experiments.axes import axis
+from recam_core.experiments.grid import grid_settings
 from recam_core.experiments.head_scores import count_exact, count_sampled, read_sampled_truth
+from recam_core.experiments.iterations import rules_of_rounds
 from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
 from recam_core.maps.inference import PictureFeatures, activation_maps, maps_from_features
 from recam_core.method.background import background_masks, check_background
@@ -38,6 +45,7 @@ from recam_core.train.loop import train
 from recam_core.train.recipe import preset
 from recam_core.train.validate import validate
 from recam_core.trainings.command import train_command
+from recam_core.trainings.start import check_training
 from tiny_data import TinyDataset
 from tiny_recipe import tiny_recipe
 
@@ -433,6 +441,50 @@ def test_presets_have_the_row_where_there_is_a_background():
     assert "--background 0.2 --rule difference" in with_row
     assert "--background 0 " in without
     assert "--rule rectified_product" in without
+
+
+@pytest.mark.parametrize("has_background", [True, False])
+@pytest.mark.parametrize("name", ["small", "paper"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"background": 0.2, "rule": "rectified_product"},
+        {"background": 0.2, "rule": "difference"},
+        {"background": 0.25, "background_power": 2.5, "rule": "softmax"},
+        {"background": 0.0, "rule": "product"},
+    ],
+)
+def test_the_command_of_a_training_makes_the_same_settings(has_background, name, settings):
+    """Whatever the preset would take for data with a background class, or without one."""
+    recipe = dataclasses.replace(preset("recam", name, has_background), **settings)
+    words = shlex.split(train_command(recipe, data="d", out="o", init="i"))
+    assert recipe_of(build_parser().parse_args(words[3:]), has_background) == recipe
+
+
+def test_the_queue_refuses_the_row_where_there_is_no_background(tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    Image.new("RGB", (40, 30)).save(tmp_path / "images" / "one.png")
+    Image.fromarray(np.ones((30, 40), np.uint8)).save(tmp_path / "masks" / "one.png")
+    (tmp_path / "classes.txt").write_text("quark\nlepton\n")
+    with pytest.raises(UserError, match="no background class"):
+        check_training(preset("recam", "small", True), data=f"folder:{tmp_path}", val="", init="x")
+
+
+def test_a_grid_of_the_exponent_needs_the_row():
+    x, y = axis("background-power", ["1", "2"]), axis("mask", ["soft"])
+    with pytest.raises(UserError, match="give the row a weight above 0"):
+        grid_settings(x, y, (0,), HeadRecipe())
+    assert len(grid_settings(x, y, (0,), HeadRecipe(background=0.2))) == 2
+    assert len(grid_settings(x, axis("background", ["0.1", "0.2"]), (0,), HeadRecipe())) == 4
+
+
+def test_rounds_are_offered_the_rules_that_make_masks():
+    plain, row = HeadRecipe(), HeadRecipe(background=0.2)
+    assert set(rules_of_rounds(row)) - set(rules_of_rounds(plain)) == {"difference", "difference_product"}
+    for rule in rules_of_rounds(row):
+        completed(dataclasses.replace(row, rule=rule, rounds=2))
 
 
 def test_equal_weights_have_one_digest():

@@ -290,6 +290,16 @@ def test_settings_that_differ(runs: Path) -> None:
     assert "started from" not in run_settings(read_info(runs / "alpha"))
 
 
+def test_the_background_row_is_said_where_there_is_one(runs: Path) -> None:
+    infos = [read_info(runs / name) for name in ("alpha", "beta")]
+    infos[0].recipe |= {"background": 0.0, "background_power": 1.0}
+    infos[1].recipe |= {"background": 0.2, "background_power": 2.0}
+    assert not [name for name in run_settings(infos[0]) if "background" in name or "exponent" in name]
+    rows = {row.name: row for row in compare_settings(infos)}
+    assert rows["background row (beta)"].values == (None, "0.2")
+    assert rows["exponent of its mask (G)"].values == (None, "2")
+
+
 def test_the_disk_is_full(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")

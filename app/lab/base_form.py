@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from app.recipe_fields import power_field, rule_field, weight_field
 from recam_core.experiments.mask_comparison import MASKS
-from recam_core.method.extraction import RULES
-from recam_core.retrain.head_recipe import DEFAULTS, HeadRecipe, completed
+from recam_core.method.extraction import rules_of
+from recam_core.retrain.head_recipe import DEFAULTS, HeadRecipe, completed, usual_heads
 
 _UPDATES = {"fc2": "FC2 only", "both": "FC1 and FC2"}
 _MOST_SEEDS = 5
@@ -28,15 +29,25 @@ class Base:
     words: tuple[str, ...]
 
 
-def base_form(kind: str, varied: Collection[str], update: str = "fc2", seeds: int = 1, fixed: bool = False) -> Base:
+def base_form(
+    kind: str,
+    varied: Collection[str],
+    has_background: bool,
+    update: str = "fc2",
+    seeds: int = 1,
+    fixed: bool = False,
+    least_background: float = 0.0,
+) -> Base:
     """Draw the settings that are not varied.
 
     Args:
         kind: of the experiment, for the keys of widgets.
         varied: fields of :class:`HeadRecipe` that the experiment sets itself.
+        has_background: whether the run has a background class, which a row of FC2 can learn.
         update: what is trained to begin with.
         seeds: how many seeds to begin with, where FC1 is trained.
         fixed: whether ``update`` cannot be chosen.
+        least_background: the smallest weight of the background row, where that is varied.
 
     Raises:
         UserError: a setting that cannot work.
@@ -70,23 +81,36 @@ def base_form(kind: str, varied: Collection[str], update: str = "fc2", seeds: in
             help="How often each setting is trained, with the pictures in another order; their spread is shown.",
         )
         words += ["--seeds", *map(str, range(int(count)))]
-    fields, more = _others(kind, varied, recipe.update, line)
+    fields, more = _others(kind, varied, has_background, recipe.update, least_background, line)
     recipe = HeadRecipe(update=recipe.update, **fields)
     completed(recipe)
     return Base(recipe, tuple(range(int(count))), (*words, *more))
 
 
 def _others(
-    kind: str, varied: Collection[str], update: str, line: st.delta_generator.DeltaGenerator
+    kind: str,
+    varied: Collection[str],
+    has_background: bool,
+    update: str,
+    least: float,
+    line: st.delta_generator.DeltaGenerator,
 ) -> tuple[dict, list[str]]:
     """Fields of the recipe and words of the command line, of what is rarely changed."""
     usual, fields, words = HeadRecipe(), {}, []
-    with line, st.popover("Other settings", icon=":material/tune:", key=f"lab_{kind}_others"):
+    with line, st.popover("Other settings", icon=":material/tune:", key=f"lab_{kind}_others") as box:
         if "mask" not in varied:
             fields["mask"] = _choice("Mask", [usual.mask, *(m for m in MASKS if m != usual.mask)], f"lab_{kind}_mask")
+        # Before the rules, some of which need the row. 0 to begin with: the experiments are about the paper's FC2.
+        if "background" in varied:
+            fields["background"] = least
+        elif has_background:
+            fields["background"] = weight_field(box, usual.background, f"lab_{kind}_background")
+        if "background_power" not in varied and (fields.get("background", 0) > 0 or "background" in varied):
+            fields["background_power"] = power_field(box, f"lab_{kind}_background_power")
         if "rule" not in varied:
-            rules = [usual.rule, *(rule for rule in RULES if rule != usual.rule)]
-            fields["rule"] = st.selectbox("Extraction rule", rules, key=f"lab_{kind}_rule", persist_state="session")
+            has_row = fields.get("background", 0) > 0
+            key = f"lab_{kind}_rule_with_row" if has_row else f"lab_{kind}_rule"
+            fields["rule"] = rule_field(box, rules_of(True, has_row), usual_heads(has_row).rule, key)
         if "weight" not in varied and (update == "both" or "update" in varied):
             fields["weight"] = float(
                 st.number_input(
@@ -109,7 +133,15 @@ def _others(
                     help=f"0 takes what suits: {DEFAULTS['fc2'][1]} for FC2 alone, {DEFAULTS['both'][1]} for both.",
                 )
             )  # fmt: skip
-    flags = {"mask": "--mask", "rule": "--rule", "weight": "--lambda", "epochs": "--epochs", "lr": "--lr"}
+    flags = {
+        "mask": "--mask",
+        "background": "--background",
+        "background_power": "--background-power",
+        "rule": "--rule",
+        "weight": "--lambda",
+        "epochs": "--epochs",
+        "lr": "--lr",
+    }
     for name, value in fields.items():
         if value != getattr(usual, name):
             words += [flags[name], str(value)]

@@ -48,6 +48,11 @@ class Bench:
         """The training split as a whole."""
         return whole_split(self.protocol.fit)
 
+    @property
+    def has_background(self) -> bool:
+        """Whether the run has a background class, which a row of FC2 can learn."""
+        return self.entry.info.has_background
+
     def pictures(self) -> dict[str, int]:
         """How many pictures each part has. Raises UserError where a part cannot be opened."""
         return {part: len(dataset(spec)) for part, spec in zip(PARTS, self.protocol.to_json().values(), strict=True)}

@@ -2,18 +2,21 @@
 
 import dataclasses
 import os
+from collections.abc import Sequence
 
 import streamlit as st
 
 from app.guard import sentences
 from app.lab.bench import Bench
 from app.lab.values_input import values_input
+from app.recipe_fields import weight_field
 from app.trainings.words import duration
 from recam_core.errors import UserError
-from recam_core.experiments.axes import Axis
+from recam_core.experiments.axes import OF_THE_ROW, Axis
 from recam_core.experiments.dispatch import ray_is_installed
 from recam_core.experiments.full_axes import FULL_AXES, full_axis
 from recam_core.experiments.full_cost import Speed
+from recam_core.method.extraction import rules_of
 from recam_core.train.recipe import PRESETS, preset
 from recam_core.trainings.devices import training_devices
 from recam_core.trainings.start_grid import GridCost, GridQuestion, grid_cost, start_grid, usual_workers
@@ -30,10 +33,7 @@ def full_form(bench: Bench) -> str | None:
     Raises:
         UserError: settings that cannot work, or pictures that are not there.
     """
-    x, y = _axes()
-    if x.name == y.name:
-        raise UserError("Vary two different settings.")
-    question = _question(bench, x, y)
+    question = _question(bench)
     with st.spinner("Timing a step of such a training on this machine"):
         cost = _cost(question, bench.entry.info.weights_sha256)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -47,29 +47,28 @@ def full_form(bench: Bench) -> str | None:
     return None
 
 
-def _axes() -> tuple[Axis, Axis]:
-    found = []
+def _question(bench: Bench) -> GridQuestion:
+    # Without a background class there is nothing that the row could learn.
+    offered = [name for name in FULL_AXES if bench.has_background or name not in OF_THE_ROW]
+    names, places = {}, {}
     for side, label, usual in (("x", "Across", "lambda"), ("y", "Down", "rule")):
-        left, right = st.columns([1, 3.6], gap="medium")
-        name = left.selectbox(
+        left, places[side] = st.columns([1, 3.6], gap="medium")
+        names[side] = left.selectbox(
             label,
-            list(FULL_AXES),
-            index=list(FULL_AXES).index(usual),
+            offered,
+            index=offered.index(usual),
             key=f"lab_full_{side}",
             persist_state="session",
-            help="\n".join(f"- **{name}**: {kind.meaning}" for name, kind in FULL_AXES.items()),
+            help="\n".join(f"- **{name}**: {FULL_AXES[name].meaning}" for name in offered),
         )
-        with right:
-            kind = FULL_AXES[name]
-            texts = values_input("Values", kind.values, f"lab_full_{side}_{name}", kind.meaning)
-        if not texts:
-            raise UserError(f"Name at least one value of {name}.")
-        found.append(full_axis(name, texts))
-    return found[0], found[1]
-
-
-def _question(bench: Bench, x: Axis, y: Axis) -> GridQuestion:
+    if names["x"] == names["y"]:
+        raise UserError("Vary two different settings.")
     line = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
+    found = {
+        side: _axis(name, FULL_AXES[name].values, f"lab_full_{side}_{name}", places[side])
+        for side, name in names.items()
+        if name != "rule"
+    }
     chosen = line.segmented_control(
         "Preset",
         list(PRESETS)[::-1],
@@ -80,12 +79,24 @@ def _question(bench: Bench, x: Axis, y: Axis) -> GridQuestion:
         persist_state="session",
         help="Where all other settings come from. The backbone is that of the run.",
     )
+    # The paper's FC2 to begin with, whatever the pictures.
     base = preset("recam", chosen)
-    if "epochs" not in (x.name, y.name):
+    if "epochs" not in names.values():
         epochs = line.number_input(
             "Epochs", 1, 10_000, base.epochs, width=130, key=f"lab_full_epochs_{chosen}", persist_state="session"
         )
         base = dataclasses.replace(base, epochs=int(epochs))
+    weights = [one.values for one in found.values() if one.name == "background"]
+    if bench.has_background and not weights:
+        base = dataclasses.replace(
+            base, background=weight_field(line, base.background, "lab_full_background", width=180)
+        )
+    # Last, as some rules need the row, which is an axis or among the other settings.
+    has_row = min(weights[0]) > 0 if weights else base.background > 0
+    for side, name in names.items():
+        if name == "rule":
+            key = f"lab_full_{side}_rule_with_row" if has_row else f"lab_full_{side}_rule"
+            found[side] = _axis(name, rules_of(True, has_row), key, places[side])
     seeds = line.number_input(
         "Seeds",
         1,
@@ -111,14 +122,22 @@ def _question(bench: Bench, x: Axis, y: Axis) -> GridQuestion:
         bench.entry.path.absolute(),
         bench.data,
         bench.protocol,
-        x,
-        y,
+        found["x"],
+        found["y"],
         chosen,
         base,
         tuple(range(int(seeds))),
         device,
         int(workers),
     )
+
+
+def _axis(name: str, usual: Sequence[object], key: str, place: st.delta_generator.DeltaGenerator) -> Axis:
+    with place:
+        texts = values_input("Values", usual, key, FULL_AXES[name].meaning)
+    if not texts:
+        raise UserError(f"Name at least one value of {name}.")
+    return full_axis(name, texts)
 
 
 def _device(line: st.delta_generator.DeltaGenerator) -> str:

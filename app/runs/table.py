@@ -44,6 +44,9 @@ def runs_table(runs: Sequence[ListedRun], chosen: Sequence[str]) -> None:
             ),
             "of": st.column_config.TextColumn(help="The split on which the mIoU was measured.", width="small"),
             "λ": st.column_config.NumberColumn(format="%g", width="small"),
+            "β": st.column_config.NumberColumn(
+                format="%g", width="small", help="Weight of the background row of FC2, where it has one."
+            ),
             "made": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm", help="Universal time"),
             "MB": st.column_config.NumberColumn(format="%.0f", width="small"),
         },
@@ -54,7 +57,7 @@ def runs_table(runs: Sequence[ListedRun], chosen: Sequence[str]) -> None:
 def _row(run: ListedRun) -> dict[str, object]:
     info, score = run.info, headline(run.info)
     has_fc2 = info.method in ("recam", "heads")
-    weight, mask, epochs = (info.recipe.get(name) for name in ("weight", "mask", "epochs"))
+    weight, mask, epochs, row = (info.recipe.get(name) for name in ("weight", "mask", "epochs", "background"))
     return {
         "★": "★" if run.starred else "",
         "run": run.name,
@@ -63,6 +66,7 @@ def _row(run: ListedRun) -> dict[str, object]:
         "of": "" if score is None else score.split,
         "rule": info.rule.replace("_", " "),
         "λ": float(weight) if has_fc2 and isinstance(weight, (int, float)) else None,
+        "β": float(row) if has_fc2 and isinstance(row, (int, float)) and row > 0 else None,
         "mask": mask if has_fc2 and isinstance(mask, str) else "",
         "epochs": epochs if isinstance(epochs, int) else None,
         "trained on": info.data,

@@ -22,6 +22,7 @@ def main() -> None:
     with text:
         _problem()
         _method()
+        _background_row()
         _gradients()
         _published()
 
@@ -70,6 +71,39 @@ product two negative weights make a positive one.
 
 **SCE-CAM**, the middle pane, is the simple alternative: one classifier, trained by SCE with the answer spread evenly
 over the present classes.
+"""
+    )
+
+
+def _background_row() -> None:
+    st.subheader("The background row")
+    st.markdown(
+        r"""
+**This is an addition of this lab, not of the paper.** FC2 learns to tell the present classes of a picture apart, and
+nothing ever tells any of them from the background. So where there is one, its rows $w'$ say nothing there: they may
+respond to grass and sky as well as to the cow. Pictures with a background class can teach FC2 one more row. Each gives
+one more single-label feature, of the places that no present class responds to,
+"""
+    )
+    st.latex(r"M = \big(1 - \max_{k \in \mathcal{P}} \mathrm{CAM}_k\big)^G,")
+    st.markdown("with the label $K + 1$ in the same softmax. The second term of the loss above becomes")
+    st.latex(
+        r"\lambda \Big[ \frac{1}{|\mathcal{P}|} \sum_{k \in \mathcal{P}} -\log \mathrm{softmax}\big(\mathrm{FC2}("
+        r"\mathrm{GAP}\,f_k(x))\big)_k \; + \; \beta \cdot -\log \mathrm{softmax}\big(\mathrm{FC2}(\mathrm{GAP}\,"
+        r"M \odot f(x))\big)_{K+1} \Big]."
+    )
+    st.markdown(
+        r"""
+$\beta = 0$ is the paper's FC2, without such a row; $G > 1$ keeps to places that are surely background. With the row $b$
+there are four more extraction rules:
+
+- **difference**, $w'' = w' - b$: what speaks for the class and not for the background;
+- **difference product**, $w'' = w \odot \mathrm{ReLU}(w' - b)$;
+- **softmax**: at each place, the probability of the class against the other present ones and the background. Its
+  activations are log-odds: 0.5 is a probability of one half;
+- **softmax product**: that probability times the CAM of FC1.
+
+Where every pixel belongs to a class, there is no background to learn, and none of this is offered.
 """
     )
 

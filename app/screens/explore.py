@@ -13,9 +13,11 @@ from app.methods import Method, method_of_entry
 from app.models import device_words
 from app.picker import can_step, open_picture, pick_picture, step_picture
 from app.pictures import Picture
+from app.recipe_fields import rule_name, rules_help
 from app.retrain_panel import fourth_pane, retrain_panel
 from app.shared_state import ARRIVING
 from app.viewer import viewer
+from recam_core.checkpoint.run_rule import rules_of_run
 from recam_core.maps.inference import PAPER_SCALES, QUICK_SCALES
 from recam_core.method.extraction import RULES
 
@@ -84,7 +86,7 @@ def _restore(catalogue: Catalogue) -> None:
     known = [key for key in runs if any(entry.key == key for entry in family.entries)]
     if known:
         st.session_state[f"explore_panes_{family.key}"] = known[:MOST_PANES]
-    if kept("rule") in RULES:
+    if kept("rule") in _rules(family):
         st.session_state["explore_rule"] = kept("rule")
     if kept("scales") in _SCALES:
         st.session_state["explore_scales"] = kept("scales")
@@ -93,7 +95,7 @@ def _restore(catalogue: Catalogue) -> None:
 
 def _settings(family: Family) -> tuple[list[Entry], str | None, Inference]:
     """Which runs are shown, and how their maps are made."""
-    by_key = {entry.key: entry for entry in family.entries}
+    by_key, rules = {entry.key: entry for entry in family.entries}, _rules(family)
     _add_kept_run(family, by_key)
     panes = f"explore_panes_{family.key}"
     usual = [entry.key for entry in family.first_choice]
@@ -111,12 +113,12 @@ def _settings(family: Family) -> tuple[list[Entry], str | None, Inference]:
         )
         rule = st.selectbox(
             "Extraction rule of ReCAM",
-            [_AS_TRAINED, *RULES],
+            [_AS_TRAINED, *rules],
             key="explore_rule",
             persist_state="session",
-            format_func=lambda name: name.replace("_", " "),
-            help="How the weights w of FC1 and w' of FC2 become the weights of the map.\n"
-            + "\n".join(f"- **{name.replace('_', ' ')}**: {rule.meaning}" for name, rule in RULES.items()),
+            format_func=rule_name,
+            help="How the weights w of FC1 and w' of FC2 become the weights of the map. A run that cannot be read by "
+            "the chosen rule keeps its own.\n" + rules_help(rules),
         )
         scales = st.selectbox(
             "Scales",
@@ -137,6 +139,12 @@ def _settings(family: Family) -> tuple[list[Entry], str | None, Inference]:
     keep("scales", scales, next(iter(_SCALES)))
     how = Inference(_SCALES[scales], mirror)
     return [by_key[key] for key in chosen], None if rule == _AS_TRAINED else rule, how
+
+
+def _rules(family: Family) -> list[str]:
+    """The extraction rules that at least one run of the family can be read by."""
+    found = {rule for entry in family.entries for rule in rules_of_run(entry.info)}
+    return [rule for rule in RULES if rule in found]
 
 
 def _add_kept_run(family: Family, by_key: dict[str, Entry]) -> None:

@@ -105,9 +105,17 @@ def _provenance(entry: Entry) -> None:
     info = entry.info
     rule, backbone = info.rule.replace("_", " "), info.network.get("backbone", "unknown")
     st.markdown(
-        f"Method **{info.method}**, rule **{rule}**, backbone **{backbone}**, trained on `{info.data}`"
-        + (f", starting from **{info.parent}**." if info.parent else ".")
+        f"Method **{info.method}**, rule **{rule}**, {_row_words(info.recipe)}backbone **{backbone}**, trained on "
+        f"`{info.data}`" + (f", starting from **{info.parent}**." if info.parent else ".")
     )
     if info.command:
         st.code(info.command, language="bash", wrap_lines=True)
     st.json(info.recipe, expanded=False)
+
+
+def _row_words(recipe: dict[str, Any]) -> str:
+    """What a recipe says of a background row; nothing where there is none."""
+    weight, power = recipe.get("background"), recipe.get("background_power")
+    if not (isinstance(weight, (int, float)) and weight > 0 and isinstance(power, (int, float))):
+        return ""
+    return f"FC2 with a **background row** (β {weight:g}, G {power:g}), "

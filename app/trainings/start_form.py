@@ -7,11 +7,13 @@ import streamlit as st
 
 from app.catalogue import Catalogue
 from app.guard import sentences
+from app.recipe_fields import background_fields, rule_field
 from app.settings import METHOD_TITLES
 from app.trainings.start_from import Start, starts
 from recam_core.checkpoint.places import runs_folder
 from recam_core.errors import UserError
-from recam_core.method.extraction import RULES
+from recam_core.method.background import USUAL_BACKGROUND_RULE
+from recam_core.method.extraction import rules_of
 from recam_core.method.masks import MASKS
 from recam_core.retrain.named_run import free_run_name
 from recam_core.train.recipe import METHODS, PRESETS, Recipe, preset
@@ -51,15 +53,17 @@ def start_form(catalogue: Catalogue) -> str | None:
         key="training_preset",
         persist_state="session",
         help="Where all other settings come from: the published schedule (ResNet-50, 512-pixel crops), or a small "
-        "network that converges in a quarter of an hour on 2 CPU cores.",
+        "network that converges in a quarter of an hour on 2 CPU cores. Where the pictures have a background class, "
+        "the small one gives FC2 a background row.",
     )
-    recipe = preset(method, chosen)
+    has_background = start is not None and start.has_background
+    recipe = preset(method, chosen, has_background)
     if start is not None:
         recipe = dataclasses.replace(recipe, backbone=start.backbone, output_stride=start.output_stride)
     data, val = _pictures(start, left, middle)
     recipe = _numbers(recipe, f"{method}_{chosen}", right)
     if method == "recam":
-        recipe = _recam(recipe, chosen, left, middle, right)
+        recipe = _recam(recipe, chosen, has_background, left, middle, right)
     device = _device(right)
     free = free_run_name(f"my-{method}", runs_folder())
     typed = st.text_input(
@@ -146,8 +150,8 @@ def _numbers(recipe: Recipe, key: str, column: st.delta_generator.DeltaGenerator
     return dataclasses.replace(recipe, epochs=int(epochs), batch_size=int(batch), seed=int(seed))
 
 
-def _recam(recipe: Recipe, key: str, *columns: st.delta_generator.DeltaGenerator) -> Recipe:
-    """What only a ReCAM has: lambda, mask and rule."""
+def _recam(recipe: Recipe, chosen: str, has_background: bool, *columns: st.delta_generator.DeltaGenerator) -> Recipe:
+    """What only a ReCAM has: lambda, mask, background row and rule."""
     left, middle, right = columns
     weight = left.number_input(
         "Lambda (λ)",
@@ -156,7 +160,7 @@ def _recam(recipe: Recipe, key: str, *columns: st.delta_generator.DeltaGenerator
         value=recipe.weight,
         step=0.1,
         format="%g",
-        key=f"training_lambda_{key}",
+        key=f"training_lambda_{chosen}",
         persist_state="session",
         help="The weight of L_sce in equation 6. The paper: 1 on VOC, 0.1 on MS COCO.",
     )
@@ -180,16 +184,19 @@ def _recam(recipe: Recipe, key: str, *columns: st.delta_generator.DeltaGenerator
             persist_state="session",
         )
         mask = f"{kind}:{value:g}"
-    rule = right.selectbox(
-        "Extraction rule",
-        list(RULES),
-        index=list(RULES).index(recipe.rule),
-        format_func=lambda name: name.replace("_", " "),
-        key=f"training_rule_{key}",
-        persist_state="session",
-        help="\n".join(f"- **{name.replace('_', ' ')}**: {rule.meaning}" for name, rule in RULES.items()),
+    background, power = 0.0, recipe.background_power
+    if has_background:
+        background, power = background_fields(left, recipe.background, f"training_{chosen}")
+    has_row = background > 0
+    rule = rule_field(
+        right,
+        rules_of(True, has_row),
+        USUAL_BACKGROUND_RULE if has_row else preset("recam", chosen).rule,
+        key=f"training_rule_{chosen}_with_row" if has_row else f"training_rule_{chosen}",
     )
-    return dataclasses.replace(recipe, weight=float(weight), mask=mask, rule=rule)
+    return dataclasses.replace(
+        recipe, weight=float(weight), mask=mask, rule=rule, background=background, background_power=power
+    )
 
 
 def _device(column: st.delta_generator.DeltaGenerator) -> str:

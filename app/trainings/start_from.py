@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.catalogue import Catalogue, Entry
+from app.datasets import dataset
 from app.trainings.words import plain
+from recam_core.errors import UserError
 from recam_core.trainings.listing import Training, list_trainings
 
 
@@ -19,6 +21,7 @@ class Start:
         method: that it was trained by.
         backbone, output_stride: of its network.
         data: specification of its training pictures.
+        has_background: whether these have a background class.
     """
 
     key: str
@@ -28,6 +31,7 @@ class Start:
     backbone: str
     output_stride: int
     data: str
+    has_background: bool
 
 
 def starts(catalogue: Catalogue) -> dict[str, Start]:
@@ -44,7 +48,14 @@ def _of_entry(entry: Entry) -> Start:
     network = entry.info.network
     title = f"{entry.title} ({entry.key.split('/')[0]})"
     return Start(
-        entry.key, title, entry.path, entry.info.method, network["backbone"], network["output_stride"], entry.info.data
+        entry.key,
+        title,
+        entry.path,
+        entry.info.method,
+        network["backbone"],
+        network["output_stride"],
+        entry.info.data,
+        entry.info.has_background,
     )
 
 
@@ -58,4 +69,13 @@ def _of_training(training: Training) -> Start:
         str(job.recipe.get("backbone", "")),
         int(job.recipe.get("output_stride", 16)),
         job.data,
+        _has_background(job.data),
     )
+
+
+def _has_background(spec: str) -> bool:
+    """Of pictures whose run has no record yet; False where they are gone, as the training will say."""
+    try:
+        return dataset(spec).classes.has_background
+    except UserError:
+        return False

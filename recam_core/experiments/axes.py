@@ -48,6 +48,9 @@ AXES: dict[str, AxisKind] = {
     "weight-decay": AxisKind("weight_decay", float, (0.0, 0.01, 0.1, 1.0), "weight decay"),
 }
 
+#: Settings of the background row, here and in grids of full trainings: for data with a background class only.
+OF_THE_ROW = ("background", "background-power")
+
 
 @dataclass(frozen=True)
 class Axis:

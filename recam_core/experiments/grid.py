@@ -38,6 +38,10 @@ def grid_settings(x: Axis, y: Axis, seeds: Sequence[int], base: HeadRecipe) -> l
     names = {x.name, y.name}
     if "lambda" not in names and (names & _OF_FC2 or (base.update == "fc2" and "update" not in names)):
         check_fc2_trained(base)
+    if "background-power" in names and "background" not in names and base.background == 0:
+        raise UserError(
+            "Without a background row its exponent changes nothing: give the row a weight above 0 (--background 0.2)."
+        )
     settings = []
     for row in y.values:
         for column in x.values:

@@ -21,11 +21,18 @@ from recam_core.experiments.panels import SEED_SPREAD, joined, panels
 from recam_core.experiments.protocol import REPORT
 from recam_core.experiments.setting import Measured, Setting
 from recam_core.experiments.wording import capital, percent, points
+from recam_core.method.extraction import RULES as RULES_OF_MAPS
+from recam_core.method.extraction import rules_of
 from recam_core.progress import ProgressFn, silent
 from recam_core.retrain.head_recipe import HeadRecipe
 
 ROUNDS = (1, 2, 3, 5)
 RULES = ("fc2", "sum", "rectified_product")
+
+
+def rules_of_rounds(base: HeadRecipe) -> tuple[str, ...]:
+    """The rules that heads of these settings can be read by, and that make masks of further rounds."""
+    return tuple(rule for rule in rules_of(True, base.background > 0) if RULES_OF_MAPS[rule].makes_weights)
 
 
 def round_settings(rounds: Sequence[int], rules: Sequence[str], base: HeadRecipe) -> list[Setting]:

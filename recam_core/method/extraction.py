@@ -127,6 +127,7 @@ class Rule:
         needs_background: whether FC2 must have its background row.
         log_odds: whether its activations stand for probabilities, see :func:`probability_of`; those of the others are
             shares of a map's maximum.
+        makes_weights: whether it makes class weights, and no probabilities.
     """
 
     combine: Callable[[Tensor, Tensor, Tensor | None], Tensor | MapWeights]
@@ -134,6 +135,7 @@ class Rule:
     needs_fc2: bool = True
     needs_background: bool = False
     log_odds: bool = False
+    makes_weights: bool = True
 
 
 RULES: dict[str, Rule] = {
@@ -161,11 +163,13 @@ RULES: dict[str, Rule] = {
         "(not in the paper)",
         needs_background=True,
         log_odds=True,
+        makes_weights=False,
     ),
     "softmax_product": Rule(
         lambda w, w2, b: MapWeights(w2, b, w),
         "that probability times the CAM of FC1 (not in the paper)",
         needs_background=True,
+        makes_weights=False,
     ),
 }
 

@@ -90,7 +90,7 @@ def completed(recipe: HeadRecipe) -> HeadRecipe:
         (1 <= recipe.rounds <= 20, "the rounds must be 1 to 20"),
         (recipe.rounds == 1 or recipe.update == "fc2", "more than one round is for updating FC2 only"),
         (
-            recipe.rounds == 1 or not recipe.rule.startswith("softmax"),
+            recipe.rounds == 1 or recipe.rule not in RULES or RULES[recipe.rule].makes_weights,
             "the masks of further rounds are made from class weights; choose a rule without softmax",
         ),
         *background_rules(recipe),

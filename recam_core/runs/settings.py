@@ -7,9 +7,17 @@ from typing import Any
 from recam_core.checkpoint.run_folder import RunInfo
 
 #: Settings of a recipe under the names that the paper or the record has for them.
-_NAMES = {"weight": "lambda", "lr": "learning rate", "loss": "loss on FC2"}
+_NAMES = {
+    "weight": "lambda",
+    "lr": "learning rate",
+    "loss": "loss on FC2",
+    "background": "background row (beta)",
+    "background_power": "exponent of its mask (G)",
+}
 #: Said once, outside the recipe.
 _ELSEWHERE = ("method", "rule", "seed", "backbone", "output_stride")
+#: Said of runs whose FC2 has a background row; elsewhere they mean nothing.
+_OF_THE_ROW = ("background", "background_power")
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ def _settings(info: RunInfo) -> dict[str, str | None]:
         "started from": info.parent,
     }
     for name, value in info.recipe.items():
-        if name not in _ELSEWHERE:
+        if name not in _ELSEWHERE and (name not in _OF_THE_ROW or info.recipe.get("background")):
             found[_NAMES.get(name, name.replace("_", " "))] = value
     found["seed"] = info.seed
     found["threshold"] = info.threshold

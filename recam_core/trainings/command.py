@@ -44,8 +44,9 @@ def train_command(
     words += ["--val", val] if val else []
     words += ["--init", init] if init else []
     words += _options(recipe, preset(recipe.method, name))
-    if recipe.method == "recam" and name == "small" and recipe.background == 0:
-        words += ["--background", "0"]  # the preset's own weight depends on the data
+    if recipe.method == "recam" and name == "small":
+        # The preset's own background row and rule depend on the data, so neither is left to it.
+        words += [] if "--background" in words else ["--background", "0"]
         words += [] if "--rule" in words else ["--rule", recipe.rule]
     words += ["--half"] if half else []
     words += [] if workers is None else ["--workers", str(workers)]

@@ -13,6 +13,7 @@ from recam_core.checkpoint.places import ROOT, runs_folder
 from recam_core.checkpoint.run_folder import read_info
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
+from recam_core.method.background import check_background
 from recam_core.retrain.named_run import check_run_name
 from recam_core.train.recipe import Recipe, check_recipe
 from recam_core.trainings.command import train_command
@@ -109,6 +110,7 @@ def check_training(recipe: Recipe, *, data: str, val: str, init: str | Path | No
     if recipe.method == "recam" and not init:
         raise UserError("ReCAM starts from a converged BCE run: train bce first, and start from that run.")
     dataset = open_dataset(data)
+    check_background(recipe, dataset.classes.has_background, data)
     if len(dataset) == 0:
         raise UserError(f"{data} has no pictures to train on.")
     if val and tuple(open_dataset(val).classes.names) != tuple(dataset.classes.names):

@@ -20,6 +20,7 @@ from app.lab.kinds import KINDS
 from app.lab.lab_job import LabJob
 from app.shared_state import LAB_KIND
 from recam_core.checkpoint.run_folder import load_run, read_info
+from recam_core.cli.experiment import _base, _prepared
 from recam_core.cli.main import build_parser
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
@@ -28,6 +29,7 @@ from recam_core.experiments.lab import REFERENCE, maps_weight
 from recam_core.experiments.protocol import REPORT, SELECT
 from recam_core.maps.activation_maps import winner_and_level
 from recam_core.maps.inference import activation_maps
+from recam_core.method.extraction import rules_of
 
 DATA = "scenes:size=64,train=14,val=3@train"
 #: What makes each experiment small.
@@ -290,6 +292,129 @@ def test_what_cannot_be_is_a_sentence_before_anything_runs(shown: Callable[..., 
         assert words in page.error[0].value
         assert not [button for button in page.button if button.key == "lab_start"]
     assert "job" not in page.query_params
+
+
+def keys_of(page: AppTest, kind: str) -> set[str]:
+    return {str(element.key) for element in getattr(page, kind)}
+
+
+def arguments_of(page: AppTest, job: LabJob) -> object:
+    """What the command line that is shown asks for; it is one that the program takes, down to its settings."""
+    command = next(box.value for box in page.code if " experiment " in box.value)
+    assert command == job.command
+    arguments = build_parser().parse_args(shlex.split(command)[3:])
+    _prepared(arguments, _base(arguments), job.bench.entry.info.class_list)
+    return arguments
+
+
+def test_rules_follow_the_background_row(shown: Callable[..., AppTest]) -> None:
+    page = shown(experiment="rules")
+    assert page.number_input(key="lab_rules_background").value == 0  # the paper's FC2 unless asked
+    assert "lab_rules_background_power" not in keys_of(page, "number_input")
+    assert page.multiselect(key="lab_rules_values").value == list(rules_of(True, False))
+    page.number_input(key="lab_rules_background").set_value(0.2).run()
+    assert not page.exception
+    assert page.multiselect(key="lab_rules_values_with_row").value == list(rules_of(True, True))
+    page.multiselect(key="lab_rules_values_with_row").set_value(["sum", "difference"]).run()
+    page.number_input(key="lab_rules_background").set_value(0).run()
+    assert not page.exception
+    assert not page.error
+    assert page.multiselect(key="lab_rules_values").value == list(rules_of(True, False))
+
+    page.number_input(key="lab_rules_background").set_value(0.3).run()
+    page.number_input(key="lab_rules_background_power").set_value(2.0)
+    page.number_input(key="lab_rules_epochs").set_value(2).run()
+    assert page.multiselect(key="lab_rules_values_with_row").value == ["sum", "difference"]
+    page.button(key="lab_start").click().run()
+    job = job_of(page)
+    until_over(page, job)
+    assert job.state == jobs.DONE, job.message
+    assert [one.label for one in job.found.settings] == ["sum", "difference"]
+    (recipe,) = {setting.heads[0].recipe for setting in job.found.settings if setting.label == "difference"}
+    assert (recipe.background, recipe.background_power) == (0.3, 2.0)
+    arguments = arguments_of(page, job)
+    assert (arguments.background, arguments.background_power) == (0.3, 2.0)
+    assert arguments.rules == ["sum", "difference"]
+
+
+def test_every_form_goes_with_and_without_the_row(shown: Callable[..., AppTest]) -> None:
+    page = shown()
+    for kind in KINDS:
+        page.segmented_control(key=LAB_KIND.key).set_value(kind).run()
+        for weight in (0.2, 0.0):
+            page.number_input(key=f"lab_{kind}_background").set_value(weight).run()
+            assert not page.exception
+            assert not page.error, (kind, page.error[0].value)
+            assert (f"lab_{kind}_background_power" in keys_of(page, "number_input")) is (weight > 0)
+            if kind in ("lambda", "masks", "loss"):
+                rule = page.selectbox(key=f"lab_{kind}_rule" + ("_with_row" if weight else ""))
+                assert rule.value == ("difference" if weight else "rectified_product")
+    # Rounds make masks of their maps, which probabilities are not.
+    page.segmented_control(key=LAB_KIND.key).set_value("rounds").run()
+    page.number_input(key="lab_rounds_background").set_value(0.2).run()
+    rules = page.multiselect(key="lab_rounds_rules_with_row")
+    assert "difference" in rules.value
+    assert "softmax" not in rules.options
+
+
+def test_the_background_row_is_an_axis(shown: Callable[..., AppTest]) -> None:
+    page = shown(experiment="grid")
+    page.selectbox(key="lab_grid--x").set_value("background").run()
+    assert not page.exception
+    assert not page.error
+    assert "lab_grid_background" not in keys_of(page, "number_input")
+    # One of its points has no row, so no rule that needs one is offered; typed, it is a sentence.
+    assert page.multiselect(key="lab_grid--y_rule").value == list(rules_of(True, False))
+    page.multiselect(key="lab_grid--y_rule").set_value(["sum", "difference"]).run()
+    assert not page.exception
+    assert "needs the background row" in page.error[0].value
+    page.multiselect(key="lab_grid--x_background").set_value(["0.1", "0.2"]).run()
+    assert page.multiselect(key="lab_grid--y_rule_with_row").value == list(rules_of(True, True))
+    page.multiselect(key="lab_grid--y_rule_with_row").set_value(["sum", "difference", "softmax"])
+    page.number_input(key="lab_grid_epochs").set_value(2).run()
+    assert not page.error
+    page.button(key="lab_start").click().run()
+    job = job_of(page)
+    until_over(page, job)
+    assert job.state == jobs.DONE, job.message
+    assert len(job.found.settings) == 6
+    assert job.found.settings[-1].label == "background 0.2, rule softmax"
+    arguments = arguments_of(page, job)
+    assert (arguments.x, arguments.y) == (["background", "0.1", "0.2"], ["rule", "sum", "difference", "softmax"])
+    # Its maps are drawn, those of probabilities too, and the command makes the head.
+    page = look_at(page, job, 5)
+    assert viewer_of(page).header["panes"][-1]["about"].startswith("rule softmax (log-odds")
+    assert "--background 0.2" in page.code[-1].value
+    assert "--rule softmax" in page.code[-1].value
+
+    # Another axis, with the row's rule for every point of it.
+    page.selectbox(key="lab_grid--y").set_value("mask").run()
+    assert page.selectbox(key="lab_grid_rule_with_row").value == "difference"
+    page.multiselect(key="lab_grid--x_background").set_value(["0", "0.2"]).run()
+    assert not page.exception
+    assert not page.error
+    assert page.selectbox(key="lab_grid_rule").value == "rectified_product"
+    page.selectbox(key="lab_grid--x").set_value("background-power").run()
+    assert "give the row a weight above 0" in page.error[0].value
+    page.number_input(key="lab_grid_background").set_value(0.2).run()
+    assert not page.exception
+    assert not page.error
+
+
+def test_without_a_background_no_row_is_offered(shown: Callable[..., AppTest]) -> None:
+    page = shown(experiment="grid")
+    page.selectbox(key="lab_grid--x").set_value("background-power").run()
+    page.number_input(key="lab_grid_background").set_value(0.2).run()
+    page.selectbox(key="lab_family").set_value("photos").run()
+    assert not page.exception
+    assert not {key for key in keys_of(page, "number_input") if "background" in key}
+    axes = page.selectbox(key="lab_grid--x")
+    assert axes.value == "mask"
+    assert not {"background", "background-power"} & set(axes.options)
+    assert page.multiselect(key="lab_grid--y_rule").value == list(rules_of(True, False))
+    page.segmented_control(key=LAB_KIND.key).set_value("rules").run()
+    assert not page.exception
+    assert page.multiselect(key="lab_rules_values").options == list(rules_of(True, False))
 
 
 def test_photographs_that_are_not_here_are_a_sentence(shown: Callable[..., AppTest]) -> None:

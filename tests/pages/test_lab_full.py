@@ -2,12 +2,14 @@
 
 import dataclasses
 import shlex
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from tiny_families import write_family
 from viewer_content import viewer_of
 
 from app.lab.shown_grid import ShownGrid, shown_grid
@@ -19,6 +21,7 @@ from recam_core.experiments.full_grid import full_grid
 from recam_core.experiments.kept_result import RESULT_FILE
 from recam_core.experiments.protocol import REPORT, protocol_for
 from recam_core.lock import holding, try_lock
+from recam_core.method.extraction import rules_of
 from recam_core.train.recipe import preset
 from recam_core.trainings.grid_request import GridRequest
 from recam_core.trainings.job import TrainingJob, new_id
@@ -211,6 +214,50 @@ def test_results_that_cannot_be_shown_are_sentences(
     record.write_text(record.read_text().replace(kept.grid.weights_sha256, "0" * 64))
     page = shown(grid=kept.id)
     assert "is not there any more" in page.error[0].value
+
+
+def test_a_grid_with_the_background_row(shown: Callable[..., AppTest]) -> None:
+    page = shown()
+    page.multiselect(key="lab_full_x_lambda").set_value(["1"])
+    page.number_input(key="lab_full_epochs_small").set_value(1).run()
+    assert page.number_input(key="lab_full_background").value == 0  # the paper's FC2 unless asked
+
+    def command() -> object:
+        text = next(box.value for box in page.code if " experiment full " in box.value)
+        return build_parser().parse_args(shlex.split(text)[3:])
+
+    assert command().background is None
+    page.number_input(key="lab_full_background").set_value(0.25).run()
+    page.multiselect(key="lab_full_y_rule_with_row").set_value(["sum", "difference", "softmax"]).run()
+    assert not page.exception
+    assert not page.error
+    assert command().background == 0.25
+    assert command().y == ["rule", "sum", "difference", "softmax"]
+    # As an axis: the rules follow its values.
+    page.selectbox(key="lab_full_x").set_value("background").run()
+    assert not page.exception
+    assert not page.error
+    assert page.multiselect(key="lab_full_y_rule").value == list(rules_of(True, False))
+    assert not [box for box in page.number_input if box.key == "lab_full_background"]
+    page.multiselect(key="lab_full_x_background").set_value(["0.1", "0.2"]).run()
+    assert page.multiselect(key="lab_full_y_rule_with_row").value == ["sum", "difference", "softmax"]
+    assert not page.error
+    assert command().x == ["background", "0.1", "0.2"]
+    assert "2 trainings** for 6 points" in words(page)
+
+
+def test_a_grid_without_a_background_has_no_row(
+    shown: Callable[..., AppTest], assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuff = "scenes:stuff=1,size=64,train=14,val=3@train"
+    shutil.copytree(assets, tmp_path / "assets")
+    write_family(tmp_path / "assets" / "checkpoints" / "contexts", stuff, None)
+    monkeypatch.setenv("RECAM_ASSETS", str(tmp_path / "assets"))
+    page = shown(family="contexts", data=stuff)
+    assert not page.error, page.error[0].value
+    assert not [box for box in page.number_input if "background" in str(box.key)]
+    assert "background" not in page.selectbox(key="lab_full_x").options
+    assert page.multiselect(key="lab_full_y_rule").value == list(rules_of(True, False))
 
 
 def test_values_that_cannot_be_are_sentences(shown: Callable[..., AppTest]) -> None:

@@ -1,7 +1,12 @@
 """Results and About."""
 
+from pathlib import Path
+
 import pytest
 from streamlit.testing.v1 import AppTest
+from tiny_families import write_rowed
+
+from recam_core.method.extraction import RULES
 
 
 def show_results() -> None:
@@ -32,6 +37,26 @@ def test_results_of_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     page = AppTest.from_function(show_results, default_timeout=60).run()
     assert not page.exception
     assert "no runs yet" in page.info[0].value
+
+
+@pytest.mark.usefixtures("opened")
+def test_results_say_which_run_has_a_background_row(assets: Path, runs: Path) -> None:
+    write_rowed(assets, runs)
+    page = AppTest.from_function(show_results, default_timeout=60).run()
+    assert not page.exception
+    said = [box.value for box in page.markdown if "background row" in box.value]
+    assert len(said) == 1
+    assert "β 0.2, G 2" in said[0]
+
+
+def test_about_tells_what_is_not_the_papers() -> None:
+    page = AppTest.from_function(show_about, default_timeout=60).run()
+    assert [box.value for box in page.subheader][:2] == ["From BCE to ReCAM", "The background row"]
+    text = " ".join(box.value for box in page.markdown)
+    assert "an addition of this lab, not of the paper" in text
+    for rule, kind in RULES.items():
+        assert not kind.needs_background or f"**{rule.replace('_', ' ')}**" in text
+    assert any("K+1" in box.value for box in page.latex)
 
 
 def test_about_labels_published_figures_as_such() -> None:

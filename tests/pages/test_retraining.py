@@ -1,18 +1,25 @@
 """The retraining panel: from the button to the fourth pane, to a named run; cancel, failure, reload."""
 
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
+from tiny_families import TINY_SCENES
 from viewer_content import viewer_of
 
 from app import jobs, retrain_job
 from app.jobs import JobBoard
 from recam_core.checkpoint.run_folder import load_run, read_info
+from recam_core.cli.main import build_parser
+from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
-from recam_core.retrain.head_recipe import HeadRecipe
+from recam_core.method.extraction import rules_of
+from recam_core.retrain.head_recipe import HeadRecipe, usual_heads
 from recam_core.retrain.named_run import check_run_name, retrain_command
 
 
@@ -36,7 +43,7 @@ def test_from_the_button_to_a_named_run(opened: Callable[..., AppTest], runs: Pa
     page.number_input(key="explore_lambda").set_value(0.5)
     page.selectbox(key="explore_new_mask").set_value("power").run()
     page.number_input(key="explore_parameter_power").set_value(1.5)
-    page.selectbox(key="explore_new_rule").set_value("fc2")
+    page.selectbox(key="explore_new_rule_with_row").set_value("fc2")
     page.number_input(key="explore_epochs_fc2").set_value(5)
     page.button(key="explore_start").click().run()
     assert not page.exception
@@ -69,6 +76,100 @@ def test_from_the_button_to_a_named_run(opened: Callable[..., AppTest], runs: Pa
         "run/mine" in opened().multiselect(key="explore_panes_scenes").proto.options
         or "mine" in opened().multiselect(key="explore_panes_scenes").options
     )
+
+
+def keys_of(page: AppTest, kind: str) -> set[str]:
+    return {str(element.key) for element in getattr(page, kind)}
+
+
+def test_where_there_is_a_background_the_row_is_offered(opened: Callable[..., AppTest]) -> None:
+    page = opened()
+    assert page.number_input(key="explore_background").value == usual_heads(True).background
+    assert page.number_input(key="explore_background_power").value == 1
+    with_row = page.selectbox(key="explore_new_rule_with_row")
+    assert with_row.value == usual_heads(True).rule
+    assert len(with_row.options) == len(rules_of(True, True))
+    assert "explore_new_rule" not in keys_of(page, "selectbox")
+    # Without the row it is the paper's FC2, and nothing needs one.
+    with_row.set_value("softmax").run()
+    page.number_input(key="explore_background").set_value(0).run()
+    assert not page.exception
+    assert "explore_background_power" not in keys_of(page, "number_input")
+    plain = page.selectbox(key="explore_new_rule")
+    assert plain.value == usual_heads(False).rule
+    assert len(plain.options) == len(rules_of(True, False))
+    page.number_input(key="explore_background").set_value(0.5).run()
+    assert page.selectbox(key="explore_new_rule_with_row").value == "softmax"
+
+
+def test_without_a_background_nothing_of_the_row_is_shown(opened: Callable[..., AppTest]) -> None:
+    page = opened()
+    page.selectbox(key="explore_family").set_value("photos").run()
+    assert not page.exception
+    assert not {key for key in keys_of(page, "number_input") if key.startswith("explore_background")}
+    rule = page.selectbox(key="explore_new_rule")
+    assert rule.value == usual_heads(False).rule
+    assert len(rule.options) == len(rules_of(True, False))
+
+
+def test_a_row_from_the_button_to_a_rule_of_the_family(opened: Callable[..., AppTest], runs: Path) -> None:
+    page = opened()
+    assert "difference" not in page.selectbox(key="explore_rule").options
+    page.number_input(key="explore_background").set_value(0.3)
+    page.number_input(key="explore_background_power").set_value(2.0)
+    page.number_input(key="explore_epochs_fc2").set_value(5)
+    page.button(key="explore_start").click().run()
+    page = until_over(page)
+    assert not page.error
+    assert titles(page)[-1] == "Your ReCAM"
+    assert viewer_of(page).header["panes"][-1]["about"] == "rule difference"
+    page.text_input(key=f"explore_name_{page.query_params['job']}").set_value("rowed").run()
+    command = page.code[-1].value
+    for part in ("--background 0.3", "--background-power 2", "--rule difference"):
+        assert part in command
+    page.button(key="explore_keep").click().run()
+    assert not page.exception
+    assert not page.error
+    info = read_info(runs / "rowed")
+    assert info.network["background_row"]
+    assert (info.recipe["background"], info.recipe["background_power"]) == (0.3, 2.0)
+    # The command makes the same settings again.
+    arguments = build_parser().parse_args(shlex.split(info.command)[3:])
+    assert (arguments.background, arguments.background_power, arguments.rule) == (0.3, 2.0, "difference")
+
+    # Its rules are now those of the family; what cannot be read by one keeps its own.
+    page.selectbox(key="explore_rule").set_value("softmax").run()
+    assert not page.exception
+    assert not page.error
+    abouts = [pane["about"] for pane in viewer_of(page).header["panes"]]
+    assert abouts[:3] == ["weights of FC1", "weights of FC1", "rule rectified product"]
+    assert abouts[3].startswith("rule softmax (log-odds")
+    assert page.query_params["rule"] in ("softmax", ["softmax"])
+    # Another family has no such run, and a link to it that says so is one to its runs as they were trained.
+    page.selectbox(key="explore_family").set_value("photos").run()
+    assert not page.exception
+    assert page.selectbox(key="explore_rule").value == "as trained"
+    assert "rule" not in page.query_params
+    for address in ({"family": "photos", "rule": "softmax"}, {"rule": "softmax", "runs": "scenes/recam"}):
+        again = opened(**address)
+        assert not again.error
+    assert again.selectbox(key="explore_rule").value == "softmax"
+    assert [pane["about"] for pane in viewer_of(again).header["panes"]] == ["rule rectified product"]
+
+
+def test_training_pictures_without_a_background_are_refused(opened: Callable[..., AppTest], tmp_path: Path) -> None:
+    names = open_dataset(TINY_SCENES).classes.names
+    for folder in ("images", "masks"):
+        (tmp_path / "mine" / folder).mkdir(parents=True)
+    Image.new("RGB", (40, 30)).save(tmp_path / "mine" / "images" / "one.png")
+    Image.fromarray(np.ones((30, 40), np.uint8)).save(tmp_path / "mine" / "masks" / "one.png")
+    (tmp_path / "mine" / "classes.txt").write_text("\n".join(names) + "\n")
+    page = opened()
+    page.text_input(key="explore_train_on_scenes/bce").set_value(f"folder:{tmp_path / 'mine'}").run()
+    page.button(key="explore_start").click().run()
+    assert not page.exception
+    assert "no background class" in page.error[0].value
+    assert "job" not in page.query_params
 
 
 def test_both_classifiers_and_discarding(opened: Callable[..., AppTest]) -> None:
@@ -166,10 +267,6 @@ def test_a_taken_name_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_command_is_one_that_the_command_line_takes() -> None:
-    import shlex
-
-    from recam_core.cli.main import build_parser
-
     recipe = HeadRecipe(weight=0.25, mask="hard:0.3", rule="sum", update="both")
     words = shlex.split(retrain_command("my runs/bce", "scenes@train", "runs/x", recipe))
     arguments = build_parser().parse_args(words[3:])

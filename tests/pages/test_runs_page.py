@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from tiny_families import write_rowed
 
 from recam_core.atomic_write import write_json
 from recam_core.checkpoint.run_folder import INFO_FILE, read_info
@@ -97,6 +98,20 @@ def test_one_run_shows_how_it_is_made_and_made_again() -> None:
     ]
     assert "tf_efficientnet_lite0" in texts(test)
     assert "50.0" in texts(test)
+
+
+def test_one_run_shows_its_background_row(own: Path, assets: Path) -> None:
+    write_rowed(assets, own)
+    test = page(chosen="run/rowed")
+    assert "background row (beta)" in texts(test)
+    assert "exponent of its mask (G)" in texts(test)
+    table = test.dataframe[0].value.set_index("run")
+    assert table["β"]["rowed"] == 0.2
+    assert table["β"].isna().sum() == len(table) - 1
+    # A run without one has nothing to say of it; side by side that is a difference.
+    assert "background row" not in texts(page(chosen="run/my-recam"))
+    both = page(chosen="run/rowed,run/my-recam")
+    assert "background row (beta)" in texts(both)
 
 
 @pytest.mark.usefixtures("own")

@@ -1,6 +1,7 @@
 """The page Training."""
 
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +10,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from recam_core.atomic_write import write_json
+from recam_core.cli.main import build_parser
+from recam_core.cli.train import recipe_of
 from recam_core.lock import holding, try_lock
+from recam_core.method.extraction import rules_of
+from recam_core.train.recipe import Recipe, preset
 from recam_core.trainings.devices import training_device
 from recam_core.trainings.listing import find_training, list_trainings
 from recam_core.trainings.places import trainings_folder
@@ -197,3 +202,56 @@ def test_a_recam_is_queued_behind_a_bce_that_waits(page: AppTest, runs: Path) ->
     second = next(training for training in list_trainings() if training.job.name == "second-recam")
     assert second.status.awaits == "first-bce"
     assert "which another training is to make" in words(page)
+
+
+def asked(page: AppTest) -> Recipe:
+    """The settings that the printed command makes of pictures with a background class."""
+    words = shlex.split(page.code[-1].value)
+    return recipe_of(build_parser().parse_args(words[3:]), True)
+
+
+def test_a_recam_has_a_background_row_where_its_pictures_have_a_background(page: AppTest) -> None:
+    page.segmented_control(key="training_method").set_value("recam").run()
+    assert not page.exception
+    small = preset("recam", "small", True)
+    assert page.number_input(key="training_small_background").value == small.background
+    assert page.selectbox(key="training_rule_small_with_row").value == small.rule == asked(page).rule
+    assert (asked(page).background, asked(page).background_power) == (small.background, 1.0)
+    page.number_input(key="training_small_background_power").set_value(2.0)
+    page.selectbox(key="training_rule_small_with_row").set_value("rectified_product").run()
+    assert (asked(page).background_power, asked(page).rule) == (2.0, "rectified_product")
+    page.number_input(key="training_small_background").set_value(0).run()
+    assert not page.exception
+    assert "training_small_background_power" not in [box.key for box in page.number_input]
+    assert page.selectbox(key="training_rule_small").value == "rectified_product"
+    assert (asked(page).background, asked(page).rule) == (0, "rectified_product")
+    # The published schedule has none, unless it is asked for.
+    page.segmented_control(key="training_preset").set_value("paper").run()
+    assert page.number_input(key="training_paper_background").value == 0
+    assert page.selectbox(key="training_rule_paper").value == "product"
+    page.number_input(key="training_paper_background").set_value(0.3).run()
+    assert (asked(page).background, asked(page).rule) == (0.3, "difference")
+
+
+def test_a_recam_of_pictures_without_a_background_has_no_row(page: AppTest) -> None:
+    page.segmented_control(key="training_method").set_value("recam").run()
+    page.selectbox(key="training_from_recam").set_value("photos/bce").run()
+    assert not page.exception
+    assert not [box.key for box in page.number_input if "background" in str(box.key)]
+    rule = page.selectbox(key="training_rule_small")
+    assert len(rule.options) == len(rules_of(True, False))
+    assert "--background 0 " in page.code[-1].value
+    assert asked(page).rule == rule.value == "rectified_product"
+
+
+def test_a_row_waits_behind_the_bce_that_it_starts_from(page: AppTest) -> None:
+    start(page, "first-bce")
+    page.segmented_control(key="training_method").set_value("recam").run()
+    page.selectbox(key="training_from_recam").set_value("run/first-bce").run()
+    assert page.number_input(key="training_small_background").value == preset("recam", "small", True).background
+    page.text_input(key="training_val_run/first-bce").set_value("")
+    page.text_input(key="training_name").set_value("rowed")
+    page.button(key="training_start").click().run()
+    assert not page.error, page.error[0].value
+    second = next(training for training in list_trainings() if training.job.name == "rowed")
+    assert (second.job.recipe["background"], second.job.recipe["rule"]) == (0.2, "difference")

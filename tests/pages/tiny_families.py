@@ -2,11 +2,14 @@
 
 import copy
 import dataclasses
+import json
+import shutil
 from pathlib import Path
 
 import torch
 
-from recam_core.checkpoint.run_folder import RunInfo, save_run
+from recam_core.atomic_write import write_json
+from recam_core.checkpoint.run_folder import INFO_FILE, RunInfo, save_run
 from recam_core.data.sample import ClassList
 from recam_core.data.spec import open_dataset
 from recam_core.model.network import CamNetwork
@@ -42,3 +45,13 @@ def write_family(folder: Path, spec: str, threshold: float | None, classes: Clas
         plain = copy.deepcopy(plain)
         with torch.no_grad():
             plain.fc1.mul_(-1)  # so that SCE is another network than BCE
+
+
+def write_rowed(assets: Path, runs: Path) -> None:
+    """A run ``rowed`` of one's own, whose record tells of a background row; its weights are others'."""
+    shutil.copytree(assets / "checkpoints" / "scenes" / "recam", runs / "rowed")
+    record = json.loads((runs / "rowed" / INFO_FILE).read_text())
+    record |= {"name": "rowed", "rule": "difference"}
+    record["network"]["background_row"] = True
+    record["recipe"] |= {"weight": 1.0, "background": 0.2, "background_power": 2.0}
+    write_json(runs / "rowed" / INFO_FILE, record)
