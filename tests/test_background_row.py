@@ -51,7 +51,7 @@ from tiny_recipe import tiny_recipe
 
 B, C, K, H, W = 3, 5, 4, 3, 4
 LABELS = torch.tensor([[1.0, 0, 1, 1], [0, 1, 0, 0], [0, 0, 0, 0]])
-RULES_OF_THE_ROW = ("difference", "difference_product", "softmax", "softmax_product")
+RULES_OF_THE_ROW = ("difference", "difference_sum", "difference_product", "softmax", "softmax_product")
 
 
 @pytest.fixture
@@ -277,6 +277,7 @@ def test_rules_of_the_row(tensors):
         for c in range(C):
             a, b, g = float(fc1[k, c]), float(fc2[k, c]), float(fc2[K, c])
             assert float(class_weights("difference", fc1, fc2)[k, c]) == pytest.approx(b - g)
+            assert float(class_weights("difference_sum", fc1, fc2)[k, c]) == pytest.approx(a + b - g)
             assert float(class_weights("difference_product", fc1, fc2)[k, c]) == pytest.approx(a * max(b - g, 0.0))
             assert float(class_weights("fc2", fc1, fc2)[k, c]) == b
             assert float(class_weights("sum", fc1, fc2)[k, c]) == pytest.approx(a + b)
@@ -433,12 +434,12 @@ def test_settings_that_cannot_work(settings, words):
 
 def test_presets_have_the_row_where_there_is_a_background():
     assert preset("recam", "small", True).background == usual_heads(True).background == 0.2
-    assert preset("recam", "small", True).rule == usual_heads(True).rule == "difference"
+    assert preset("recam", "small", True).rule == usual_heads(True).rule == "sum"
     for recipe in (preset("recam", "paper", True), preset("recam", "small"), usual_heads(False)):
         assert recipe.background == 0
     with_row = train_command(preset("recam", "small", True), data="d", out="o")
     without = train_command(preset("recam", "small"), data="d", out="o")
-    assert "--background 0.2 --rule difference" in with_row
+    assert "--background 0.2 --rule sum" in with_row
     assert "--background 0 " in without
     assert "--rule rectified_product" in without
 

@@ -95,9 +95,10 @@ one more single-label feature, of the places that no present class responds to,
     st.markdown(
         r"""
 $\beta = 0$ is the paper's FC2, without such a row; $G > 1$ keeps to places that are surely background. With the row $b$
-there are four more extraction rules:
+there are five more extraction rules (and the sum $w + w'$ gains by it as well: FC2 has learnt what is no object):
 
 - **difference**, $w'' = w' - b$: what speaks for the class and not for the background;
+- **difference sum**, $w'' = w + w' - b$;
 - **difference product**, $w'' = w \odot \mathrm{ReLU}(w' - b)$;
 - **softmax**: at each place, the probability of the class against the other present ones and the background. Its
   activations are log-odds: 0.5 is a probability of one half;

@@ -31,7 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--rule", choices=RULES, help="extraction rule of the maps")
     parser.add_argument("--background", type=float, metavar="BETA",
                         help="weight of the background row of FC2: 0 for none, as in the paper (default: 0.2 with the "
-                        "rule difference where the data has a background class)")  # fmt: skip
+                        "rule sum where the data has a background class)")  # fmt: skip
     parser.add_argument("--background-power", type=float, metavar="G", help="exponent of the background's mask (1)")
     parser.add_argument("--update", choices=UPDATES, help="what is trained")
     parser.add_argument("--loss", choices=LOSSES, help="on FC2: sce, or bce for the paper's control")

@@ -18,7 +18,7 @@ LAMBDAS = (0.0, 0.1, 1.0, 10.0)
 MASKS = ("none", "soft", "power:2", "hard:0.3")
 BACKGROUNDS = (0.2,)
 #: Rules of the table of the background row: FC1's own, the usual ones beside it, and those that it makes possible.
-_BACKGROUND_RULES = ("fc1", "sum", "difference", "difference_product", "softmax", "softmax_product")
+_BACKGROUND_RULES = ("fc1", "fc2", "sum", *(name for name, rule in RULES.items() if rule.needs_background))
 
 
 @dataclass(frozen=True)

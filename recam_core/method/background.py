@@ -19,7 +19,7 @@ from recam_core.errors import UserError
 from recam_core.method.extraction import RULES
 
 #: Beta and the extraction rule that suit data with a background class (chosen on train, see docs/results.md).
-USUAL_BACKGROUND, USUAL_BACKGROUND_RULE = 0.2, "difference"
+USUAL_BACKGROUND, USUAL_BACKGROUND_RULE = 0.2, "sum"
 #: Range of G.
 POWERS = (0.1, 8.0)
 

@@ -14,9 +14,9 @@ from torch import Tensor
 from recam_core.errors import UserError
 from recam_core.method.cam import normalise
 
-#: Greatest log-odds, to either side, that a map of probabilities tells apart: 8 bits make a step an eighth of a unit.
+#: Greatest log-odds, to either side, that a map of probabilities tells apart: 8 bits make a step a quarter of a unit.
 #: Probabilities themselves would not do: most of what matters lies above 0.99.
-LOG_ODDS = 16.0
+LOG_ODDS = 32.0
 
 
 @dataclass(frozen=True)
@@ -150,6 +150,11 @@ RULES: dict[str, Rule] = {
     "difference": Rule(
         lambda w, w2, b: w2 - b,
         "w' less the background row of FC2: what speaks for the class and not for the background (not in the paper)",
+        needs_background=True,
+    ),
+    "difference_sum": Rule(
+        lambda w, w2, b: w + w2 - b,
+        "w + w' less the background row (not in the paper)",
         needs_background=True,
     ),
     "difference_product": Rule(

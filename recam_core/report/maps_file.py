@@ -19,7 +19,7 @@ def maps_npz(image: np.ndarray, mask: np.ndarray | None, panes: Sequence[FigureP
     ``image`` H x W x 3 uint8; ``truth`` H x W uint8 (only with ground truth: 0 background, k + 1 class k, 255 void);
     ``methods`` M titles; ``thresholds`` M float64, nan where pixels go to their arg-max class; ``class_names`` K;
     ``classes`` n int64, indices from 0; ``has_map`` M x n bool; ``activations`` M x n x H x W uint8, 255 being the
-    maximum of a map (under the rule ``softmax``: log-odds of 16, and 0 those of -16); ``winner``, ``level`` and
+    maximum of a map (under the rule ``softmax``: log-odds of 32, and 0 those of -32); ``winner``, ``level`` and
     ``seeds`` M x H x W uint8; ``id``, ``has_background``, ``format_version``.
 
     Args:

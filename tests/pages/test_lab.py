@@ -348,7 +348,7 @@ def test_every_form_goes_with_and_without_the_row(shown: Callable[..., AppTest])
             assert (f"lab_{kind}_background_power" in keys_of(page, "number_input")) is (weight > 0)
             if kind in ("lambda", "masks", "loss"):
                 rule = page.selectbox(key=f"lab_{kind}_rule" + ("_with_row" if weight else ""))
-                assert rule.value == ("difference" if weight else "rectified_product")
+                assert rule.value == ("sum" if weight else "rectified_product")
     # Rounds make masks of their maps, which probabilities are not.
     page.segmented_control(key=LAB_KIND.key).set_value("rounds").run()
     page.number_input(key="lab_rounds_background").set_value(0.2).run()
@@ -389,7 +389,7 @@ def test_the_background_row_is_an_axis(shown: Callable[..., AppTest]) -> None:
 
     # Another axis, with the row's rule for every point of it.
     page.selectbox(key="lab_grid--y").set_value("mask").run()
-    assert page.selectbox(key="lab_grid_rule_with_row").value == "difference"
+    assert page.selectbox(key="lab_grid_rule_with_row").value == "sum"
     page.multiselect(key="lab_grid--x_background").set_value(["0", "0.2"]).run()
     assert not page.exception
     assert not page.error

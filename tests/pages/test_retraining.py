@@ -122,10 +122,10 @@ def test_a_row_from_the_button_to_a_rule_of_the_family(opened: Callable[..., App
     page = until_over(page)
     assert not page.error
     assert titles(page)[-1] == "Your ReCAM"
-    assert viewer_of(page).header["panes"][-1]["about"] == "rule difference"
+    assert viewer_of(page).header["panes"][-1]["about"] == "rule sum"
     page.text_input(key=f"explore_name_{page.query_params['job']}").set_value("rowed").run()
     command = page.code[-1].value
-    for part in ("--background 0.3", "--background-power 2", "--rule difference"):
+    for part in ("--background 0.3", "--background-power 2", "--rule sum"):
         assert part in command
     page.button(key="explore_keep").click().run()
     assert not page.exception
@@ -135,7 +135,7 @@ def test_a_row_from_the_button_to_a_rule_of_the_family(opened: Callable[..., App
     assert (info.recipe["background"], info.recipe["background_power"]) == (0.3, 2.0)
     # The command makes the same settings again.
     arguments = build_parser().parse_args(shlex.split(info.command)[3:])
-    assert (arguments.background, arguments.background_power, arguments.rule) == (0.3, 2.0, "difference")
+    assert (arguments.background, arguments.background_power, arguments.rule) == (0.3, 2.0, "sum")
 
     # Its rules are now those of the family; what cannot be read by one keeps its own.
     page.selectbox(key="explore_rule").set_value("softmax").run()

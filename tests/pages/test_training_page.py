@@ -230,7 +230,7 @@ def test_a_recam_has_a_background_row_where_its_pictures_have_a_background(page:
     assert page.number_input(key="training_paper_background").value == 0
     assert page.selectbox(key="training_rule_paper").value == "product"
     page.number_input(key="training_paper_background").set_value(0.3).run()
-    assert (asked(page).background, asked(page).rule) == (0.3, "difference")
+    assert (asked(page).background, asked(page).rule) == (0.3, "sum")
 
 
 def test_a_recam_of_pictures_without_a_background_has_no_row(page: AppTest) -> None:
@@ -254,4 +254,4 @@ def test_a_row_waits_behind_the_bce_that_it_starts_from(page: AppTest) -> None:
     page.button(key="training_start").click().run()
     assert not page.error, page.error[0].value
     second = next(training for training in list_trainings() if training.job.name == "rowed")
-    assert (second.job.recipe["background"], second.job.recipe["rule"]) == (0.2, "difference")
+    assert (second.job.recipe["background"], second.job.recipe["rule"]) == (0.2, "sum")
