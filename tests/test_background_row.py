@@ -1,5 +1,6 @@
 """The background row of FC2: its mask, its loss, its gradient and its maps against naive loops and autograd."""
 
+import argparse
 import dataclasses
 import json
 import math
@@ -12,6 +13,7 @@ from PIL import Image
 
 from recam_core.checkpoint.run_folder import INFO_FILE, Run, load_run, read_info
 from recam_core.checkpoint.run_rule import check_rule, rules_of_run
+from recam_core.cli import train as cli_train
 from recam_core.cli.main import build_parser
 from recam_core.cli.train import recipe_of
 from recam_core.data.sample import ClassList, Sample
@@ -381,6 +383,14 @@ def test_a_run_of_the_version_before_opens(run, tmp_path):
     (path / INFO_FILE).write_text(json.dumps(record))
     assert not load_run(path).network.spec.background_row
     assert rules_of_run(read_info(path)) == ("fc1",)
+    # Its command makes the same run today, though the small preset has the row for such data by now.
+    trained = {"method": "recam", "command": "python -m recam_core train recam --preset small --data d --out o"}
+    (path / INFO_FILE).write_text(json.dumps(record | trained))
+    words = shlex.split(read_info(path).command)[3:]
+    parser = argparse.ArgumentParser()
+    cli_train.add_parser(parser.add_subparsers())
+    again = cli_train.recipe_of(parser.parse_args(words), has_background=True)
+    assert again == preset("recam", "small")
     record["network"]["background_row"] = "yes"
     (path / INFO_FILE).write_text(json.dumps(record))
     with pytest.raises(UserError, match="'background_row' is of another kind"):

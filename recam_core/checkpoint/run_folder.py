@@ -137,9 +137,19 @@ def read_info(path: str | Path) -> RunInfo:
         known = {item.name for item in fields(RunInfo)}
         info = RunInfo(**{name: value for name, value in values.items() if name in known})
         _check_record(info)
+        if version == 1:
+            info.command = _command_of_now(info)
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError, OSError) as error:
         raise UserError(f"{file} is damaged: {error}.") from error
     return info
+
+
+def _command_of_now(info: RunInfo) -> str:
+    """The command of a run of version 1, which had no background row and did not have to say so."""
+    had_fc2 = any(words in info.command for words in (" train recam ", " retrain "))
+    if had_fc2 and info.has_background and "--background" not in info.command:
+        return f"{info.command} --background 0"
+    return info.command
 
 
 def _check_record(info: RunInfo) -> None:
