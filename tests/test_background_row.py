@@ -493,7 +493,11 @@ def test_a_grid_of_the_exponent_needs_the_row():
 
 def test_rounds_are_offered_the_rules_that_make_masks():
     plain, row = HeadRecipe(), HeadRecipe(background=0.2)
-    assert set(rules_of_rounds(row)) - set(rules_of_rounds(plain)) == {"difference", "difference_sum", "difference_product"}
+    assert set(rules_of_rounds(row)) - set(rules_of_rounds(plain)) == {
+        "difference",
+        "difference_sum",
+        "difference_product",
+    }
     for rule in rules_of_rounds(row):
         completed(dataclasses.replace(row, rule=rule, rounds=2))
 

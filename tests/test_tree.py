@@ -147,6 +147,7 @@ def test_every_imported_package_is_a_requirement() -> None:
 def test_no_file_is_too_large_for_a_clone() -> None:
     large = [str(file) for file in tracked_files() if file.stat().st_size > 24 * MIB]
     assert not large
+    assert sum(file.stat().st_size for file in (REPO_ROOT / "assets").rglob("*") if file.is_file()) < 80_000_000
 
 
 def test_what_ships_is_together_under_60_mb() -> None:

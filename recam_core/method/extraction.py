@@ -179,6 +179,11 @@ RULES: dict[str, Rule] = {
 }
 
 
+def keeps_log_odds(rule: str) -> bool:
+    """Whether activations by this rule stand for probabilities, see :func:`probability_of`; False for unknown rules."""
+    return rule in RULES and RULES[rule].log_odds
+
+
 def rules_of(has_fc2: bool, has_background_row: bool) -> tuple[str, ...]:
     """The rules that a network with, or without, FC2 and its background row can be read by."""
     return tuple(
