@@ -20,7 +20,7 @@ scenes = dataset("scenes@val")
 @st.cache_resource
 def methods():
     found = []
-    for name, title in (("bce", "BCE-CAM"), ("sce", "SCE-CAM"), ("recam", "ReCAM")):
+    for name, title in (("bce", "BCE-CAM"), ("recam", "ReCAM")):
         info = read_info(shipped_folder() / "scenes" / name)
         found.append(find_analysed(info, info.rule, scenes, settings_of(info), name, title))
     return found

@@ -66,7 +66,7 @@ def test_from_a_cell_to_the_picture_behind_it(
     app_url: str, app_runs: Path, page: Page, console_errors: list[str]
 ) -> None:
     open_confusions(page, app_url, console_errors)
-    for title in ("BCE-CAM", "SCE-CAM", "ReCAM"):
+    for title in ("BCE-CAM", "ReCAM"):
         expect(page.locator(".method-card").get_by_text(title)).to_be_visible()
     expect(page.get_by_text("Press a cell")).to_be_visible()
 
@@ -85,9 +85,9 @@ def test_from_a_cell_to_the_picture_behind_it(
     heading(page, "Cat taken for dog")
 
     # Another method, and what changed between two.
-    page.get_by_role("radio", name="SCE-CAM").or_(page.get_by_role("button", name="SCE-CAM", exact=True)).click()
+    page.get_by_role("radio", name="BCE-CAM").or_(page.get_by_role("button", name="BCE-CAM", exact=True)).click()
     heading(page, "Cat taken for dog")
-    expect(first_picture(page)).to_contain_text(f"{worst('sce', 'cat', 'dog')[1]:,} px")
+    expect(first_picture(page)).to_contain_text(f"{worst('bce', 'cat', 'dog')[1]:,} px")
     page.get_by_role("radio", name="ReCAM").or_(page.get_by_role("button", name="ReCAM", exact=True)).click()
     wait_until_finished(page)
 

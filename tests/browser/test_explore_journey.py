@@ -13,7 +13,7 @@ from recam_core.checkpoint.run_folder import read_info
 from streamlit_page import no_exception, open_app, wait_until_finished
 
 #: Fewer than the default 800 pictures: the journey is about the way, and their features take time on two cores.
-METHODS = ["BCE-CAM", "SCE-CAM", "ReCAM"]
+METHODS = ["BCE-CAM", "ReCAM"]
 TRAINING = "scenes:train=200@train"
 
 

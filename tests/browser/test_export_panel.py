@@ -63,7 +63,7 @@ def test_every_file_opens(exports: str, page: Page) -> None:
     assert Image.open(BytesIO(content)).width == pytest.approx(174 / 25.4 * 300, abs=1)
     name, content = taken(page, dialog, "Figure, SVG")
     texts = [node.text for node in ElementTree.fromstring(content).iter("{http://www.w3.org/2000/svg}text")]
-    assert {"val_00122", "Photo", "Ground truth", "BCE-CAM", "SCE-CAM", "ReCAM", "cow", "horse"} <= set(texts)
+    assert {"val_00122", "Photo", "Ground truth", "BCE-CAM", "ReCAM", "cow", "horse"} <= set(texts)
     name, content = taken(page, dialog, "Figure, PDF")
     assert content.startswith(b"%PDF")
     assert content.rstrip().endswith(b"%%EOF")
@@ -71,7 +71,7 @@ def test_every_file_opens(exports: str, page: Page) -> None:
     name, content = taken(page, dialog, "Maps, NPZ")
     assert name == "val_00122-maps.npz"
     with np.load(BytesIO(content), allow_pickle=False) as maps:
-        assert maps["methods"].tolist() == ["BCE-CAM", "SCE-CAM", "ReCAM"]
+        assert maps["methods"].tolist() == ["BCE-CAM", "ReCAM"]
         assert np.array_equal(maps["image"], sample.image)
         seeds = maps["seeds"]
     name, content = taken(page, dialog, "Masks, indexed PNG")
@@ -134,7 +134,7 @@ def test_the_report_is_made_when_asked_for(exports: str, page: Page, new_page: C
     expect(dialog.get_by_role("button", name="Save the report")).to_be_visible()
     wait_until_finished(page)
     name, content = taken(page, dialog, "Save the report")
-    assert name == "report-BCE-CAM-SCE-CAM-ReCAM.html"
+    assert name == "report-BCE-CAM-ReCAM.html"
     text = content.decode()
     assert "<h1>Ours &amp; theirs</h1>" in text
     assert "Only the first 20 pictures." in text

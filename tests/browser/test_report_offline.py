@@ -21,7 +21,7 @@ from recam_core.views.figure_style import FigureStyle
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of the shipped methods on the shipped maps, made by the command line."""
     out = tmp_path_factory.mktemp("report") / "report.html"
-    runs = [str(shipped_folder() / "scenes" / name) for name in ("bce", "sce", "recam")]
+    runs = [str(shipped_folder() / "scenes" / name) for name in ("bce", "recam")]
     options = ["--pictures", "2", "--bootstrap", "100", "--limit", "60"]
     assert main(["report", "scenes@val", "--runs", *runs, "--out", str(out), *options]) == 0
     return out
@@ -41,7 +41,7 @@ def opened(page: Page, file: Path) -> list[str]:
 def test_a_report_opens_offline(report: Path, new_page: Callable[..., Page], scheme: str) -> None:
     page = new_page(1300, 900, scheme)
     assert opened(page, report) == []
-    assert page.get_by_role("heading", name="BCE-CAM, SCE-CAM and ReCAM on scenes@val").is_visible()
+    assert page.get_by_role("heading", name="BCE-CAM and ReCAM on scenes@val").is_visible()
     pictures = page.evaluate("[...document.images].map(image => image.naturalWidth)")
     assert len(pictures) > 20
     assert all(width > 1 for width in pictures)
@@ -50,7 +50,7 @@ def test_a_report_opens_offline(report: Path, new_page: Callable[..., Page], sch
     page.get_by_role("link", name="Settings").click()
     assert page.locator("#settings h2").is_visible()
     # One matrix a method, and one for each difference to the first.
-    assert page.locator("svg.matrix image").count() == 5
+    assert page.locator("svg.matrix image").count() == 3
     with page.expect_download() as download:
         page.get_by_role("link", name="scores.csv").click()
     assert "ReCAM" in Path(download.value.path()).read_text(encoding="utf-8-sig")
