@@ -179,6 +179,11 @@ RULES: dict[str, Rule] = {
 }
 
 
+def gives_log_odds(rule: str) -> bool:
+    """Whether the maps of a rule stand for probabilities; a record may name a rule that is not known here."""
+    return rule in RULES and RULES[rule].log_odds
+
+
 def rules_of(has_fc2: bool, has_background_row: bool) -> tuple[str, ...]:
     """The rules that a network with, or without, FC2 and its background row can be read by."""
     return tuple(
