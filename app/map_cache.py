@@ -19,7 +19,7 @@ from recam_core.maps.inference import (
     picture_features,
     predicted_classes,
 )
-from recam_core.method.extraction import LOG_ODDS, keeps_log_odds
+from recam_core.method.extraction import LOG_ODDS, gives_log_odds
 from recam_core.scores.shown_threshold import shown_threshold
 from recam_core.views.viewer_payload import ViewerPayload, pane_of_maps, viewer_payload
 
@@ -130,7 +130,7 @@ def payload_of(
             method.title,
             method.about,
             threshold_of(method, methods, classes),
-            LOG_ODDS if keeps_log_odds(method.rule) else None,
+            LOG_ODDS if gives_log_odds(method.rule) else None,
         )
         for method in methods
     )
@@ -150,11 +150,7 @@ def payload_of(
 
 def threshold_of(method: Method, methods: Sequence[Method], classes: ClassList) -> float | None:
     """A method's own background threshold, or a usual one where none was chosen; None without a background class."""
-    # A share of a map's maximum and a probability are no thresholds for each other's maps.
-    alike = [one.threshold for one in methods if keeps_log_odds(one.rule) == keeps_log_odds(method.rule)]
-    if keeps_log_odds(method.rule):
-        alike.append(0.5)
-    return shown_threshold(method.threshold, alike, classes)
+    return shown_threshold(method.rule, [(one.threshold, one.rule) for one in (method, *methods)], classes)
 
 
 def prediction_of(method: Method, picture: Picture) -> tuple[np.ndarray, tuple[int, ...]]:

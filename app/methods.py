@@ -8,7 +8,7 @@ from torch import Tensor
 from app.catalogue import Entry
 from app.models import SharedRun, shared_run
 from recam_core.checkpoint.run_rule import rules_of_run
-from recam_core.method.extraction import RULES, MapWeights, keeps_log_odds, map_weights
+from recam_core.method.extraction import RULES, MapWeights, gives_log_odds, map_weights
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,7 @@ def method_of_entry(entry: Entry, rule: str | None = None) -> Method:
 
     A run that cannot be read by the other rule, for want of FC2 or of FC2's background row, keeps its own.
     """
-    own = entry.info.rule
-    chosen = rule if rule in rules_of_run(entry.info) else own
-    # What was chosen for shares of a map's maximum is no probability, and the other way round.
-    is_fit = keeps_log_odds(chosen) == keeps_log_odds(own)
+    chosen = rule if rule in rules_of_run(entry.info) else entry.info.rule
 
     def load() -> tuple[SharedRun, MapWeights]:
         shared = shared_run(entry)
@@ -70,7 +67,7 @@ def method_of_entry(entry: Entry, rule: str | None = None) -> Method:
         about=rule_words(chosen),
         load=load,
         weights_key=f"{entry.info.weights_sha256}:{chosen}",
-        threshold=entry.info.threshold if is_fit else None,
+        threshold=entry.info.threshold if gives_log_odds(chosen) == gives_log_odds(entry.info.rule) else None,
         rule=chosen,
         entry=entry,
         softmax=entry.info.method == "sce",
@@ -99,5 +96,5 @@ def rule_words(rule: str) -> str:
     if rule in RULES and not RULES[rule].needs_fc2:
         return "weights of FC1"
     # What a threshold means for these maps is not what it means for all others.
-    odds = " (log-odds: 0.5 is a probability of one half)" if keeps_log_odds(rule) else ""
+    odds = " (log-odds: 0.5 is a probability of one half)" if gives_log_odds(rule) else ""
     return f"rule {rule.replace('_', ' ')}{odds}"

@@ -244,6 +244,13 @@ def test_wrong_fields_are_refused(store_path, field, value):
         ("classes", lambda array: array + 200),
         ("ids", lambda array: np.array(["same"] * len(array))),
         ("ids", lambda array: array.astype(object)),
+        ("lengths", lambda array: array.astype(float)),
+        ("lengths", lambda array: -array),
+        # As signed numbers, or summed up, these may be the right ones.
+        ("lengths", lambda array: array.astype(np.uint64) + np.uint64(2**63)),
+        ("lengths", lambda array: np.append(array[:-2], array[-2:] + np.array([2**62, -(2**62)]))),
+        ("cells", lambda array: -array),
+        ("cells", lambda array: array.astype(float)),
     ],
 )
 def test_a_wrong_index_is_refused(store_path, field, change):

@@ -211,7 +211,7 @@ def _panes(
     from recam_core.views.figure_cells import FigurePane
 
     device = pick_device(arguments.device)
-    own = [info.threshold for info in infos]
+    chosen = [(info.threshold, info.rule) for info in infos]
     panes = []
     for path, info, title in zip(arguments.runs, infos, titles, strict=True):
         network = load_run(path, device).network
@@ -220,9 +220,10 @@ def _panes(
             present = tuple(predicted_classes(features, softmax=info.method == "sce").tolist())
             print(f"{title} sees {', '.join(classes.names[k] for k in present)}.")
         fc2 = None if network.fc2 is None else network.fc2.detach()
-        weight = map_weights(arguments.rule or info.rule, network.fc1.detach(), fc2)
+        rule = arguments.rule or info.rule
+        weight = map_weights(rule, network.fc1.detach(), fc2)
         maps = maps_from_features(features, weight, present, sample.id)
-        threshold = shown_threshold(info.threshold, own, classes)
+        threshold = shown_threshold(rule, [(info.threshold, info.rule), *chosen], classes)
         if arguments.threshold is not None and classes.has_background:
             threshold = arguments.threshold
         panes.append(FigurePane(title, maps, threshold))

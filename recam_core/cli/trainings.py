@@ -91,6 +91,7 @@ def run_start(arguments: argparse.Namespace) -> int:
     """Put a training into the queue."""
     from recam_core.checkpoint.places import runs_folder
     from recam_core.cli import train
+    from recam_core.data.spec import open_dataset
     from recam_core.trainings.start import start_training
 
     parser = argparse.ArgumentParser(prog="python -m recam_core trainings start", add_help=False)
@@ -103,7 +104,8 @@ def run_start(arguments: argparse.Namespace) -> int:
         raise UserError("Say what to train: trainings start bce|sce|recam --data SPEC --out NAME ...")
     if asked.show_recipe or asked.json:
         raise UserError("The queue prints no results: leave out --show-recipe and --json.")
-    recipe = train.recipe_of(asked)
+    train.recipe_of(asked, True)  # what no data could make work is refused before any is read
+    recipe = train.recipe_of(asked, open_dataset(asked.data).classes.has_background)
     out = asked.out
     runs = runs_folder().absolute()
     if out.parent != Path() and out.absolute().parent.resolve() != runs.resolve():

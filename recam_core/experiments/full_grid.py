@@ -190,6 +190,10 @@ def _scored_ids(dataset: Dataset) -> list[str]:
 
 def _name(recipe: Recipe, protocol: Protocol, weights_sha256: str) -> str:
     """A folder name that tells settings, data and start apart, and begins with what people look for."""
-    identity = json.dumps([recipe.to_json(), protocol.fit, weights_sha256], sort_keys=True)
+    settings = recipe.to_json()
+    if recipe.background == 0:
+        # Without a row its settings mean nothing, and runs of versions before it are found again.
+        del settings["background"], settings["background_power"]
+    identity = json.dumps([settings, protocol.fit, weights_sha256], sort_keys=True)
     digest = hashlib.sha256(identity.encode()).hexdigest()[:10]
     return f"recam-lambda{recipe.weight:g}-{recipe.mask.replace(':', '')}-seed{recipe.seed}-{digest}"

@@ -176,11 +176,14 @@ class MapStore(Mapping[str, ActivationMaps]):
         lengths, cells = packed or (plain, plain.sum())
         if plain.sum() != cells:
             raise _damaged(self.path, "index.npz holds sizes that are not those of the maps")
-        self._offsets = np.concatenate([[0], np.cumsum(lengths)])
         try:
             held = (self.path / "maps.bin").stat().st_size
         except OSError as error:
             raise _damaged(self.path, "maps.bin is missing") from error
+        # One by one first: the sum of impossible lengths may overflow to the right one.
+        if self._is_packed and len(lengths) and not 0 <= lengths.min() <= lengths.max() <= held:
+            raise _damaged(self.path, f"index.npz holds maps that are longer than the {held:,} bytes of maps.bin")
+        self._offsets = np.concatenate([[0], np.cumsum(lengths)])
         if held != self._offsets[-1]:
             raise _damaged(self.path, f"maps.bin has {held:,} bytes instead of {self._offsets[-1]:,}")
 

@@ -179,8 +179,8 @@ RULES: dict[str, Rule] = {
 }
 
 
-def keeps_log_odds(rule: str) -> bool:
-    """Whether activations by this rule stand for probabilities, see :func:`probability_of`; False for unknown rules."""
+def gives_log_odds(rule: str) -> bool:
+    """Whether the maps of a rule stand for probabilities; a record may name a rule that is not known here."""
     return rule in RULES and RULES[rule].log_odds
 
 

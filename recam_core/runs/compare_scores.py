@@ -10,7 +10,7 @@ from recam_core.analysis.picture_table import picture_table
 from recam_core.analysis.rate_gain import RATES, RateGain, rate_gain
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
-from recam_core.scores.shown_threshold import USUAL_THRESHOLD
+from recam_core.scores.shown_threshold import usual_threshold
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ def compare_scores(
         raise UserError("A run cannot be compared with itself.")
     background = methods[0].counts.classes.has_background
     thresholds = {
-        method.key: (USUAL_THRESHOLD if method.threshold is None else method.threshold) if background else None
+        method.key: (usual_threshold(method.rule) if method.threshold is None else method.threshold) if background else None
         for method in methods
     }
     outcomes = outcomes_of_all(counts, thresholds)

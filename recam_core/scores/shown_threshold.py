@@ -3,19 +3,31 @@
 from collections.abc import Sequence
 
 from recam_core.data.sample import ClassList
+from recam_core.method.extraction import gives_log_odds
 
 #: Where no run that is shown has a threshold of its own; near those of the published seeds (0.21 and 0.15).
 USUAL_THRESHOLD = 0.25
+#: The same for maps of probabilities: the class is as likely as not.
+EVEN_ODDS = 0.5
 
 
-def shown_threshold(own: float | None, others: Sequence[float | None], classes: ClassList) -> float | None:
-    """A method's own threshold, else the first one that another method beside it has, else the usual one.
+def usual_threshold(rule: str) -> float:
+    """The threshold of maps of a rule where none was chosen."""
+    return EVEN_ODDS if gives_log_odds(rule) else USUAL_THRESHOLD
+
+
+def shown_threshold(rule: str, chosen: Sequence[tuple[float | None, str]], classes: ClassList) -> float | None:
+    """The first threshold that was chosen on maps of the same kind, else the usual one.
+
+    A share of a map's maximum and a probability are no thresholds for each other's maps.
 
     Args:
-        own: of the method; None where none was chosen.
-        others: of all methods beside it, in their order.
+        rule: of the maps.
+        chosen: thresholds (None where none was chosen), each with the rule that it was chosen with: the method's own,
+            then those of the methods beside it, in their order.
         classes: without a background class there is nothing to cut off: the result is None.
     """
     if not classes.has_background:
         return None
-    return next((value for value in (own, *others) if value is not None), USUAL_THRESHOLD)
+    alike = (value for value, other in chosen if value is not None and gives_log_odds(other) == gives_log_odds(rule))
+    return next(alike, usual_threshold(rule))

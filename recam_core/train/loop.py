@@ -79,7 +79,7 @@ def train(
     resumed = load_state(out)
     if resumed is None and (out / INFO_FILE).exists():
         raise UserError(f"{out} holds a finished run already; choose another folder or delete it.")
-    if resumed is not None and resumed["identity"] != identity:
+    if resumed is not None and resumed["identity"] not in (identity, _identity(recipe, dataset, init, before_row=True)):
         raise UserError(
             f"{out} holds a run with other settings, data or start that was cut off; choose another folder, or delete "
             f"{out / STATE_FILE} to start afresh."
@@ -196,9 +196,15 @@ def _check_data(recipe: Recipe, dataset: Dataset, init: Run | None) -> None:
         raise UserError(f"The classes of {dataset.spec} are not those of the run {init.path}.")
 
 
-def _identity(recipe: Recipe, dataset: Dataset, init: Run | None) -> str:
-    """A digest of all that decides the result, to tell whether an unfinished run may go on."""
-    parts = [repr(recipe), "\n".join(dataset.ids), repr(dataset.classes), init.info.weights_sha256 if init else ""]
+def _identity(recipe: Recipe, dataset: Dataset, init: Run | None, before_row: bool = False) -> str:
+    """A digest of all that decides the result, to tell whether an unfinished run may go on.
+
+    With ``before_row`` it is what versions before the background row made of a recipe without one.
+    """
+    said = repr(recipe)
+    if before_row and recipe.background == 0:
+        said = said.replace(f", background={recipe.background!r}, background_power={recipe.background_power!r}", "")
+    parts = [said, "\n".join(dataset.ids), repr(dataset.classes), init.info.weights_sha256 if init else ""]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
