@@ -361,7 +361,8 @@ def test_every_axis_can_be_varied(lab):
     for name in AXES:
         values = [str(value) for value in AXES[name].values[:2]]
         other = axis("loss", ["sce"]) if name != "loss" else axis("mask", ["soft"])
-        base = dataclasses.replace(BOTH if name == "update" else QUICK, epochs=2)
+        row = {"background": 0.2} if name == "background-power" else {}
+        base = dataclasses.replace(BOTH if name == "update" else QUICK, epochs=2, **row)
         found = grid(lab, axis(name, values), other, base=base)
         assert len(found.settings) == 2
 

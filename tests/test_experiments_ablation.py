@@ -110,7 +110,7 @@ def test_the_figures_are_those_of_an_evaluation(plan, full):
 
 def test_tables_share_what_is_the_same(full):
     shared = [one for one in full.rows if (one["run"], one["rule"]) == ("recam", "sum")]
-    assert {one["table"] for one in shared} == {"loss", "lambda", "masks", "rules"}
+    assert {one["table"] for one in shared} == {"loss", "lambda", "masks", "rules", "background"}
     assert len({one["miou"] for one in shared}) == 1
     assert row(full, "lambda 0")["rule"] == "fc1", "nothing trains FC2 there"
 

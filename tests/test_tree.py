@@ -147,12 +147,11 @@ def test_every_imported_package_is_a_requirement() -> None:
 def test_no_file_is_too_large_for_a_clone() -> None:
     large = [str(file) for file in tracked_files() if file.stat().st_size > 24 * MIB]
     assert not large
-    assert sum(file.stat().st_size for file in (REPO_ROOT / "assets").rglob("*") if file.is_file()) < 80_000_000
 
 
-def test_what_ships_is_together_under_60_mb() -> None:
+def test_what_ships_is_together_under_80_mb() -> None:
     assets = [file for file in tracked_files() if (REPO_ROOT / "assets") in file.parents]
-    assert sum(file.stat().st_size for file in assets) < 60_000_000
+    assert sum(file.stat().st_size for file in assets) < 80_000_000
 
 
 def test_nothing_names_a_place_on_one_machine_or_a_package_index() -> None:

@@ -16,7 +16,6 @@ from recam_core.experiments.axes import AXES, OF_THE_ROW, Axis, axis
 from recam_core.experiments.grid import grid_settings
 from recam_core.experiments.pair_advice import find_pair, pair_advice
 from recam_core.experiments.rule_comparison import rule_comparison, rule_settings, usual_rules
-from recam_core.method.background import USUAL_BACKGROUND_RULE
 from recam_core.method.extraction import rules_of
 
 Number = TypeVar("Number", int, float)
@@ -125,7 +124,7 @@ def rounds_form(bench: Bench) -> Asked:
     rules = right.multiselect(
         "Rules",
         iterations.rules_of_rounds(base.recipe),
-        default=[*iterations.RULES, *([USUAL_BACKGROUND_RULE] if has_row else [])],
+        default=[*iterations.RULES, *(["difference"] if has_row else [])],
         key="lab_rounds_rules_with_row" if has_row else "lab_rounds_rules",
         persist_state="session",
         help="They make the masks of the next round as well as the maps.",

@@ -19,8 +19,8 @@ def exported(monkeypatch):
     maps = ActivationMaps("one", (8, 8), np.array([0]), np.zeros((1, 2, 2), np.uint8))
     monkeypatch.setattr(export_panel, "maps_of", lambda *arguments: maps)
     methods = [
-        SimpleNamespace(key="scenes/bce", title="BCE-CAM", threshold=0.6),
-        SimpleNamespace(key="run/mine", title="mine", threshold=None),
+        SimpleNamespace(key="scenes/bce", title="BCE-CAM", threshold=0.6, rule="fc1"),
+        SimpleNamespace(key="run/mine", title="mine", threshold=None, rule="sum"),
     ]
 
     def give(view, classes=CLASSES):
