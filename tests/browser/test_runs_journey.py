@@ -103,5 +103,5 @@ def test_by_keyboard_to_a_comparison_and_to_the_maps(page: Page, app_url: str) -
     press(page, "The picture that tells most")
     expect(page).to_have_url(re.compile(r"/explore\?|/\?"))
     expect(page).to_have_url(re.compile("picture="))
-    expect(page).to_have_url(re.compile("runs=scenes"))
+    expect(page).to_have_url(re.compile("family=scenes"))  # both are the panes that the family begins with
     no_exception(page)
