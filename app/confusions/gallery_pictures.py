@@ -16,8 +16,8 @@ from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import seed_mask, winner_and_level
 from recam_core.views.encode import data_url
-from recam_core.views.marks import GREEN, VERMILION
 from recam_core.views.outlined import outlined
+from recam_core.views.taken_back_overlay import TAKEN_BACK_MARKS
 
 
 def worst_pictures(compared: Compared, key: str, wanted: Selection) -> tuple[np.ndarray, np.ndarray]:
@@ -110,7 +110,8 @@ def _outlined_moved(
         raise UserError(f"{picture} has another size than its maps; make them again.")
     pixels = moved_pixels(*seeds, mask, truth, wrong, classes.has_background, kind=kind, lost=lost)
     # The colours of the view of Explore that a press opens.
-    return data_url(outlined(image, pixels, colour=VERMILION if lost else GREEN), "jpeg")
+    taken_back, lost_mark, _ = TAKEN_BACK_MARKS
+    return data_url(outlined(image, pixels, colour=(lost_mark if lost else taken_back).colour), "jpeg")
 
 
 def outlined_url(

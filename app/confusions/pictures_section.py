@@ -131,7 +131,7 @@ def _rows(
         }
     )
     if moved is not None and found is not None:
-        frame["moved"] = _moved_pixels(moved, found)[shown] / np.maximum(found.scored[shown], 1)
+        frame["moved"] = _moved_pixels(moved, found)[shown]
     columns = ["picture", "classes"] + (["moved"] if "moved" in frame else [])
     columns += [*(f"miou {each.key}" for each in compared.methods)]
     columns += (["change"] if key != table.reference else []) + ["wrong", "largest"] + (["tags"] if tags else [])
@@ -157,8 +157,8 @@ def _rows(
             },
             "moved": st.column_config.NumberColumn(
                 moved.words(titles[key]) if moved else "",
-                format="percent",
-                help=f"Of the picture's pixels that count; {titles[key]} against {titles[table.reference]}.",
+                format="localized",
+                help=f"In pixels; {titles[key]} against {titles[table.reference]}.",
             ),
             "change": st.column_config.NumberColumn(
                 f"to {titles[table.reference]}",
