@@ -9,6 +9,7 @@ from recam_core.analysis.cell_index import CellIndex
 from recam_core.analysis.class_gain import class_gain
 from recam_core.errors import UserError
 from recam_core.progress import Cancelled
+from recam_core.scores.bootstrap import picture_weights
 from recam_core.scores.scores import Scores, bootstrap_miou, score
 
 
@@ -54,25 +55,29 @@ def test_intervals_equal_a_bootstrap_by_loops(has_background, monkeypatch):
     resamples, thresholds = 25, {"bce": 0.3, "recam": None}
     matrices = {key: naive_confusions(each, thresholds[key]) for key, each in pictures.items()}
     chosen = np.array([True, True, True, False, True, True, True, True, False])
-    picks = np.random.default_rng(7).integers(0, chosen.sum(), (resamples, chosen.sum()), dtype=np.int32)
+    weights = picture_weights(np.random.default_rng(7), int(chosen.sum()), resamples).T
     draws = {
-        key: [Scores(None, each[chosen][picked].sum(axis=0), has_background) for picked in picks]
+        key: [Scores(None, np.tensordot(weight, each[chosen], 1), has_background) for weight in weights]
         for key, each in matrices.items()
     }
+    whole = {key: Scores(None, each[chosen].sum(axis=0), has_background) for key, each in matrices.items()}
     monkeypatch.setattr(module, "_WEIGHTS_AT_ONCE", 8 * 7)  # more than one block
     counts = {key: counts_of(each, has_background) for key, each in pictures.items()}
     result = class_gain(counts, thresholds, resamples=resamples, seed=7, chosen=chosen, coverage=0.8)
-    iou = np.array([[draw.iou for draw in draws[key]] for key in pictures])
-    miou = np.array([[draw.miou for draw in draws[key]] for key in pictures])
-    for values, low, high in (
-        (iou, result.iou_low, result.iou_high),
-        (iou - iou[0], result.gain_low, result.gain_high),
-        (miou, result.miou_low, result.miou_high),
-        (miou - miou[0], result.miou_gain_low, result.miou_gain_high),
+    assert np.all(result.seen > 1)
+    for name, low, high, gain_low, gain_high in (
+        ("iou", result.iou_low, result.iou_high, result.gain_low, result.gain_high),
+        ("miou", result.miou_low, result.miou_high, result.miou_gain_low, result.miou_gain_high),
     ):
-        expected = np.nanquantile(values, [0.1, 0.9], axis=1)
-        assert low == pytest.approx(expected[0], nan_ok=True)
-        assert high == pytest.approx(expected[1], nan_ok=True)
+        values = np.array([[getattr(draw, name) for draw in draws[key]] for key in pictures])
+        figure = np.array([getattr(whole[key], name) for key in pictures])
+        for drawn, value, ends in (
+            (values, figure, (low, high)),
+            (values - values[0], figure - figure[0], (gain_low, gain_high)),
+        ):
+            below, middle, above = np.quantile(drawn, [0.1, 0.5, 0.9], axis=1)
+            assert ends[0] == pytest.approx(value + below - middle)
+            assert ends[1] == pytest.approx(value + above - middle)
 
 
 @pytest.mark.parametrize("has_background", [True, False])
@@ -154,6 +159,26 @@ def test_a_class_that_never_occurs_has_no_interval():
     assert result.order[-1] == len(names)
     assert not np.isnan(result.miou).any()
     assert not np.isnan(result.miou_low).any()
+
+
+def test_a_class_seen_in_one_picture_has_no_interval_and_the_others_keep_theirs():
+    pictures = methods(30, help=0.4)
+    for each in pictures.values():
+        for number, (_, _, mask) in enumerate(each):
+            mask[(mask == 4) & (number != 5)] = 3
+    result = gains(pictures, resamples=50)
+    boat = 4
+    assert (pictures["bce"][5][2] == boat).any()
+    assert result.seen[boat] == 1
+    assert result.seen_once.tolist() == [False, False, False, False, True]
+    for name in ("iou", "gain"):
+        assert not np.isnan(getattr(result, name)[:, boat]).any()
+        assert np.isnan(getattr(result, f"{name}_low")[:, boat]).all()
+        assert not np.isnan(getattr(result, f"{name}_low")[:, :boat]).any()
+    assert not result.beyond_noise[:, boat].any()
+    assert not np.isnan(result.miou_low).any()
+    alone = gains(pictures, resamples=50, chosen=np.arange(30) == 5)
+    assert np.isnan([alone.miou_low, alone.miou_high, alone.miou_gain_low]).all()
 
 
 def test_bad_questions_are_answered_with_a_sentence():

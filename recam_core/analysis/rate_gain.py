@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recam_core.analysis.class_gain import MOST_DRAWN, class_sums, draw_groups, draw_weights, interval_ends
+from recam_core.analysis.class_gain import MOST_DRAWN, class_sums, draw_groups
 from recam_core.analysis.outcomes import Outcomes
 from recam_core.analysis.ratio import ratio
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
+from recam_core.scores.bootstrap import COVERAGE, interval_ends, picture_weights
 from recam_core.scores.scores import mean_of_present
 
 #: What each rate is called, by the name that :class:`recam_core.scores.scores.Scores` has for it; less is better.
@@ -29,7 +30,8 @@ class RateGain:
     Attributes:
         keys: of the methods.
         reference: the method that changes are to.
-        rate, rate_low, rate_high: R x M; shares from 0 to 1, nan where there is nothing to err on.
+        rate, rate_low, rate_high: R x M; shares from 0 to 1, nan where there is nothing to err on; ends of
+            intervals are nan where there is one picture alone.
         change, change_low, change_high: R x M; the rate less that of the reference, so a fall is negative.
     """
 
@@ -48,7 +50,7 @@ def rate_gain(
     reference: str | None = None,
     *,
     resamples: int = 1000,
-    coverage: float = 0.95,
+    coverage: float = COVERAGE,
     seed: int = 0,
     progress: ProgressFn = silent,
 ) -> RateGain:
@@ -57,7 +59,7 @@ def rate_gain(
     Args:
         outcomes: by method, of the same pictures.
         reference: a method; the first by default.
-        resamples: draws of as many pictures as there are, with replacement; of very many, groups are drawn, see
+        resamples: draws, see :mod:`recam_core.scores.bootstrap`; of very many pictures, groups are drawn, see
             :func:`recam_core.analysis.class_gain.class_gain`.
         coverage: share of the draws that an interval holds.
         seed: of the draws; the same gives the draws of a class gain.
@@ -85,13 +87,20 @@ def rate_gain(
     block = max(1, min(resamples, _WEIGHTS_AT_ONCE // groups))
     for begin in range(0, resamples, block):
         some = min(block, resamples - begin)
-        draws[..., begin : begin + some] = _rates(sums @ draw_weights(generator, groups, some), len(keys))
+        draws[..., begin : begin + some] = _rates(sums @ picture_weights(generator, groups, some), len(keys))
         progress(begin + some, resamples, "drawing pictures")
-    base, ends = keys.index(reference), [(1 - coverage) / 2, (1 + coverage) / 2]
+    if pictures == 1:
+        draws[:] = np.nan  # one picture does not tell how pictures differ
+    base = keys.index(reference)
     change, change_draws = rate - rate[:, base, None], draws - draws[:, base, None]
     return RateGain(
-        keys, reference, rate, *interval_ends(draws, ends), change, *interval_ends(change_draws, ends)
-    )  # fmt: skip
+        keys,
+        reference,
+        rate,
+        *interval_ends(draws, rate, coverage),
+        change,
+        *interval_ends(change_draws, change, coverage, least=-1.0),
+    )
 
 
 def _lost(outcomes: Outcomes, group: np.ndarray, groups: int) -> np.ndarray:

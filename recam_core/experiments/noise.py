@@ -10,9 +10,9 @@ from recam_core.analysis.outcomes import Outcomes
 from recam_core.errors import UserError
 from recam_core.experiments.figures import FigureFn
 from recam_core.experiments.part_score import PartScore
+from recam_core.scores.bootstrap import interval_ends, picture_weights
 
 RESAMPLES = 1000
-COVERAGE = 0.95
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Draws:
     """Figures of settings under the same draws of pictures and seeds.
 
     All settings share the draws, so what they have in common drops out of a difference. Where a setting was run with
-    several seeds, its figure is the mean over them, and seeds are drawn as pictures are.
+    several seeds, its figure is the mean over them, and seeds are drawn with replacement.
 
     Args:
         pictures: how many there are.
@@ -51,7 +51,7 @@ class Draws:
         if pictures < 1 or seeds < 1 or resamples < 1:
             raise UserError("An interval by bootstrap needs at least one picture, one seed and one draw.")
         generator = np.random.default_rng(seed)
-        self._weights = generator.multinomial(pictures, np.full(pictures, 1 / pictures), size=resamples).T.astype(float)
+        self._weights = picture_weights(generator, pictures, resamples)
         self._seeds = generator.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples).T / seeds
 
     def figure(self, scores: Sequence[PartScore], figure: FigureFn) -> np.ndarray:
@@ -85,9 +85,6 @@ def measured(scores: Sequence[PartScore], figure: FigureFn) -> float:
 
 
 def interval(value: float, draws: np.ndarray) -> Difference:
-    """A value with the interval that its draws give."""
-    known = draws[~np.isnan(draws)]
-    if np.isnan(value) or not len(known):
-        return Difference(value, float("nan"), float("nan"))
-    low, high = np.quantile(known, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
+    """A value (a share, or a difference of two) with the interval that its draws give."""
+    low, high = interval_ends(draws, value, least=-1.0)
     return Difference(value, float(low), float(high))
