@@ -11,7 +11,7 @@ from recam_core.analysis.ratio import ratio
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
-from recam_core.scores.bootstrap import COVERAGE, interval_ends, picture_weights
+from recam_core.scores.bootstrap import COVERAGE, interval_ends
 from recam_core.scores.pixel_counts import PixelCounts
 from recam_core.scores.scores import mean_of_present
 
@@ -25,10 +25,10 @@ _WEIGHTS_AT_ONCE = 256 * MOST_DRAWN
 class ClassGain:
     """M methods, S scored classes (background first where there is one, then the K classes).
 
-    Arrays ``..._low`` and ``..._high`` are the ends of intervals: how far a figure would move with as many other
-    pictures. Draws are shared by all methods (paired), so a gain's interval leaves out what all have in common, and is
-    far narrower than that of either IoU. A class that is seen in one picture has none (nan), and adds nothing to those
-    of the means: one picture does not tell how pictures differ.
+    Arrays ``..._low`` and ``..._high`` are the ends of intervals: how far a figure would move with another draw of
+    the same number of pictures. Draws are shared by all methods (paired), so a gain's interval leaves out what all
+    have in common, and is far narrower than that of either IoU. What a draw does that misses a class is told in
+    :mod:`recam_core.scores.bootstrap`; a class that is seen in one picture has no interval (nan).
 
     Attributes:
         keys: of the methods.
@@ -99,7 +99,7 @@ def class_gain(
         counts: by method, of the same pictures.
         thresholds: by method; background threshold 0..1, or None.
         reference: a method; the first by default.
-        resamples: draws, see :mod:`recam_core.scores.bootstrap`.
+        resamples: draws of as many pictures as there are, with replacement.
         coverage: share of the draws that an interval holds.
         seed: of the draws.
         chosen: N bools, to look at some of the pictures only.
@@ -127,18 +127,29 @@ def class_gain(
     sums = class_sums([found[key] for key in keys], group, groups)
     iou = _iou(sums.sum(axis=1, keepdims=True), classes)[:, :, 0]
     draws = np.empty((len(keys), iou.shape[1], resamples))
+    drawn = np.empty(draws.shape[1:], dtype=bool)
+    of_truth = slice(0 if classes.has_background else 1, len(classes) + 1)
     block = max(1, min(resamples, _WEIGHTS_AT_ONCE // groups))
     for begin in range(0, resamples, block):
         some = min(block, resamples - begin)
-        draws[:, :, begin : begin + some] = _iou(sums @ picture_weights(generator, groups, some), classes)
+        found_sums = sums @ draw_weights(generator, groups, some)
+        draws[:, :, begin : begin + some] = _iou(found_sums, classes)
+        drawn[:, begin : begin + some] = found_sums[of_truth] > 0
         progress(begin + some, resamples, "drawing pictures")
-    truth = sums[: len(classes) + 1][0 if classes.has_background else 1 :]
-    return _summary(keys, reference, classes, (truth > 0).sum(axis=1), iou, draws, coverage)
+    seen = (sums[of_truth] > 0).sum(axis=1)
+    return _summary(keys, reference, classes, seen, iou, draws, drawn, coverage)
 
 
 def draw_groups(generator: np.random.Generator, pictures: int) -> np.ndarray:
     """pictures, int64: the group of each, 0 to MOST_DRAWN - 1."""
     return generator.permutation(pictures) % MOST_DRAWN
+
+
+def draw_weights(generator: np.random.Generator, groups: int, draws: int) -> np.ndarray:
+    """groups x draws, float64: how often each group is drawn."""
+    picks = generator.integers(0, groups, (draws, groups), dtype=np.int32)
+    place = picks + groups * np.arange(draws)[:, None]
+    return np.bincount(place.ravel(), minlength=draws * groups).reshape(draws, groups).T.astype(np.float64)
 
 
 def class_sums(methods: list[Outcomes], group: np.ndarray, groups: int) -> np.ndarray:
@@ -182,15 +193,20 @@ def _summary(
     seen: np.ndarray,
     iou: np.ndarray,
     draws: np.ndarray,
+    drawn: np.ndarray,
     coverage: float,
 ) -> ClassGain:
+    """``seen``: S, ``draws``: M x S x R, ``drawn``: S x R, whether a draw shows the class."""
     base = keys.index(reference)
-    gain, gain_draws = iou - iou[base], draws - draws[base]
-    miou, miou_draws = mean_of_present(iou, axis=1), mean_of_present(draws, axis=1)
-    miou_gain, miou_gain_draws = miou - miou[base], miou_draws - miou_draws[base]
+    gain, miou = iou - iou[base], mean_of_present(iou, axis=1)
+    miou_gain = miou - miou[base]
+    gain_draws = np.where(drawn, draws - draws[base], np.where(np.isnan(gain), np.nan, 0.0)[..., None])
+    miou_draws = mean_of_present(np.where(drawn, draws, iou[..., None]), axis=1)
+    miou_gain_draws = mean_of_present(gain_draws, axis=1)
     rank = np.where(np.isnan(gain[-1]), -np.inf, gain[-1])
     names = ("background", *classes.names) if classes.has_background else classes.names
-    draws, gain_draws = (np.where((seen < 2)[:, None], np.nan, each) for each in (draws, gain_draws))
+    draws = np.where(drawn & (seen > 1)[:, None], draws, np.nan)
+    gain_draws = np.where((seen > 1)[:, None], gain_draws, np.nan)
     if seen.max(initial=0) < 2:
         miou_draws, miou_gain_draws = np.full_like(miou_draws, np.nan), np.full_like(miou_draws, np.nan)
     return ClassGain(
@@ -203,9 +219,9 @@ def _summary(
         iou,
         *interval_ends(draws, iou, coverage),
         gain,
-        *interval_ends(gain_draws, gain, coverage, least=-1.0),
+        *interval_ends(gain_draws, gain, coverage),
         miou,
         *interval_ends(miou_draws, miou, coverage),
         miou_gain,
-        *interval_ends(miou_gain_draws, miou_gain, coverage, least=-1.0),
+        *interval_ends(miou_gain_draws, miou_gain, coverage),
     )

@@ -38,7 +38,7 @@ class Draws:
     """Figures of settings under the same draws of pictures and seeds.
 
     All settings share the draws, so what they have in common drops out of a difference. Where a setting was run with
-    several seeds, its figure is the mean over them, and seeds are drawn with replacement.
+    several seeds, its figure is the mean over them, and seeds are drawn as pictures are.
 
     Args:
         pictures: how many there are.
@@ -55,7 +55,12 @@ class Draws:
         self._seeds = generator.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples).T / seeds
 
     def figure(self, scores: Sequence[PartScore], figure: FigureFn) -> np.ndarray:
-        """R: the figure of a setting (one score a seed) in each draw; nan where there is one picture alone."""
+        """R: the figure of a setting (one score a seed) in each draw, to be compared with that of another setting.
+
+        A draw may miss a class that the pictures show. Its pixels count there as right, for every setting: the mean
+        is over the same classes in each draw, and no difference comes from a class that was not drawn. Nan where there
+        is one picture alone.
+        """
         if len(self._weights) == 1:
             # All draws of one picture are that picture: an interval without width would call any difference certain.
             return np.full(self._weights.shape[1], np.nan)
@@ -75,7 +80,11 @@ class Draws:
         cell = outcomes.truth.astype(np.int64) * values + outcomes.predicted
         shape = (values * values, outcomes.pictures)
         sums = csr_array((outcomes.pixels.astype(float), (cell, outcomes.image)), shape=shape) @ self._weights
-        return sums.T.reshape(-1, values, values)
+        confusions = sums.T.reshape(-1, values, values)
+        truth = outcomes.confusion().sum(axis=1)
+        draw, value = np.nonzero((confusions.sum(axis=2) == 0) & (truth > 0))
+        confusions[draw, value, value] = truth[value]
+        return confusions
 
 
 def measured(scores: Sequence[PartScore], figure: FigureFn) -> float:
@@ -85,6 +94,6 @@ def measured(scores: Sequence[PartScore], figure: FigureFn) -> float:
 
 
 def interval(value: float, draws: np.ndarray) -> Difference:
-    """A value (a share, or a difference of two) with the interval that its draws give."""
-    low, high = interval_ends(draws, value, least=-1.0)
+    """A value with the interval that its draws give."""
+    low, high = interval_ends(draws, value)
     return Difference(value, float(low), float(high))

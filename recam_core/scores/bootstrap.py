@@ -1,40 +1,35 @@
-"""Intervals over pictures: how far a figure would move with as many other pictures.
+"""Intervals over pictures: how far a figure would move with another draw of the same number of pictures.
 
-By the Bayesian bootstrap: a draw gives every picture a weight at random. As in a draw with replacement the weights
-spread by about 1 around their mean of 1, but none is 0. So no draw misses a class that the pictures show, and a mean
-over classes is over the same ones in each draw. With replacement, a draw that misses a hard class would look better.
+Pictures are drawn with replacement. A draw may miss a class that the pictures show; without it the draw's mean would be
+over other classes, and better or worse for that alone. So the classes are always those of all pictures:
+
+- In a mean, a class that a draw misses stays at its figure of all pictures: the draw tells nothing new of it.
+- In a difference of two methods it counts as no difference. A gain that hangs on one or two pictures, which a good part
+  of the draws misses, is therefore never beyond chance.
+- A class that one picture alone shows has no interval: one picture does not tell how pictures differ.
 """
 
 import numpy as np
 
 COVERAGE = 0.95
-#: Weights are whole multiples of 1 / 1024: sums of pixels stay exact in float64, so that what is 0 stays 0.
-_STEPS = 1024
 
 
 def picture_weights(generator: np.random.Generator, pictures: int, draws: int) -> np.ndarray:
-    """pictures x draws, float64, whole numbers from 1: what each picture (or group of pictures) counts in each draw."""
-    return (np.floor(_STEPS * generator.standard_exponential((draws, pictures))) + 1).T
+    """pictures x draws, float64: how often each picture is drawn."""
+    return generator.multinomial(pictures, np.full(pictures, 1 / pictures), size=draws).T.astype(np.float64)
 
 
 def interval_ends(
-    draws: np.ndarray,
-    value: np.ndarray | float,
-    coverage: float = COVERAGE,
-    *,
-    least: float = 0.0,
-    most: float = 1.0,
+    draws: np.ndarray, value: np.ndarray | float, coverage: float = COVERAGE
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The ends of intervals: quantiles of the draws, moved together so that their median is the figure itself.
+    """The ends of intervals: quantiles of the draws, and the figure itself where these leave it out.
 
-    A mean of ratios over few pictures lies off the middle of its draws. Of many pictures it hardly does; of few, the
-    quantiles as they are could leave out the very figure that they belong to.
+    A mean of ratios over few pictures can lie off its draws, since these are of fewer different pictures still.
 
     Args:
         draws: (..., R); nan where a draw does not tell.
         value: (...), the figure of all pictures.
         coverage: share of the draws between the ends.
-        least, most: what the figure can be at all; -1 and 1 for a difference of shares.
 
     Returns:
         (low, high), each (...); nan where there is no figure or no draw.
@@ -42,13 +37,12 @@ def interval_ends(
     draws, value = np.asarray(draws, dtype=np.float64), np.asarray(value, dtype=np.float64)
     empty = np.isnan(draws).all(axis=-1) | np.isnan(value)
     some = np.where(empty[..., None], 0.0, draws)
-    quantiles = [(1 - coverage) / 2, 0.5, (1 + coverage) / 2]
-    # Gaps are rare, and nanquantile takes many times as long as quantile.
+    ends = [(1 - coverage) / 2, (1 + coverage) / 2]
+    # Classes that every draw has are by far the most, and nanquantile takes many times as long as quantile.
     gaps = np.isnan(some).any(axis=-1)
-    found = np.empty((3, *value.shape))
-    found[:, ~gaps] = np.quantile(some[~gaps], quantiles, axis=-1)
+    found = np.empty((2, *value.shape))
+    found[:, ~gaps] = np.quantile(some[~gaps], ends, axis=-1)
     if gaps.any():
-        found[:, gaps] = np.nanquantile(some[gaps], quantiles, axis=-1)
-    low, middle, high = found
-    ends = (np.clip(np.where(empty, np.nan, value + end - middle), least, most) for end in (low, high))
-    return tuple(end[()] for end in ends)
+        found[:, gaps] = np.nanquantile(some[gaps], ends, axis=-1)
+    low, high = np.minimum(found[0], value), np.maximum(found[1], value)
+    return np.where(empty, np.nan, low)[()], np.where(empty, np.nan, high)[()]

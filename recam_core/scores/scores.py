@@ -276,15 +276,14 @@ def pictures_with(counts: PixelCounts) -> np.ndarray:
 def bootstrap_miou(
     counts: PixelCounts, threshold: float | None, resamples: int = 1000, coverage: float = COVERAGE, seed: int = 0
 ) -> tuple[float, float]:
-    """An interval for the mIoU at a threshold: how far it would move with as many other pictures.
+    """An interval for the mIoU at a threshold: how far it would move with another draw of the same number of pictures.
 
-    The classes are those of all pictures, in every draw; see :mod:`recam_core.scores.bootstrap`. A class that is seen
-    in one picture adds no spread of its own, since one picture does not tell of any.
+    The classes are those of all pictures, in every draw; see :mod:`recam_core.scores.bootstrap`.
 
     Args:
         counts: of N pictures.
         threshold: background threshold 0..1, or None.
-        resamples: draws.
+        resamples: draws of N pictures with replacement.
         coverage: share of the draws that the interval holds.
         seed: of the draws.
 
@@ -301,9 +300,10 @@ def bootstrap_miou(
     first = 0 if counts.classes.has_background else 1
     parts = [part[:, first:].astype(np.float64) for part in image_parts(counts, threshold)]
     weights = picture_weights(np.random.default_rng(seed), len(counts), resamples).T
-    draws = mean_of_present(intersection_over_union(*(weights @ part for part in parts)), axis=1)
-    value = mean_of_present(intersection_over_union(*(part.sum(axis=0) for part in parts)))
-    low, high = interval_ends(draws, value, coverage)
+    iou = intersection_over_union(*(part.sum(axis=0) for part in parts))
+    right, truth, predicted = (weights @ part for part in parts)
+    draws = np.where(truth > 0, intersection_over_union(right, truth, predicted), iou)
+    low, high = interval_ends(mean_of_present(draws, axis=1), mean_of_present(iou), coverage)
     return float(low), float(high)
 
 

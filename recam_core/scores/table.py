@@ -48,8 +48,8 @@ def summary_table(evaluations: Sequence[Evaluation]) -> str:
     lines = [_aligned(rows), "", _legend(first)]
     if once := _seen_once(first):
         lines.append(
-            f"Seen in one picture: {', '.join(once)}. How that differs from picture to picture is not known; the "
-            "interval holds the spread of the others."
+            f"Seen in one picture: {', '.join(once)}. How that differs from picture to picture is not known, so the "
+            "interval holds the spread of the others alone."
         )
     return "\n".join(lines)
 
