@@ -45,7 +45,7 @@ def summary_table(evaluations: Sequence[Evaluation]) -> str:
         if evaluation.interval is not None:
             of = "best" if evaluation.fixed is None else "fixed"
             rows.append([f"  95% interval ({of})", _interval_words(evaluation.interval)])
-    lines = [_aligned(rows), "", _legend(first)]
+    lines = [aligned(rows), "", _legend(first)]
     if once := _seen_once(first):
         lines.append(
             f"Seen in one picture: {', '.join(once)}. How that differs from picture to picture is not known, so the "
@@ -91,10 +91,10 @@ def class_table(evaluations: Sequence[Evaluation], fixed: bool = False) -> str:
     for position, name in enumerate(names):
         row = [
             f"{name} (1 picture)" if seen[position] == 1 else name,
-            *(_percent(scores.iou[position]) for scores in chosen),
+            *(percent(scores.iou[position]) for scores in chosen),
         ]
         rows.append([*row, _confused_with(evaluations[-1], chosen[-1], position)])
-    return _aligned(rows)
+    return aligned(rows)
 
 
 def _confused_with(evaluation: Evaluation, scores: Scores, position: int) -> str:
@@ -107,7 +107,7 @@ def _confused_with(evaluation: Evaluation, scores: Scores, position: int) -> str
         return ""
     place = int(row.argmax())
     name = ("background" if scores.has_background else "unlabelled", *evaluation.counts.classes.names)[place]
-    return f"{name} ({_percent(row[place] / whole)}%)"
+    return f"{name} ({percent(row[place] / whole)}%)"
 
 
 def _row(name: str, scores: Scores, difference: str, origin: str) -> list[str]:
@@ -118,7 +118,7 @@ def _row(name: str, scores: Scores, difference: str, origin: str) -> list[str]:
         scores.wrong_class,
         scores.lost_to_background,
     )
-    return [name, _percent(scores.miou, 2), difference, threshold, *(_percent(rate) for rate in rates)]
+    return [name, percent(scores.miou, 2), difference, threshold, *(percent(rate) for rate in rates)]
 
 
 def _legend(evaluation: Evaluation) -> str:
@@ -129,11 +129,11 @@ def _legend(evaluation: Evaluation) -> str:
     )
 
 
-def _percent(value: float, digits: int = 1) -> str:
+def percent(value: float, digits: int = 1) -> str:
     return "-" if np.isnan(value) else f"{100 * value:.{digits}f}"
 
 
-def _aligned(rows: list[list[str]]) -> str:
+def aligned(rows: list[list[str]]) -> str:
     """Columns as wide as their widest cell; numbers to the right, words to the left."""
     columns = max(len(row) for row in rows)
     # A line with fewer cells (an interval) is a remark: it does not widen the columns.
