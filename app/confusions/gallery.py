@@ -7,6 +7,7 @@ import streamlit as st
 from app.confusions.compared import Compared
 from app.confusions.gallery_pictures import outlined_url, worst_pictures
 from app.confusions.plain_words import plain
+from app.confusions.results import single_class
 from app.confusions.selection import ANY, Selection, select
 from app.confusions.tag_panel import tag_panel
 from app.guard import sentences
@@ -135,7 +136,10 @@ def _heading(compared: Compared, key: str, wanted: Selection, scores: Scores, pi
     order = "most first" if wanted.truth == wanted.predicted else "worst first"
     count = "1 picture" if pictures == 1 else f"{pictures:,} pictures, {order}"
     title = plain(compared.titles[key])
-    st.caption(f"{title}: {total:,} pixels{share} in {count}. Press one to open it in Explore.")
+    # Only rightly found pixels are in pictures of a single class.
+    single = wanted.truth == wanted.predicted and not compared.with_single and single_class(compared).any()
+    left = " Pictures of a single class are left out." if single else ""
+    st.caption(f"{title}: {total:,} pixels{share} in {count}.{left} Press one to open it in Explore.")
 
 
 def picture_buttons(

@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from app.confusions.compared import Compared
-from app.confusions.results import chosen_pictures, index_of
+from app.confusions.results import index_of, listed_pictures
 from app.confusions.selection import ANY, Selection
 from app.datasets import dataset
 from recam_core.analysis.analysed import Analysed
@@ -20,7 +20,7 @@ from recam_core.views.outlined import outlined
 def worst_pictures(compared: Compared, key: str, wanted: Selection) -> tuple[np.ndarray, np.ndarray]:
     """Positions in the counts and pixels of the pictures that have such pixels under a method, most first."""
     index, threshold = index_of(compared.method(key)), compared.thresholds[key]
-    chosen = chosen_pictures(compared)
+    chosen = listed_pictures(compared)
     if wanted.truth == ANY:
         return index.false_positives(wanted.predicted - 1, threshold, chosen)
     if wanted.predicted == ANY:
