@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict, dataclass
+import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -281,7 +282,9 @@ def _keep(
             }
             if duel := duels[places[rule]]:
                 kept[rule]["against"] = duel.to_json()
-    write_json(path / INFO_FILE, asdict(info))
+    # All else stays as the record has it.
+    record = json.loads((path / INFO_FILE).read_text(encoding="utf-8"))
+    write_json(path / INFO_FILE, record | {"threshold": info.threshold, "scores": info.scores})
 
 
 def _without_confusion(scores: dict | None) -> dict | None:
