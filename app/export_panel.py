@@ -271,6 +271,7 @@ def report_button(
     chosen: np.ndarray | None = None,
     about: str = "",
     *,
+    with_single: bool = False,
     key: str,
 ) -> None:
     """A button that opens the making of a report on what the page compares.
@@ -281,11 +282,12 @@ def report_button(
         thresholds: as in :func:`~recam_core.report.report_data.report_data`.
         chosen: N bools, the pictures that the page's filters let pass; None for all.
         about: the filters in words.
+        with_single: whether pictures of a single class and no background stand in its lists.
         key: of the widgets.
     """
     if st.button("Report", icon=":material/description:", key=key, help="This analysis as one HTML file."):
         st.session_state.pop(f"{key}_made", None)
-        _report_dialog(tuple(methods), dataset, thresholds, chosen, about, key)
+        _report_dialog(tuple(methods), dataset, thresholds, chosen, about, with_single, key)
 
 
 @st.dialog("Report on this analysis", icon=":material/description:")
@@ -295,6 +297,7 @@ def _report_dialog(
     thresholds: Mapping[str, float | None] | float | None,
     chosen: np.ndarray | None,
     about: str,
+    with_single: bool,
     key: str,
 ) -> None:
     st.markdown(
@@ -317,7 +320,7 @@ def _report_dialog(
                 words = note or "drawing the pictures"
                 bar.progress(done / max(total, 1), text=words[:1].upper() + words[1:])
 
-            data = report_data(methods, thresholds, chosen=chosen, progress=progress)
+            data = report_data(methods, thresholds, chosen=chosen, with_single=with_single, progress=progress)
             page = report_html(data, dataset, title=title, about=about, pictures=pictures, progress=progress)
             bar.empty()
             st.session_state[f"{key}_made"] = ((title, pictures), page)

@@ -18,6 +18,8 @@ from recam_core.errors import UserError
 
 FROM_SET, OWN_PHOTO = "Pictures", "Your photo"
 _COLUMNS = 3
+#: Said of a picture that shows one class and no background.
+_SINGLE = "a single class and no background: every method has 100 %, so it tells nothing"
 _SPEC_HELP = "Any data set on the computer that runs the app, written as one of\n" + "\n".join(
     f"- `{kind.form}`: {kind.what}" for kind in KINDS.values()
 )
@@ -200,10 +202,12 @@ def _thumbnails(spec: str, found: Dataset, indices: np.ndarray, chosen: int) -> 
             for column, index in zip(st.columns(_COLUMNS, wrap=False), shown[start : start + _COLUMNS], strict=False):
                 picture_id = found.ids[index]
                 names = [found.classes.names[k] for k in np.flatnonzero(labels_of(spec, index))]
+                single = len(names) == 1 and not found.classes.has_background
+                about = ", ".join(names) + (f" ({_SINGLE})" if single else "")
                 column.button(
-                    f"{picture_id}: {', '.join(names) or 'no label'}",
+                    f"{picture_id}: {about or 'no label'}",
                     key=f"explore_thumb_{index}",
-                    help=", ".join(names) or picture_id,
+                    help=about or picture_id,
                     on_click=_choose,
                     args=(spec, picture_id),
                     type="primary" if index == chosen else "secondary",
@@ -211,4 +215,6 @@ def _thumbnails(spec: str, found: Dataset, indices: np.ndarray, chosen: int) -> 
                 )
                 if url := thumbnail_url(spec, index):
                     rules.append(f".st-key-explore_thumb_{index} button {{ background-image: url({url}) !important; }}")
+                if single:
+                    rules.append(f'.st-key-explore_thumb_{index} button::after {{ content: "1 class"; }}')
     st.html(f"<style>{''.join(rules)}</style>")

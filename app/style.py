@@ -10,6 +10,9 @@ _RULES = """
   background-position: center; overflow: hidden; }
 .st-key-explore_thumbnails button p { position: absolute; clip-path: inset(50%); width: 1px; height: 1px;
   overflow: hidden; }
+/* The mark on a picture that tells nothing; which ones have it, and its words, come with the thumbnails. */
+.st-key-explore_thumbnails button::after { position: absolute; left: 0; right: 0; bottom: 0; font-size: 0.66rem;
+  line-height: 1.5; color: #fff; background: #10181bcc; }
 .st-key-explore_thumbnails [data-testid="stHorizontalBlock"] { flex-wrap: nowrap; gap: 0.5rem; }
 .st-key-explore_thumbnails [data-testid="stColumn"] { min-width: 0; flex: 1 1 0; }
 .legend { display: flex; flex-wrap: wrap; gap: 0.35rem 1.1rem; font-size: 0.86rem; align-items: center; }

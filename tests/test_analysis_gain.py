@@ -51,6 +51,9 @@ def test_figures_are_those_of_scores(has_background, threshold):
 @pytest.mark.parametrize("has_background", [True, False])
 def test_intervals_equal_a_bootstrap_by_loops(has_background, monkeypatch):
     pictures = methods(9, has_background, 0.4, seed=3)
+    for each in pictures.values():
+        for _, _, mask in each[2:]:
+            mask[mask == 4] = 2  # a class in two pictures, which many draws miss
     resamples, thresholds = 25, {"bce": 0.3, "recam": None}
     matrices = {key: naive_confusions(each, thresholds[key]) for key, each in pictures.items()}
     chosen = np.array([True, True, True, False, True, True, True, True, False])
@@ -62,17 +65,21 @@ def test_intervals_equal_a_bootstrap_by_loops(has_background, monkeypatch):
     monkeypatch.setattr(module, "_WEIGHTS_AT_ONCE", 8 * 7)  # more than one block
     counts = {key: counts_of(each, has_background) for key, each in pictures.items()}
     result = class_gain(counts, thresholds, resamples=resamples, seed=7, chosen=chosen, coverage=0.8)
+    whole = np.array([Scores(None, each[chosen].sum(axis=0), has_background).iou for each in matrices.values()])
+    truth = [np.array([draw.confusion.sum(axis=1) for draw in draws[key]]) for key in pictures]
+    drawn = truth[0][:, 0 if has_background else 1 :] > 0
+    assert not drawn.all()  # some draws miss a class
     iou = np.array([[draw.iou for draw in draws[key]] for key in pictures])
-    miou = np.array([[draw.miou for draw in draws[key]] for key in pictures])
-    for values, low, high in (
-        (iou, result.iou_low, result.iou_high),
-        (iou - iou[0], result.gain_low, result.gain_high),
-        (miou, result.miou_low, result.miou_high),
-        (miou - miou[0], result.miou_gain_low, result.miou_gain_high),
+    change = np.where(drawn, iou - iou[0], 0)
+    for values, figure, low, high in (
+        (np.where(drawn, iou, np.nan), whole, result.iou_low, result.iou_high),
+        (change, whole - whole[0], result.gain_low, result.gain_high),
+        (np.where(drawn, iou, whole[:, None]).mean(axis=2), whole.mean(axis=1), result.miou_low, result.miou_high),
+        (change.mean(axis=2), (whole - whole[0]).mean(axis=1), result.miou_gain_low, result.miou_gain_high),
     ):
         expected = np.nanquantile(values, [0.1, 0.9], axis=1)
-        assert low == pytest.approx(expected[0], nan_ok=True)
-        assert high == pytest.approx(expected[1], nan_ok=True)
+        assert low == pytest.approx(np.minimum(expected[0], figure))
+        assert high == pytest.approx(np.maximum(expected[1], figure))
 
 
 @pytest.mark.parametrize("has_background", [True, False])
@@ -154,6 +161,42 @@ def test_a_class_that_never_occurs_has_no_interval():
     assert result.order[-1] == len(names)
     assert not np.isnan(result.miou).any()
     assert not np.isnan(result.miou_low).any()
+
+
+def test_a_class_seen_in_one_picture_has_no_interval_and_the_others_keep_theirs():
+    pictures = methods(30, help=0.4)
+    for each in pictures.values():
+        for number, (_, _, mask) in enumerate(each):
+            mask[(mask == 4) & (number != 5)] = 3
+    result = gains(pictures, resamples=50)
+    boat = 4
+    assert (pictures["bce"][5][2] == boat).any()
+    assert result.seen[boat] == 1
+    assert result.seen_once.tolist() == [False, False, False, False, True]
+    for name in ("iou", "gain"):
+        assert not np.isnan(getattr(result, name)[:, boat]).any()
+        assert np.isnan(getattr(result, f"{name}_low")[:, boat]).all()
+        assert not np.isnan(getattr(result, f"{name}_low")[:, :boat]).any()
+    assert not result.beyond_noise[:, boat].any()
+    assert not np.isnan(result.miou_low).any()
+    alone = gains(pictures, resamples=50, chosen=np.arange(30) == 5)
+    assert np.isnan([alone.miou_low, alone.miou_high, alone.miou_gain_low]).all()
+
+
+@pytest.mark.parametrize("which", ["a class of its own", "a class of all"])
+def test_a_gain_in_one_picture_may_be_chance(which):
+    value = 4 if which == "a class of its own" else 1
+    masks = [np.full((2, 4), 1, np.uint8) for _ in range(8)]
+    for mask in masks:
+        mask[0] = 2
+    masks[0][1] = value
+    level = np.full((2, 4), 255, np.uint8)
+    wrong = [(np.where(mask == 2, 2, 3).astype(np.uint8), level, mask) for mask in masks]
+    better = [(masks[0], level, masks[0]), *wrong[1:]]
+    result = gains({"bce": wrong, "recam": better}, None, False, resamples=400)
+    assert result.miou_gain[1] > 0
+    assert result.miou_gain_low[1] == 0
+    assert not result.beyond_noise.any()
 
 
 def test_bad_questions_are_answered_with_a_sentence():

@@ -25,9 +25,10 @@ from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
 from recam_core.maps.inference import PictureFeatures, maps_from_features
 from recam_core.method.extraction import MapWeights
 from recam_core.retrain.features import build_feature_cache
+from recam_core.scores.bootstrap import picture_weights
 from recam_core.scores.evaluate import Tally
 from recam_core.scores.pixel_counts import count_pixels, join
-from recam_core.scores.scores import bootstrap_miou, image_parts, score, sweep
+from recam_core.scores.scores import image_parts, score, sweep
 from recam_core.train.loop import train
 from tiny_data import TinyDataset
 from tiny_recipe import tiny_recipe
@@ -184,13 +185,28 @@ def test_figures_of_many_matrices_are_the_scores_of_each(cache, weights, has_bac
 
 
 def test_draws_are_those_of_the_bootstrap(cache, weights):
-    """The same draws as scores.bootstrap_miou, picture by picture."""
-    (counts,) = count_sampled(cache, read_sampled_truth(Awkward()), weights[:1])
-    part = score_part(counts, 0.3, "select", False)
-    drawn = Draws(len(counts)).figure([part], figures.miou)
-    found = interval(measured([part], figures.miou), drawn)
-    assert (found.low, found.high) == pytest.approx(bootstrap_miou(counts, 0.3))
-    assert found.value == pytest.approx(part.scores.miou)
+    """The same draws as scores.bootstrap_miou, picture by picture; no difference comes from a class that one misses."""
+    every = count_sampled(cache, read_sampled_truth(Awkward()), weights[:2])
+    one, other = (score_part(counts, 0.3, "select", False) for counts in every)
+    draws = Draws(len(every[0]))
+    found, beside = draws.figure([one], figures.miou), draws.figure([other], figures.miou)
+    times = picture_weights(np.random.default_rng(0), len(every[0]), len(found)).T
+    right, truth, predicted = (times @ part for part in image_parts(every[0], 0.3))
+    whole = (truth > 0).all(axis=1)
+    assert 0 < whole.sum() < len(whole)
+    iou = right / (truth + predicted - right)
+    assert found[whole] == pytest.approx(iou[whole].mean(axis=1))
+    told = interval(measured([one], figures.miou), found)
+    assert told.low <= told.value <= told.high
+    assert told.value == pytest.approx(one.scores.miou)
+    right2, _, predicted2 = (times @ part for part in image_parts(every[1], 0.3))
+    missed = truth == 0
+    alone = missed & (predicted == 0) & (predicted2 == 0)
+    with np.errstate(invalid="ignore"):
+        change = np.where(alone, 0, right2 / (truth + predicted2 - right2) - iou)
+    clean = (missed == alone).all(axis=1) & ~whole
+    assert clean.any()
+    assert (beside - found)[clean] == pytest.approx(change[clean].mean(axis=1))
 
 
 def test_a_setting_does_not_differ_from_itself(cache, weights):

@@ -11,6 +11,7 @@ from recam_core.maps.activation_maps import ActivationMaps, full_size, grid_size
 from recam_core.scores.evaluate import Tally, check_classes, evaluate_counts, evaluate_maps
 from recam_core.scores.pixel_counts import count_pixels, load_counts
 from recam_core.scores.scores import bootstrap_miou, per_image_scores, score, sweep
+from recam_core.scores.table import summary_table
 
 NAMES = ("cat", "dog", "cow", "boat")
 K = len(NAMES)
@@ -218,9 +219,12 @@ def test_bootstrap_holds_the_score_and_is_repeatable():
     assert same.interval == (low, high)
 
 
-def test_bootstrap_of_one_picture_is_a_point():
+def test_one_picture_does_not_tell_how_pictures_differ():
     result = scored(pictures(5)[1:2], threshold=0.3)
-    assert bootstrap_miou(result.counts, 0.3, resamples=5) == pytest.approx((result.fixed.miou,) * 2)
+    assert np.isnan(bootstrap_miou(result.counts, 0.3, resamples=5)).all()
+    shown = evaluate_counts(result.counts, threshold=0.3, resamples=5)
+    assert "none: no class is seen in two pictures" in summary_table([shown])
+    assert shown.to_json()["miou_interval"] is None
 
 
 def test_more_classes_than_a_byte_of_background_fit():

@@ -9,7 +9,7 @@ from app.confusions.compared import Compared
 from app.confusions.flow_chart import GAP, MOST_OTHERS, flow_chart
 from app.confusions.flow_chart import PRESSED as PRESSED_BAND
 from app.confusions.flow_chart import PRESSED_FIELDS as BAND_FIELDS
-from app.confusions.gain_chart import PRESSED, PRESSED_FIELDS, gain_chart, iou_chart
+from app.confusions.gain_chart import PRESSED, PRESSED_FIELDS, gain_chart, iou_chart, verdict
 from app.confusions.gallery import gallery, method_choice, pixel_choice
 from app.confusions.ink import ink
 from app.confusions.plain_words import plain
@@ -76,10 +76,13 @@ def _gains(compared: Compared, key: str, gain: ClassGain, wanted: Selection) -> 
         words = f"What {titles[key]} gains over {titles[gain.reference]} by class, with intervals"
         _class_chart("confusions_gain_chart", gain_chart(_gain_rows(gain, place), order, colours), wanted, words)
     clear = int(gain.beyond_noise[place].sum())
-    st.caption(
+    words = (
         f"{plain(titles[key])} less {plain(titles[gain.reference])}. Intervals say how far a gain would move with "
         f"other pictures: {clear} of {len(gain.names)} classes differ by more than that, the grey ones may be noise."
     )
+    if once := [gain.names[row] for row in np.flatnonzero(gain.seen_once)]:
+        words += f" Seen in one picture at most, so without an interval: {', '.join(map(plain, once))}."
+    st.caption(words)
 
 
 def _class_chart(name: str, chart: alt.LayerChart, wanted: Selection, words: str) -> None:
@@ -102,7 +105,7 @@ def _class_chart(name: str, chart: alt.LayerChart, wanted: Selection, words: str
 
 def _dots(compared: Compared, gain: ClassGain) -> pd.DataFrame:
     """One row a method and class, and the mean; classes that a method has no IoU of are left out."""
-    names, values = [*gain.names, _MEAN], [*gain.values.tolist(), ANY]
+    names, values, once = [*gain.names, _MEAN], [*gain.values.tolist(), ANY], [*gain.seen_once.tolist(), False]
     frames = [
         pd.DataFrame(
             {
@@ -112,12 +115,13 @@ def _dots(compared: Compared, gain: ClassGain) -> pd.DataFrame:
                 "iou": np.append(gain.iou[place], gain.miou[place]),
                 "low": np.append(gain.iou_low[place], gain.miou_low[place]),
                 "high": np.append(gain.iou_high[place], gain.miou_high[place]),
+                "once": once,
             }
         )
         for method in compared.methods
         for place in [gain.keys.index(method.key)]
     ]
-    return pd.concat(frames).dropna()
+    return pd.concat(frames).dropna(subset="iou")
 
 
 def _gain_rows(gain: ClassGain, place: int) -> pd.DataFrame:
@@ -130,9 +134,9 @@ def _gain_rows(gain: ClassGain, place: int) -> pd.DataFrame:
             "gain": 100 * np.append(gain.gain[place], gain.miou_gain[place]),
             "low": low,
             "high": high,
-            "verdict": np.select([low > 0, high < 0], ["better", "worse"], "may be noise"),
+            "verdict": [verdict(*ends) for ends in zip(low, high, strict=True)],
         }
-    ).dropna()
+    ).dropna(subset="gain")
 
 
 def _flows(compared: Compared, wanted: Selection) -> None:

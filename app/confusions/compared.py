@@ -20,6 +20,8 @@ class Compared:
         one_threshold: the threshold that was set for all methods; None where each has its own, or there is none.
         chosen: packed bits, one a picture that the filters let pass; None for all pictures.
         filter_words: what the filters ask for, in words; "" without filters.
+        with_single: whether pictures that tell nothing (a single class, no background) stand in lists and means of
+            pictures; figures of all pixels hold them either way.
     """
 
     family: Family
@@ -29,6 +31,7 @@ class Compared:
     one_threshold: float | None = None
     chosen: bytes | None = None
     filter_words: str = ""
+    with_single: bool = False
 
     @property
     def classes(self) -> ClassList:

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from app.confusions.compared import Compared
-from app.confusions.results import index_of, table_of
+from app.confusions.results import index_of, single_class, table_of
 from app.links import keep, kept
 from recam_core.analysis.filter_words import filter_words
 from recam_core.analysis.picture_filter import PictureFilter
@@ -31,8 +31,11 @@ def filter_panel(compared: Compared) -> Compared:
         passes = wanted.apply(table_of(compared))
         count = int(passes.sum())
     label = f"All {pictures:,} pictures" if passes is None else f"{count:,} of {pictures:,} pictures"
+    single = int(single_class(compared).sum())
     with st.popover(label, icon=":material/filter_alt:", width="stretch", key="confusions_filter_button"):
         _widgets(scope, compared, most)
+        with_single = _single_switch(single)
+    compared = replace(compared, with_single=with_single)
     keep(_IN_ADDRESS, "" if passes is None else json.dumps(wanted.to_dict(), separators=(",", ":")))
     if passes is None:
         return compared
@@ -41,6 +44,22 @@ def filter_panel(compared: Compared) -> Compared:
         return compared
     words = filter_words(wanted, compared.classes, compared.titles)
     return replace(compared, chosen=np.packbits(passes).tobytes(), filter_words=words)
+
+
+def _single_switch(single: int) -> bool:
+    """Whether pictures that tell nothing are listed; asked only where there are such pictures."""
+    if not single:
+        return False
+    wanted = st.toggle(
+        f"List the {single:,} of a single class" if single > 1 else "List the one of a single class",
+        value=kept("single") == "1",
+        key="confusions_with_single",
+        persist_state="session",
+        help="A picture of a single class and no background tells nothing: every method gives it all pixels. Off, it "
+        "is left out of galleries, lists and means of pictures. The figures of all pixels hold it either way.",
+    )
+    keep("single", "1" if wanted else "")
+    return wanted
 
 
 def _key(scope: str, name: str) -> str:

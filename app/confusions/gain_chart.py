@@ -8,6 +8,8 @@ from app.confusions.ink import Ink
 #: Name of the selection that a press makes, and the fields that it tells.
 PRESSED = "class"
 PRESSED_FIELDS = ("value",)
+#: The verdict on a class of which one picture is all there is.
+SEEN_ONCE = "seen in one picture"
 _ROW = 25
 _SMALLEST_ROW = 13
 _MANY = 30
@@ -17,7 +19,8 @@ def iou_chart(dots: pd.DataFrame, order: list[str], titles: list[str], ink: Ink)
     """Dots of all methods on one line a class.
 
     Args:
-        dots: name, value, method, iou, low, high.
+        dots: name, value, method, iou, low, high (nan for none), once (whether the class is seen in one picture
+            at most: it is grey).
         order: names from top to bottom.
         titles: of the methods, in the order of their colours.
         ink: colours of the page.
@@ -31,10 +34,14 @@ def iou_chart(dots: pd.DataFrame, order: list[str], titles: list[str], ink: Ink)
         .encode(
             y,
             x,
-            color=alt.Color(
-                "method:N",
-                scale=alt.Scale(domain=titles, range=list(ink.methods[: len(titles)])),
-                legend=alt.Legend(title=None, orient="top", labelColor=ink.text, symbolSize=80),
+            color=alt.condition(
+                "datum.once",
+                alt.value(ink.quiet),
+                alt.Color(
+                    "method:N",
+                    scale=alt.Scale(domain=titles, range=list(ink.methods[: len(titles)])),
+                    legend=alt.Legend(title=None, orient="top", labelColor=ink.text, symbolSize=80),
+                ),
             ),
             # A shape besides the colour, so that either alone tells the methods apart.
             shape=alt.Shape(
@@ -59,10 +66,11 @@ def iou_chart(dots: pd.DataFrame, order: list[str], titles: list[str], ink: Ink)
 
 
 def gain_chart(gains: pd.DataFrame, order: list[str], ink: Ink) -> alt.LayerChart:
-    """The gain of one method, with its interval; grey where the interval holds 0, as noise does.
+    """The gain of one method, with its interval; grey where the interval holds 0, as noise does, or there is none.
 
     Args:
-        gains: name, value, gain, low, high (points of per cent), verdict ("better", "worse", "may be noise").
+        gains: name, value, gain, low, high (points of per cent; nan for no interval), verdict ("better", "worse",
+            "may be noise" or :data:`SEEN_ONCE`).
         order: names from top to bottom.
         ink: colours of the page.
     """
@@ -70,14 +78,17 @@ def gain_chart(gains: pd.DataFrame, order: list[str], ink: Ink) -> alt.LayerChar
     axis = _axis(ink, "+.0f")
     title = "gain in IoU, points, with 95% interval"
     x = alt.X("gain:Q", title=title, axis=axis)
+    verdicts = {"better": ink.right, "worse": ink.wrong, "may be noise": ink.quiet}
+    if (gains["verdict"] == SEEN_ONCE).any():
+        verdicts[SEEN_ONCE] = ink.quiet
     colour = alt.Color(
         "verdict:N",
-        scale=alt.Scale(domain=["better", "worse", "may be noise"], range=[ink.right, ink.wrong, ink.quiet]),
+        scale=alt.Scale(domain=list(verdicts), range=list(verdicts.values())),
         legend=alt.Legend(title=None, orient="top", labelColor=ink.text, symbolType="circle", symbolSize=80),
     )
     zero = alt.Chart(pd.DataFrame({"at": [0]})).mark_rule(color=ink.quiet, strokeWidth=1).encode(x="at:Q")
     bars = (
-        alt.Chart(gains)
+        alt.Chart(gains.dropna())
         .mark_rule(strokeWidth=3, strokeCap="round", opacity=0.55)
         .encode(y, x=alt.X("low:Q", title=title, axis=axis), x2="high:Q", color=colour)
     )
@@ -99,6 +110,13 @@ def gain_chart(gains: pd.DataFrame, order: list[str], ink: Ink) -> alt.LayerChar
         .add_params(_press())
     )
     return alt.layer(zero, bars, points).properties(height=_height(order)).configure_view(strokeWidth=0)
+
+
+def verdict(low: float, high: float) -> str:
+    """What an interval of a gain says."""
+    if low != low:
+        return SEEN_ONCE
+    return "better" if low > 0 else "worse" if high < 0 else "may be noise"
 
 
 def _press() -> alt.Parameter:

@@ -8,6 +8,7 @@ from app.confusions.compared import Compared
 from app.confusions.gallery_pictures import moved_pictures, outlined_url, worst_pictures
 from app.confusions.moved import Moved
 from app.confusions.plain_words import plain
+from app.confusions.results import single_class
 from app.confusions.selection import ANY, Selection, select
 from app.confusions.tag_panel import tag_panel
 from app.guard import sentences
@@ -157,7 +158,10 @@ def _heading(compared: Compared, key: str, wanted: Selection, scores: Scores, pi
     order = "most first" if wanted.truth == wanted.predicted else "worst first"
     count = "1 picture" if pictures == 1 else f"{pictures:,} pictures, {order}"
     title = plain(compared.titles[key])
-    st.caption(f"{title}: {total:,} pixels{share} in {count}. Press one to open it in Explore.")
+    # Only rightly found pixels are in pictures of a single class.
+    single = wanted.truth == wanted.predicted and not compared.with_single and single_class(compared).any()
+    left = " Pictures of a single class are left out." if single else ""
+    st.caption(f"{title}: {total:,} pixels{share} in {count}.{left} Press one to open it in Explore.")
 
 
 def _moved_heading(compared: Compared, key: str, wanted: Selection, moved: Moved, pixels: int, pictures: int) -> None:

@@ -5,7 +5,7 @@ import streamlit as st
 
 from app.confusions.compared import Compared
 from app.confusions.moved import Moved
-from app.confusions.results import chosen_pictures, index_of
+from app.confusions.results import index_of, listed_pictures
 from app.confusions.selection import ANY, Selection
 from app.datasets import dataset
 from recam_core.analysis.analysed import Analysed
@@ -23,7 +23,7 @@ from recam_core.views.taken_back_overlay import TAKEN_BACK_MARKS
 def worst_pictures(compared: Compared, key: str, wanted: Selection) -> tuple[np.ndarray, np.ndarray]:
     """Positions in the counts and pixels of the pictures that have such pixels under a method, most first."""
     index, threshold = index_of(compared.method(key)), compared.thresholds[key]
-    chosen = chosen_pictures(compared)
+    chosen = listed_pictures(compared)
     if wanted.truth == ANY:
         return index.false_positives(wanted.predicted - 1, threshold, chosen)
     if wanted.predicted == ANY:
@@ -44,7 +44,7 @@ def moved_pictures(
     compared: Compared, wanted: Selection, moved: Moved, found: TakenBack
 ) -> tuple[np.ndarray, np.ndarray]:
     """Positions and pixels of the pictures in which pixels were taken back or lost, most first."""
-    return found.pictures(*_asked(wanted, moved), kind=moved.kind, lost=moved.lost, chosen=chosen_pictures(compared))
+    return found.pictures(*_asked(wanted, moved), kind=moved.kind, lost=moved.lost, chosen=listed_pictures(compared))
 
 
 @st.cache_resource(max_entries=8, ttl="30m", show_spinner=False)

@@ -8,14 +8,16 @@ from app.confusions.compared import Compared
 from app.confusions.gallery import method_choice, picture_buttons
 from app.confusions.moved import Moved, moved_between, orders
 from app.confusions.plain_words import plain
-from app.confusions.results import chosen_pictures, table_of
+from app.confusions.results import chosen_pictures, listed_pictures, single_class, table_of
 from app.confusions.selection import ANY, Selection
 from app.confusions.tag_list import tag_list
 from app.confusions.tag_panel import tag_book, tag_panel
 from app.guard import sentences
 from app.links import keep, kept
 from recam_core.analysis.csv_tables import pictures_csv
+from recam_core.analysis.head_to_head import picture_wins
 from recam_core.analysis.picture_table import PictureTable
+from recam_core.analysis.single_class import single_class_words
 from recam_core.analysis.taken_back import TakenBack
 
 #: Rows that are sent to the browser: what a person scrolls through, and a page that still opens at once.
@@ -45,8 +47,9 @@ def pictures_section(compared: Compared, wanted: Selection) -> None:
             mime="text/csv",
             icon=":material/download:",
             on_click="ignore",
-            help="All pictures that pass the filters, in this order.",
+            help="All pictures of the list, in this order.",
         )
+    _summary(compared, table)
     table_column, look_column = st.columns([1.6, 1], gap="large")
     with table_column:
         marked = _rows(compared, key, table, order, moved, found)
@@ -56,6 +59,19 @@ def pictures_section(compared: Compared, wanted: Selection) -> None:
         _look(compared, key, table, marked or order[:_SHOWN].tolist(), bool(marked), moved if found else None, found)
     with sentences():
         tag_list(compared)
+
+
+def _summary(compared: Compared, table: PictureTable) -> None:
+    """The mean of the pictures, wins and losses, and what is left out of them."""
+    wins = picture_wins(table, listed_pictures(compared))
+    parts = []
+    for place, (key, won) in enumerate(wins.items()):
+        text = f"**{plain(compared.titles[key])}** {100 * won.mean:.1f}" if won.pictures else ""
+        parts.append(text + (f" (better in {won.better:,}, worse in {won.worse:,})" if place and text else ""))
+    words = [f"Mean mIoU of {next(iter(wins.values())).pictures:,} pictures: {', '.join(filter(None, parts))}."]
+    single, chosen = single_class(compared), chosen_pictures(compared)
+    words.append(single_class_words(int((single if chosen is None else single & chosen).sum()), compared.with_single))
+    st.caption(" ".join(filter(None, words)))
 
 
 def _order_choice(compared: Compared, key: str, table: PictureTable) -> str:
@@ -85,7 +101,7 @@ def _order(
     compared: Compared, key: str, table: PictureTable, by: str, moved: Moved | None, found: TakenBack | None
 ) -> np.ndarray:
     """Positions of the pictures that pass the filters, in the chosen order."""
-    chosen = chosen_pictures(compared)
+    chosen = listed_pictures(compared)
     positions = np.arange(len(table)) if chosen is None else np.flatnonzero(chosen)
     if moved is not None and found is not None:
         pixels = _moved_pixels(moved, found)
@@ -145,7 +161,9 @@ def _rows(
         selection_mode="multi-row",
         alt="Pictures with their classes and scores",
         column_config={
-            "classes": st.column_config.ListColumn(help="What the ground truth shows."),
+            "classes": st.column_config.ListColumn(
+                help="What the ground truth shows. With a single class and no background every method has 100 %."
+            ),
             "largest": st.column_config.NumberColumn(
                 "largest object", format="percent", help="Share of the picture that its largest class takes."
             ),

@@ -18,6 +18,7 @@ from recam_core.analysis.confusion_at import CumulativeConfusion
 from recam_core.analysis.matrix_order import order
 from recam_core.analysis.outcomes import Outcomes, outcomes_of_all
 from recam_core.analysis.picture_table import PictureTable, picture_table
+from recam_core.analysis.single_class import single_class_pictures
 from recam_core.scores.scores import Scores
 
 #: (key, folder of the maps) of each method, and (key, threshold) of each.
@@ -53,6 +54,20 @@ def _index(identity: str, _method: Analysed) -> CellIndex:
 def index_of(method: Analysed) -> CellIndex:
     """The index that finds the pictures of a cell."""
     return _index(_identity(method), method)
+
+
+def single_class(compared: Compared) -> np.ndarray:
+    """N bools: pictures that tell nothing, as they show a single class and no background."""
+    first = compared.methods[0]
+    return single_class_pictures(index_of(first), compared.thresholds.values(), first.store.info.labels)
+
+
+def listed_pictures(compared: Compared) -> np.ndarray | None:
+    """N bools: of the chosen pictures, those that lists and means of pictures are of; None for all."""
+    chosen, single = chosen_pictures(compared), single_class(compared)
+    if compared.with_single or not single.any():
+        return chosen
+    return ~single if chosen is None else chosen & ~single
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)

@@ -10,7 +10,7 @@ import streamlit as st
 
 from app.analysed import analyse_panel, analysed_of
 from app.catalogue import Catalogue, Family
-from app.confusions.gain_chart import gain_chart
+from app.confusions.gain_chart import gain_chart, verdict
 from app.confusions.ink import ink
 from app.guard import sentences
 from app.links import keep, kept
@@ -110,7 +110,7 @@ def _score_table(found: ScoreComparison) -> None:
         if place:
             cells += [
                 Cell(signed(100 * float(gain.miou_gain[place])), kind),
-                Cell(f"{signed(100 * low)} to {signed(100 * high)}", kind),
+                Cell(None if math.isnan(low) else f"{signed(100 * low)} to {signed(100 * high)}", kind),
             ]
         else:
             cells += [Cell(None, "number"), Cell(None, "number")]
@@ -135,7 +135,8 @@ def _rate_table(found: ScoreComparison) -> None:
             )
             # Of errors, a fall is what is better.
             kind = "up" if high < 0 else "down" if low > 0 else "number"
-            words = f"{signed(100 * change, 2)} ({signed(100 * low, 2)} to {signed(100 * high, 2)})"
+            words = signed(100 * change, 2)
+            words += "" if math.isnan(low) else f" ({signed(100 * low, 2)} to {signed(100 * high, 2)})"
             cells.append(Cell(words, kind) if place else Cell(None, "number"))
         rows.append((title, cells))
     heads = [head for name in RATES.values() for head in (f"{name}, %", "difference (95%)")]
@@ -167,7 +168,7 @@ def _class_gains(found: ScoreComparison) -> None:
             "gain": values[at],
             "low": low[at],
             "high": high[at],
-            "verdict": "better" if low[at] > 0 else "worse" if high[at] < 0 else "may be noise",
+            "verdict": verdict(low[at], high[at]),
         }
         for at in order
     ]

@@ -69,6 +69,7 @@ def _sections(compared: Compared) -> None:
             compared.thresholds,
             chosen_pictures(compared),
             compared.filter_words,
+            with_single=compared.with_single,
             key="confusions_report",
         )
     _, sentence, draw = _SECTIONS[name]

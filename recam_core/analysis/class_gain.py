@@ -11,6 +11,7 @@ from recam_core.analysis.ratio import ratio
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
+from recam_core.scores.bootstrap import COVERAGE, interval_ends
 from recam_core.scores.pixel_counts import PixelCounts
 from recam_core.scores.scores import mean_of_present
 
@@ -26,7 +27,8 @@ class ClassGain:
 
     Arrays ``..._low`` and ``..._high`` are the ends of intervals: how far a figure would move with another draw of
     the same number of pictures. Draws are shared by all methods (paired), so a gain's interval leaves out what all
-    have in common, and is far narrower than that of either IoU.
+    have in common, and is far narrower than that of either IoU. What a draw does that misses a class is told in
+    :mod:`recam_core.scores.bootstrap`; a class that is seen in one picture has no interval (nan).
 
     Attributes:
         keys: of the methods.
@@ -35,6 +37,7 @@ class ClassGain:
         values: S, int64; 0 background, k + 1 class k.
         order: S, int64; positions of the classes sorted by the gain of the last method, largest first, classes
             without one last.
+        seen: S, int64; how many pictures show the class (of very many: how many of the groups that are drawn).
         iou, iou_low, iou_high: M x S; nan where a class occurs in neither ground truth nor seeds.
         gain, gain_low, gain_high: M x S; IoU less that of the reference.
         miou, miou_low, miou_high: M; means over the classes that occur.
@@ -46,6 +49,7 @@ class ClassGain:
     names: tuple[str, ...]
     values: np.ndarray
     order: np.ndarray
+    seen: np.ndarray
     iou: np.ndarray
     iou_low: np.ndarray
     iou_high: np.ndarray
@@ -64,6 +68,11 @@ class ClassGain:
         """M x S bool: whether the interval of the gain leaves out 0."""
         return (self.gain_low > 0) | (self.gain_high < 0)
 
+    @property
+    def seen_once(self) -> np.ndarray:
+        """S bool: classes that occur, but are seen in one picture at most, and so have no interval."""
+        return (self.seen < 2) & ~np.isnan(self.iou).all(axis=0)
+
 
 def class_gain(
     counts: Mapping[str, PixelCounts | CellIndex],
@@ -71,7 +80,7 @@ def class_gain(
     reference: str | None = None,
     *,
     resamples: int = 1000,
-    coverage: float = 0.95,
+    coverage: float = COVERAGE,
     seed: int = 0,
     chosen: np.ndarray | None = None,
     outcomes: Mapping[str, Outcomes] | None = None,
@@ -118,12 +127,17 @@ def class_gain(
     sums = class_sums([found[key] for key in keys], group, groups)
     iou = _iou(sums.sum(axis=1, keepdims=True), classes)[:, :, 0]
     draws = np.empty((len(keys), iou.shape[1], resamples))
+    drawn = np.empty(draws.shape[1:], dtype=bool)
+    of_truth = slice(0 if classes.has_background else 1, len(classes) + 1)
     block = max(1, min(resamples, _WEIGHTS_AT_ONCE // groups))
     for begin in range(0, resamples, block):
         some = min(block, resamples - begin)
-        draws[:, :, begin : begin + some] = _iou(sums @ draw_weights(generator, groups, some), classes)
+        found_sums = sums @ draw_weights(generator, groups, some)
+        draws[:, :, begin : begin + some] = _iou(found_sums, classes)
+        drawn[:, begin : begin + some] = found_sums[of_truth] > 0
         progress(begin + some, resamples, "drawing pictures")
-    return _summary(keys, reference, classes, iou, draws, coverage)
+    seen = (sums[of_truth] > 0).sum(axis=1)
+    return _summary(keys, reference, classes, seen, iou, draws, drawn, coverage)
 
 
 def draw_groups(generator: np.random.Generator, pictures: int) -> np.ndarray:
@@ -173,41 +187,41 @@ def _iou(sums: np.ndarray, classes: ClassList) -> np.ndarray:
 
 
 def _summary(
-    keys: tuple[str, ...], reference: str, classes: ClassList, iou: np.ndarray, draws: np.ndarray, coverage: float
+    keys: tuple[str, ...],
+    reference: str,
+    classes: ClassList,
+    seen: np.ndarray,
+    iou: np.ndarray,
+    draws: np.ndarray,
+    drawn: np.ndarray,
+    coverage: float,
 ) -> ClassGain:
+    """``seen``: S, ``draws``: M x S x R, ``drawn``: S x R, whether a draw shows the class."""
     base = keys.index(reference)
-    ends = [(1 - coverage) / 2, (1 + coverage) / 2]
-    gain, gain_draws = iou - iou[base], draws - draws[base]
-    miou, miou_draws = mean_of_present(iou, axis=1), mean_of_present(draws, axis=1)
+    gain, miou = iou - iou[base], mean_of_present(iou, axis=1)
+    miou_gain = miou - miou[base]
+    gain_draws = np.where(drawn, draws - draws[base], np.where(np.isnan(gain), np.nan, 0.0)[..., None])
+    miou_draws = mean_of_present(np.where(drawn, draws, iou[..., None]), axis=1)
+    miou_gain_draws = mean_of_present(gain_draws, axis=1)
     rank = np.where(np.isnan(gain[-1]), -np.inf, gain[-1])
     names = ("background", *classes.names) if classes.has_background else classes.names
-    miou_gain_draws = miou_draws - miou_draws[base]
+    draws = np.where(drawn & (seen > 1)[:, None], draws, np.nan)
+    gain_draws = np.where((seen > 1)[:, None], gain_draws, np.nan)
+    if seen.max(initial=0) < 2:
+        miou_draws, miou_gain_draws = np.full_like(miou_draws, np.nan), np.full_like(miou_draws, np.nan)
     return ClassGain(
         keys,
         reference,
         names,
         np.arange(len(names)) + (0 if classes.has_background else 1),
         np.argsort(-rank, kind="stable"),
+        seen,
         iou,
-        *interval_ends(draws, ends),
+        *interval_ends(draws, iou, coverage),
         gain,
-        *interval_ends(gain_draws, ends),
+        *interval_ends(gain_draws, gain, coverage),
         miou,
-        *interval_ends(miou_draws, ends),
-        miou - miou[base],
-        *interval_ends(miou_gain_draws, ends),
+        *interval_ends(miou_draws, miou, coverage),
+        miou_gain,
+        *interval_ends(miou_gain_draws, miou_gain, coverage),
     )
-
-
-def interval_ends(draws: np.ndarray, ends: list[float]) -> np.ndarray:
-    """Two arrays: the ends over the last axis, without nans; nan where there is nothing else."""
-    empty = np.isnan(draws).all(axis=-1)
-    some = np.where(empty[..., None], 0.0, draws)
-    # Classes that every draw has are by far the most, and nanquantile takes many times as long as quantile.
-    gaps = np.isnan(some).any(axis=-1)
-    result = np.full((2, *draws.shape[:-1]), np.nan)
-    result[:, ~gaps] = np.quantile(some[~gaps], ends, axis=-1)
-    if gaps.any():
-        result[:, gaps] = np.nanquantile(some[gaps], ends, axis=-1)
-    result[:, empty] = np.nan
-    return result

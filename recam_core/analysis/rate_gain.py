@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recam_core.analysis.class_gain import MOST_DRAWN, class_sums, draw_groups, draw_weights, interval_ends
+from recam_core.analysis.class_gain import MOST_DRAWN, class_sums, draw_groups, draw_weights
 from recam_core.analysis.outcomes import Outcomes
 from recam_core.analysis.ratio import ratio
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
+from recam_core.scores.bootstrap import COVERAGE, interval_ends
 from recam_core.scores.scores import mean_of_present
 
 #: What each rate is called, by the name that :class:`recam_core.scores.scores.Scores` has for it; less is better.
@@ -29,7 +30,8 @@ class RateGain:
     Attributes:
         keys: of the methods.
         reference: the method that changes are to.
-        rate, rate_low, rate_high: R x M; shares from 0 to 1, nan where there is nothing to err on.
+        rate, rate_low, rate_high: R x M; shares from 0 to 1, nan where there is nothing to err on; ends of
+            intervals are nan where there is one picture alone.
         change, change_low, change_high: R x M; the rate less that of the reference, so a fall is negative.
     """
 
@@ -48,7 +50,7 @@ def rate_gain(
     reference: str | None = None,
     *,
     resamples: int = 1000,
-    coverage: float = 0.95,
+    coverage: float = COVERAGE,
     seed: int = 0,
     progress: ProgressFn = silent,
 ) -> RateGain:
@@ -80,18 +82,32 @@ def rate_gain(
     group = np.arange(pictures) if pictures <= MOST_DRAWN else draw_groups(generator, pictures)
     group, groups = group.astype(np.int32), min(pictures, MOST_DRAWN)
     sums = np.concatenate([class_sums(methods, group, groups), *(_lost(each, group, groups) for each in methods)])
-    rate = _rates(sums.sum(axis=1, keepdims=True), len(keys))[..., 0]
-    draws = np.empty((*rate.shape, resamples))
+    parts = _rates(sums.sum(axis=1, keepdims=True), len(keys))
+    rate = np.stack([mean_of_present(part, axis=1) for part in parts])[..., 0]
+    base = keys.index(reference)
+    draws, change_draws = (np.empty((*rate.shape, resamples)) for _ in range(2))
     block = max(1, min(resamples, _WEIGHTS_AT_ONCE // groups))
     for begin in range(0, resamples, block):
-        some = min(block, resamples - begin)
-        draws[..., begin : begin + some] = _rates(sums @ draw_weights(generator, groups, some), len(keys))
-        progress(begin + some, resamples, "drawing pictures")
-    base, ends = keys.index(reference), [(1 - coverage) / 2, (1 + coverage) / 2]
-    change, change_draws = rate - rate[:, base, None], draws - draws[:, base, None]
+        some = slice(begin, min(begin + block, resamples))
+        drawn = _rates(sums @ draw_weights(generator, groups, some.stop - begin), len(keys))
+        for place, (part, each) in enumerate(zip(parts, drawn, strict=True)):
+            # A draw may lack a class: it keeps its rate of all pictures, and there is no difference in it.
+            known = ~np.isnan(each)
+            draws[place, :, some] = mean_of_present(np.where(known, each, part), axis=1)
+            less = np.where(known & known[base], each - each[base], np.where(np.isnan(part), np.nan, 0.0))
+            change_draws[place, :, some] = mean_of_present(less, axis=1)
+        progress(some.stop, resamples, "drawing pictures")
+    if pictures == 1:
+        draws[:], change_draws[:] = np.nan, np.nan  # one picture does not tell how pictures differ
+    change = rate - rate[:, base, None]
     return RateGain(
-        keys, reference, rate, *interval_ends(draws, ends), change, *interval_ends(change_draws, ends)
-    )  # fmt: skip
+        keys,
+        reference,
+        rate,
+        *interval_ends(draws, rate, coverage),
+        change,
+        *interval_ends(change_draws, change, coverage),
+    )
 
 
 def _lost(outcomes: Outcomes, group: np.ndarray, groups: int) -> np.ndarray:
@@ -100,8 +116,8 @@ def _lost(outcomes: Outcomes, group: np.ndarray, groups: int) -> np.ndarray:
     return np.bincount(group[outcomes.image], weights=outcomes.pixels * kept, minlength=groups)[None]
 
 
-def _rates(sums: np.ndarray, methods: int) -> np.ndarray:
-    """((1 + 2M) (K+1) + M) x draws, pixels -> rates x methods x draws."""
+def _rates(sums: np.ndarray, methods: int) -> list[np.ndarray]:
+    """((1 + 2M) (K+1) + M) x draws, pixels -> of each rate: methods x classes (or 1) x draws, to take the mean of."""
     lost, draws = sums[-methods:], sums.shape[1]
     parts = sums[:-methods].reshape(1 + 2 * methods, -1, draws)
     truth, right, predicted = parts[0], parts[1::2], parts[2::2]
@@ -110,4 +126,4 @@ def _rates(sums: np.ndarray, methods: int) -> np.ndarray:
     fn = ratio(truth - right, np.broadcast_to(truth, right.shape))[:, 1:]
     foreground = np.broadcast_to(truth[1:].sum(axis=0), lost.shape)
     wrong = ratio(foreground - right[:, 1:].sum(axis=1) - lost, foreground)
-    return np.stack([mean_of_present(fp, axis=1), mean_of_present(fn, axis=1), wrong])
+    return [fp, fn, wrong[:, None]]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
+import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,11 @@ from recam_core.cli.output import write_results
 from recam_core.errors import UserError
 
 if TYPE_CHECKING:
+    from recam_core.analysis.head_to_head import HeadToHead, PictureWins
+    from recam_core.checkpoint.run_folder import RunInfo
     from recam_core.data.sample import Dataset
     from recam_core.scores.evaluate import Evaluation
+    from recam_core.scores.pixel_counts import PixelCounts
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -39,15 +43,26 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         action="store_true",
         help="write the best threshold into run.json of each run; for a part of train, such as @train.select",
     )
-    parser.add_argument("--keep-scores", action="store_true", help="write the scores into run.json of each run")
+    parser.add_argument(
+        "--keep-scores",
+        action="store_true",
+        help="write the scores into run.json of each run; with --bootstrap, also how it stands against the first",
+    )
+    parser.add_argument(
+        "--single-class",
+        action="store_true",
+        help="without a background: let pictures of a single class, which every method has right, count in the figures "
+        "of pictures (mean, better, worse); the mIoU of all pixels always holds them",
+    )
     add_inference_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Score, print a table, and write what was asked for."""
+    from recam_core.analysis.head_to_head import picture_lines
     from recam_core.data.spec import open_dataset
-    from recam_core.maps.store import is_store
+    from recam_core.maps.store import MapStore, is_store
     from recam_core.scores.table import check_comparable, class_table, summary_table, threshold_note
 
     _check(arguments)
@@ -57,10 +72,19 @@ def run(arguments: argparse.Namespace) -> int:
     for source in arguments.sources:
         _check_source(source, dataset, arguments)
     evaluations: list[Evaluation] = []
+    runs: list[tuple[Path, dict[str, int]]] = []
+    labels = set()
     for source in arguments.sources:
-        score = _score_store if is_store(source) else _score_run
-        evaluations += score(source, dataset, arguments)
+        if is_store(source):
+            evaluations.append(_score_store(source, dataset, arguments))
+            labels.add(MapStore(source).info.labels)
+            continue
+        begin, found = len(evaluations), _score_run(source, dataset, arguments)
+        runs.append((source, {rule: begin + place for place, rule in enumerate(found)}))
+        evaluations += found.values()
+        labels.add(arguments.labels)
     check_comparable(evaluations)
+    alone = _alone(evaluations, "truth" if labels == {"truth"} else "predicted", arguments)
 
     first = evaluations[0]
     background = " and background" if dataset.classes.has_background else ", no background class"
@@ -71,18 +95,26 @@ def run(arguments: argparse.Namespace) -> int:
     if first.without_mask:
         print(f"{first.without_mask} pictures have no ground truth and were left out.")
     print(summary_table(evaluations))
+    print(f"\n{picture_lines(evaluations, alone.wins, alone.duels, alone.single, arguments.single_class)}")
     note = "" if arguments.keep_threshold else threshold_note(evaluations)
     if note:
         print(f"\n{note}")
     if arguments.per_class:
         print("\n" + class_table(evaluations))
+    for path, places in runs:
+        _keep(path, places, evaluations, alone.duels, dataset, arguments)
     _write_parts(arguments.parts, evaluations)
     write_results(
         arguments.json,
         {
             "data": dataset.spec,
             "pictures_in_data": len(dataset),
-            "evaluations": [evaluation.to_json() for evaluation in evaluations],
+            "single_class_pictures": alone.single,
+            "single_class_counted": arguments.single_class,
+            "evaluations": [
+                evaluation.to_json() | {"pictures_alone": won.to_json(), "against": duel and duel.to_json()}
+                for evaluation, won, duel in zip(evaluations, alone.wins, alone.duels, strict=True)
+            ],
         },
     )
     return 0
@@ -115,7 +147,7 @@ def _check_source(source: Path, dataset: Dataset, arguments: argparse.Namespace)
         raise UserError(f"{source} is neither a run folder (with run.json) nor a store of maps (with store.json).")
 
 
-def _score_store(path: Path, dataset: Dataset, arguments: argparse.Namespace) -> list[Evaluation]:
+def _score_store(path: Path, dataset: Dataset, arguments: argparse.Namespace) -> Evaluation:
     from recam_core.maps.store import MapStore
     from recam_core.progress import terminal
     from recam_core.scores.evaluate import tally_store
@@ -124,19 +156,62 @@ def _score_store(path: Path, dataset: Dataset, arguments: argparse.Namespace) ->
     info = store.info
     with terminal(path.name) as progress:
         tally = tally_store(dataset, store, progress, arguments.limit)
-    return [tally.evaluation(f"{info.run} {info.rule}", **_options(arguments, info.threshold, info.run))]
+    return tally.evaluation(f"{info.run} {info.rule}", **_options(arguments, info.threshold, info.run))
 
 
-def _score_run(path: Path, dataset: Dataset, arguments: argparse.Namespace) -> list[Evaluation]:
-    from recam_core.checkpoint.run_folder import load_run
+@dataclass(frozen=True)
+class _Alone:
+    """Pictures by themselves: of each evaluation, how it does on them, and how it stands against the first."""
+
+    wins: list[PictureWins]
+    duels: list[HeadToHead | None]
+    single: int
+
+
+def _alone(evaluations: list[Evaluation], labels: str, arguments: argparse.Namespace) -> _Alone:
+    """Gains come with intervals where draws were asked for (``--bootstrap``); without, there are none to keep."""
+    from recam_core.analysis.class_gain import class_gain
+    from recam_core.analysis.head_to_head import head_to_head, picture_wins
+    from recam_core.analysis.outcomes import outcomes_of_all
+    from recam_core.analysis.picture_table import picture_table
+    from recam_core.analysis.single_class import single_class_pictures
+
+    # By number, as two runs may have one name.
+    counts = {str(place): each.counts for place, each in enumerate(evaluations)}
+    thresholds = {str(place): (each.fixed or each.best).threshold for place, each in enumerate(evaluations)}
+    outcomes = outcomes_of_all(counts, thresholds)
+    table = picture_table(counts, thresholds, outcomes=outcomes)
+    single = single_class_pictures(evaluations[0].counts, thresholds.values(), labels)
+    wins = picture_wins(table, None if arguments.single_class else ~single)
+    duels: dict[str, HeadToHead] = {}
+    if arguments.bootstrap and len(evaluations) > 1:
+        gain = class_gain(counts, thresholds, resamples=arguments.bootstrap, outcomes=outcomes)
+        names = {str(place): each.name for place, each in enumerate(evaluations)}
+        duels = head_to_head(gain, wins, names, 0 if arguments.single_class else int(single.sum()))
+    return _Alone(list(wins.values()), [duels.get(key) for key in counts], int(single.sum()))
+
+
+def _score_run(path: Path, dataset: Dataset, arguments: argparse.Namespace) -> dict[str, Evaluation]:
+    """By rule. Maps that ship, or were kept by the app or another command, are not made again."""
+    from recam_core.checkpoint.run_folder import load_run, read_info
     from recam_core.device import pick_device
     from recam_core.maps.dataset_maps import maps_of_dataset
     from recam_core.progress import terminal
-    from recam_core.scores.evaluate import Tally
+    from recam_core.scores.evaluate import Tally, evaluate_counts
 
-    loaded = load_run(path, pick_device(arguments.device))
-    info = loaded.info
+    info = read_info(path)
     rules = rules_for(arguments, info)
+    # A threshold chosen for one rule says nothing about another.
+    options = {rule: _options(arguments, info.threshold if rule == info.rule else None, info.name) for rule in rules}
+    counted = {} if arguments.limit else _kept_counts(info, rules, dataset, arguments)
+    if len(counted) == len(rules):
+        return {
+            rule: evaluate_counts(
+                counts, f"{info.name} {rule}", **options[rule], without_mask=len(dataset) - len(counts)
+            )
+            for rule, counts in counted.items()
+        }
+    loaded = load_run(path, pick_device(arguments.device))
     tallies = {rule: Tally(dataset.classes) for rule in rules}
     total = min(arguments.limit or len(dataset), len(dataset))
     with terminal(info.name) as progress:
@@ -145,13 +220,20 @@ def _score_run(path: Path, dataset: Dataset, arguments: argparse.Namespace) -> l
             for rule, tally in tallies.items():
                 tally.add(maps[rule], sample.mask)
             progress(done, total, "")
-    evaluations = {}
-    for rule, tally in tallies.items():
-        # A threshold chosen for one rule says nothing about another.
-        own = info.threshold if rule == info.rule else None
-        evaluations[rule] = tally.evaluation(f"{info.name} {rule}", **_options(arguments, own, info.name))
-    _keep(path, evaluations, dataset, arguments)
-    return list(evaluations.values())
+    return {rule: tally.evaluation(f"{info.name} {rule}", **options[rule]) for rule, tally in tallies.items()}
+
+
+def _kept_counts(
+    info: RunInfo, rules: list[str], dataset: Dataset, arguments: argparse.Namespace
+) -> dict[str, PixelCounts]:
+    """By rule: the counts that are kept of this run on these pictures."""
+    from recam_core.analysis.analysed import find_analysed
+    from recam_core.data.digest import dataset_digest
+    from recam_core.scores.pixel_counts import PixelCounts
+
+    digest = dataset_digest(dataset)
+    found = {rule: find_analysed(info, rule, dataset, settings_for(arguments, info), digest=digest) for rule in rules}
+    return {rule: each.counts for rule, each in found.items() if each and isinstance(each.counts, PixelCounts)}
 
 
 def _options(arguments: argparse.Namespace, own: float | None, run_name: str) -> dict:
@@ -164,14 +246,21 @@ def _options(arguments: argparse.Namespace, own: float | None, run_name: str) ->
     }
 
 
-def _keep(path: Path, evaluations: dict[str, Evaluation], dataset: Dataset, arguments: argparse.Namespace) -> None:
+def _keep(
+    path: Path,
+    places: dict[str, int],
+    every: list[Evaluation],
+    duels: list[HeadToHead | None],
+    dataset: Dataset,
+    arguments: argparse.Namespace,
+) -> None:
     """Write what ``--keep-threshold`` and ``--keep-scores`` ask for into the run's record."""
     from recam_core.atomic_write import write_json
     from recam_core.checkpoint.run_folder import INFO_FILE, read_info
 
     if not (arguments.keep_threshold or arguments.keep_scores):
         return
-    info = read_info(path)
+    info, evaluations = read_info(path), {rule: every[place] for rule, place in places.items()}
     if arguments.keep_threshold:
         if info.rule not in evaluations:
             raise UserError(f"--keep-threshold is for the run's own rule, {info.rule}, which was not scored.")
@@ -191,7 +280,11 @@ def _keep(path: Path, evaluations: dict[str, Evaluation], dataset: Dataset, argu
                 "labels": arguments.labels,
                 **{key: _without_confusion(report[key]) for key in ("best", "fixed")},
             }
-    write_json(path / INFO_FILE, asdict(info))
+            if duel := duels[places[rule]]:
+                kept[rule]["against"] = duel.to_json()
+    # All else stays as the record has it.
+    record = json.loads((path / INFO_FILE).read_text(encoding="utf-8"))
+    write_json(path / INFO_FILE, record | {"threshold": info.threshold, "scores": info.scores})
 
 
 def _without_confusion(scores: dict | None) -> dict | None:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def add_filter_options(parser: argparse.ArgumentParser) -> None:
-    """``--classes``, ``--any-class``, ``--number``, ``--size``, ``--score``, ``--score-of``, ``--worse``, ``--by``
-    and ``--limit``.
+    """``--classes``, ``--any-class``, ``--number``, ``--size``, ``--score``, ``--score-of``, ``--worse``, ``--by``,
+    ``--limit`` and ``--single-class``.
     """
     group = parser.add_argument_group("which pictures", "Pictures that meet all of these count; without any, all do.")
     group.add_argument("--classes", nargs="+", default=[], metavar="NAME", help="the picture shows all these classes")
@@ -34,6 +34,12 @@ def add_filter_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--worse", nargs=2, metavar=("RUN", "RUN"), help="the first has a lower mIoU than the second")
     group.add_argument("--by", type=float, default=0.0, metavar="POINTS", help="with --worse: by at least so much")
     group.add_argument("--limit", type=int, metavar="N", help="only the first N pictures")
+    group.add_argument(
+        "--single-class",
+        action="store_true",
+        help="let pictures of a single class and no background, which every method has right, stand in lists and means "
+        "of pictures; what is pooled over all pixels always holds them",
+    )
 
 
 def filter_from(arguments: argparse.Namespace, titles: Sequence[str], classes: ClassList) -> PictureFilter:

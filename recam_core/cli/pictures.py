@@ -58,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the list."""
     from recam_core.analysis.cell_index import CellIndex
     from recam_core.analysis.csv_tables import cell_csv
+    from recam_core.analysis.single_class import single_class_words
     from recam_core.data.spec import open_dataset
     from recam_core.report.report_data import report_data
 
@@ -76,18 +77,24 @@ def run(arguments: argparse.Namespace) -> int:
     compared = compared_runs(arguments)
     ids = compared.methods[0].counts.ids
     data = report_data(
-        compared.methods, arguments.threshold, chosen=compared.chosen, wanted=compared.wanted, resamples=1, pairs=0
+        compared.methods,
+        arguments.threshold,
+        chosen=compared.chosen,
+        wanted=compared.wanted,
+        with_single=arguments.single_class,
+        resamples=1,
+        pairs=0,
     )
     if kind is not None:
         return _moved(arguments, compared, data, truth, predicted, _KINDS.get(kind), lost)
     subject = data.subject
     index, threshold = CellIndex.of(subject.counts), data.cuts[subject.key].threshold
     if truth is None:
-        found = index.false_positives(predicted - 1, threshold, data.chosen)
+        found = index.false_positives(predicted - 1, threshold, data.listed)
     elif predicted is None:
-        found = index.false_negatives(truth - 1, threshold, data.chosen)
+        found = index.false_negatives(truth - 1, threshold, data.listed)
     else:
-        found = index.pictures(truth, predicted, threshold, data.chosen)
+        found = index.pictures(truth, predicted, threshold, data.listed)
     positions, pixels = found
     at = "" if threshold is None else f" at threshold {threshold:.2f}"
     what = f"{arguments.truth or 'anything else'} taken for {arguments.taken_for or 'anything else'}"
@@ -96,6 +103,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{count:>10,}  {ids[position]}")
     if len(positions) > arguments.most:
         print(f"and {len(positions) - arguments.most:,} more; --csv FILE writes all.")
+    if words := single_class_words(int(data.single.sum()), data.with_single):
+        print(words)
     write_table(arguments.csv, cell_csv(ids, positions, pixels))
     return 0
 

@@ -33,6 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the report, whole or not at all."""
+    from recam_core.analysis.single_class import single_class_words
     from recam_core.atomic_write import replacing_file
     from recam_core.checkpoint.run_folder import command_line
     from recam_core.progress import terminal
@@ -48,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.threshold,
             chosen=compared.chosen,
             wanted=compared.wanted,
+            with_single=arguments.single_class,
             resamples=arguments.bootstrap,
             pairs=arguments.pairs,
             progress=progress,
@@ -64,6 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
             )
             write_report(arguments.out, page)
     pictures = int(data.chosen.sum())
+    if words := single_class_words(int(data.single.sum()), data.with_single):
+        print(words)
     if arguments.out is not None:
         print(f"Report on {pictures} pictures written to {arguments.out} ({len(page) / 1e6:.1f} MB).")
     if arguments.csv is not None:

@@ -10,9 +10,9 @@ from recam_core.analysis.outcomes import Outcomes
 from recam_core.errors import UserError
 from recam_core.experiments.figures import FigureFn
 from recam_core.experiments.part_score import PartScore
+from recam_core.scores.bootstrap import interval_ends, picture_weights
 
 RESAMPLES = 1000
-COVERAGE = 0.95
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,16 @@ class Draws:
         if pictures < 1 or seeds < 1 or resamples < 1:
             raise UserError("An interval by bootstrap needs at least one picture, one seed and one draw.")
         generator = np.random.default_rng(seed)
-        self._weights = generator.multinomial(pictures, np.full(pictures, 1 / pictures), size=resamples).T.astype(float)
+        self._weights = picture_weights(generator, pictures, resamples)
         self._seeds = generator.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples).T / seeds
 
     def figure(self, scores: Sequence[PartScore], figure: FigureFn) -> np.ndarray:
-        """R: the figure of a setting (one score a seed) in each draw; nan where there is one picture alone."""
+        """R: the figure of a setting (one score a seed) in each draw, to be compared with that of another setting.
+
+        A draw may miss a class that the pictures show. Its pixels count there as right, for every setting: the mean
+        is over the same classes in each draw, and no difference comes from a class that was not drawn. Nan where there
+        is one picture alone.
+        """
         if len(self._weights) == 1:
             # All draws of one picture are that picture: an interval without width would call any difference certain.
             return np.full(self._weights.shape[1], np.nan)
@@ -75,7 +80,11 @@ class Draws:
         cell = outcomes.truth.astype(np.int64) * values + outcomes.predicted
         shape = (values * values, outcomes.pictures)
         sums = csr_array((outcomes.pixels.astype(float), (cell, outcomes.image)), shape=shape) @ self._weights
-        return sums.T.reshape(-1, values, values)
+        confusions = sums.T.reshape(-1, values, values)
+        truth = outcomes.confusion().sum(axis=1)
+        draw, value = np.nonzero((confusions.sum(axis=2) == 0) & (truth > 0))
+        confusions[draw, value, value] = truth[value]
+        return confusions
 
 
 def measured(scores: Sequence[PartScore], figure: FigureFn) -> float:
@@ -86,8 +95,5 @@ def measured(scores: Sequence[PartScore], figure: FigureFn) -> float:
 
 def interval(value: float, draws: np.ndarray) -> Difference:
     """A value with the interval that its draws give."""
-    known = draws[~np.isnan(draws)]
-    if np.isnan(value) or not len(known):
-        return Difference(value, float("nan"), float("nan"))
-    low, high = np.quantile(known, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
+    low, high = interval_ends(draws, value)
     return Difference(value, float(low), float(high))

@@ -60,7 +60,7 @@ svg g:hover > .spot { stroke: var(--ink); }
 svg.many { font-size: 8px; }
 .series { color: var(--s0); fill: currentColor; }
 .s1 { color: var(--s1); } .s2 { color: var(--s2); } .s3 { color: var(--s3); } .s4 { color: var(--s4); }
-.s5 { color: var(--s5); }
+.s5 { color: var(--s5); } .once { color: var(--faint); }
 .interval { stroke: currentColor; stroke-width: 1.6; fill: none; }
 svg .band { opacity: 0.28; }
 svg .band.wrong { opacity: 0.8; }

@@ -10,10 +10,12 @@ from recam_core.analysis.analysed import Analysed
 from recam_core.analysis.cell_index import CellIndex
 from recam_core.analysis.class_gain import ClassGain, class_gain
 from recam_core.analysis.confused_pairs import ConfusedPair, top_pairs
+from recam_core.analysis.head_to_head import PictureWins, picture_wins
 from recam_core.analysis.matrix_order import order
 from recam_core.analysis.outcomes import Outcomes, check_same_pictures, outcomes_of_all
 from recam_core.analysis.picture_filter import PictureFilter
 from recam_core.analysis.picture_table import PictureTable, picture_table
+from recam_core.analysis.single_class import single_class_pictures
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
@@ -44,6 +46,8 @@ class ReportData:
         methods: at least one; differences are to the first.
         cuts: by method key.
         chosen: N bools, the pictures that count.
+        single: N bools, of these, those of a single class and no background, which tell nothing.
+        with_single: whether they stand in lists and means of pictures all the same.
         outcomes: by method key, of the chosen pictures.
         gain: IoU per class with intervals.
         pairs: the most confused ones, for a list.
@@ -57,6 +61,8 @@ class ReportData:
     methods: tuple[Analysed, ...]
     cuts: dict[str, Cut]
     chosen: np.ndarray
+    single: np.ndarray
+    with_single: bool
     outcomes: dict[str, Outcomes]
     gain: ClassGain
     pairs: tuple[ConfusedPair, ...]
@@ -78,6 +84,16 @@ class ReportData:
     def subject(self) -> Analysed:
         """The method that the report looks at most closely: the last one."""
         return self.methods[-1]
+
+    @property
+    def listed(self) -> np.ndarray:
+        """N bools: the pictures that lists and means of pictures are of."""
+        return self.chosen if self.with_single else self.chosen & ~self.single
+
+    @cached_property
+    def wins(self) -> dict[str, PictureWins]:
+        """By key: how it does picture by picture, against the first."""
+        return picture_wins(self.pictures, self.listed)
 
     @cached_property
     def titles(self) -> dict[str, str]:
@@ -113,6 +129,7 @@ def report_data(
     *,
     chosen: np.ndarray | None = None,
     wanted: PictureFilter | None = None,
+    with_single: bool = False,
     resamples: int = 1000,
     pairs: int = 20,
     progress: ProgressFn = silent,
@@ -125,6 +142,7 @@ def report_data(
             threshold, or, where it has none though there is a background, the one that fits these pictures best.
         chosen: N bools, to report on some of the pictures only.
         wanted: of these, only those that it lets pass.
+        with_single: let pictures of a single class and no background stand in lists and means of pictures.
         resamples: draws of pictures for intervals.
         pairs: how many confused pairs are listed.
         progress: called between steps; may raise Cancelled.
@@ -175,6 +193,8 @@ def report_data(
         tuple(methods),
         cuts,
         chosen,
+        chosen & single_class_pictures(first.counts, cut_at.values(), first.store.info.labels),
+        with_single,
         some,
         gain,
         tuple(listed[:pairs]),

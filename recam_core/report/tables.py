@@ -15,7 +15,7 @@ def report_tables(data: ReportData) -> dict[str, str]:
         "scores.csv": scores_csv(data),
         "classes.csv": gain_csv(data.gain, data.titles),
         "pairs.csv": pairs_csv(data.pairs, data.classes, data.titles),
-        "pictures.csv": pictures_csv(data.pictures, data.titles, data.chosen),
+        "pictures.csv": pictures_csv(data.pictures, data.titles, data.listed),
     }
     for number, method in enumerate(data.methods, start=1):
         confusion = data.confusions[method.key]

@@ -86,7 +86,10 @@ def verdicts(comparison: ScoreComparison) -> list[str]:
     for place, title in enumerate(comparison.titles[1:], start=1):
         change = 100 * float(gain.miou_gain[place])
         low, high = 100 * float(gain.miou_gain_low[place]), 100 * float(gain.miou_gain_high[place])
-        interval = f"(95% interval {signed(low)} to {signed(high)}, {comparison.pictures} pictures)"
+        many = f"{comparison.pictures} pictures" if comparison.pictures > 1 else "1 picture"
+        interval = f"({many}, too few for an interval)"
+        if low == low:
+            interval = f"(95% interval {signed(low)} to {signed(high)}, {many})"
         if low > 0 or high < 0:
             word = "above" if change > 0 else "below"
             sentences.append(f"{title} is {abs(change):.1f} points of mIoU {word} {first} {interval}.")
@@ -125,6 +128,8 @@ def _listed(names: list[str]) -> str:
 
 
 def signed(points: float, digits: int = 1) -> str:
-    """A difference with its sign, as people write it; rates of about a per cent need two digits."""
+    """A difference with its sign, as people write it; rates of about a per cent need two digits. A dash for nan."""
+    if points != points:
+        return "–"
     text = f"{points:+.{digits}f}"
     return text[1:] if float(text) == 0 else text.replace("-", "−")

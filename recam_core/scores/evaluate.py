@@ -28,7 +28,8 @@ class Evaluation:
         fixed: the scores at a threshold that was given, or chosen on other pictures; None if there was none.
         fixed_from: where the threshold of ``fixed`` comes from, in words.
         without_mask: pictures that could not be scored because they have no ground truth.
-        interval: 95% interval of the mIoU of ``fixed``, or else ``best``, over draws of pictures; or None.
+        interval: 95% interval of the mIoU of ``fixed``, or else ``best``, over pictures; None
+            where none was asked for, nan where no class is seen in two pictures.
     """
 
     name: str
@@ -61,7 +62,9 @@ class Evaluation:
             ],
             "best": self.best.to_json(),
             "fixed": None if self.fixed is None else self.fixed.to_json() | {"threshold_from": self.fixed_from},
-            "miou_interval": None if self.interval is None else list(self.interval),
+            "miou_interval": None
+            if self.interval is None or np.isnan(self.interval[0])
+            else [float(end) for end in self.interval],
             "curve": {
                 "thresholds": self.sweep.thresholds.round(6).tolist(),
                 "miou": [None if np.isnan(value) else float(value) for value in self.sweep.miou],

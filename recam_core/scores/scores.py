@@ -8,6 +8,7 @@ import numpy as np
 
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import threshold_level
+from recam_core.scores.bootstrap import COVERAGE, interval_ends, picture_weights
 from recam_core.scores.pixel_counts import PixelCounts
 
 DEFAULT_THRESHOLDS = 101
@@ -265,10 +266,19 @@ def per_image_scores(counts: PixelCounts, threshold: float | None) -> ImageScore
     )
 
 
+def pictures_with(counts: PixelCounts) -> np.ndarray:
+    """In how many pictures each scored class is seen: S, int64, by their ground truth."""
+    first = 0 if counts.classes.has_background else 1
+    cell = np.unique(counts.truth.astype(np.int64) * len(counts) + counts.image)
+    return np.bincount(cell // max(len(counts), 1), minlength=len(counts.classes) + 1)[first:]
+
+
 def bootstrap_miou(
-    counts: PixelCounts, threshold: float | None, resamples: int = 1000, coverage: float = 0.95, seed: int = 0
+    counts: PixelCounts, threshold: float | None, resamples: int = 1000, coverage: float = COVERAGE, seed: int = 0
 ) -> tuple[float, float]:
     """An interval for the mIoU at a threshold: how far it would move with another draw of the same number of pictures.
+
+    The classes are those of all pictures, in every draw; see :mod:`recam_core.scores.bootstrap`.
 
     Args:
         counts: of N pictures.
@@ -278,19 +288,22 @@ def bootstrap_miou(
         seed: of the draws.
 
     Returns:
-        (low, high).
+        (low, high), which hold the mIoU between them; nan where no class is seen in two pictures.
 
     Raises:
         UserError: no pictures, or no draws.
     """
     if not len(counts) or resamples < 1:
         raise UserError("An interval by bootstrap needs at least one picture and one draw.")
+    if pictures_with(counts).max(initial=0) < 2:
+        return float("nan"), float("nan")
     first = 0 if counts.classes.has_background else 1
     parts = [part[:, first:].astype(np.float64) for part in image_parts(counts, threshold)]
-    generator = np.random.default_rng(seed)
-    weights = generator.multinomial(len(counts), np.full(len(counts), 1 / len(counts)), size=resamples)
-    miou = mean_of_present(intersection_over_union(*(weights @ part for part in parts)), axis=1)
-    low, high = np.nanquantile(miou, [(1 - coverage) / 2, (1 + coverage) / 2])
+    weights = picture_weights(np.random.default_rng(seed), len(counts), resamples).T
+    iou = intersection_over_union(*(part.sum(axis=0) for part in parts))
+    right, truth, predicted = (weights @ part for part in parts)
+    draws = np.where(truth > 0, intersection_over_union(right, truth, predicted), iou)
+    low, high = interval_ends(mean_of_present(draws, axis=1), mean_of_present(iou), coverage)
     return float(low), float(high)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from recam_core.errors import UserError
 from recam_core.scores.evaluate import Evaluation
-from recam_core.scores.scores import Scores
+from recam_core.scores.scores import Scores, pictures_with
 
 
 def check_comparable(evaluations: Sequence[Evaluation]) -> None:
@@ -43,10 +43,30 @@ def summary_table(evaluations: Sequence[Evaluation]) -> str:
                 difference = f"{100 * (evaluation.fixed.miou - first.fixed.miou):+.2f}"
             rows.append(_row("", evaluation.fixed, difference, evaluation.fixed_from))
         if evaluation.interval is not None:
-            low, high = evaluation.interval
             of = "best" if evaluation.fixed is None else "fixed"
-            rows.append([f"  95% interval ({of})", f"{100 * low:.2f} - {100 * high:.2f}"])
-    return "\n".join([_aligned(rows), "", _legend(first)])
+            rows.append([f"  95% interval ({of})", _interval_words(evaluation.interval)])
+    lines = [aligned(rows), "", _legend(first)]
+    if once := _seen_once(first):
+        lines.append(
+            f"Seen in one picture: {', '.join(once)}. How that differs from picture to picture is not known, so the "
+            "interval holds the spread of the others alone."
+        )
+    return "\n".join(lines)
+
+
+def _interval_words(interval: tuple[float, float]) -> str:
+    low, high = interval
+    if np.isnan(low):
+        return "none: no class is seen in two pictures"
+    return f"{100 * low:.2f} - {100 * high:.2f}"
+
+
+def _seen_once(evaluation: Evaluation) -> list[str]:
+    """Classes in one picture, where there is an interval that they have no part in."""
+    if evaluation.interval is None or np.isnan(evaluation.interval[0]):
+        return []
+    seen = pictures_with(evaluation.counts).tolist()
+    return [name for name, pictures in zip(evaluation.scored_names, seen, strict=True) if pictures == 1]
 
 
 def threshold_note(evaluations: Sequence[Evaluation]) -> str:
@@ -67,11 +87,14 @@ def class_table(evaluations: Sequence[Evaluation], fixed: bool = False) -> str:
     """IoU of each class (rows) by each method (columns), in percent, with the most frequent confusion of the last."""
     chosen = [(e.fixed if fixed and e.fixed is not None else e.best) for e in evaluations]
     rows = [["IoU per class", *(evaluation.name for evaluation in evaluations), "most often taken for (last column)"]]
-    names = evaluations[0].scored_names
+    names, seen = evaluations[0].scored_names, pictures_with(evaluations[0].counts).tolist()
     for position, name in enumerate(names):
-        row = [name, *(_percent(scores.iou[position]) for scores in chosen)]
+        row = [
+            f"{name} (1 picture)" if seen[position] == 1 else name,
+            *(percent(scores.iou[position]) for scores in chosen),
+        ]
         rows.append([*row, _confused_with(evaluations[-1], chosen[-1], position)])
-    return _aligned(rows)
+    return aligned(rows)
 
 
 def _confused_with(evaluation: Evaluation, scores: Scores, position: int) -> str:
@@ -84,7 +107,7 @@ def _confused_with(evaluation: Evaluation, scores: Scores, position: int) -> str
         return ""
     place = int(row.argmax())
     name = ("background" if scores.has_background else "unlabelled", *evaluation.counts.classes.names)[place]
-    return f"{name} ({_percent(row[place] / whole)}%)"
+    return f"{name} ({percent(row[place] / whole)}%)"
 
 
 def _row(name: str, scores: Scores, difference: str, origin: str) -> list[str]:
@@ -95,7 +118,7 @@ def _row(name: str, scores: Scores, difference: str, origin: str) -> list[str]:
         scores.wrong_class,
         scores.lost_to_background,
     )
-    return [name, _percent(scores.miou, 2), difference, threshold, *(_percent(rate) for rate in rates)]
+    return [name, percent(scores.miou, 2), difference, threshold, *(percent(rate) for rate in rates)]
 
 
 def _legend(evaluation: Evaluation) -> str:
@@ -106,11 +129,11 @@ def _legend(evaluation: Evaluation) -> str:
     )
 
 
-def _percent(value: float, digits: int = 1) -> str:
+def percent(value: float, digits: int = 1) -> str:
     return "-" if np.isnan(value) else f"{100 * value:.{digits}f}"
 
 
-def _aligned(rows: list[list[str]]) -> str:
+def aligned(rows: list[list[str]]) -> str:
     """Columns as wide as their widest cell; numbers to the right, words to the left."""
     columns = max(len(row) for row in rows)
     # A line with fewer cells (an interval) is a remark: it does not widen the columns.

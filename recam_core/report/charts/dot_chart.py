@@ -20,7 +20,7 @@ class DotSeries:
     Attributes:
         title: of the method.
         number: chooses colour and shape, so that either tells methods apart.
-        value, low, high: R each.
+        value, low, high: R each; without low and high a dot is grey and has no line.
     """
 
     title: str
@@ -73,15 +73,19 @@ def dot_chart(names: Sequence[str], series: Sequence[DotSeries], axis: str, titl
                 continue
             y = middle + (order - (len(series) - 1) / 2) * min(6.0, 15 / len(series))
             words = points if signed else percent
-            note = f"{name}, {one.title}: {words(one.value[row])} ({words(one.low[row])} to {words(one.high[row])})"
-            line = f"M{place(one.low[row]):.1f} {y:.1f}H{place(one.high[row]):.1f}"
+            has_line = not np.isnan(one.low[row])
+            ends = (
+                f"{words(one.low[row])} to {words(one.high[row])}" if has_line else "seen in one picture: no interval"
+            )
+            note = f"{name}, {one.title}: {words(one.value[row])} ({ends})"
+            line = f"M{place(one.low[row]):.1f} {y:.1f}H{place(one.high[row]):.1f}" if has_line else ""
             parts.append(
                 tag(
                     "g",
                     tag("title", note),
-                    tag("path", d=line, class_="interval"),
+                    tag("path", d=line, class_="interval") if has_line else "",
                     shape(one.number, place(one.value[row]), y),
-                    class_=f"series s{one.number % 6}",
+                    class_=f"series s{one.number % 6}" + ("" if has_line else " once"),
                 )
             )
     chart = tag(

@@ -41,7 +41,10 @@ def classes_section(data: ReportData) -> Markup:
         "section",
         tag("h2", "Classes"),
         tag(
-            "p", f"{words} Lines are 95% intervals over pictures: differences within them may be noise.", class_="note"
+            "p",
+            f"{words} Lines are 95% intervals over pictures: differences within them may be noise."
+            + (" Grey: seen in one picture, which gives no interval." if gain.seen_once.any() else ""),
+            class_="note",
         ),
         series_legend(dots),
         tag("div", *charts, class_="charts"),
@@ -54,14 +57,17 @@ def classes_section(data: ReportData) -> Markup:
 
 
 def _row(data: ReportData, row: int) -> list[object]:
-    gain = data.gain
-    cells: list[object] = [gain.names[row]]
+    gain, once = data.gain, bool(data.gain.seen_once[row])
+    name = gain.names[row]
+    cells: list[object] = [
+        join([tag("span", name, class_="once"), " ", tag("small", "seen in one picture")]) if once else name
+    ]
     for place in range(len(data.methods)):
         ends = f"{percent(gain.iou_low[place, row])} to {percent(gain.iou_high[place, row])}"
         figure = percent(gain.iou[place, row])
-        cells.append(join([figure, " ", tag("small", ends)]) if figure != "–" else figure)
+        cells.append(figure if figure == "–" or once else join([figure, " ", tag("small", ends)]))
     for place in range(1, len(data.methods)):
         ends = f"{points(gain.gain_low[place, row])} to {points(gain.gain_high[place, row])}"
         figure = tag("span", points(gain.gain[place, row]), class_="sure" if gain.beyond_noise[place, row] else None)
-        cells.append(join([figure, " ", tag("small", ends)]))
+        cells.append(figure if once else join([figure, " ", tag("small", ends)]))
     return cells

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from recam_core.analysis.csv_tables import pictures_csv, value_names
+from recam_core.analysis.single_class import single_class_words
 from recam_core.data.sample import BrokenItem, Dataset
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
@@ -51,20 +52,21 @@ def pictures_section(data: ReportData, dataset: Dataset, each: int, progress: Pr
             progress(done, total, "drawing pictures")
     parts[1] = join([_legend(data), _class_legend(data, sorted(shown))]) if galleries else ""
     if int(data.chosen.sum()) <= _MOST_ROWS:
-        parts.append(tag("p", "The figures of every picture:", class_="note save"))
-        parts.append(csv_link("pictures", pictures_csv(data.pictures, data.titles, data.chosen)))
+        words = single_class_words(int(data.single.sum()), data.with_single)
+        parts.append(tag("p", f"The figures of every picture: {words}".strip(), class_="note save"))
+        parts.append(csv_link("pictures", pictures_csv(data.pictures, data.titles, data.listed)))
     return tag("section", *parts, id="pictures")
 
 
 def _galleries(data: ReportData, each: int) -> Iterator[tuple[str, int | None, list[int]]]:
     """(title, class that errors are drawn of or None, positions) of each gallery that is not empty."""
     subject, table = data.subject, data.pictures
-    yield f"Lowest mIoU of {subject.title}", None, _first(table.miou[subject.key], data.chosen, each)
+    yield f"Lowest mIoU of {subject.title}", None, _first(table.miou[subject.key], data.listed, each)
     if len(data.methods) > 1:
         difference = table.difference[subject.key]
         worse, better = (np.where(sign * difference > 0, -sign * difference, np.nan) for sign in (-1, 1))
         for values, words in ((worse, "furthest below"), (better, "furthest above")):
-            positions = _first(values, data.chosen, each)
+            positions = _first(values, data.listed, each)
             if positions:
                 yield f"{subject.title} {words} {data.reference.title}", None, positions
     names = value_names(data.classes)

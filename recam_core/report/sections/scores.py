@@ -1,5 +1,6 @@
 """The headline: scores of each method with intervals."""
 
+from recam_core.analysis.single_class import single_class_words
 from recam_core.report.markup import Markup, csv_link, join, percent, points, table, tag
 from recam_core.report.report_data import ReportData
 from recam_core.report.tables import lost_words, rates, scores_csv
@@ -52,6 +53,20 @@ def scores_section(data: ReportData) -> Markup:
             f"one, or {lost}.",
             class_="note",
         ),
+        tag("p", _picture_words(data), class_="note"),
         csv_link("scores", scores_csv(data)),
         id="scores",
     )
+
+
+def _picture_words(data: ReportData) -> str:
+    """Means over pictures, wins and losses, and what was left out of them."""
+    parts = []
+    for place, method in enumerate(data.methods):
+        won = data.wins[method.key]
+        text = f"{method.title} {percent(won.mean)}"
+        parts.append(text + (f" (better in {won.better:,}, worse in {won.worse:,})" if place else ""))
+    pictures = data.wins[data.reference.key].pictures
+    words = f"Mean mIoU of {pictures:,} pictures by themselves: {', '.join(parts)}."
+    left = single_class_words(int(data.single.sum()), data.with_single)
+    return f"{words} {left}" if left else words
