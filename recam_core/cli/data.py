@@ -4,13 +4,17 @@ import argparse
 from pathlib import Path
 
 from recam_core.atomic_write import write_json
-from recam_core.data.check import CheckReport, check_dataset
+from recam_core.data.check import CheckReport, by_kind, check_dataset
 from recam_core.data.download import SOURCES, download, find_source
 from recam_core.data.export import export_folder
 from recam_core.data.sample import Fault
 from recam_core.data.spec import KINDS, open_dataset
 from recam_core.data.summary import Summary, summarise
 from recam_core.progress import terminal
+
+
+#: How many faults of a kind are listed where not all are asked for.
+_SHOWN = 3
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -25,8 +29,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
-    check = actions.add_parser("check", help="read everything and list each fault; exit status 1 if there is any")
+    check = actions.add_parser("check", help="read everything and count the faults; exit status 1 if there is any")
     _add_spec(check)
+    check.add_argument("--all", action="store_true", help="list every fault, not only the first few of each kind")
     check.set_defaults(run=run_check)
 
     info = actions.add_parser("info", help="counts, classes, companions and sizes")
@@ -60,8 +65,8 @@ def run_check(args: argparse.Namespace) -> int:
         def show(fault: Fault) -> None:
             tqdm.write(str(fault))  # print would tear the progress bar
 
-        report = check_dataset(dataset, progress, show)
-    print(describe_check(report))
+        report = check_dataset(dataset, progress, show if args.all else None)
+    print(describe_check(report, every=args.all))
     if args.json:
         write_json(args.json, report.as_json())
     return 1 if report.faults else 0
@@ -93,14 +98,28 @@ def run_export(args: argparse.Namespace) -> int:
     return 0
 
 
-def describe_check(report: CheckReport) -> str:
-    """The result in words and a table."""
-    lines = [f"{report.spec}: {report.pictures} pictures, {'with' if report.has_masks else 'without'} masks"]
+def describe_check(report: CheckReport, every: bool = False) -> str:
+    """The result in words and a table; ``every`` for faults that were all listed before."""
+    lines = [] if every else _first_faults(report)
+    lines += [f"{report.spec}: {report.pictures} pictures, {'with' if report.has_masks else 'without'} masks"]
     lines += _per_class(report.pictures_per_class)
     lines += report.notes
     count = len(report.faults)
+    if count and every:
+        lines += [f"{len(group.faults):>9}  {group.kind}" for group in by_kind(report.faults)]
     lines.append("No fault found." if not count else f"{count} fault{'s' if count > 1 else ''} found.")
     return "\n".join(lines)
+
+
+def _first_faults(report: CheckReport) -> list[str]:
+    """Each kind of fault with its count and the first few of it."""
+    lines = []
+    for group in by_kind(report.faults):
+        lines.append(f"{group.kind}: {len(group.faults)}")
+        lines += [f"  {fault}" for fault in group.faults[:_SHOWN]]
+        if len(group.faults) > _SHOWN:
+            lines.append(f"  and {len(group.faults) - _SHOWN} more; --all lists each")
+    return lines
 
 
 def describe_summary(summary: Summary) -> str:

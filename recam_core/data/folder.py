@@ -107,6 +107,7 @@ class FolderDataset(PhotoDataset):
                     Fault(
                         str(self._table.path),
                         f"class out of range: '{identifier}' has the label '{name}', which classes.txt does not name.",
+                        "class out of range",
                     )
                 )
             labels[self._class_index[name]] = True
@@ -160,7 +161,7 @@ def _by_known_id(table: LabelTable, files: dict[str, list[str]]) -> LabelTable:
         identifier = _known_id(name, files)
         if identifier in rows:
             faults[identifier] = Fault(
-                str(table.path), f"duplicate id: '{identifier}' has more than one row of labels."
+                str(table.path), f"duplicate id: '{identifier}' has more than one row of labels.", "duplicate id"
             )
         rows[identifier] = labels
     return LabelTable(table.path, table.names, rows, faults)
