@@ -12,7 +12,6 @@ from recam_core.data.spec import KINDS, open_dataset
 from recam_core.data.summary import Summary, summarise
 from recam_core.progress import terminal
 
-
 #: How many faults of a kind are listed where not all are asked for.
 _SHOWN = 3
 

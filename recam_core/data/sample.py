@@ -66,7 +66,7 @@ FaultKind = Literal[
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing wrong with a data set: the file (or the id) it was found in, a sentence, and what kind of fault it is."""
+    """One thing wrong with a data set: the file (or the id) it was found in, a sentence, and its kind."""
 
     where: str
     message: str
