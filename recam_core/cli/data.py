@@ -7,9 +7,13 @@ from recam_core.atomic_write import write_json
 from recam_core.data.check import CheckReport, by_kind, check_dataset
 from recam_core.data.download import SOURCES, download, find_source
 from recam_core.data.export import export_folder
+from recam_core.data.found_sets import LAYOUTS, FoundSet, find_sets
+from recam_core.data.places import data_root
 from recam_core.data.sample import Fault
 from recam_core.data.spec import KINDS, open_dataset
 from recam_core.data.summary import Summary, summarise
+from recam_core.data.zip_upload import unpack_set
+from recam_core.errors import UserError
 from recam_core.progress import terminal
 
 #: How many faults of a kind are listed where not all are asked for.
@@ -41,6 +45,16 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     fetch.add_argument("name", choices=sorted(SOURCES), help="which one")
     fetch.add_argument("--to", required=True, type=Path, metavar="DIR", help="folder to put it into")
     fetch.set_defaults(run=run_download)
+
+    listing = actions.add_parser("list", help="list the data sets in the folder of served ones (RECAM_DATA)")
+    listing.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="look in this folder instead")
+    listing.add_argument("--json", type=Path, metavar="FILE", help="also write the list to FILE")
+    listing.set_defaults(run=run_list)
+
+    unpack = actions.add_parser("unpack", help="check a zip of a data set, and unpack it to the folder of served ones")
+    unpack.add_argument("zip", type=Path, metavar="ZIP", help="of VOC's, COCO's or a folder's layout, or of pictures")
+    unpack.add_argument("--name", default="", metavar="NAME", help="of the new folder (default: as in the zip)")
+    unpack.set_defaults(run=run_unpack)
 
     export = actions.add_parser(
         "export", aliases=["draw"], help="write a data set as a plain folder (images, masks, labels, classes, split)"
@@ -89,12 +103,50 @@ def run_download(args: argparse.Namespace) -> int:
     return 0
 
 
+def run_list(args: argparse.Namespace) -> int:
+    folder = args.folder or data_root()
+    if args.folder is not None and not folder.is_dir():
+        raise UserError(f"There is no folder {folder}.")
+    found = find_sets(folder)
+    for one in found.sets:
+        print(describe_found(one))
+    if not found.sets:
+        print(f"No data sets in {folder}.")
+    if not found.is_complete:
+        print(f"{folder} has too many folders to look at; there may be more data sets in it.")
+    if args.json:
+        rows = [
+            {"path": str(one.path), "layout": one.layout, "pictures": one.pictures, "problem": one.problem}
+            | {"specs": [one.spec(split) for split in one.splits]}
+            for one in found.sets
+        ]
+        write_json(args.json, rows)
+    return 0
+
+
+def run_unpack(args: argparse.Namespace) -> int:
+    with terminal("unpack") as progress:
+        folder, left_out = unpack_set(args.zip, data_root(), args.name, progress)
+    if left_out:
+        print(f"{left_out} files of the zip are no pictures, masks or texts, and were left out.")
+    for one in find_sets(folder, is_one_set=True).sets:
+        print(describe_found(one))
+    return 0
+
+
 def run_export(args: argparse.Namespace) -> int:
     dataset = open_dataset(args.spec)
     with terminal("export") as progress:
         count = export_folder(dataset, args.to, args.count, progress)
     print(f"{count} pictures are in {args.to}. Open them as folder:{args.to}")
     return 0
+
+
+def describe_found(found: FoundSet) -> str:
+    """A data set that was found, and the specifications that open it."""
+    lines = [f"{found.path}: {LAYOUTS[found.layout]}, {found.pictures} pictures"]
+    lines += [f"  {found.problem}"] if found.problem else [f"  {found.spec(split)}" for split in found.splits]
+    return "\n".join(lines)
 
 
 def describe_check(report: CheckReport, every: bool = False) -> str:
