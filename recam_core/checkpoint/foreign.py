@@ -6,6 +6,7 @@ so that such a file is refused.
 """
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -143,6 +144,19 @@ def import_weights(file: StateFile, name: str, asked: Asked | None = None, fc2: 
         seed=0,
     )
     return Imported(network.eval(), info, notes)
+
+
+def import_command(file: StateFile, out: str, asked: Asked, fc2: StateFile | None = None) -> str:
+    """The command line that makes the same run of the same files again."""
+    words = ["python", "-m", "recam_core", "checkpoint", "import", shown_name(file), "--out", out]
+    words += [] if fc2 is None else ["--fc2", shown_name(fc2)]
+    words += [] if asked.classes is None else ["--classes", ",".join(asked.classes)]
+    words += ["--no-background"] if asked.has_background is False else []
+    for option, value in (("--backbone", asked.backbone), ("--classifier", asked.classifier), ("--data", asked.data)):
+        words += [option, value] if value else []
+    words += ["--output-stride", str(asked.output_stride)] if asked.output_stride != Asked.output_stride else []
+    words += ["--method", asked.method] if asked.method != Asked.method else []
+    return shlex.join(words)
 
 
 def save_imported(folder: str | Path, imported: Imported, half: bool = False) -> RunInfo:

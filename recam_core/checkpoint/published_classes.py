@@ -51,9 +51,7 @@ def named_rows(choice: str) -> tuple[str, ...]:
     Raises:
         UserError: no name, a name twice, too many names, or a file that is not there.
     """
-    if choice.strip().lower() in KNOWN:
-        return KNOWN[choice.strip().lower()]
-    if not re.search(r"[,\n]", choice):
+    if choice.strip().lower() not in KNOWN and not re.search(r"[,\n]", choice):
         file = Path(os.path.expanduser(choice.strip()))
         if not file.is_file():
             raise UserError(
@@ -65,13 +63,19 @@ def named_rows(choice: str) -> tuple[str, ...]:
     return typed_names(choice)
 
 
-def typed_names(text: str) -> tuple[str, ...]:
-    """Names that were typed with commas or line ends between them.
+def typed_names(text: str, a_line: bool = False) -> tuple[str, ...]:
+    """Names that were typed with commas or line ends between them; ``voc`` and ``coco`` stand for theirs.
+
+    Args:
+        text: the names.
+        a_line: whether each line is one name, whatever it holds, as in a classes.txt.
 
     Raises:
         UserError: no name, a name twice, or too many names.
     """
-    names = tuple(name for name in (part.strip() for part in re.split(r"[,\n]", text)) if name)
+    if text.strip().lower() in KNOWN:
+        return KNOWN[text.strip().lower()]
+    names = tuple(name for name in (part.strip() for part in re.split(r"\n" if a_line else r"[,\n]", text)) if name)
     check_class_names([name for name in names if not _is_background(name)], "the class list")
     if sum(map(_is_background, names)) > 1:
         raise UserError("the class list: the background occurs more than once.")
