@@ -163,7 +163,8 @@ def read_catalogue() -> Catalogue:
             about = f"Runs of your own that know {len(classes)} classes."
             named[classes] = (
                 f"own-{len(named)}",
-                Introduction(f"Your runs: {entry.info.name}", about, entry.info.data),
+                # An imported run need not know its pictures; the gallery is always there.
+                Introduction(f"Your runs: {entry.info.name}", about, entry.info.data or "gallery"),
             )
         families.setdefault(classes, []).append(entry)
     return Catalogue(

@@ -13,7 +13,7 @@ if ROOT not in sys.path:
 
 from app import style  # noqa: E402
 from app.links import remember_pages  # noqa: E402
-from app.screens import about, confusions, explore, lab, results, runs, trainings  # noqa: E402
+from app.screens import about, confusions, data, explore, lab, results, runs, trainings  # noqa: E402
 
 # What the imports made stays for good: looking through its half a million objects again and again, as the collector of
 # cycles does while a large data set is opened, takes a third of a second each time.
@@ -31,6 +31,7 @@ def main() -> None:
         "lab": st.Page(lab.main, title="Lab", icon=":material/science:", url_path="lab"),
         "trainings": st.Page(trainings.main, title="Training", icon=":material/model_training:", url_path="trainings"),
         "results": st.Page(results.main, title="Results", icon=":material/leaderboard:", url_path="results"),
+        "data": st.Page(data.main, title="Data", icon=":material/photo_library:", url_path="data"),
         "runs": st.Page(runs.main, title="Runs", icon=":material/folder_open:", url_path="runs"),
         "about": st.Page(about.main, title="About the method", icon=":material/menu_book:", url_path="about"),
     }

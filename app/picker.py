@@ -10,7 +10,7 @@ from app.datasets import dataset, labels_of, thumbnail_url
 from app.labels import labels_of_set, labels_progress
 from app.links import keep
 from app.pictures import Picture, picture_of_set, picture_of_upload
-from app.settings import PICTURES_A_PAGE
+from app.settings import PHOTO_MB, PICTURES_A_PAGE
 from recam_core.data.match_classes import match_classes
 from recam_core.data.sample import Dataset
 from recam_core.data.spec import KINDS
@@ -55,6 +55,7 @@ def pick_picture(family: Family, on_photo: Callable[[], None]) -> Picture | None
 def _upload(family: Family, on_photo: Callable[[], None]) -> Picture | None:
     photo = st.file_uploader(
         "Photo",
+        max_upload_size=PHOTO_MB,
         key="explore_photo",
         on_change=on_photo,
         help="JPEG, PNG, WebP, BMP, GIF or TIFF, at least 8 x 8 pixels. It stays in this computer's memory and is not "
@@ -64,6 +65,7 @@ def _upload(family: Family, on_photo: Callable[[], None]) -> Picture | None:
         mask = st.file_uploader(
             "Mask",
             type=["png"],
+            max_upload_size=PHOTO_MB,
             key="explore_mask",
             help="An indexed or 8-bit grey PNG of the photo's size: 0 background, 255 not scored, else the class's "
             "number.",

@@ -1,8 +1,8 @@
 """What several pages keep in the session: every such entry, with its type, who writes it and who reads it.
 
 Any other key, of the session or of a widget, begins with the name of its page (``explore_``, ``confusions_``, ``lab_``,
-``training_``, ``results_``, ``runs_``, ``about_``), and a part that several pages draw is handed the name. So no two
-pages can mean different things by one key; tests/test_state_keys.py holds it.
+``training_``, ``results_``, ``runs_``, ``about_``, ``data_``), and a part that several pages draw is handed the name.
+So no two pages can mean different things by one key; tests/test_state_keys.py holds it.
 """
 
 from collections.abc import Mapping
@@ -53,3 +53,5 @@ LAB_KIND: Shared[str] = Shared("shared_lab_kind")
 LAB_DEPTH: Shared[str] = Shared("shared_lab_depth")
 #: Ids of the trainings that this session started. Written and read by Training and the Lab, which both show the queue.
 MY_TRAININGS: Shared[set[str]] = Shared("shared_my_trainings")
+#: Specifications of pictures to train on and of pictures to watch, "" for none. Written by Data, taken by Training.
+TRAIN_ON: Shared[tuple[str, str]] = Shared("shared_train_on")

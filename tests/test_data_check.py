@@ -8,7 +8,7 @@ import pytest
 
 from data_layouts import folder, halves, voc, write_grey_mask, write_list, write_photo, write_xml
 from recam_core.cli import data as cli
-from recam_core.data.check import check_dataset, listing_faults
+from recam_core.data.check import by_kind, check_dataset, listing_faults
 from recam_core.data.export import export_folder
 from recam_core.data.spec import open_dataset
 from recam_core.data.summary import summarise
@@ -62,6 +62,51 @@ def test_each_fault_is_listed_with_its_file(tmp_path, capsys):
     assert [fault["message"] for fault in report["faults"]] == [line.split(": ", 1)[1] for line in lines]
     # Pictures with a readable label are counted: a (its mask is sound), c and e.
     assert report["pictures_per_class"] == {"red": 1, "blue": 2}
+
+
+def test_many_faults_are_counted_by_kind_and_the_first_few_listed(tmp_path, capsys):
+    ids = [f"p{number:02}" for number in range(40)]
+    root = voc(tmp_path, ids=ids)
+    for identifier in ids[1:31]:
+        (root / "SegmentationClass" / f"{identifier}.png").unlink()
+    write_grey_mask(root / "SegmentationClass" / "p35.png", halves(0, 99))
+    spec = f"voc:{tmp_path}@train"
+    assert run("check", spec, "--json", tmp_path / "report.json") == 1
+    text = capsys.readouterr().out
+    assert "missing file: 30\n" in text
+    assert "class out of range: 1\n" in text
+    assert text.index("missing file") < text.index("class out of range"), "the most frequent kind comes first"
+    assert [name for name in ids if f"{name}.png: this mask is missing" in text] == ids[1:4]
+    assert "and 27 more; --all lists each" in text
+    assert "31 faults found." in text
+    faults = json.loads((tmp_path / "report.json").read_text())["faults"]
+    assert len(faults) == 31, "the file holds all of them"
+    assert {fault["kind"] for fault in faults} == {"missing file", "class out of range"}
+
+    assert run("check", spec, "--all") == 1
+    text = capsys.readouterr().out
+    assert [name for name in ids if f"{name}.png: this mask is missing" in text] == ids[1:31]
+    assert "30  missing file" in text
+    assert "more; --all" not in text
+
+
+def test_every_kind_of_fault_has_its_name(tmp_path):
+    root = folder(tmp_path / "set", ids=list("abcdef"))
+    (root / "images" / "a.png").write_bytes(b"text")
+    write_grey_mask(root / "masks" / "b.png", halves(0, 9))
+    write_grey_mask(root / "masks" / "c.png", halves(0, 1, 10, 10))
+    (root / "masks" / "d.png").unlink()
+    write_list(root / "splits" / "mine.txt", [*"abcdef", "e", "nobody"])
+    dataset = open_dataset(f"folder:{root}@mine")
+    (root / "images" / "f.png").unlink()
+    kinds = [fault.kind for fault in check_dataset(dataset).faults]
+    assert kinds == [
+        *("damaged file", "class out of range", "size mismatch", "no label"),
+        *("missing file", "duplicate id", "unknown id"),
+    ]
+    assert [(group.kind, len(group.faults)) for group in by_kind(check_dataset(dataset).faults)] == [
+        (kind, 1) for kind in kinds
+    ]
 
 
 def test_the_cheap_check_reports_its_progress_and_can_be_cancelled(tmp_path):

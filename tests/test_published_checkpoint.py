@@ -9,7 +9,7 @@ import torch
 from torchvision.models import resnet50
 
 from recam_core.checkpoint.published import read_published
-from recam_core.checkpoint.published_classes import COCO_CLASSES, classes_named
+from recam_core.checkpoint.published_classes import COCO_CLASSES, fit_classes, named_rows
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.cli.main import main
 from recam_core.errors import UserError
@@ -209,15 +209,38 @@ def test_a_predictor_of_another_training_is_refused(tmp_path):
 
 def test_class_names_fit_the_checkpoint(tmp_path):
     assert len(COCO_CLASSES) == len(set(COCO_CLASSES)) == 80
-    assert classes_named(None, 20).names[0] == "aeroplane"
-    assert classes_named(None, 80).names[79] == "toothbrush"
     (tmp_path / "names.txt").write_text("cat\ndog\n")
-    assert classes_named(str(tmp_path / "names.txt"), 2).names == ("cat", "dog")
-    for choice, count, message in (
-        (None, 7, "name them with --classes"),
-        ("voc", 80, "but voc names 20"),
-        (str(tmp_path / "names.txt"), 3, "names 2"),
-        (str(tmp_path / "other.txt"), 3, "there is no"),
+    (tmp_path / "with.txt").write_text("background\ncat\ndog\n")
+    names, explicit = named_rows(str(tmp_path / "names.txt")), named_rows(str(tmp_path / "with.txt"))
+
+    def fitted(chosen, rows, has_background=None):
+        found = fit_classes(chosen, rows, has_background, "'fc.weight'")
+        return found.classes.names, found.classes.has_background, found.background_row
+
+    assert fitted(None, 20)[0][0] == "aeroplane"
+    assert fitted(None, 80)[0][79] == "toothbrush"
+    assert fitted(None, 21) == (named_rows("voc"), True, 0)
+    assert fitted(names, 2) == (("cat", "dog"), True, None)
+    assert fitted(names, 2, False) == (("cat", "dog"), False, None)
+    assert fitted(explicit, 2) == (("cat", "dog"), True, None)
+    assert fitted(explicit, 3) == (("cat", "dog"), True, 0)
+    assert fitted(named_rows("cat, dog,\nBackground"), 3) == (("cat", "dog"), True, 2)
+    for chosen, rows, has_background, message in (
+        (None, 7, None, "say what its classes are called"),
+        (named_rows("voc"), 80, None, "has 80 rows, but 20 classes are named"),
+        (names, 3, None, "one more than there are class names.*first, or last"),
+        (names, 4, None, "4 rows, but 2 classes are named"),
+        (explicit, 4, None, "4 rows, but 2 classes and a background are named"),
+        (explicit, 3, False, "so there is one"),
     ):
         with pytest.raises(UserError, match=message):
-            classes_named(choice, count)
+            fitted(chosen, rows, has_background)
+    for text, message in (
+        (str(tmp_path / "other.txt"), "there is no file"),
+        ("cat,cat", "more than once"),
+        ("background,cat,Background", "more than once"),
+        (" , \n", "no class is named"),
+        (",".join(f"c{n}" for n in range(255)), "at most 254"),
+    ):
+        with pytest.raises(UserError, match=message):
+            named_rows(text)

@@ -81,6 +81,13 @@ def test_there_and_back(made: Path, runs: Path, tmp_path: Path) -> None:
     assert read_info(runs / "beta").weights_sha256 == read_info(made).weights_sha256
 
 
+def test_a_run_with_a_background_row_goes_there_and_back(repo_root: Path, runs: Path, tmp_path: Path) -> None:
+    shipped = repo_root / "assets" / "checkpoints" / "animals" / "recam-heads"
+    assert read_info(shipped).network["background_row"], "FC2 has a row more than there are classes"
+    path = import_run(export_run(find_run(str(shipped)), tmp_path), "rowed")
+    assert load_run(path).network.fc2.shape[0] == len(read_info(shipped).classes) + 1
+
+
 def test_what_lies_around_in_a_run_folder_is_not_packed(made: Path, tmp_path: Path) -> None:
     shutil.copytree(made, tmp_path / "copy")
     (tmp_path / "copy" / "secret.txt").write_text("mine")

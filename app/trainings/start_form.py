@@ -9,6 +9,7 @@ from app.catalogue import Catalogue
 from app.guard import sentences
 from app.recipe_fields import background_fields, rule_field
 from app.settings import METHOD_TITLES
+from app.shared_state import TRAIN_ON
 from app.trainings.start_from import Start, starts
 from recam_core.checkpoint.places import runs_folder
 from recam_core.errors import UserError
@@ -119,6 +120,9 @@ def _pictures(
     """Specifications of the pictures to train on and to watch."""
     usual = "scenes@train" if start is None or not start.data else start.data
     key = "" if start is None else start.key
+    if (wanted := TRAIN_ON.pop(("", "")))[0]:
+        # Chosen on another page; before the fields are drawn, whose values cannot be set afterwards.
+        st.session_state[f"training_data_{key}"], st.session_state[f"training_val_{key}"] = wanted
     data = left.text_input(
         "Training pictures",
         value=usual,

@@ -31,16 +31,31 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
     reader = actions.add_parser(
         "import",
-        help="make a run from the files of the published implementation",
-        description="Read a state dict of the published ReCAM implementation (ResNet-50 with classifier.weight) and, "
-        "if there is one, its FC2 predictor. No code in the files is run.",
+        help="make a run from weights that were trained elsewhere",
+        description="Read a state dict (.pth, .pt or .safetensors): of the published ReCAM implementation, or any "
+        "backbone of this project with a linear or 1x1 convolutional classifier. No code in the files is run.",
     )
-    reader.add_argument("cam", type=Path, metavar="CAM.pth", help="the CAM or ReCAM network")
-    reader.add_argument("--fc2", type=Path, metavar="PREDICTOR.pth", help="the FC2 predictor")
+    reader.add_argument("cam", type=Path, metavar="WEIGHTS", help="the network, or the published CAM or ReCAM network")
+    reader.add_argument("--fc2", type=Path, metavar="PREDICTOR", help="the second classifier of a ReCAM")
     reader.add_argument("--out", required=True, type=Path, metavar="RUN", help="the new run's folder")
     reader.add_argument(
-        "--classes", metavar="NAMES", help="voc, coco, or a file with one name a line (default: by their number)"
+        "--classes",
+        metavar="NAMES",
+        help="voc, coco, a file with one name a line, or NAME,NAME,...; 'background' stands where the classifier has "
+        "such a row (default: the classes of --data, else by their number)",
     )
+    reader.add_argument(
+        "--no-background", action="store_true", help="each pixel belongs to a class (default: others are background)"
+    )
+    reader.add_argument(
+        "--backbone", default="", metavar="NAME", help="such as resnet50 (default: found by the weights)"
+    )
+    reader.add_argument("--output-stride", type=int, default=16, choices=(8, 16, 32), help="(default: %(default)s)")
+    reader.add_argument("--classifier", default="", metavar="NAME", help="the weight, where there are several")
+    reader.add_argument(
+        "--method", default="bce", choices=("bce", "sce"), help="what it was trained with (default: %(default)s)"
+    )
+    reader.add_argument("--data", default="", metavar="SPEC", help="pictures that it knows, to open it with")
     reader.add_argument("--half", action="store_true", help="store the weights in half precision")
     reader.add_argument("--json", type=Path, metavar="FILE", help="also write the record to FILE")
     reader.set_defaults(run=run_import)
@@ -97,17 +112,27 @@ def run_list(arguments: argparse.Namespace) -> int:
 
 
 def run_import(arguments: argparse.Namespace) -> int:
-    from recam_core.checkpoint.published import import_published
-    from recam_core.checkpoint.run_folder import command_line, save_run
+    from recam_core.checkpoint.foreign import Asked, import_weights, save_imported
+    from recam_core.checkpoint.published_classes import named_rows
+    from recam_core.checkpoint.run_folder import command_line
 
     out = arguments.out
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} exists already; choose another --out, or remove it.")
-    network, info = import_published(arguments.cam, arguments.fc2, out.resolve().name, arguments.classes)
-    info.command = command_line()
-    info = save_run(out, network, info, half=arguments.half)
+    asked = Asked(
+        classes=None if arguments.classes is None else named_rows(arguments.classes),
+        has_background=False if arguments.no_background else None,
+        backbone=arguments.backbone,
+        output_stride=arguments.output_stride,
+        classifier=arguments.classifier,
+        method=arguments.method,
+        data=arguments.data,
+    )
+    imported = import_weights(arguments.cam, out.resolve().name, asked, arguments.fc2)
+    imported.info.command = command_line()
+    info = save_imported(out, imported, half=arguments.half)
     print(describe_run(info))
-    print(f"\nImported into {out}.")
+    print("", *imported.notes, f"Imported into {out}.", sep="\n")
     write_results(arguments.json, asdict(info))
     return 0
 

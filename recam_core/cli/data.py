@@ -4,13 +4,20 @@ import argparse
 from pathlib import Path
 
 from recam_core.atomic_write import write_json
-from recam_core.data.check import CheckReport, check_dataset
+from recam_core.data.check import CheckReport, by_kind, check_dataset
 from recam_core.data.download import SOURCES, download, find_source
 from recam_core.data.export import export_folder
+from recam_core.data.found_sets import LAYOUTS, FoundSet, find_sets
+from recam_core.data.places import data_root
 from recam_core.data.sample import Fault
 from recam_core.data.spec import KINDS, open_dataset
 from recam_core.data.summary import Summary, summarise
+from recam_core.data.zip_upload import unpack_set
+from recam_core.errors import UserError
 from recam_core.progress import terminal
+
+#: How many faults of a kind are listed where not all are asked for.
+_SHOWN = 3
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -25,8 +32,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
-    check = actions.add_parser("check", help="read everything and list each fault; exit status 1 if there is any")
+    check = actions.add_parser("check", help="read everything and count the faults; exit status 1 if there is any")
     _add_spec(check)
+    check.add_argument("--all", action="store_true", help="list every fault, not only the first few of each kind")
     check.set_defaults(run=run_check)
 
     info = actions.add_parser("info", help="counts, classes, companions and sizes")
@@ -37,6 +45,16 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     fetch.add_argument("name", choices=sorted(SOURCES), help="which one")
     fetch.add_argument("--to", required=True, type=Path, metavar="DIR", help="folder to put it into")
     fetch.set_defaults(run=run_download)
+
+    listing = actions.add_parser("list", help="list the data sets in the folder of served ones (RECAM_DATA)")
+    listing.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="look in this folder instead")
+    listing.add_argument("--json", type=Path, metavar="FILE", help="also write the list to FILE")
+    listing.set_defaults(run=run_list)
+
+    unpack = actions.add_parser("unpack", help="check a zip of a data set, and unpack it to the folder of served ones")
+    unpack.add_argument("zip", type=Path, metavar="ZIP", help="of VOC's, COCO's or a folder's layout, or of pictures")
+    unpack.add_argument("--name", default="", metavar="NAME", help="of the new folder (default: as in the zip)")
+    unpack.set_defaults(run=run_unpack)
 
     export = actions.add_parser(
         "export", aliases=["draw"], help="write a data set as a plain folder (images, masks, labels, classes, split)"
@@ -60,8 +78,8 @@ def run_check(args: argparse.Namespace) -> int:
         def show(fault: Fault) -> None:
             tqdm.write(str(fault))  # print would tear the progress bar
 
-        report = check_dataset(dataset, progress, show)
-    print(describe_check(report))
+        report = check_dataset(dataset, progress, show if args.all else None)
+    print(describe_check(report, every=args.all))
     if args.json:
         write_json(args.json, report.as_json())
     return 1 if report.faults else 0
@@ -85,6 +103,37 @@ def run_download(args: argparse.Namespace) -> int:
     return 0
 
 
+def run_list(args: argparse.Namespace) -> int:
+    folder = args.folder or data_root()
+    if args.folder is not None and not folder.is_dir():
+        raise UserError(f"There is no folder {folder}.")
+    found = find_sets(folder)
+    for one in found.sets:
+        print(describe_found(one))
+    if not found.sets:
+        print(f"No data sets in {folder}.")
+    if not found.is_complete:
+        print(f"{folder} has too many folders to look at; there may be more data sets in it.")
+    if args.json:
+        rows = [
+            {"path": str(one.path), "layout": one.layout, "pictures": one.pictures, "problem": one.problem}
+            | {"specs": [one.spec(split) for split in one.splits]}
+            for one in found.sets
+        ]
+        write_json(args.json, rows)
+    return 0
+
+
+def run_unpack(args: argparse.Namespace) -> int:
+    with terminal("unpack") as progress:
+        folder, left_out = unpack_set(args.zip, data_root(), args.name, progress)
+    if left_out:
+        print(f"{left_out} files of the zip are no pictures, masks or texts, and were left out.")
+    for one in find_sets(folder, is_one_set=True).sets:
+        print(describe_found(one))
+    return 0
+
+
 def run_export(args: argparse.Namespace) -> int:
     dataset = open_dataset(args.spec)
     with terminal("export") as progress:
@@ -93,14 +142,35 @@ def run_export(args: argparse.Namespace) -> int:
     return 0
 
 
-def describe_check(report: CheckReport) -> str:
-    """The result in words and a table."""
-    lines = [f"{report.spec}: {report.pictures} pictures, {'with' if report.has_masks else 'without'} masks"]
+def describe_found(found: FoundSet) -> str:
+    """A data set that was found, and the specifications that open it."""
+    lines = [f"{found.path}: {LAYOUTS[found.layout]}, {found.pictures} pictures"]
+    lines += [f"  {found.problem}"] if found.problem else [f"  {found.spec(split)}" for split in found.splits]
+    return "\n".join(lines)
+
+
+def describe_check(report: CheckReport, every: bool = False) -> str:
+    """The result in words and a table; ``every`` for faults that were all listed before."""
+    lines = [] if every else _first_faults(report)
+    lines += [f"{report.spec}: {report.pictures} pictures, {'with' if report.has_masks else 'without'} masks"]
     lines += _per_class(report.pictures_per_class)
     lines += report.notes
     count = len(report.faults)
+    if count and every:
+        lines += [f"{len(group.faults):>9}  {group.kind}" for group in by_kind(report.faults)]
     lines.append("No fault found." if not count else f"{count} fault{'s' if count > 1 else ''} found.")
     return "\n".join(lines)
+
+
+def _first_faults(report: CheckReport) -> list[str]:
+    """Each kind of fault with its count and the first few of it."""
+    lines = []
+    for group in by_kind(report.faults):
+        lines.append(f"{group.kind}: {len(group.faults)}")
+        lines += [f"  {fault}" for fault in group.faults[:_SHOWN]]
+        if len(group.faults) > _SHOWN:
+            lines.append(f"  and {len(group.faults) - _SHOWN} more; --all lists each")
+    return lines
 
 
 def describe_summary(summary: Summary) -> str:

@@ -1,13 +1,13 @@
 """``data check``: everything that is wrong with a data set, and the cheap part of it that training asks first."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from recam_core.data.notes import notes_of
-from recam_core.data.sample import BrokenItem, Dataset, Fault
+from recam_core.data.sample import BrokenItem, Dataset, Fault, FaultKind
 from recam_core.progress import ProgressFn, silent
 
 
@@ -33,6 +33,28 @@ class CheckReport:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class FaultGroup:
+    """All faults of one kind.
+
+    Attributes:
+        kind: what they have in common.
+        faults: in the order in which they were found.
+    """
+
+    kind: FaultKind
+    faults: tuple[Fault, ...]
+
+
+def by_kind(faults: Iterable[Fault]) -> list[FaultGroup]:
+    """The faults by kind, the most frequent first; of equally frequent ones the one that was found first."""
+    found: dict[FaultKind, list[Fault]] = {}
+    for fault in faults:
+        found.setdefault(fault.kind, []).append(fault)
+    groups = [FaultGroup(kind, tuple(of_kind)) for kind, of_kind in found.items()]
+    return sorted(groups, key=lambda group: -len(group.faults))
 
 
 def check_dataset(

@@ -79,16 +79,22 @@ class CocoDataset(PhotoDataset):
             return Fault(
                 str(self._annotation_file),
                 f"the file name {name!r} leads out of {self._photos}; only plain file names are opened.",
+                "damaged file",
             )
         if seen:
-            return Fault(str(self._annotation_file), f"duplicate id: '{identifier}' is listed more than once.")
+            message = f"duplicate id: '{identifier}' is listed more than once."
+            return Fault(str(self._annotation_file), message, "duplicate id")
         if name not in there:
-            return Fault(str(self._photos / name), "this file is missing, though the annotation file names it.")
+            message = "this file is missing, though the annotation file names it."
+            return Fault(str(self._photos / name), message, "missing file")
         if picture.problem:
-            return Fault(str(self._annotation_file), f"{name}: {picture.problem}")
+            is_category = picture.problem.startswith("class id")
+            kind = "class out of range" if is_category else "damaged file"
+            return Fault(str(self._annotation_file), f"{name}: {picture.problem}", kind)
         limits = DATASET_LIMITS
         if not (0 < picture.height <= limits.max_side and 0 < picture.width <= limits.max_side):
-            return Fault(str(self._annotation_file), f"{name}: a size of {picture.width} x {picture.height} pixels.")
+            message = f"{name}: a size of {picture.width} x {picture.height} pixels."
+            return Fault(str(self._annotation_file), message, "damaged file")
         return None
 
     def photo_path(self, index: int) -> str:
@@ -103,7 +109,11 @@ class CocoDataset(PhotoDataset):
             return draw_mask(picture)
         except Exception as error:  # the decoder of run-length codes raises anything on damaged ones
             raise BrokenItem(
-                Fault(self.mask_source(index), f"an outline cannot be drawn ({error or type(error).__name__}).")
+                Fault(
+                    self.mask_source(index),
+                    f"an outline cannot be drawn ({error or type(error).__name__}).",
+                    "damaged file",
+                )
             ) from error
 
     def stored_labels(self, index: int) -> np.ndarray:

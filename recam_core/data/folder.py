@@ -19,38 +19,70 @@ from recam_core.errors import UserError
 
 #: The split of all pictures, when no list of that name is there.
 ALL = "all"
+#: Folders beside the pictures that are no classes.
+NOT_CLASSES = ("images", "masks", "splits")
+#: What only other layouts have; taken for classes, their folders would be wrong without a word.
+_OTHER_LAYOUTS = {"JPEGImages": "voc", "annotations": "coco"}
 
 
 def open_folder(root: str, split: str | None = None) -> "FolderDataset":
     """Open ``ROOT`` with images/, optional masks/, labels.csv, classes.txt and splits/SPLIT.txt.
 
+    In the place of images/ the pictures may lie in ROOT itself, or in a folder for each class.
+
     Raises:
         UserError: no pictures, no way to know the classes, or the split is missing.
     """
     folder = Path(root)
-    if not (folder / "images").is_dir():
-        raise UserError(
-            f"{folder} has no folder images. A data set of your own has images/, and masks/ or labels.csv, with "
-            "classes.txt and splits/ as needed (see docs/data.md)."
-        )
+    photos = _find_photos(folder)
     available = list_splits(folder / "splits")
     if split not in (None, ALL) and split not in available:
         listed = ", ".join([*available, ALL] if ALL not in available else available)
         raise UserError(f"There is no split '{split}' in {folder / 'splits'}. There are: {listed}.")
-    return FolderDataset(root, folder, split)
+    return FolderDataset(root, folder, split, photos)
+
+
+def _find_photos(folder: Path) -> Path | None:
+    """The folder that the pictures lie in; None where each class has one of its own."""
+    if (folder / "images").is_dir():
+        return folder / "images"
+    for name, kind in _OTHER_LAYOUTS.items():
+        if (folder / name).is_dir():
+            raise UserError(f"{folder} has a folder {name}, so it looks like {kind}:{folder}; open it as that.")
+    has_photos, has_classes = bool(list_files(folder)), bool(_class_folders(folder))
+    if has_photos and has_classes:
+        raise UserError(
+            f"{folder} has pictures beside folders of pictures ({', '.join(_class_folders(folder)[:4])}); put all "
+            "pictures into folders, one a class, or all into one."
+        )
+    if not has_photos and not has_classes:
+        raise UserError(
+            f"{folder} has no folder images and no pictures. A data set of your own has images/, and masks/ or "
+            "labels.csv, with classes.txt and splits/ as needed, or a folder of pictures for each class (see "
+            "docs/data.md)."
+        )
+    return folder if has_photos else None
+
+
+def _class_folders(folder: Path) -> list[str]:
+    """Names of the folders with pictures in them, sorted."""
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
+    return [name for name in names if name not in NOT_CLASSES and list_files(folder / name)]
 
 
 class FolderDataset(PhotoDataset):
-    """A folder of pictures.
+    """A folder of pictures, or a folder of them for each class.
 
-    Labels come from labels.csv where a picture has a row in it, else from its mask. A picture with neither can be
-    looked at (its labels are all False); for training it is a fault.
+    With a folder for each class, the id of ``cat/01.jpg`` is ``cat-01``, and its label ``cat``. Labels come from
+    labels.csv where a picture has a row in it, else from its class's folder, else from its mask. A picture with none
+    of these can be looked at (its labels are all False); for training it is a fault.
     """
 
-    def __init__(self, root: str, folder: Path, split: str | None):
-        self._photos = folder / "images"
+    def __init__(self, root: str, folder: Path, split: str | None, photos: Path | None):
+        self._photos = folder if photos is None else photos
         self._masks = folder / "masks"
-        self._files = list_files(self._photos)
+        self._class_of: dict[str, str] = {}
+        self._files = list_files(self._photos) if photos is not None else self._list_classes(folder)
         mask_files = list_files(self._masks, (".png",)) if self._masks.is_dir() else {}
         split_file = None if split is None else folder / "splits" / f"{split}.txt"
         if split_file is not None and split == ALL and not split_file.is_file():
@@ -86,7 +118,11 @@ class FolderDataset(PhotoDataset):
     def read_mask(self, index: int) -> np.ndarray | None:
         return read_mask(self.mask_source(index)) if self.ids[index] in self._mask_files else None
 
-    def label_files(self) -> Iterator[tuple[Path, Collection[str]]]:
+    def label_files(self) -> Iterator[tuple[Path, Collection[str]]] | None:
+        # A folder's name needs no reading.
+        return None if self._class_of and self._table is None else self._files_of_labels()
+
+    def _files_of_labels(self) -> Iterator[tuple[Path, Collection[str]]]:
         if self._table is not None:
             yield self._table.path.parent, (self._table.path.name,)
         if self._mask_files and (self._table is None or not self._table.rows.keys() >= set(self.ids)):
@@ -94,19 +130,22 @@ class FolderDataset(PhotoDataset):
 
     def stored_labels(self, index: int) -> np.ndarray | None:
         identifier = self.ids[index]
-        if self._table is None:
-            return None
-        if identifier in self._table.faults:
+        if self._table is not None and identifier in self._table.faults:
             raise BrokenItem(self._table.faults[identifier])
-        if identifier not in self._table.rows:
+        if self._table is not None and identifier in self._table.rows:
+            names, where = self._table.rows[identifier], self._table.path
+        elif identifier in self._class_of:
+            names, where = frozenset([self._class_of[identifier]]), self._photos / self._class_of[identifier]
+        else:
             return None
         labels = np.zeros(len(self.classes), dtype=bool)
-        for name in sorted(self._table.rows[identifier]):
+        for name in sorted(names):
             if name not in self._class_index:
                 raise BrokenItem(
                     Fault(
-                        str(self._table.path),
+                        str(where),
                         f"class out of range: '{identifier}' has the label '{name}', which classes.txt does not name.",
+                        "class out of range",
                     )
                 )
             labels[self._class_index[name]] = True
@@ -123,6 +162,11 @@ class FolderDataset(PhotoDataset):
             check_class_names(self._table.names, str(self._table.path))
             self.undeclared = self._masks, masks, MASKS_LOOKED_AT
             return ClassList(self._table.names, masks_have_background(self._masks, masks))
+        if self._class_of:
+            names = tuple(sorted(set(self._class_of.values())))
+            check_class_names(names, str(folder))
+            self.undeclared = self._masks, masks, MASKS_LOOKED_AT
+            return ClassList(names, masks_have_background(self._masks, masks))
         if masks:
             self.undeclared = self._masks, masks, len(masks)
             return _classes_of_masks([self._masks / name for name in masks])
@@ -130,6 +174,15 @@ class FolderDataset(PhotoDataset):
             f"{folder} has neither classes.txt nor labels.csv nor masks, so its classes are unknown. Write classes.txt "
             "with one class name a line."
         )
+
+    def _list_classes(self, folder: Path) -> dict[str, list[str]]:
+        """Id -> paths below the folder; which class each is of is kept."""
+        found: dict[str, list[str]] = {}
+        for name in _class_folders(folder):
+            for stem, files in list_files(folder / name).items():
+                found.setdefault(f"{name}-{stem}", []).extend(f"{name}/{file}" for file in files)
+                self._class_of[f"{name}-{stem}"] = name
+        return {identifier: found[identifier] for identifier in sorted(found)}
 
     def _leftovers(self, mask_files: dict[str, list[str]]) -> tuple[str, ...]:
         notes = []
@@ -144,10 +197,12 @@ class FolderDataset(PhotoDataset):
 
 
 def _known_id(line: str, files: dict[str, list[str]]) -> str:
-    """Users write 'cat.jpg' as well as 'cat'."""
+    """Users write 'cat.jpg' as well as 'cat', and 'cat/01' for the first picture in the folder of cats."""
     if line in files:
         return line
-    stem = os.path.splitext(line)[0]
+    if (whole := line.replace("/", "-")) in files:
+        return whole
+    stem = os.path.splitext(whole)[0]
     return stem if line in files.get(stem, ()) else line
 
 
@@ -160,7 +215,7 @@ def _by_known_id(table: LabelTable, files: dict[str, list[str]]) -> LabelTable:
         identifier = _known_id(name, files)
         if identifier in rows:
             faults[identifier] = Fault(
-                str(table.path), f"duplicate id: '{identifier}' has more than one row of labels."
+                str(table.path), f"duplicate id: '{identifier}' has more than one row of labels.", "duplicate id"
             )
         rows[identifier] = labels
     return LabelTable(table.path, table.names, rows, faults)

@@ -81,7 +81,9 @@ class GalleryDataset(PhotoDataset):
             self._paths.append(Path(photo["package"]) if folder is None else folder / photo["file"])
             if folder is None or not self._paths[-1].is_file():
                 self.known_faults[index] = Fault(
-                    photo["id"], f"this picture is missing: the package {photo['package']} does not hold it here."
+                    photo["id"],
+                    f"this picture is missing: the package {photo['package']} does not hold it here.",
+                    "missing file",
                 )
 
     def photo_path(self, index: int) -> str:

@@ -62,11 +62,17 @@ class Photo:
 
 
 class PhotoError(UserError):
-    """A file that cannot be used as a photograph; ``reason`` is the sentence without the file's name."""
+    """A file that cannot be used as a photograph.
 
-    def __init__(self, name: str, reason: str):
+    Attributes:
+        reason: the sentence without the file's name.
+        is_missing: whether there is no such file.
+    """
+
+    def __init__(self, name: str, reason: str, is_missing: bool = False):
         super().__init__(f"{name}: {reason}")
         self.reason = reason
+        self.is_missing = is_missing
 
 
 def read_photo(
@@ -131,7 +137,7 @@ def _read_bytes(source: str | Path | bytes | BinaryIO, max_bytes: int, name: str
         try:
             # A named pipe or a device in place of a file would block for ever.
             if not path.is_file():
-                raise PhotoError(name, "this file is missing.")
+                raise PhotoError(name, "this file is missing.", is_missing=True)
             if path.stat().st_size > max_bytes:
                 raise PhotoError(
                     name,

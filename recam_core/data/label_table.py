@@ -53,11 +53,13 @@ def read_label_table(path: Path) -> LabelTable:
         identifier = cells[0].strip()
         if identifier in rows or identifier in faults:
             faults[identifier] = Fault(
-                _line(path, number), f"duplicate id: '{identifier}' has more than one row of labels."
+                _line(path, number), f"duplicate id: '{identifier}' has more than one row of labels.", "duplicate id"
             )
         elif len(cells) != len(header):
             faults[identifier] = Fault(
-                _line(path, number), f"this row has {len(cells)} cells, but the header has {len(header)}."
+                _line(path, number),
+                f"this row has {len(cells)} cells, but the header has {len(header)}.",
+                "damaged file",
             )
         elif joined:
             if cells[1] not in seen:
@@ -67,7 +69,9 @@ def read_label_table(path: Path) -> LabelTable:
             values = [cell.strip() for cell in cells[1:]]
             wrong = [value for value in values if value not in ("0", "1")]
             if wrong:
-                faults[identifier] = Fault(_line(path, number), f"{wrong[0]!r} stands where 0 or 1 is expected.")
+                faults[identifier] = Fault(
+                    _line(path, number), f"{wrong[0]!r} stands where 0 or 1 is expected.", "damaged file"
+                )
             else:
                 rows[identifier] = frozenset(
                     name for name, value in zip(header[1:], values, strict=True) if value == "1"

@@ -82,7 +82,7 @@ def _read_bytes(source: str | Path | bytes | BinaryIO, max_bytes: int, name: str
     path = Path(source)
     try:
         if not path.is_file():
-            raise MaskError(name, "this file is missing.")
+            raise MaskError(name, "this file is missing.", is_missing=True)
         if path.stat().st_size > max_bytes:
             raise MaskError(name, f"the file is larger than {max_bytes / 1e6:.0f} MB.")
         return path.read_bytes(), name

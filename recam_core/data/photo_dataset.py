@@ -98,7 +98,7 @@ class PhotoDataset(ABC):
         try:
             mask = self.read_mask(index)
         except PhotoError as error:
-            raise BrokenItem(Fault(self.mask_source(index), error.reason)) from error
+            raise BrokenItem(_file_fault(self.mask_source(index), error)) from error
         if mask is not None:
             self._refuse_values(index, mask)
         return mask
@@ -109,7 +109,7 @@ class PhotoDataset(ABC):
         try:
             return read_photo(self.photo_path(index))
         except PhotoError as error:
-            raise BrokenItem(Fault(self.photo_path(index), error.reason)) from error
+            raise BrokenItem(_file_fault(self.photo_path(index), error)) from error
 
     def size(self, index: int) -> tuple[int, int]:
         """(height, width) from the file's header."""
@@ -117,7 +117,7 @@ class PhotoDataset(ABC):
         try:
             return photo_size(self.photo_path(index))
         except PhotoError as error:
-            raise BrokenItem(Fault(self.photo_path(index), error.reason)) from error
+            raise BrokenItem(_file_fault(self.photo_path(index), error)) from error
 
     def load(self, index: int) -> Sample:
         image = self.photo(index).image
@@ -203,6 +203,7 @@ class PhotoDataset(ABC):
             self.photo_path(index),
             "this picture is without a label: nothing names a class for it (no annotation, or a mask with no class in "
             "it). Label it or take it out of the split.",
+            "no label",
         )
 
     def _refuse_values(self, index: int, mask: np.ndarray) -> None:
@@ -227,7 +228,7 @@ class PhotoDataset(ABC):
                 f"class id out of range: the mask holds {listed}, but there are {count} classes (1 to {count}; "
                 f"{'0 is background, ' if self.classes.has_background else ''}255 is void)."
             )
-        raise BrokenItem(Fault(self.mask_source(index), message))
+        raise BrokenItem(Fault(self.mask_source(index), message, "class out of range"))
 
     def _refuse_mismatch(self, index: int, image: np.ndarray, mask: np.ndarray | None) -> None:
         if mask is None or mask.shape == image.shape[:2]:
@@ -241,5 +242,11 @@ class PhotoDataset(ABC):
                 self.mask_source(index),
                 f"size mismatch: the mask is {width} x {height} pixels, its picture {photo_width} x {photo_height}."
                 + hint,
+                "size mismatch",
             )
         )
+
+
+def _file_fault(where: str, error: PhotoError) -> Fault:
+    """What a reader of photographs or masks said, as a fault of that file."""
+    return Fault(where, error.reason, "missing file" if error.is_missing else "damaged file")

@@ -69,12 +69,14 @@ def id_fault(identifier: str, files: dict[str, list[str]], folder: Path, split_f
         return Fault(
             str(split_file or folder),
             f"the split names an unknown id: there is no picture '{identifier}' in {folder} (missing file).",
+            "unknown id",
         )
     if len(names) > 1:
         listed = " and ".join(names)
         return Fault(
             str(folder / names[1]),
             f"duplicate id '{identifier}': {listed} have the same name but for the ending; rename or remove one.",
+            "duplicate id",
         )
     return None
 
@@ -89,6 +91,7 @@ def repeated_ids(ids: list[str], split_file: Path) -> dict[int, Fault]:
                 str(split_file),
                 f"duplicate id: '{identifier}' is listed more than once in this split (entries "
                 f"{first[identifier] + 1} and {index + 1}).",
+                "duplicate id",
             )
         else:
             first[identifier] = index

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -51,12 +51,26 @@ class Sample:
     mask: np.ndarray | None = None
 
 
+#: What may be wrong with a data set, for counting: the kinds of faults of docs/data.md.
+FaultKind = Literal[
+    "missing file",
+    "damaged file",
+    "size mismatch",
+    "class out of range",
+    "no label",
+    "duplicate id",
+    "unknown id",
+    "other",
+]
+
+
 @dataclass(frozen=True)
 class Fault:
-    """One thing wrong with a data set: the file (or the id) it was found in, and a sentence."""
+    """One thing wrong with a data set: the file (or the id) it was found in, a sentence, and its kind."""
 
     where: str
     message: str
+    kind: FaultKind = "other"
 
     def __str__(self) -> str:
         return f"{self.where}: {self.message}"

@@ -98,6 +98,7 @@ class VocDataset(PhotoDataset):
                 fault = Fault(
                     str(self._masks / f"{identifier}.png"),
                     "this mask is missing, though other pictures of the split have one.",
+                    "missing file",
                 )
             if fault is not None:
                 self.known_faults[index] = fault

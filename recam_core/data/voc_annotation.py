@@ -22,24 +22,27 @@ def labels_from_xml(path: Path, class_index: dict[str, int]) -> np.ndarray:
     """
     try:
         if not path.is_file():
-            raise BrokenItem(Fault(str(path), "this file is missing."))
+            raise BrokenItem(Fault(str(path), "this file is missing.", "missing file"))
         if path.stat().st_size > MAX_BYTES:
-            raise BrokenItem(Fault(str(path), "this annotation is far too large for a VOC annotation."))
+            raise BrokenItem(Fault(str(path), "this annotation is far too large for a VOC annotation.", "damaged file"))
         data = path.read_bytes()
     except OSError as error:
-        raise BrokenItem(Fault(str(path), f"this file cannot be read ({error.strerror or error}).")) from error
+        message = f"this file cannot be read ({error.strerror or error})."
+        raise BrokenItem(Fault(str(path), message, "damaged file")) from error
     # Annotations need no document type; entities that expand without end need one.
     if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
         raise BrokenItem(
             Fault(
                 str(path),
                 "the annotation declares a document type, which VOC annotations never do.",
+                "damaged file",
             )
         )
     try:
         root = ElementTree.fromstring(data)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise BrokenItem(Fault(str(path), f"this is not a well-formed XML file ({error}).")) from error
+        message = f"this is not a well-formed XML file ({error})."
+        raise BrokenItem(Fault(str(path), message, "damaged file")) from error
     labels = np.zeros(len(class_index), dtype=bool)
     for element in root.findall("object"):
         name = (element.findtext("name") or "").strip()
@@ -48,6 +51,7 @@ def labels_from_xml(path: Path, class_index: dict[str, int]) -> np.ndarray:
                 Fault(
                     str(path),
                     f"class out of range: an object is called '{name}', which is no class of this set.",
+                    "class out of range",
                 )
             )
         labels[class_index[name]] = True

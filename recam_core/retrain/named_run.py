@@ -1,6 +1,5 @@
 """Keeping retrained classifiers as a run with a name."""
 
-import re
 import shlex
 from dataclasses import asdict
 from itertools import count
@@ -9,12 +8,9 @@ from pathlib import Path
 from recam_core.atomic_write import replacing_folder, write_json
 from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, Run, RunInfo
 from recam_core.errors import UserError
+from recam_core.folder_names import RULE, is_plain_name
 from recam_core.retrain.head_recipe import HeadRecipe, completed
 from recam_core.retrain.heads import HeadResult, save_heads
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
-#: Names that Windows gives to devices; a folder of runs may be copied there.
-_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 
 
 def check_run_name(name: str, folder: str | Path) -> str:
@@ -26,11 +22,8 @@ def check_run_name(name: str, folder: str | Path) -> str:
     name = name.strip()
     if not name:
         raise UserError("Give the run a name.")
-    if not _NAME.fullmatch(name) or name.endswith(".") or name.split(".")[0].lower() in _DEVICES:
-        raise UserError(
-            f"'{name}' cannot be the name of a run: use up to 60 letters, digits, dots, dashes and underscores, "
-            "beginning with a letter or a digit."
-        )
+    if not is_plain_name(name):
+        raise UserError(f"'{name}' cannot be the name of a run: {RULE}.")
     if (Path(folder) / name).exists():
         raise UserError(f"There is a run named '{name}' already; choose another name.")
     return name

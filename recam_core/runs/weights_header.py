@@ -49,7 +49,11 @@ def check_weights(file: Path, info: RunInfo) -> None:
     # On this device tensors have a shape and nothing else, so even a huge network costs nothing.
     with torch.device("meta"):
         wanted = CamNetwork(
-            network["backbone"], len(info.classes), network["output_stride"], with_fc2=network["has_fc2"]
+            network["backbone"],
+            len(info.classes),
+            network["output_stride"],
+            with_fc2=network["has_fc2"],
+            background_row=bool(network.get("background_row")),
         ).state_dict()
     for name, value in wanted.items():
         if name not in found:

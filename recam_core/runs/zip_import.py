@@ -5,11 +5,9 @@ import json
 import os
 import shutil
 import tempfile
-import zlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
-from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from recam_core.atomic_write import write_json
 from recam_core.checkpoint.places import runs_folder
@@ -20,9 +18,8 @@ from recam_core.retrain.named_run import check_run_name
 from recam_core.runs.folder_lock import locked
 from recam_core.runs.weights_header import check_weights
 from recam_core.runs.zip_rules import LARGEST_ZIP, check_entries
+from recam_core.zip_entries import opened_zip, unpack_entry
 
-#: What reading a zip raises for one that is damaged.
-_DAMAGED = (BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError, KeyError)
 _LONGEST_TEXT = 2_000
 
 
@@ -40,27 +37,10 @@ def import_run(file: str | Path | BinaryIO, name: str = "") -> Path:
         UserError: it is no zip of a run, is damaged or hostile, its name is taken, or the disk is full. Nothing is
             left behind then.
     """
-    if isinstance(file, (str, Path)):
-        path = Path(file)
-        if not path.is_file():
-            raise UserError(f"There is no file {path}.")
-        try:
-            with path.open("rb") as stream:
-                return _import(stream, name)
-        except OSError as error:
-            raise UserError(f"Cannot read {path}: {error.strerror or error}.") from error
-    return _import(file, name)
-
-
-def _import(stream: BinaryIO, name: str) -> Path:
-    size = stream.seek(0, os.SEEK_END)
-    stream.seek(0)
-    if size > LARGEST_ZIP:
-        raise UserError(f"The zip has {size >> 20} MB; one of a run has at most {LARGEST_ZIP >> 20} MB.")
     folder = runs_folder()
     temporary: Path | None = None
     try:
-        with ZipFile(stream) as archive:
+        with opened_zip(file, LARGEST_ZIP, "export the run again") as (archive, size):
             entries = check_entries(archive.infolist(), size)
             folder.mkdir(parents=True, exist_ok=True)
             needed = sum(entry.file_size for entry in entries.values())
@@ -68,7 +48,7 @@ def _import(stream: BinaryIO, name: str) -> Path:
                 raise UserError(f"The run needs {needed >> 20} MB, and the disk has less; free some room first.")
             temporary = Path(tempfile.mkdtemp(prefix=".import.", suffix=".tmp", dir=folder))
             for plain, entry in entries.items():
-                _unpack(archive, entry, temporary / plain)
+                unpack_entry(archive, entry, temporary / plain)
         info = _check_run(temporary)
         with locked(folder):
             info.name = check_run_name(name or info.name, folder)
@@ -78,24 +58,9 @@ def _import(stream: BinaryIO, name: str) -> Path:
         return folder / info.name
     except OSError as error:
         raise UserError(f"The run cannot be unpacked to {folder}: {error.strerror or error}.") from error
-    except _DAMAGED as error:
-        raise UserError(f"The file is no whole zip ({error}); export the run again.") from error
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _unpack(archive: ZipFile, entry: ZipInfo, target: Path) -> None:
-    """Copy one entry; never more bytes than it was announced with, and its check sum is compared at its end."""
-    with archive.open(entry) as source, target.open("xb") as sink:
-        left = entry.file_size
-        while block := source.read(min(1 << 20, left + 1)):
-            left -= len(block)
-            if left < 0:
-                raise UserError("The zip holds more than it says; it is refused.")
-            sink.write(block)
-    if left:
-        raise UserError("The zip holds less than it says; export the run again.")
 
 
 def _check_run(folder: Path) -> RunInfo:

@@ -1,11 +1,10 @@
 """What a packed run may look like; all of it is checked before a byte is unpacked."""
 
-import stat
-from pathlib import PurePosixPath
-from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipInfo
+from zipfile import ZipInfo
 
 from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, WEIGHTS_FILE
 from recam_core.errors import UserError
+from recam_core.zip_entries import plain_parts, shown
 
 #: The files that a run consists of, and how many bytes each may have: 1 GiB of weights is ten times the ResNet-50's.
 FILES = {WEIGHTS_FILE: 1 << 30, INFO_FILE: 4 << 20, METRICS_FILE: 16 << 20}
@@ -17,7 +16,6 @@ LARGEST_ZIP = sum(FILES.values()) + (1 << 20)
 _MOST_GROWTH, _SMALL = 40, 32 << 20
 #: The files, and the folder around them.
 _MOST_ENTRIES = len(FILES) + 1
-_ENCRYPTED = 0x1
 
 
 def check_entries(entries: list[ZipInfo], zip_bytes: int) -> dict[str, ZipInfo]:
@@ -40,7 +38,7 @@ def check_entries(entries: list[ZipInfo], zip_bytes: int) -> dict[str, ZipInfo]:
         if entry.is_dir():
             continue
         if name not in FILES:
-            raise UserError(f"The zip holds {_shown(entry)}, which no run has; a run is {', '.join(FILES)}.")
+            raise UserError(f"The zip holds {shown(entry)}, which no run has; a run is {', '.join(FILES)}.")
         if name in found:
             raise UserError(f"The zip holds {name} twice; a packed run holds one run.")
         if entry.file_size > FILES[name]:
@@ -59,23 +57,9 @@ def check_entries(entries: list[ZipInfo], zip_bytes: int) -> dict[str, ZipInfo]:
 
 def _place(entry: ZipInfo) -> tuple[str, str]:
     """Folder ('' for none) and name of an entry; refuses what is not a plain file or folder in a plain place."""
-    name = entry.filename
-    if entry.flag_bits & _ENCRYPTED:
-        raise UserError("The zip is locked with a password; pack the run without one.")
-    if entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-        raise UserError(f"{_shown(entry)} is compressed in a way that is not read here; use plain zip compression.")
-    kind = stat.S_IFMT(entry.external_attr >> 16)
-    if kind not in (0, stat.S_IFDIR if entry.is_dir() else stat.S_IFREG):
-        raise UserError(f"{_shown(entry)} in the zip is a link or a device, which is refused.")
-    parts = PurePosixPath(name).parts
-    odd = "\\" in name or ":" in name or any(ord(letter) < 32 for letter in name)
-    if not name or odd or name.startswith("/") or ".." in parts or len(parts) > (1 if entry.is_dir() else 2):
-        raise UserError(f"{_shown(entry)} in the zip does not lie where a run's files lie; it is refused.")
+    parts = plain_parts(entry, "a run")
+    if len(parts) > (1 if entry.is_dir() else 2):
+        raise UserError(f"{shown(entry)} in the zip does not lie where the files of a run lie; it is refused.")
     if entry.is_dir():
         return parts[0] if parts else "", ""
     return (parts[0] if len(parts) == 2 else ""), parts[-1]
-
-
-def _shown(entry: ZipInfo) -> str:
-    """A hostile name, short and printable."""
-    return ascii(entry.filename[:80])

@@ -73,11 +73,17 @@ def app_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def app_url(chromium: str, app_runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def app_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of data sets that the app under test serves."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="session")
+def app_url(chromium: str, app_runs: Path, app_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the app, started by ``make app`` once for all tests of a worker."""
     needs_the_environment()
     port = free_port()
-    env = {"PORT": str(port), "RECAM_RUNS": str(app_runs)}
+    env = {"PORT": str(port), "RECAM_RUNS": str(app_runs), "RECAM_DATA": str(app_data)}
     log = tmp_path_factory.mktemp("app") / "log"
     with running_app(["make", "app"], f"http://127.0.0.1:{port}", log, env) as app:
         yield app.url

@@ -23,6 +23,7 @@ PREFIXES = {
     "results": "results_",
     "runs": "runs_",
     "about": "about_",
+    "data": "data_",
 }
 
 
@@ -59,6 +60,7 @@ SECTIONS: dict[str, tuple[Sequence, Callable[[AppTest, object], None]]] = {
     "results": (("",), nothing),
     "runs": (("none", "one", "several"), choose_runs),
     "about": (("",), nothing),
+    "data": (("zip", "weights"), choose("data_checkpoint_from")),
 }
 
 

@@ -1,0 +1,297 @@
+"""Pictures of one's own: found below the served folder or taken from a zip, checked, and opened."""
+
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+
+import streamlit as st
+
+from app.catalogue import Catalogue, Family
+from app.confusions.plain_words import plain
+from app.datasets import dataset
+from app.guard import sentences
+from app.job_progress import job_progress
+from app.jobs import CANCELLED, DONE, FAILED, Job, board
+from app.links import open_explore
+from app.settings import upload_mb
+from app.shared_state import PAGES, TRAIN_ON
+from recam_core.data.check import CheckReport, by_kind, check_dataset
+from recam_core.data.found_sets import LAYOUTS, FoundSet, FoundSets, find_sets, name_classes, served_folder
+from recam_core.data.match_classes import match_classes
+from recam_core.data.places import data_root
+from recam_core.data.sample import Dataset
+from recam_core.data.spec import open_dataset
+from recam_core.data.zip_upload import unpack_set
+
+#: Faults of a kind that are shown before all are asked for.
+_FIRST = 3
+_LAYOUTS_HELP = (
+    "Recognised are PASCAL VOC (`JPEGImages/`, `ImageSets/Segmentation/`, masks or annotations), MS COCO "
+    "(`annotations/instances_SPLIT.json` with its pictures), a folder with `images/` and `masks/` or `labels.csv`, a "
+    "folder of pictures for each class, and plain pictures."
+)
+
+
+@dataclass
+class CheckJob(Job):
+    """Reading a whole data set; ``report`` is what it showed, once the state is ``DONE``."""
+
+    spec: str
+    report: CheckReport | None = field(default=None, kw_only=True)
+
+
+@dataclass
+class UnpackJob(Job):
+    """Unpacking an uploaded zip to the folder ``root``; ``folder`` and ``left_out`` are what came out."""
+
+    file: BytesIO | None
+    root: Path
+    name: str
+    folder: Path | None = field(default=None, kw_only=True)
+    left_out: int = field(default=0, kw_only=True)
+
+
+def own_section(catalogue: Catalogue) -> None:
+    """Draw the section."""
+    st.subheader("Your own pictures")
+    root = data_root()
+    st.caption(
+        f"What lies below the folder {plain(str(root))} on the computer that runs the app. The environment variable "
+        "RECAM_DATA names another folder.",
+        help=_LAYOUTS_HELP,
+    )
+    _take_unpacked(root)
+    found = _found(str(root))
+    by_place = {one.place: one for one in found.sets}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        place = _choose(by_place)
+        if st.button("Look again", icon=":material/refresh:", key="data_look", help="After files came or went."):
+            _found.clear()
+            st.rerun()
+        with st.popover("Upload a zip", icon=":material/upload:", key="data_upload"):
+            _upload(root)
+    if not found.is_complete:
+        st.warning(f"{plain(str(root))} has too many folders to look at; there may be more data sets in it.")
+    if not by_place:
+        st.info(
+            "No pictures are there yet. Put a folder of pictures there, or upload a zip of one.",
+            icon=":material/folder_open:",
+        )
+    _upload_state(root)
+    if place is not None:
+        with sentences():
+            served_folder(root, place)  # it may have become a link, or be gone
+            _one_set(by_place[place], catalogue)
+
+
+@st.cache_data(max_entries=4, ttl="60s", show_spinner="Looking for pictures")
+def _found(root: str) -> FoundSets:
+    return find_sets(root)
+
+
+def _choose(by_place: dict[str, FoundSet]) -> str | None:
+    """The place of the chosen set; one that is gone is not chosen any more."""
+    if "data_set_next" in st.session_state:
+        st.session_state["data_set"] = st.session_state.pop("data_set_next")
+    if st.session_state.get("data_set") not in by_place:
+        st.session_state["data_set"] = None
+    return st.selectbox(
+        "Data set",
+        list(by_place),
+        format_func=lambda place: _title(by_place[place]),
+        key="data_set",
+        persist_state="session",
+        placeholder="Choose one" if by_place else "None yet",
+        disabled=not by_place,
+        help=_LAYOUTS_HELP,
+    )
+
+
+def _title(found: FoundSet) -> str:
+    return f"{found.place or found.path.name}: {LAYOUTS[found.layout]}, {found.pictures:,} pictures"
+
+
+# One data set ---------------------------------------------------------------------------------------------------------
+
+
+def _one_set(found: FoundSet, catalogue: Catalogue) -> None:
+    if found.problem:
+        st.warning(found.problem, icon=":material/rule_folder:")
+        if found.layout in ("folder", "pictures") and found.problem.startswith("Nothing says"):
+            _name_classes(found, catalogue)
+        return
+    left, right = st.columns([1, 3], vertical_alignment="bottom")
+    split = left.selectbox(
+        "Split",
+        list(found.splits),
+        index=found.splits.index(found.usual_split),
+        format_func=lambda split: split or "all pictures",
+        key=f"data_split_{found.place}",
+        persist_state="session",
+    )
+    spec = found.spec(split)
+    with right:
+        st.caption("Its name for every page and command:")
+        st.code(spec, language=None, wrap_lines=True)
+    opened = dataset(spec)
+    family, known = _who_knows(opened, catalogue)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if family is not None:
+            if st.button("Open in Explore", type="primary", icon=":material/compare:", key="data_explore"):
+                open_explore(data=spec, picture=opened.ids[0], runs=[entry.key for entry in family.first_choice])
+        elif st.button("Train on it", type="primary", icon=":material/model_training:", key="data_train"):
+            _train(found, spec)
+        if st.button("Check it", icon=":material/fact_check:", key="data_check", help="Read every picture and mask."):
+            st.session_state["data_check_job"] = board().start(CheckJob(spec), _check).id
+            st.rerun()
+        if family is not None:
+            words = f"**{plain(family.title)}** knows {known} of its {len(opened.classes)} classes."
+        else:
+            words = "No checkpoint here knows one of its classes, so a network is to be trained on it first."
+        st.markdown(words, width="content")
+    _checked(spec, found)
+
+
+def _who_knows(opened: Dataset, catalogue: Catalogue) -> tuple[Family | None, int]:
+    """The family that knows most of the classes, and how many; None where none knows any."""
+    counts = [(len(match_classes(opened.classes, family.classes).shared), family) for family in catalogue.families]
+    known, family = max(counts, key=lambda one: one[0], default=(0, None))
+    return (family, known) if known else (None, 0)
+
+
+def _train(found: FoundSet, spec: str) -> None:
+    """Leave for Training with these pictures, and with those of val to watch where there are some."""
+    watched = next((name for name in found.splits if name.startswith("val")), "")
+    watch = found.spec(watched) if watched and found.spec(watched) != spec else ""
+    TRAIN_ON.set((spec, watch))
+    st.switch_page(PAGES.get({})["trainings"])
+
+
+def _name_classes(found: FoundSet, catalogue: Catalogue) -> None:
+    """Pictures to look at need no labels, but names: those that some checkpoints know."""
+    families = {family.key: family for family in catalogue.families}
+    if not families:
+        return
+    st.caption(
+        "To look at them, say which checkpoints are to look. The names of their classes are written to classes.txt in "
+        "that folder. Training needs labels, too."
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        key = st.selectbox(
+            "Classes of",
+            list(families),
+            format_func=lambda key: f"{families[key].title} ({len(families[key].classes)})",
+            key="data_classes_of",
+        )
+        if st.button("Write classes.txt", icon=":material/edit_note:", key="data_write_classes"):
+            with sentences():
+                name_classes(found, families[key].classes.names)
+                _found.clear()
+                st.rerun()
+
+
+# Its faults -----------------------------------------------------------------------------------------------------------
+
+
+def _check(job: CheckJob) -> None:
+    job.begin("Reading pictures")
+    job.report = check_dataset(open_dataset(job.spec), job.progress)
+
+
+def _checked(spec: str, found: FoundSet) -> None:
+    job = board().find(st.session_state.get("data_check_job", ""))
+    if not isinstance(job, CheckJob) or job.spec != spec:
+        return
+    if not job.is_over:
+        job_progress(job.id, key="data_check_cancel")
+    elif job.state == FAILED:
+        st.error(job.message, icon=":material/error:")
+    elif job.state == CANCELLED:
+        st.info("Cancelled.", icon=":material/cancel:")
+    elif job.report is not None:
+        _report(job.report, found)
+
+
+def _report(report: CheckReport, found: FoundSet) -> None:
+    masks = "with" if report.has_masks else "without"
+    words = f"{report.pictures:,} pictures, {masks} masks, {len(report.pictures_per_class)} classes."
+    absent = [name for name, count in report.pictures_per_class.items() if not count]
+    if not report.faults:
+        st.success(f"{words} No fault found.", icon=":material/check_circle:")
+    else:
+        count = len(report.faults)
+        st.warning(f"{words} {count:,} fault{'s' if count > 1 else ''} found.", icon=":material/rule:")
+    for note in report.notes:
+        st.caption(plain(note))
+    if absent:
+        listed = ", ".join(absent[:8]) + (f" and {len(absent) - 8} more" if len(absent) > 8 else "")
+        st.caption(plain(f"No picture shows {listed}."))
+    for group in by_kind(report.faults):
+        st.markdown(f"**{len(group.faults):,}** {group.kind}")
+        lines = [str(fault).replace(f"{found.path}/", "") for fault in group.faults[:_FIRST]]
+        if len(group.faults) > _FIRST:
+            lines.append(f"and {len(group.faults) - _FIRST:,} more")
+        st.code("\n".join(lines), language=None, wrap_lines=True)
+    if report.faults:
+        st.download_button(
+            "All faults as text",
+            "\n".join(f"{fault.kind}\t{fault}" for fault in report.faults),
+            file_name="faults.txt",
+            icon=":material/download:",
+            key="data_faults",
+        )
+
+
+# A zip ----------------------------------------------------------------------------------------------------------------
+
+
+def _upload(root: Path) -> None:
+    file = st.file_uploader(
+        "A zip of pictures",
+        type="zip",
+        key=f"data_set_zip_{st.session_state.get('data_uploads', 0)}",
+        help=f"It is checked before it is unpacked, and only pictures, masks and texts are taken. At most "
+        f"{upload_mb()} MB; `python -m recam_core data unpack ZIP` takes larger ones. " + _LAYOUTS_HELP,
+    )
+    name = st.text_input("Name of the folder", placeholder="as in the zip", key="data_set_name", autocomplete="off")
+    if st.button("Unpack", type="primary", disabled=file is None, key="data_unpack") and file is not None:
+        job = board().start(UnpackJob(file, root, name.strip()), _unpack, at_once=True)
+        st.session_state["data_unpack_job"] = job.id
+        st.rerun()
+
+
+def _unpack(job: UnpackJob) -> None:
+    job.begin("Unpacking")
+    try:
+        job.folder, job.left_out = unpack_set(job.file, job.root, job.name, job.progress)
+    finally:
+        job.file = None  # the board remembers jobs, which need not keep hundreds of megabytes
+
+
+def _take_unpacked(root: Path) -> None:
+    """Once a zip is unpacked: choose what came out, and empty the uploader. Before either is drawn."""
+    job = board().find(st.session_state.get("data_unpack_job", ""))
+    if not isinstance(job, UnpackJob) or job.state != DONE or job.id == st.session_state.get("data_unpack_taken"):
+        return
+    st.session_state["data_unpack_taken"] = job.id
+    st.session_state["data_uploads"] = st.session_state.get("data_uploads", 0) + 1
+    _found.clear()
+    name = job.folder.name
+    of_zip = [one.place for one in _found(str(root)).sets if one.place == name or one.place.startswith(f"{name}/")]
+    if of_zip:
+        st.session_state["data_set_next"] = of_zip[0]
+
+
+def _upload_state(root: Path) -> None:
+    job = board().find(st.session_state.get("data_unpack_job", ""))
+    if not isinstance(job, UnpackJob):
+        return
+    if not job.is_over:
+        job_progress(job.id, key="data_unpack_cancel")
+    elif job.state == FAILED:
+        st.error(job.message, icon=":material/error:")
+    elif job.state == CANCELLED:
+        st.info("Cancelled. Nothing was unpacked.", icon=":material/cancel:")
+    elif job.folder is not None:
+        rest = f" {job.left_out:,} files are no pictures, masks or texts, and were left out." if job.left_out else ""
+        st.success(f"Unpacked to {plain(str(job.folder))}.{rest}", icon=":material/folder_zip:")

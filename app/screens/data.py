@@ -1,0 +1,15 @@
+"""Data: pictures and checkpoints of one's own."""
+
+import streamlit as st
+
+from app.catalogue import read_catalogue
+from app.data_page.checkpoints_section import checkpoints_section
+from app.data_page.own_section import own_section
+
+
+def main() -> None:
+    """Draw the page."""
+    st.title("Data")
+    own_section(read_catalogue())
+    st.divider()
+    checkpoints_section()

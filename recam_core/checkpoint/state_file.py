@@ -1,0 +1,183 @@
+"""Weights in a file from elsewhere: their names and tensors, read without running code from it."""
+
+import hashlib
+import pickle
+import re
+import struct
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_safetensors
+from torch import Tensor
+
+from recam_core.errors import UserError
+
+#: A file by its path, or as a seekable stream such as an upload.
+StateFile = str | Path | BinaryIO
+#: The endings of the files that are read.
+SUFFIXES = (".pth", ".pt", ".safetensors")
+#: Bytes that a file may have: a training's checkpoint has an optimizer's state in it, twice the size of the weights.
+LARGEST = 4 << 30
+#: Under these names programs keep the weights beside an epoch, an optimizer and the like.
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params")
+#: What DataParallel and torch.compile put into the names, wherever in the network they were used.
+_PARTS = ("module", "_orig_mod")
+#: In front of every name where the network was an attribute of something.
+_PREFIXES = {*_WRAPPERS, "ema"}
+#: What torch.load and its unpickler raise for files that are damaged or something else.
+_LOAD_ERRORS = (
+    RuntimeError,
+    EOFError,
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    MemoryError,
+    OverflowError,
+    struct.error,
+    zipfile.BadZipFile,
+)
+
+
+def shown_name(file: StateFile) -> str:
+    """How messages call a file: its path, or the name of an upload."""
+    return str(file) if isinstance(file, (str, Path)) else str(getattr(file, "name", "the file"))
+
+
+def file_record(file: StateFile) -> dict[str, str]:
+    """Name and SHA-256 of a file, for the record of what is made of it."""
+    digest = hashlib.sha256()
+    with _opened(file) as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return {"file": Path(shown_name(file)).name, "sha256": digest.hexdigest()}
+
+
+def read_state(file: StateFile) -> dict[str, Tensor]:
+    """The tensors of a ``.pth``, ``.pt`` or ``.safetensors`` file by name.
+
+    What programs put around the weights (``state_dict``, ``model_state_dict``, ...) and in front of their names
+    (``module.``, ``_orig_mod.``, ``model.``, ``net.``, ...) is taken off.
+
+    Raises:
+        UserError: the file is missing, truncated or something else, holds code, or holds no tensors by name.
+    """
+    name = shown_name(file)
+    with _opened(file) as stream:
+        size = stream.seek(0, 2)
+        if size == 0:
+            raise UserError(f"{name} is empty.")
+        if size > LARGEST:
+            raise UserError(f"{name} has {size >> 20} MB; a file of weights has at most {LARGEST >> 20} MB.")
+        stream.seek(0)
+        content = _safetensors(stream, name) if name.endswith(".safetensors") else _torch(stream, name, size)
+    for _ in range(4):
+        inner = (content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping)) if _is_map(content) else ()
+        content = next(iter(inner), content)
+    if not _is_map(content) or not content:
+        raise UserError(f"{name} holds no state dict (named weights) but {type(content).__name__}.")
+    for key, value in content.items():
+        if not isinstance(key, str) or not isinstance(value, Tensor) or value.layout != torch.strided or value.is_meta:
+            raise UserError(f"{name} holds no state dict (named weights): its entry {_short(key)} is no plain tensor.")
+    return _plain_names(content, name)
+
+
+def finite(value: Tensor, key: str, name: str) -> Tensor:
+    """The tensor, if all its values are numbers.
+
+    Raises:
+        UserError: some are NaN or infinite.
+    """
+    if value.is_floating_point() and not torch.isfinite(value).all():
+        raise UserError(f"{name} is damaged, or its training failed: {key!r} has values that are not finite.")
+    return value
+
+
+def shape_words(value: Tensor) -> str:
+    """A shape as messages write it, such as ``20x2048x1x1``."""
+    return "x".join(map(str, value.shape)) or "scalar"
+
+
+@contextmanager
+def _opened(file: StateFile) -> Iterator[BinaryIO]:
+    """The file as a stream, from its beginning; a stream of the caller's stays open."""
+    if not isinstance(file, (str, Path)):
+        file.seek(0)
+        yield file
+        return
+    path = Path(file)
+    if not path.is_file():
+        raise UserError(f"There is no file {path}.")
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror or error}.") from error
+    with stream:
+        yield stream
+
+
+def _is_map(content: Any) -> bool:
+    return isinstance(content, Mapping)
+
+
+def _safetensors(stream: BinaryIO, name: str) -> dict[str, Tensor]:
+    try:
+        return load_safetensors(stream.read())
+    except (SafetensorError, *_LOAD_ERRORS) as error:
+        raise UserError(f"{name} is no whole safetensors file; it is truncated or something else.") from error
+
+
+def _torch(stream: BinaryIO, name: str, size: int) -> Any:
+    try:
+        if zipfile.is_zipfile(stream):
+            stream.seek(0)
+            _refuse_packed(stream, name, size)
+        stream.seek(0)
+        with warnings.catch_warnings():
+            # torch asks the reader to report odd pickles to it; the sentences below say what a person can do.
+            warnings.simplefilter("ignore")
+            return torch.load(stream, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        asked = re.search(r"GLOBAL ([\w.]+)", str(error))
+        found = f"a pickle that asks for {asked[1]}" if asked else "a pickle with other objects, or no checkpoint"
+        raise UserError(
+            f"{name} was refused, and nothing in it was run: it is not plain weights but {found}. If you trust it, "
+            "save its state dict alone from the program that made it."
+        ) from error
+    except _LOAD_ERRORS as error:
+        raise UserError(f"{name} cannot be read as a checkpoint: it is truncated or of another kind.") from error
+
+
+def _refuse_packed(stream: BinaryIO, name: str, size: int) -> None:
+    """torch stores its files as they are; one that unpacks to more than there is was made to fill the memory."""
+    with zipfile.ZipFile(stream) as archive:
+        entries = archive.infolist()
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise UserError(f"{name} is compressed, which no file of torch is. Unpack it first, and import what is in it.")
+    if sum(entry.file_size for entry in entries) > size:
+        raise UserError(f"{name} says that it holds more than it has; it is refused.")
+
+
+def _plain_names(content: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """The tensors by their names without what wrappers put in front of them."""
+    keys = {key: ".".join(part for part in key.split(".") if part not in _PARTS) for key in content}
+    while len(first := {key.rpartition(".")[0].partition(".")[0] for key in keys.values()}) == 1 and first <= _PREFIXES:
+        keys = {old: key.partition(".")[2] for old, key in keys.items()}
+    state = {}
+    for old, key in keys.items():
+        if key in state:
+            raise UserError(f"{name} holds {key!r} twice: under this name and as {_short(old)}.")
+        state[key] = content[old]
+    return state
+
+
+def _short(key: object) -> str:
+    return repr(key)[:100]
