@@ -38,6 +38,7 @@ from recam_core.views.marks import draw_marks, swatch
 from recam_core.views.outline import outline
 from recam_core.views.patterns import PATTERNS
 from recam_core.views.seed_overlay import seed_overlay
+from recam_core.views.taken_back_overlay import BOTH_WRONG, LOST, TAKEN_BACK, taken_back_codes
 from recam_core.views.thumbnail import thumbnail
 
 
@@ -234,3 +235,24 @@ def test_large_photos_and_their_masks_shrink_alike() -> None:
     assert set(np.unique(fit_mask(mask, 100))) == {0, 9}
     assert fit_photo(photo, 401) is photo
     assert fit_mask(mask, 500) is mask
+
+
+@pytest.mark.parametrize("has_background", [True, False])
+def test_codes_of_what_is_taken_back_say_what_they_mean(has_background: bool) -> None:
+    rng = np.random.default_rng(5)
+    before, after = rng.integers(0, 4, (2, 12, 15), dtype=np.uint8)
+    mask = rng.choice(np.array([0, 1, 2, 3, 255], dtype=np.uint8), (12, 15))
+    for k in (None, 1):
+        codes = taken_back_codes(before, after, mask, has_background, k)
+        seen = set()
+        for y, x in np.ndindex(mask.shape):
+            truth = int(mask[y, x])
+            scored = truth != 255 and (truth != 0 or has_background)
+            was, now = (
+                scored and (seeds[y, x] != truth if k is None else (seeds[y, x] == k + 1) != (truth == k + 1))
+                for seeds in (before, after)
+            )
+            wanted = BOTH_WRONG if was and now else TAKEN_BACK if was else LOST if now else 0
+            assert codes[y, x] == wanted
+            seen.add(wanted)
+        assert seen == {0, TAKEN_BACK, LOST, BOTH_WRONG}

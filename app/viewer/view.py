@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-OVERLAYS = ("errors", "heat", "contour", "seeds", "disagreement")
+OVERLAYS = ("errors", "taken", "heat", "contour", "seeds", "disagreement")
 LAYOUTS = ("side", "wipe", "blink")
 CUTS = ("own", "all", "none")
 _LARGEST_ZOOM = 32

@@ -32,6 +32,7 @@ from recam_core.views.encode import data_url, encode
 from recam_core.views.error_overlay import CLASS_ERRORS, error_marks
 from recam_core.views.marks import GREY, SOLID_TINT, TINT, Mark, swatch
 from recam_core.views.patterns import PATTERNS, PITCH
+from recam_core.views.taken_back_overlay import TAKEN_BACK_MARKS
 
 #: Seeds and heat cover whole areas evenly, so the same opacity hides more of the photo than error marks do.
 FILLED = 0.7
@@ -165,6 +166,7 @@ def viewer_payload(
             "errors": _legend(error_marks(None, classes.has_background), mask if has_truth else None),
             "class_errors": _legend(error_marks(0, classes.has_background), mask if has_truth else None),
             "disagreement": _legend(DISAGREEMENTS, None),
+            "taken": _legend(TAKEN_BACK_MARKS, None),
         },
         "colour_maps": list(COLOUR_MAPS),
         "patterns": list(PATTERNS),

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from recam_core.maps.activation_maps import full_size, seed_mask, winner_and_level
+from recam_core.views.taken_back_overlay import taken_back_codes
 from streamlit_page import no_exception, wait_until_finished
 from viewer_browser import heard, open_viewer, said, set_view, view_of, view_when
 from viewer_cases import case
@@ -146,7 +147,14 @@ def test_a_link_that_holds_nonsense_shows_the_picture_all_the_same(page: Page, v
 def test_keys_do_what_the_help_says(page: Page, root: Locator) -> None:
     present = case("scene0").maps[0].classes.tolist()
     press = page.keyboard.press
-    for key, overlay in {"h": "heat", "k": "contour", "s": "seeds", "d": "disagreement", "e": "errors"}.items():
+    for key, overlay in {
+        "h": "heat",
+        "k": "contour",
+        "s": "seeds",
+        "d": "disagreement",
+        "b": "taken",
+        "e": "errors",
+    }.items():
         press(key)
         assert view_of(root)["overlay"] == overlay
         expect(root.locator(f"[data-overlay={overlay}]")).to_have_attribute("aria-pressed", "true")
@@ -278,6 +286,36 @@ def test_the_probe_tells_what_each_method_finds(page: Page, root: Locator) -> No
     view_when(root, "view.pin === null")
 
 
+def test_taken_back_is_told_by_legend_probe_and_scores_and_kept_in_the_link(page: Page, viewer_url: str) -> None:
+    shown = case("scene0")
+    root = open_viewer(page, viewer_url, "scene0", {"overlay": "taken", "cut": "all", "threshold": 0.4})
+    expect(root.locator("[data-overlay=taken]")).to_have_attribute("aria-pressed", "true")
+    assert heard(page)["view"]["overlay"] == "taken"
+    legend = root.locator(".legend")
+    for name in ("taken back", "lost", "both wrong", "errors of BCE-CAM:", "given to a wrong class"):
+        expect(legend.get_by_text(name, exact=True)).to_be_visible()
+    before, _, after = (seed_mask(*winner_and_level(maps), 0.4) for maps in shown.maps)
+    codes = taken_back_codes(before, after, shown.mask, True)
+    pane, answers = root.locator('[data-pane="recam"]'), {1: ": taken back", 2: ": lost", 3: ": both wrong", 0: ""}
+    names = ("background", *shown.classes.names)
+    for code, words in answers.items():
+        y, x = np.argwhere(codes == code)[0].tolist()
+        set_view(root, pin=[x, y])
+        expect(pane.locator(".probe .answer")).to_have_text(f"says {names[after[y, x]]}{words}")
+    # The reference out of sight is the reference all the same; its errors leave the legend.
+    share = pane.locator(".scores .figure").nth(1).inner_text()
+    set_view(root, hidden=["bce"])
+    expect(legend.get_by_text("errors of BCE-CAM:")).to_have_count(0)
+    assert pane.locator(".scores .figure").nth(1).inner_text() == share != "0.0%"
+    # The threshold moves, and the figures follow without a word to the server.
+    runs = heard(page)["runs"]
+    set_view(root, threshold=0.8)
+    expect(pane.locator(".scores .figure").nth(1)).not_to_have_text(share)
+    assert heard(page)["runs"] == runs
+    legend.get_by_role("button", name="taken back").click()
+    assert view_when(root, "view.off.length")["off"] == ["taken:1"]
+
+
 def test_a_line_plots_the_activations_along_it(page: Page, root: Locator) -> None:
     shown = case("scene0")
     root.get_by_role("button", name="Line profile").click()
@@ -357,6 +395,9 @@ def test_names_are_text_and_never_markup(page: Page, viewer_url: str) -> None:
     expect(root.get_by_role("group", name="Classes that the panes")).to_contain_text("<img src=x onerror=alert(1)>")
     # Without ground truth there are no errors to show, nor scores.
     expect(root.locator("[data-overlay=errors]")).to_be_disabled()
+    expect(root.locator("[data-overlay=taken]")).to_be_disabled()
+    assert "Without ground truth" in root.locator("[data-overlay=taken]").get_attribute("title")
+    set_view(root, overlay="taken")  # as a link may ask for
     expect(root.locator("[data-overlay=disagreement]")).to_have_attribute("aria-pressed", "true")
     assert root.locator(".scores").count() == 0
     set_view(root, overlay="seeds", extra=["photo"])

@@ -14,6 +14,7 @@ from recam_core.views.error_overlay import error_codes, error_marks
 from recam_core.views.heat_overlay import heat_overlay
 from recam_core.views.marks import draw_marks
 from recam_core.views.seed_overlay import seed_overlay
+from recam_core.views.taken_back_overlay import BOTH_WRONG, LOST, TAKEN_BACK, taken_back_codes, taken_back_overlay
 from recam_core.views.viewer_payload import FILLED
 from viewer_browser import drawn, exact, open_viewer, set_view
 from viewer_cases import METHODS, PHOTOS, Case, case
@@ -45,6 +46,13 @@ def expected(
         if overlay == "errors":
             codes = error_codes(seeds[place], shown.mask, k)
             picture = draw_marks(shown.image, codes, error_marks(k, shown.classes.has_background), opacity)
+        elif overlay == "taken" and place == 0:
+            # The reference shows its own errors, and nothing of what it has right.
+            marks = [mark for mark in error_marks(k, shown.classes.has_background) if 2 <= mark.code <= 5]
+            picture = draw_marks(shown.image, error_codes(seeds[0], shown.mask, k), marks, opacity)
+        elif overlay == "taken":
+            codes = taken_back_codes(seeds[0], seeds[place], shown.mask, shown.classes.has_background, k)
+            picture = taken_back_overlay(shown.image, codes, opacity)
         elif overlay == "disagreement":
             picture = disagreement_overlay(shown.image, disagreement_codes(seeds, place, k), opacity)
         elif overlay == "seeds":
@@ -77,7 +85,7 @@ def test_every_overlay_is_drawn_as_recam_core_draws_it(opened: tuple[Case, Locat
     shown, root = opened
     present = shown.maps[0].classes.tolist()
     for overlay, k in itertools.product(
-        ("errors", "heat", "contour", "seeds", "disagreement"), (None, present[0], present[-1])
+        ("errors", "taken", "heat", "contour", "seeds", "disagreement"), (None, present[0], present[-1])
     ):
         for cut, threshold, opacity, colours in (
             ("own", 0.25, 0.8, "viridis"),
@@ -101,7 +109,7 @@ def test_small_steps_of_the_threshold_leave_nothing_behind(opened: tuple[Case, L
     """What little changes is drawn around the change; it must add up to the whole picture."""
     shown, root = opened
     k = shown.maps[0].classes.tolist()[0]
-    for overlay, chosen in (("errors", k), ("seeds", None), ("disagreement", None)):
+    for overlay, chosen in (("errors", k), ("taken", None), ("seeds", None), ("disagreement", None)):
         set_view(root, overlay=overlay, classes=[] if chosen is None else [chosen], cut="all", opacity=0.8)
         for threshold in (0.4, 0.41, 0.42, 0.43, 0.7, 0.69, 0.2):
             set_view(root, threshold=threshold)
@@ -157,6 +165,35 @@ def test_scores_are_those_of_recam_core_at_every_threshold(opened: tuple[Case, L
                 wanted = [scores.iou, scores.precision, scores.recall, scores.wrong_class]
                 got = [np.nan if figure is None else figure for figure in figures]
                 np.testing.assert_allclose(got, wanted, rtol=1e-12, err_msg=f"class {k} at {threshold}")
+
+
+def test_what_is_taken_back_and_lost_is_counted_at_every_threshold(opened: tuple[Case, Locator]) -> None:
+    """The figures below the panes, against the codes that are drawn, and those against a loop over pixels."""
+    shown, root = opened
+    mask, has_background = shown.mask, shown.classes.has_background
+    scored = int(((mask != 255) & (has_background | (mask != 0))).sum())
+    for k in (None, *shown.maps[0].classes.tolist()):
+        for threshold in (0.1, 0.35, 0.6):
+            set_view(root, overlay="taken", cut="all", threshold=threshold, classes=[] if k is None else [k])
+            before, *others = seeds_of(shown, [threshold] * 3)
+            for key, after in zip(KEYS[1:], others, strict=True):
+                codes = taken_back_codes(before, after, mask, has_background, k)
+                pane = root.locator(f'[data-pane="{key}"] .scores > div')
+                for place, code, name in (
+                    (1, TAKEN_BACK, "Taken back"),
+                    (2, LOST, "Lost"),
+                    (3, BOTH_WRONG, "Both wrong"),
+                ):
+                    pixels = int((codes == code).sum())
+                    assert pane.nth(place).locator("dt").inner_text() == name
+                    assert pane.nth(place).locator(".change").inner_text() == f"{pixels:,} px"
+                    share = float(pane.nth(place).locator(".figure").inner_text().removesuffix("%"))
+                    assert share == pytest.approx(100 * pixels / scored, abs=0.051)
+            wrong = error_codes(before, mask, k)
+            wrong = (wrong >= 2) & (wrong <= 5) & (has_background | (mask != 0))
+            own = root.locator('[data-pane="bce"] .scores > div').nth(1)
+            assert own.locator("dt").inner_text() == "Wrong"
+            assert own.locator(".change").inner_text() == f"{int(wrong.sum()):,} px"
 
 
 def test_grids_are_enlarged_to_the_last_bit(opened: tuple[Case, Locator]) -> None:

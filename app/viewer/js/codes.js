@@ -3,6 +3,7 @@
 const VOID = 255;
 const RIGHT = 1, FALSE_ON_BACKGROUND = 2, FALSE_ON_CLASS = 3, LOST_TO_BACKGROUND = 4, LOST_TO_CLASS = 5, UNSCORED = 6;
 const ALONE_CLAIMS = 1, ALONE_LEAVES = 2, DISPUTED = 3;
+const TAKEN_BACK = 1, LOST = 2, BOTH_WRONG = 3;
 
 /** The code of a pixel with this ground truth and seed (recam_core/views/error_overlay.py). */
 function errorCode(truth, seed, classes) {
@@ -81,4 +82,26 @@ function disagreementCodes(codes, answers, own) {
     else if (!count) codes[i] = 0;
     else codes[i] = answer !== 0 ? ALONE_CLAIMS : claims === count ? ALONE_LEAVES : DISPUTED;
   }
+}
+
+/** Whether a code of an error overlay is one of a wrong pixel; without a background, 0 in the ground truth counts for none. */
+function isWrong(code, hasBackground) {
+  return code > (hasBackground ? RIGHT : FALSE_ON_BACKGROUND) && code < UNSCORED;
+}
+
+/**
+ * How a method stands to the reference (recam_core/views/taken_back_overlay.py), from the error codes of both, into
+ * `codes`. Gives how many pixels have each pair of error codes, at 8 * the reference's + the method's.
+ */
+function takenCodes(codes, before, after, hasBackground) {
+  const counts = new Uint32Array(64), table = Uint8Array.from({ length: 64 }, (_, pair) => {
+    const was = isWrong(pair >> 3, hasBackground), now = isWrong(pair & 7, hasBackground);
+    return was ? (now ? BOTH_WRONG : TAKEN_BACK) : now ? LOST : 0;
+  });
+  for (let i = 0; i < codes.length; i++) {
+    const pair = (before[i] << 3) | after[i];
+    counts[pair]++;
+    codes[i] = table[pair];
+  }
+  return counts;
 }

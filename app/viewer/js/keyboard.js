@@ -1,6 +1,6 @@
 /* Keys. They work wherever the page has no other use for them, so nothing has to be clicked first. */
 
-const OVERLAY_KEYS = { e: "errors", h: "heat", k: "contour", s: "seeds", d: "disagreement" };
+const OVERLAY_KEYS = { e: "errors", b: "taken", h: "heat", k: "contour", s: "seeds", d: "disagreement" };
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 function connectKeyboard(viewer) {

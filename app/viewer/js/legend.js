@@ -2,8 +2,13 @@
 
 /** The marks of an overlay that draws kinds of pixels. */
 function legendMarks(picture, overlay, classes) {
-  if (overlay === "disagreement") return picture.marks.disagreement;
+  if (overlay === "disagreement" || overlay === "taken") return picture.marks[overlay];
   return classes.length === 1 ? picture.marks.class_errors : picture.marks.errors;
+}
+
+/** Those of wrong pixels, which are what the reference shows where others are held against it. */
+function wrongMarks(picture, classes) {
+  return legendMarks(picture, "errors", classes).filter(({ code }) => isWrong(code, true));
 }
 
 /** Builds the legend of the overlay that is shown. */
@@ -14,10 +19,20 @@ function showLegend(viewer) {
   if (viewer.legendKey === key) return;
   viewer.legendKey = key;
   const parts = [];
-  if (overlay === "errors" || overlay === "disagreement") {
-    for (const mark of legendMarks(picture, overlay, classes)) {
+  const marks = (kind, shown) => {
+    for (const mark of shown) {
       const sample = element("img", { src: mark.swatch, alt: `${mark.pattern} pattern` });
-      parts.push(legendEntry(viewer, overlay, mark.code, mark.name, mark.meaning, sample));
+      parts.push(legendEntry(viewer, kind, mark.code, mark.name, mark.meaning, sample));
+    }
+  };
+  if (overlay === "errors" || overlay === "disagreement" || overlay === "taken") {
+    marks(overlay, legendMarks(picture, overlay, classes));
+  }
+  if (overlay === "taken") {
+    const reference = viewer.reference();
+    if (viewer.shownPanes().includes(reference)) {
+      parts.push(element("span", { class: "whose" }, `errors of ${reference.title}:`));
+      marks("errors", wrongMarks(picture, classes));
     }
   }
   if (overlay === "heat" || overlay === "contour") parts.push(colourScale(viewer));

@@ -7,6 +7,8 @@ const FIGURES = [
   ["wrong_class", "Wrong class", false, "Of the pixels of the ground truth, the share given to another class."],
 ];
 
+const OVERLAY_WORDS = { taken: "taken back" };
+
 class Pane {
   /** `method` is one of the picture's, or null for the panes "truth" and "photo". */
   constructor(viewer, key, title, method) {
@@ -34,7 +36,7 @@ class Pane {
     this.figures = FIGURES.map(([name, label, moreIsBetter, meaning]) => {
       const term = element("dt", { title: meaning }), value = element("span", { class: "figure" });
       const change = element("span", { class: "change" });
-      return { name, label, moreIsBetter, term, value, change };
+      return { name, label, moreIsBetter, meaning, term, value, change };
     });
     return element("dl", { class: "scores" }, ...this.figures.map(({ term, value, change }) =>
       element("div", {}, term, element("dd", {}, value, change))));
@@ -66,11 +68,78 @@ class Pane {
     return codes;
   }
 
-  /** height x width codes of the overlay that is shown: seed values, errors or disagreements. */
+  /** The error codes of every pixel, cut at the threshold of now. */
+  errors(classes) {
+    const cut = thresholdLevel(thresholdOf(this.method, this.viewer.view));
+    return this.kept("errors", `${classes} ${cut}`, () => this.cutPair("errors", classes, cut));
+  }
+
+  /** How every pixel stands to the reference: `codes`, and the pixels of each pair of error codes (takenCodes). */
+  taken(classes) {
+    const { viewer, picture } = this, reference = viewer.reference();
+    const cuts = [reference, this].map(({ method }) => thresholdLevel(thresholdOf(method, viewer.view)));
+    return this.kept("taken", `${classes} ${cuts}`, () => {
+      const codes = (this.takenBuffer ??= new Uint8Array(this.method.level.length));
+      return { codes, counts: takenCodes(codes, reference.errors(classes), this.errors(classes), picture.hasBackground) };
+    });
+  }
+
+  /** Pixels and words of what stands below the pane in that overlay: [label, pixels, meaning], three of them. */
+  takenFigures(classes) {
+    const { picture, viewer } = this, { counts } = this.taken(classes), reference = viewer.reference();
+    const wrong = (code) => isWrong(code, picture.hasBackground), told = (pixels) => pixels.toLocaleString("en");
+    const sum = (holds) => counts.reduce((all, pixels, pair) => all + (holds(pair >> 3, pair & 7) ? pixels : 0), 0);
+    if (this === reference) {
+      const confused = sum((code) => code === FALSE_ON_CLASS || code === LOST_TO_CLASS);
+      const all = sum((code) => wrong(code)), ground = picture.names[0];
+      return [
+        ["Wrong", all, `Of the pixels that count, the share that ${this.title} has wrong.`],
+        ["Wrong class", confused, "Given to a wrong class."],
+        [ground[0].toUpperCase() + ground.slice(1), all - confused, picture.hasBackground
+          ? "Claimed from the background, or left to it." : "Left unlabelled."],
+      ];
+    }
+    const back = sum((was, now) => wrong(was) && !wrong(now)), both = sum((was, now) => wrong(was) && wrong(now));
+    const kinds = [[FALSE_ON_BACKGROUND, FALSE_ON_BACKGROUND, "false on background"], [FALSE_ON_CLASS, LOST_TO_CLASS, "wrong class"],
+      [LOST_TO_BACKGROUND, LOST_TO_BACKGROUND, picture.hasBackground ? "lost to background" : "left unlabelled"]];
+    const split = (pick) => kinds.map(([one, two, name]) => [name, sum((was, now) => {
+      const [code, other] = pick(was, now);
+      return (code === one || code === two) && wrong(code) && !wrong(other);
+    })]).filter(([, pixels]) => pixels).map(([name, pixels]) => `${name} ${told(pixels)}`).join(", ");
+    const lost = sum((was, now) => !wrong(was) && wrong(now));
+    const parts = (words) => (words ? `: ${words}` : "");
+    return [
+      ["Taken back", back, `Pixels that ${reference.title} has wrong and ${this.title} right${parts(split((was, now) => [was, now]))}. ` +
+        (back + both ? `That is ${percent(back / (back + both))} of what ${reference.title} has wrong.` : "")],
+      ["Lost", lost, `Pixels that ${reference.title} has right and ${this.title} wrong${parts(split((was, now) => [now, was]))}.`],
+      ["Both wrong", both, `Pixels that neither ${reference.title} nor ${this.title} has right.`],
+    ];
+  }
+
+  /** The same as words, where that overlay is shown. */
+  takenWords(classes) {
+    const { picture, viewer } = this;
+    if (shownOverlay(picture, viewer.view) !== "taken") return "";
+    return this.takenFigures(classes).map(([label, pixels]) =>
+      `${label.toLowerCase()} ${percent(ratio(pixels, scoredPixels(picture)))}, `).join("");
+  }
+
+  /** What that overlay says of one pixel, for the probe. */
+  verdict(pixel) {
+    const { picture, viewer } = this, { view } = viewer;
+    if (pixel === null || shownOverlay(picture, view) !== "taken") return "";
+    const classes = chosenClasses(picture, view), code = this.codes("taken", classes)[pixel];
+    const marks = this === viewer.reference() ? wrongMarks(picture, classes) : legendMarks(picture, "taken", classes);
+    const mark = marks.find((each) => each.code === code);
+    return mark ? `: ${mark.name}` : "";
+  }
+
+  /** height x width codes of the overlay that is shown: seed values, errors, disagreements, or what is taken back. */
   codes(overlay, classes) {
     const { viewer, method } = this;
     if (overlay === "seeds") return this.seeds(classes);
-    if (overlay === "errors") return this.cutPair("errors", classes, thresholdLevel(thresholdOf(method, viewer.view)));
+    if (overlay === "errors" || (overlay === "taken" && this === viewer.reference())) return this.errors(classes);
+    if (overlay === "taken") return this.taken(classes).codes;
     const panes = viewer.comparedPanes();
     this.compared ??= new Uint8Array(method.level.length);
     disagreementCodes(this.compared, panes.map((pane) => pane.seeds(classes)), panes.indexOf(this));
@@ -119,8 +188,10 @@ class Pane {
       }
     } else {
       const ground = photo.quiet(picture, port, 1 - 0.75 * view.opacity, 0.4 * view.opacity);
+      const isReference = overlay === "taken" && this === viewer.reference();
       this.paintCodes(out, ground, this.codes(overlay, classes), port, `${overlay} ${classes} ${view.opacity} ${view.off}`, () =>
-        markStyle(picture, legendMarks(picture, overlay, classes), viewer.isOff(overlay), view.opacity));
+        markStyle(picture, isReference ? wrongMarks(picture, classes) : legendMarks(picture, overlay, classes),
+          viewer.isOff(isReference ? "errors" : overlay), view.opacity));
     }
   }
 
@@ -154,10 +225,11 @@ class Pane {
 
   /** Title, threshold and scores. */
   tell(reference, classes) {
-    const { viewer, method, picture } = this, { view } = viewer;
+    const { viewer, method, picture } = this, { view } = viewer, overlay = shownOverlay(picture, view);
     const about = classes.length ? classes.map((k) => picture.names[k + 1]).join(", ") : "all present classes";
     put(this.frame, "aria-label", `${this.title}: ${this.key === "photo" ? "the photo" : `${
-      this.key === "truth" ? "ground truth" : shownOverlay(picture, view)} of ${about}`}`);
+      this.key === "truth" ? "ground truth" : overlay === "taken" && this === reference ? "errors" : OVERLAY_WORDS[overlay] ?? overlay
+    } of ${about}`}`);
     if (!method) return;
     const threshold = thresholdOf(method, view);
     say(this.about, threshold === null ? "arg-max" : threshold.toFixed(2));
@@ -168,7 +240,19 @@ class Pane {
     if (threshold !== null) setRange(this.own, threshold);
     if (!this.figures) return;
     const scores = this.scores(classes), base = this === reference ? null : reference?.scores(classes);
-    for (const { name, label, moreIsBetter, term, value, change } of this.figures) {
+    const taken = overlay === "taken" ? this.takenFigures(classes) : [];
+    for (const { name, label, moreIsBetter, meaning, term, value, change } of this.figures) {
+      const figure = name === "iou" ? null : taken[["precision", "recall", "wrong_class"].indexOf(name)];
+      if (figure) {
+        const [words, pixels, about] = figure;
+        say(term, words);
+        put(term, "title", about);
+        say(value, percent(ratio(pixels, scoredPixels(picture))));
+        say(change, `${pixels.toLocaleString("en")} px`);
+        change.className = "change";
+        continue;
+      }
+      put(term, "title", meaning);
       say(term, classes.length === 1 || name === "wrong_class" ? label : `m${label}`);
       say(value, percent(scores[name]));
       const gain = base ? 100 * (scores[name] - base[name]) : NaN, told = Math.abs(gain) < 0.05 ? 0 : gain;

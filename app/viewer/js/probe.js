@@ -44,7 +44,7 @@ class ProbeBars {
     const { viewer, pane } = this, { picture, view } = viewer, { method } = pane;
     const cut = thresholdOf(method, view), order = this.order(pixel);
     const seed = pixel === null ? null : method.level[pixel] > thresholdLevel(cut) ? method.winner[pixel] : 0;
-    say(this.answer, pixel === null ? " " : `says ${picture.names[seed]}`);
+    say(this.answer, pixel === null ? " " : `says ${picture.names[seed]}${pane.verdict(pixel)}`);
     this.rows.forEach(({ row, name, fill, tick, value }, place) => {
       const k = order[place], level = pixel === null ? 0 : pane.activations(k)[pixel];
       say(name, picture.names[k + 1]);

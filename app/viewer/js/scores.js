@@ -33,6 +33,13 @@ function confusionAt({ size, above }, cut) {
   return confusion;
 }
 
+/** The pixels of a picture that count. */
+function scoredPixels(picture) {
+  const { truth, hasBackground } = picture;
+  picture.scored ??= truth.reduce((sum, value) => sum + (value !== VOID && (hasBackground || value !== 0) ? 1 : 0), 0);
+  return picture.scored;
+}
+
 const ratio = (part, whole) => (whole > 0 ? part / whole : NaN);
 
 function meanOfPresent(values) {

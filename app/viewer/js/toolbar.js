@@ -95,6 +95,9 @@ function showToolbar(viewer) {
   const press = (button, on) => put(button, "aria-pressed", String(on));
   for (const button of root.querySelectorAll("[data-overlay]")) press(button, button.dataset.overlay === overlay);
   find("[data-overlay=errors]").disabled = !picture.hasTruth;
+  const taken = find("[data-overlay=taken]"), why = whyNotTaken(picture);
+  taken.disabled = why !== "";
+  put(taken, "title", why ? `${why}.` : `What each method takes back of the errors of ${viewer.reference().title}, and what it loses (B)`);
   find("[data-overlay=disagreement]").disabled = picture.methods.length < 2;
   const layout = viewer.layout();
   for (const button of root.querySelectorAll("[data-layout]")) {

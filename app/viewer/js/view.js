@@ -1,6 +1,6 @@
 /* The view: what the hand has set. It outlives a change of picture, and goes to Python when it has come to rest. */
 
-const OVERLAYS = ["errors", "heat", "contour", "seeds", "disagreement"];
+const OVERLAYS = ["errors", "taken", "heat", "contour", "seeds", "disagreement"];
 const LAYOUTS = ["side", "wipe", "blink"];
 const CUTS = ["own", "all", "none"];
 const LARGEST_ZOOM = 32;
@@ -63,9 +63,16 @@ function chosenClasses(picture, view) {
   return picture.present.filter((k) => view.classes.includes(k));
 }
 
+/** Why a method cannot be held against the reference, or "" where it can. */
+function whyNotTaken(picture) {
+  if (!picture.hasTruth) return "Without ground truth nobody knows which pixels are wrong";
+  return picture.methods.length > 1 ? "" : "A second method is needed, to be held against the first: choose one above";
+}
+
 /** The overlay that can be shown: without ground truth there are no errors, and one method disagrees with none. */
 function shownOverlay(picture, view) {
   const several = picture.methods.length > 1;
+  if (view.overlay === "taken" && whyNotTaken(picture)) return picture.hasTruth ? "errors" : several ? "disagreement" : "seeds";
   if (view.overlay === "errors" && !picture.hasTruth) return several ? "disagreement" : "seeds";
   if (view.overlay === "disagreement" && !several) return picture.hasTruth ? "errors" : "seeds";
   return view.overlay;

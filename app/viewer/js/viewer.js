@@ -104,7 +104,7 @@ class Viewer {
     if (!this.across) this.measure();
     const port = windowOf(picture, view.zoom, this.across, this.down);
     this.port = port;
-    const reference = this.panes.find((pane) => pane.method === picture.methods[picture.reference]);
+    const reference = this.reference();
     for (const pane of shown) {
       pane.paint(port);
       pane.tell(reference, classes);
@@ -165,6 +165,11 @@ class Viewer {
     if (one && two && one !== two) return [one, two];
     const methods = this.panes.filter((pane) => pane.method && !this.view.hidden.includes(pane.key));
     return methods.length > 1 ? [methods[0], methods[methods.length - 1]] : [this.panes[0], this.panes[1]];
+  }
+
+  /** The pane that the others are held against, whether or not it is shown. */
+  reference() {
+    return this.panes.find((pane) => pane.method === this.picture.methods[this.picture.reference]);
   }
 
   shownPanes() {
@@ -250,7 +255,7 @@ class Viewer {
     const { view, picture } = this, said = this.root.querySelector(".said");
     const classes = chosenClasses(picture, view);
     const scores = this.shownPanes().filter((pane) => pane.figures).map((pane) =>
-      `${pane.title}: IoU ${percent(pane.scores(classes).iou)}`);
+      `${pane.title}: ${pane.takenWords(classes)}IoU ${percent(pane.scores(classes).iou)}`);
     say(said, [view.pin ? probeSentence(this) : "", scores.length ? `${scores.join(", ")}.` : ""].join(" ").trim());
   }
 
