@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from viewer_cases import Case
 
 ROOT = Path(__file__).resolve().parent.parent
-OVERLAYS = ("errors", "seeds", "disagreement", "contour", "heat")
+OVERLAYS = ("errors", "taken", "seeds", "disagreement", "contour", "heat")
 AIM = 1000 / 60
 _UNBOUND = ("--disable-frame-rate-limit", "--disable-gpu-vsync")
 _BEGIN = """root => {

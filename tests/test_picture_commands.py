@@ -81,6 +81,45 @@ def test_pictures_behind_a_confusion_are_listed_worst_first(call, place, tmp_pat
     assert len(found) == 1 or "more; --csv" in printed
 
 
+@pytest.mark.parametrize(
+    ("options", "moved"),
+    [
+        (["--taken-back"], lambda mask, one, two: (one != mask) & (two == mask)),
+        (["--lost"], lambda mask, one, two: (one == mask) & (two != mask)),
+        (["--taken-back", "false-positives"], lambda mask, one, two: (mask == 0) & (one > 0) & (two == 0)),
+        (["--lost", "wrong-class"], lambda mask, one, two: (mask > 0) & (one == mask) & (two > 0) & (two != mask)),
+        (["--lost", "--taken-for", "green"], lambda mask, one, two: (one == mask) & (two == 2) & (mask != 2)),
+        (
+            ["--lost", "--truth", "background", "--taken-for", "green"],
+            lambda mask, one, two: (mask == 0) & (one == 0) & (two == 2),
+        ),
+    ],
+)
+def test_pictures_are_listed_by_what_is_taken_back_and_lost(call, place, tmp_path, capsys, options, moved):
+    both = zip(seeds_by_hand(place, "one"), seeds_by_hand(place, "two"), strict=True)
+    expected = {id: int((moved(mask, one, two) & (mask != 255)).sum()) for (id, mask, one), (_, _, two) in both}
+    expected = {id: count for id, count in expected.items() if count}
+    assert expected
+    file = tmp_path / "moved.csv"
+    assert call("pictures", "folder:data", "--runs", "one", "two", *options, "--csv", file, "--most", 1) == 0
+    rows = rows_of(file)
+    assert {row["id"]: int(row["pixels"]) for row in rows} == expected
+    assert [int(row["pixels"]) for row in rows] == sorted(expected.values(), reverse=True)
+    kinds = ("false positives", "wrong class", "false negatives")
+    if options in (["--taken-back"], ["--lost"]):
+        what = "taken back" if options == ["--taken-back"] else "lost"
+        for row in rows:
+            assert sum(int(row[f"{kind} {what}"]) for kind in kinds) == int(row["pixels"])
+    printed = capsys.readouterr().out
+    assert f"{sum(expected.values()):,} pixels in {len(expected)} pictures" in printed
+    assert ("taken back by two" if "--taken-back" in options else "lost by two against one") in printed
+
+
+def test_what_is_taken_back_needs_two_runs(call, capsys):
+    assert call("pictures", "folder:data", "--runs", "one", "--taken-back") == 2
+    assert "name two runs" in capsys.readouterr().err
+
+
 def test_filters_choose_the_pictures_of_a_list_and_of_tables(call, place, tmp_path):
     masks = {id: set(np.unique(mask).tolist()) - {0} for id, mask, _ in seeds_by_hand(place, "two")}
     pair = next(sorted(values) for values in masks.values() if len(values) == 2)

@@ -38,7 +38,7 @@ from recam_core.views.marks import draw_marks, swatch
 from recam_core.views.outline import outline
 from recam_core.views.patterns import PATTERNS
 from recam_core.views.seed_overlay import seed_overlay
-from recam_core.views.taken_back_overlay import BOTH_WRONG, LOST, TAKEN_BACK, taken_back_codes
+from recam_core.views.taken_back_overlay import BOTH_WRONG, LOST, TAKEN_BACK, TAKEN_BACK_MARKS, taken_back_codes
 from recam_core.views.thumbnail import thumbnail
 
 
@@ -129,6 +129,12 @@ def test_every_error_has_its_own_colour_and_its_own_pattern() -> None:
     by_code = {mark.code: mark for mark in CLASS_ERRORS}
     for mark in ALL_ERRORS:
         assert (mark.colour, mark.pattern) == (by_code[mark.code].colour, by_code[mark.code].pattern)
+
+
+def test_what_is_taken_back_and_lost_is_told_from_errors_by_colour_and_pattern() -> None:
+    wrong = [mark for mark in CLASS_ERRORS if mark.code not in (TRUE_POSITIVE, UNSCORED)]
+    assert len({mark.colour for mark in (*wrong, *TAKEN_BACK_MARKS)}) == len(wrong) + len(TAKEN_BACK_MARKS)
+    assert len({mark.pattern for mark in TAKEN_BACK_MARKS}) == len(TAKEN_BACK_MARKS)
 
 
 def test_a_set_without_background_has_no_mark_for_it() -> None:

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app.confusions.compared import Compared
-from app.confusions.gallery_pictures import outlined_url, worst_pictures
+from app.confusions.gallery_pictures import moved_pictures, outlined_url, worst_pictures
+from app.confusions.moved import Moved
 from app.confusions.plain_words import plain
 from app.confusions.selection import ANY, Selection, select
 from app.confusions.tag_panel import tag_panel
 from app.guard import sentences
 from app.links import keep, kept, open_explore
-from recam_core.analysis.csv_tables import cell_csv
+from recam_core.analysis.csv_tables import cell_csv, moved_csv
+from recam_core.analysis.taken_back import TakenBack
 from recam_core.scores.scores import Scores
 
 #: A page of pictures: full rows in two, three and four columns.
@@ -82,7 +84,15 @@ def method_choice(compared: Compared) -> str:
 
 
 @st.fragment
-def gallery(compared: Compared, key: str, wanted: Selection, scores: Scores, columns: int) -> None:
+def gallery(
+    compared: Compared,
+    key: str,
+    wanted: Selection,
+    scores: Scores,
+    columns: int,
+    moved: Moved | None = None,
+    found: TakenBack | None = None,
+) -> None:
     """Draw the pictures; pages turn without redrawing the charts.
 
     Args:
@@ -91,21 +101,29 @@ def gallery(compared: Compared, key: str, wanted: Selection, scores: Scores, col
         wanted: which pixels.
         scores: of this method, for what stands above the pictures.
         columns: pictures side by side in a wide window.
+        moved: pixels that the method takes back from another, or loses, in place of all that are wrong.
+        found: with ``moved``, what these two methods take back.
     """
-    positions, pixels = worst_pictures(compared, key, wanted)
+    if moved is None or found is None:
+        positions, pixels = worst_pictures(compared, key, wanted)
+    else:
+        positions, pixels = moved_pictures(compared, wanted, moved, found)
     with st.container(key="confusions_gallery"):
-        _heading(compared, key, wanted, scores, len(positions))
+        if moved is None:
+            _heading(compared, key, wanted, scores, len(positions))
+        else:
+            _moved_heading(compared, key, wanted, moved, int(pixels.sum()), len(positions))
         if not len(positions):
-            st.info(
-                f"{compared.titles[key]} has no such pixels at this threshold.", icon=":material/sentiment_satisfied:"
-            )
+            at = "these thresholds" if moved else "this threshold"
+            st.info(f"There are no such pixels of {plain(compared.titles[key])} at {at}.", icon=":material/search_off:")
             return
         pages = -(-len(positions) // PICTURES_A_PAGE)
-        name = f"{compared.spec}_{key}_{wanted.truth}_{wanted.predicted}"
+        name = f"{compared.spec}_{key}_{wanted.truth}_{wanted.predicted}" + (f"_{moved.name}" if moved else "")
         page = min(st.session_state.get(f"confusions_gallery_page_{name}", 1), pages)
         shown = slice((page - 1) * PICTURES_A_PAGE, page * PICTURES_A_PAGE)
         ids = [compared.methods[0].counts.ids[place] for place in positions[shown].tolist()]
-        picture_buttons(compared, key, wanted, ids, [f"{count:,} px" for count in pixels[shown].tolist()], columns)
+        words = [f"{count:,} px" for count in pixels[shown].tolist()]
+        picture_buttons(compared, key, wanted, ids, words, columns, moved)
         turn, buttons = st.columns([1, 1], vertical_alignment="center")
         if pages > 1:
             turn.pagination(pages, max_visible_pages=5, key=f"confusions_gallery_page_{name}")
@@ -114,7 +132,11 @@ def gallery(compared: Compared, key: str, wanted: Selection, scores: Scores, col
                 tag_panel(compared, ids, wanted)
             st.download_button(
                 "CSV",
-                lambda: cell_csv(compared.methods[0].counts.ids, positions, pixels),
+                lambda: (
+                    moved_csv(found, positions, pixels, moved.lost)
+                    if moved and found
+                    else cell_csv(compared.methods[0].counts.ids, positions, pixels)
+                ),
                 file_name="pictures_of_cell.csv",
                 mime="text/csv",
                 icon=":material/download:",
@@ -138,8 +160,24 @@ def _heading(compared: Compared, key: str, wanted: Selection, scores: Scores, pi
     st.caption(f"{title}: {total:,} pixels{share} in {count}. Press one to open it in Explore.")
 
 
+def _moved_heading(compared: Compared, key: str, wanted: Selection, moved: Moved, pixels: int, pictures: int) -> None:
+    """The same of pixels that were taken back or lost."""
+    title, before = plain(compared.titles[key]), plain(compared.titles[moved.before])
+    words = plain(wanted.words(compared.names) if moved.of_cell else moved.words(compared.titles[key]))
+    st.markdown(f"#### {words[0].upper()}{words[1:]}")
+    what = f"{before} has right and {title} wrong" if moved.lost else f"{before} has wrong and {title} right"
+    count = "1 picture" if pictures == 1 else f"{pictures:,} pictures, most first"
+    st.caption(f"{pixels:,} pixels that {what}, in {count}. Press one to open it in Explore.")
+
+
 def picture_buttons(
-    compared: Compared, key: str, wanted: Selection, pictures: Sequence[str], words: Sequence[str], columns: int
+    compared: Compared,
+    key: str,
+    wanted: Selection,
+    pictures: Sequence[str],
+    words: Sequence[str],
+    columns: int,
+    moved: Moved | None = None,
 ) -> None:
     """Buttons whose picture is their background, so that they are reached and pressed by keyboard.
 
@@ -150,6 +188,7 @@ def picture_buttons(
         pictures: ids.
         words: what stands on each.
         columns: pictures side by side in a wide window.
+        moved: see :func:`gallery`.
     """
     rules = []
     with st.container(key=f"confusions_gallery_pictures_{columns}"):
@@ -160,22 +199,23 @@ def picture_buttons(
                 help=f"{plain(picture)}: opens in Explore.",
                 width="stretch",
             )
-            if url := outlined_url(compared, key, picture, wanted):
+            if url := outlined_url(compared, key, picture, wanted, moved):
                 rules.append(
                     f".st-key-confusions_gallery_{place} button {{ background-image: url({url}) !important; }}"
                 )
             if pressed:
-                _open(compared, picture, wanted)
+                _open(compared, picture, wanted, moved)
     st.html(f"<style>{''.join(rules)}</style>")
 
 
-def _open(compared: Compared, picture: str, wanted: Selection) -> None:
+def _open(compared: Compared, picture: str, wanted: Selection, moved: Moved | None) -> None:
     """Explore on this picture, with the classes of the selection and the methods of this page."""
     open_explore(
         data=compared.spec,
         picture=picture,
-        classes=[compared.classes.names[value - 1] for value in wanted.values if value],
+        # Of one class, Explore's errors are that class's own; those that moved between two are in the view of all.
+        classes=[compared.classes.names[value - 1] for value in wanted.values if value and not moved],
         runs=[method.key for method in compared.methods],
         threshold=compared.one_threshold,
-        overlay="errors",
+        overlay="taken" if moved else "errors",
     )

@@ -4,17 +4,20 @@ import numpy as np
 import streamlit as st
 
 from app.confusions.compared import Compared
+from app.confusions.moved import Moved
 from app.confusions.results import chosen_pictures, index_of
 from app.confusions.selection import ANY, Selection
 from app.datasets import dataset
 from recam_core.analysis.analysed import Analysed
 from recam_core.analysis.cell_pixels import cell_pixels
+from recam_core.analysis.taken_back import TakenBack, moved_pixels
 from recam_core.data.match_classes import match_classes
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import seed_mask, winner_and_level
 from recam_core.views.encode import data_url
 from recam_core.views.outlined import outlined
+from recam_core.views.taken_back_overlay import TAKEN_BACK_MARKS
 
 
 def worst_pictures(compared: Compared, key: str, wanted: Selection) -> tuple[np.ndarray, np.ndarray]:
@@ -26,6 +29,22 @@ def worst_pictures(compared: Compared, key: str, wanted: Selection) -> tuple[np.
     if wanted.predicted == ANY:
         return index.false_negatives(wanted.truth - 1, threshold, chosen)
     return index.pictures(wanted.truth, wanted.predicted, threshold, chosen)
+
+
+def _asked(wanted: Selection, moved: Moved) -> tuple[int | None, int | None]:
+    """Row and column of the pixels that moved; None for any."""
+    if not moved.of_cell:
+        return None, None
+    truth = None if wanted.truth == ANY else wanted.truth
+    # On the diagonal is what is right: there, any error is taken back into it, or lost from it.
+    return truth, None if wanted.predicted in (ANY, wanted.truth) else wanted.predicted
+
+
+def moved_pictures(
+    compared: Compared, wanted: Selection, moved: Moved, found: TakenBack
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions and pixels of the pictures in which pixels were taken back or lost, most first."""
+    return found.pictures(*_asked(wanted, moved), kind=moved.kind, lost=moved.lost, chosen=chosen_pictures(compared))
 
 
 @st.cache_resource(max_entries=8, ttl="30m", show_spinner=False)
@@ -69,10 +88,50 @@ def _outlined(
     return data_url(outlined(image, pixels), "jpeg")
 
 
-def outlined_url(compared: Compared, key: str, picture: str, wanted: Selection) -> str | None:
+@st.cache_data(max_entries=1000, ttl="1h", show_spinner=False)
+def _outlined_moved(
+    maps: tuple[str, str],
+    spec: str,
+    picture: str,
+    thresholds: tuple[float | None, float | None],
+    truth: int | None,
+    wrong: int | None,
+    kind: str | None,
+    lost: bool,
+    _methods: tuple[Analysed, Analysed],
+) -> str:
+    classes = _methods[0].counts.classes
+    image, mask = _picture(spec, picture, classes)
+    seeds = [
+        seed_mask(*_reading(name, picture, method), threshold)
+        for name, method, threshold in zip(maps, _methods, thresholds, strict=True)
+    ]
+    if any(each.shape != mask.shape for each in seeds):
+        raise UserError(f"{picture} has another size than its maps; make them again.")
+    pixels = moved_pixels(*seeds, mask, truth, wrong, classes.has_background, kind=kind, lost=lost)
+    # The colours of the view of Explore that a press opens.
+    taken_back, lost_mark, _ = TAKEN_BACK_MARKS
+    return data_url(outlined(image, pixels, colour=(lost_mark if lost else taken_back).colour), "jpeg")
+
+
+def outlined_url(
+    compared: Compared, key: str, picture: str, wanted: Selection, moved: Moved | None = None
+) -> str | None:
     """A small picture with the pixels outlined, as a data address; None where the picture is broken by now."""
     method = compared.method(key)
     try:
+        if moved is not None:
+            methods = compared.method(moved.before), method
+            return _outlined_moved(
+                tuple(str(each.store.path) for each in methods),
+                compared.spec,
+                picture,
+                (compared.thresholds[moved.before], compared.thresholds[key]),
+                *_asked(wanted, moved),
+                moved.kind,
+                moved.lost,
+                methods,
+            )
         return _outlined(
             str(method.store.path),
             compared.spec,

@@ -10,6 +10,8 @@ from app.confusions.gallery import gallery, method_choice, pixel_choice
 from app.confusions.ink import Ink, ink
 from app.confusions.matrix_cells import difference_cells, matrix_cells
 from app.confusions.matrix_chart import PRESSED, PRESSED_FIELDS, matrix_chart
+from app.confusions.moved import Moved, moved_between, orders
+from app.confusions.plain_words import plain
 from app.confusions.pressed import key_while, point
 from app.confusions.results import confusions_of, order_of, scores_of
 from app.confusions.selection import Selection, select
@@ -17,6 +19,7 @@ from app.links import keep, kept
 from recam_core.analysis.csv_tables import confusion_csv
 
 _SHARES, _PIXELS = "share of each class", "pixels"
+_STILL = "still"
 
 
 def matrix_section(compared: Compared, wanted: Selection) -> None:
@@ -32,7 +35,10 @@ def matrix_section(compared: Compared, wanted: Selection) -> None:
         _matrix(compared, key, less, unit == _SHARES, wanted)
     with gallery_column:
         pixel_choice(compared, wanted)
-        gallery(compared, key, wanted, scores_of(compared, key), columns=3)
+        moved = _moved_choice(compared, key, less) if less else None
+        found = moved_between(compared, less, key) if moved else None
+        if moved is None or found is not None:
+            gallery(compared, key, wanted, scores_of(compared, key), 3, moved, found)
 
 
 def _less(compared: Compared, key: str) -> str:
@@ -52,6 +58,25 @@ def _less(compared: Compared, key: str) -> str:
     )
     keep("less", chosen)
     return chosen
+
+
+def _moved_choice(compared: Compared, key: str, less: str) -> Moved | None:
+    """Beside a difference of two methods: which of the pixels that moved between them; None for what is still wrong."""
+    words = {name: moved.words(compared.titles[key]) for name, moved in orders(compared, less, of_cell=True).items()}
+    words[_STILL] = f"still wrong by {compared.titles[key]} in this cell"
+    wanted = st.session_state.setdefault("confusions_wanted_moved", kept("moved", "cell"))
+    st.session_state["confusions_moved_choice"] = wanted if wanted in words else "cell"
+    chosen = st.selectbox(
+        "Pictures by",
+        list(words),
+        format_func=words.__getitem__,
+        key="confusions_moved_choice",
+        help=f"Taken back: pixels that {plain(compared.titles[less])} has wrong and {plain(compared.titles[key])} "
+        "right. Lost: the reverse.",
+        on_change=lambda: st.session_state.update(confusions_wanted_moved=st.session_state["confusions_moved_choice"]),
+    )
+    keep("moved", chosen, "cell")
+    return orders(compared, less, of_cell=True).get(chosen)
 
 
 def _unit() -> str:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from app.confusions.compared import Compared
 from app.confusions.gallery import method_choice, picture_buttons
+from app.confusions.moved import Moved, moved_between, orders
 from app.confusions.plain_words import plain
 from app.confusions.results import chosen_pictures, table_of
 from app.confusions.selection import ANY, Selection
@@ -15,6 +16,7 @@ from app.guard import sentences
 from app.links import keep, kept
 from recam_core.analysis.csv_tables import pictures_csv
 from recam_core.analysis.picture_table import PictureTable
+from recam_core.analysis.taken_back import TakenBack
 
 #: Rows that are sent to the browser: what a person scrolls through, and a page that still opens at once.
 _ROWS = 2_000
@@ -26,13 +28,19 @@ _WORST, _GAINED, _LOST, _ID = "worst", "gained", "lost", "id"
 def pictures_section(compared: Compared, wanted: Selection) -> None:
     """Draw the section; ``wanted`` is for the other sections."""
     table = table_of(compared)
-    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+    row, below = st.container(horizontal=True, vertical_alignment="center", gap="medium"), st.container()
+    with row:
         key = method_choice(compared)
-        order = _order(compared, key, table)
+        by = _order_choice(compared, key, table)
+    moved = orders(compared, table.reference).get(by)
+    with below:
+        found = moved_between(compared, table.reference, key) if moved else None
+    order = _order(compared, key, table, by, moved, found)
+    with row:
         st.space("stretch")
         st.download_button(
             "CSV",
-            lambda: pictures_csv(table, compared.titles, order),
+            lambda: pictures_csv(table, compared.titles, order, found),
             file_name="pictures.csv",
             mime="text/csv",
             icon=":material/download:",
@@ -41,23 +49,22 @@ def pictures_section(compared: Compared, wanted: Selection) -> None:
         )
     table_column, look_column = st.columns([1.6, 1], gap="large")
     with table_column:
-        marked = _rows(compared, key, table, order)
+        marked = _rows(compared, key, table, order, moved, found)
         if len(order) > _ROWS:
             st.caption(f"The first {_ROWS:,} of {len(order):,} pictures in this order; CSV has all.")
     with look_column:
-        _look(compared, key, table, marked or order[:_SHOWN].tolist(), bool(marked))
+        _look(compared, key, table, marked or order[:_SHOWN].tolist(), bool(marked), moved if found else None, found)
     with sentences():
         tag_list(compared)
 
 
-def _order(compared: Compared, key: str, table: PictureTable) -> np.ndarray:
-    """Positions of the pictures that pass the filters, in the chosen order."""
-    chosen = chosen_pictures(compared)
-    positions = np.arange(len(table)) if chosen is None else np.flatnonzero(chosen)
+def _order_choice(compared: Compared, key: str, table: PictureTable) -> str:
+    """The name of the chosen order."""
     title, first = compared.titles[key], compared.titles[table.reference]
     words = {_WORST: f"worst of {title} first"}
     if key != table.reference:
         words |= {_LOST: f"most lost to {first} first", _GAINED: f"most gained over {first} first"}
+        words |= {name: moved.words(title) for name, moved in orders(compared, table.reference).items()}
     words[_ID] = "in the order of the data set"
     wanted = st.session_state.setdefault("confusions_wanted_order", kept("order", _WORST))
     st.session_state["confusions_picture_order"] = wanted if wanted in words else _WORST
@@ -71,11 +78,37 @@ def _order(compared: Compared, key: str, table: PictureTable) -> np.ndarray:
         on_change=lambda: st.session_state.update(confusions_wanted_order=st.session_state["confusions_picture_order"]),
     )
     keep("order", by, _WORST)
+    return by
+
+
+def _order(
+    compared: Compared, key: str, table: PictureTable, by: str, moved: Moved | None, found: TakenBack | None
+) -> np.ndarray:
+    """Positions of the pictures that pass the filters, in the chosen order."""
+    chosen = chosen_pictures(compared)
+    positions = np.arange(len(table)) if chosen is None else np.flatnonzero(chosen)
+    if moved is not None and found is not None:
+        pixels = _moved_pixels(moved, found)
+        return positions[np.argsort(-pixels[positions], kind="stable")]
     column = {_WORST: table.miou[key], _LOST: table.difference[key], _GAINED: -table.difference[key]}.get(by)
     return positions if column is None else positions[np.argsort(column[positions], kind="stable")]
 
 
-def _rows(compared: Compared, key: str, table: PictureTable, order: np.ndarray) -> list[int]:
+def _moved_pixels(moved: Moved, found: TakenBack) -> np.ndarray:
+    """N, int64: pixels of each picture that an order is by."""
+    if moved.kind is None:
+        return found.all_lost if moved.lost else found.all_taken_back
+    return (found.lost if moved.lost else found.taken_back)[moved.kind]
+
+
+def _rows(
+    compared: Compared,
+    key: str,
+    table: PictureTable,
+    order: np.ndarray,
+    moved: Moved | None,
+    found: TakenBack | None,
+) -> list[int]:
     """The table; positions of the marked rows."""
     shown = order[:_ROWS]
     ids = [table.ids[place] for place in shown.tolist()]
@@ -97,7 +130,10 @@ def _rows(compared: Compared, key: str, table: PictureTable, order: np.ndarray) 
             "tags": [sorted(set(tags.get(picture, []))) for picture in ids],
         }
     )
-    columns = ["picture", "classes", *(f"miou {each.key}" for each in compared.methods)]
+    if moved is not None and found is not None:
+        frame["moved"] = _moved_pixels(moved, found)[shown]
+    columns = ["picture", "classes"] + (["moved"] if "moved" in frame else [])
+    columns += [*(f"miou {each.key}" for each in compared.methods)]
     columns += (["change"] if key != table.reference else []) + ["wrong", "largest"] + (["tags"] if tags else [])
     event = st.dataframe(
         frame,
@@ -119,6 +155,11 @@ def _rows(compared: Compared, key: str, table: PictureTable, order: np.ndarray) 
                 )
                 for each in compared.methods
             },
+            "moved": st.column_config.NumberColumn(
+                moved.words(titles[key]) if moved else "",
+                format="localized",
+                help=f"In pixels; {titles[key]} against {titles[table.reference]}.",
+            ),
             "change": st.column_config.NumberColumn(
                 f"to {titles[table.reference]}",
                 format="%+.1f",
@@ -132,15 +173,29 @@ def _rows(compared: Compared, key: str, table: PictureTable, order: np.ndarray) 
     return [int(shown[row]) for row in event["selection"]["rows"] if row < len(shown)]
 
 
-def _look(compared: Compared, key: str, table: PictureTable, places: list[int], is_marked: bool) -> None:
-    """The marked pictures, or the first ones, with everything outlined that the method has wrong."""
+def _look(
+    compared: Compared,
+    key: str,
+    table: PictureTable,
+    places: list[int],
+    is_marked: bool,
+    moved: Moved | None,
+    found: TakenBack | None,
+) -> None:
+    """The marked pictures, or the first ones, with everything outlined that the method has wrong, or that moved."""
     shown = places[:_SHOWN]
     ids = [table.ids[place] for place in places]
     what = f"{len(places):,} marked" if is_marked else "the first ones; mark rows to see others"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"All wrong pixels of {plain(compared.titles[key])}, in {what}. Press one to open it in Explore.")
+        pixels = f"All wrong pixels of {plain(compared.titles[key])}"
+        if moved is not None:
+            words = plain(moved.words(compared.titles[key]))
+            pixels = f"{words[0].upper()}{words[1:]}, against {plain(compared.titles[table.reference])}"
+        st.caption(f"{pixels}, in {what}. Press one to open it in Explore.")
         st.space("stretch")
         with sentences():
             tag_panel(compared, ids if is_marked else ids[:_SHOWN], None)
     words = [f"mIoU {table.miou[key][place]:.0%}" for place in shown]
-    picture_buttons(compared, key, Selection(ANY, ANY), ids[:_SHOWN], words, columns=3)
+    if moved is not None and found is not None:
+        words = [f"{_moved_pixels(moved, found)[place]:,} px" for place in shown]
+    picture_buttons(compared, key, Selection(ANY, ANY), ids[:_SHOWN], words, 3, moved)

@@ -11,6 +11,7 @@ from recam_core.analysis.class_gain import ClassGain
 from recam_core.analysis.confused_pairs import ConfusedPair
 from recam_core.analysis.picture_table import PictureTable
 from recam_core.analysis.tags import Tagged
+from recam_core.analysis.taken_back import KIND_WORDS, KINDS, TakenBack
 from recam_core.data.sample import ClassList
 
 #: A spreadsheet takes a cell that begins so for a formula.
@@ -115,14 +116,29 @@ def gain_csv(gain: ClassGain, titles: Mapping[str, str]) -> str:
     return csv_text(header, rows)
 
 
-def pictures_csv(table: PictureTable, titles: Mapping[str, str], chosen: np.ndarray | None = None) -> str:
-    """The table of pictures; ``chosen`` (N bools, or positions in the order to write) leaves the others out."""
+def pictures_csv(
+    table: PictureTable,
+    titles: Mapping[str, str],
+    chosen: np.ndarray | None = None,
+    moved: TakenBack | None = None,
+) -> str:
+    """The table of pictures.
+
+    Args:
+        table: one row a picture.
+        titles: by method key, as people know it; its keys are written, in this order.
+        chosen: N bools, or positions in the order to write, which leave the others out.
+        moved: what one method takes back of another's errors in the same pictures, for more columns.
+    """
     header = ["id", "classes", "number of classes", "largest object"]
     columns: list[np.ndarray] = []
     for key in titles:
         names = ("mIoU", "wrong class", f"left to {value_names(table.classes)[0]}", "mIoU less reference")
         header += [f"{titles[key]}: {name}" for name in names]
         columns += [table.miou[key], table.wrong_class[key], table.lost[key], table.difference[key]]
+    if moved is not None:
+        header += _moved_header()
+        columns += [*(moved.taken_back[kind] for kind in KINDS), *(moved.lost[kind] for kind in KINDS)]
     positions = np.arange(len(table)) if chosen is None else np.asarray(chosen)
     if positions.dtype == bool:
         positions = np.flatnonzero(positions)
@@ -132,7 +148,7 @@ def pictures_csv(table: PictureTable, titles: Mapping[str, str], chosen: np.ndar
             "; ".join(table.classes.names[k] for k in np.flatnonzero(table.present[place])),
             int(table.number[place]),
             float(table.largest[place]),
-            *(float(column[place]) for column in columns),
+            *(column[place] for column in columns),
         ]
         for place in positions.tolist()
     )
@@ -142,6 +158,37 @@ def pictures_csv(table: PictureTable, titles: Mapping[str, str], chosen: np.ndar
 def cell_csv(ids: Sequence[str], positions: np.ndarray, pixels: np.ndarray) -> str:
     """The pictures of a cell: what :meth:`CellIndex.pictures` gave."""
     return csv_text(["id", "pixels"], ([ids[place], count] for place, count in zip(positions, pixels, strict=True)))
+
+
+def moved_csv(found: TakenBack, positions: np.ndarray, pixels: np.ndarray, lost: bool = False) -> str:
+    """Pictures in which a second method takes back errors of a first, or loses pixels to it.
+
+    Args:
+        found: what :func:`~recam_core.analysis.taken_back.taken_back` gave.
+        positions, pixels: what its ``pictures`` gave.
+        lost: whether these pixels are lost ones; the cell that most pixels moved from (or into) is written beside them.
+    """
+    names, cell = value_names(found.joint.classes), found.moved_cell(lost)
+    header = ["id", "pixels", "scored pixels", *_moved_header()]
+    header += ["most: ground truth", "most: taken for", "share before", "share after"]
+    columns = [*(found.taken_back[kind] for kind in KINDS), *(found.lost[kind] for kind in KINDS)]
+    rows = (
+        [
+            found.ids[place],
+            int(count),
+            int(found.scored[place]),
+            *(int(column[place]) for column in columns),
+            *(names[value[place]] if value[place] >= 0 else None for value in (cell.truth, cell.taken_for)),
+            float(cell.before[place]),
+            float(cell.after[place]),
+        ]
+        for place, count in zip(positions.tolist(), pixels.tolist(), strict=True)
+    )
+    return csv_text(header, rows)
+
+
+def _moved_header() -> list[str]:
+    return [f"{KIND_WORDS[kind]} {what}" for what in ("taken back", "lost") for kind in KINDS]
 
 
 def tags_csv(entries: Sequence[Tagged]) -> str:

@@ -186,8 +186,8 @@ def joint_at(
 ) -> Joint:
     """Where the pixels of each picture go under two methods, whatever the size of the data set.
 
-    Up to :data:`~recam_core.analysis.analysed.MANY` pictures, counts for all thresholds are kept (about a fifth of a
-    byte to two bytes a pixel); of more, they would fill the disk, and one pass is made for this pair of thresholds.
+    Of fewer than :data:`~recam_core.analysis.analysed.MANY` pictures, counts for all thresholds are kept (about three
+    bytes a pixel); of more, they would fill the disk, and one pass is made for this pair of thresholds.
 
     Args:
         first, second: on the same pictures.

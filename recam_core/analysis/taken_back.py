@@ -18,6 +18,9 @@ from recam_core.progress import ProgressFn, silent
 #: Kinds of wrong pixels: by what they are, and what they are given to.
 FALSE_POSITIVE, WRONG_CLASS, FALSE_NEGATIVE = "false_positive", "wrong_class", "false_negative"
 KINDS = (FALSE_POSITIVE, WRONG_CLASS, FALSE_NEGATIVE)
+#: What they are called: pixels claimed from the background, those of a class given to another, and those of a class
+#: left to the background (or unlabelled).
+KIND_WORDS = {FALSE_POSITIVE: "false positives", WRONG_CLASS: "wrong class", FALSE_NEGATIVE: "false negatives"}
 
 
 @dataclass(frozen=True, eq=False)

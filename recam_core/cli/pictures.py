@@ -12,7 +12,14 @@ from recam_core.cli.output import write_table
 from recam_core.errors import UserError
 
 if TYPE_CHECKING:
+    from recam_core.cli.compared_runs import Compared
     from recam_core.data.sample import ClassList
+    from recam_core.report.report_data import ReportData
+
+
+#: Errors by the words of the command line.
+_KINDS = {"false-positives": "false_positive", "wrong-class": "wrong_class", "false-negatives": "false_negative"}
+ANY_KIND = "any"
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -21,12 +28,26 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "pictures",
         help="list the pictures behind a confusion, worst first",
         description="The pictures with most pixels of one class that were taken for another, worst first, by the last "
-        "of the runs. With --truth alone: false negatives of a class; with --taken-for alone: its false positives.",
+        "of the runs. With --truth alone: false negatives of a class; with --taken-for alone: its false positives. "
+        "With --taken-back or --lost: the pixels that the first run has wrong and the last one right, or the reverse.",
     )
     parser.add_argument("spec", metavar="SPEC", help="the data set, such as scenes@val")
     add_run_options(parser)
     parser.add_argument("--truth", metavar="CLASS", help="what the pixels are; background is a class here")
     parser.add_argument("--taken-for", metavar="CLASS", help="what they were given to")
+    moved = parser.add_mutually_exclusive_group()
+    for option, words in (
+        ("--taken-back", "pixels that the first run has wrong and the last one right"),
+        ("--lost", "pixels that the first run has right and the last one wrong"),
+    ):
+        moved.add_argument(
+            option,
+            nargs="?",
+            const=ANY_KIND,
+            choices=(ANY_KIND, *_KINDS),
+            metavar="KIND",
+            help=f"{words}, of these errors: {', '.join(_KINDS)} (default: any)",
+        )
     parser.add_argument("--most", type=int, default=20, metavar="N", help="lines that are printed (default: 20)")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write all of them to FILE")
     add_filter_options(parser)
@@ -40,8 +61,13 @@ def run(arguments: argparse.Namespace) -> int:
     from recam_core.data.spec import open_dataset
     from recam_core.report.report_data import report_data
 
-    if arguments.truth is None and arguments.taken_for is None:
-        raise UserError("Name the pixels: --truth CLASS (what they are), --taken-for CLASS, or both.")
+    kind, lost = arguments.taken_back or arguments.lost, arguments.lost is not None
+    if arguments.truth is None and arguments.taken_for is None and kind is None:
+        raise UserError(
+            "Name the pixels: --truth CLASS (what they are), --taken-for CLASS, or both; or --taken-back or --lost."
+        )
+    if kind is not None and len(arguments.runs) < 2:
+        raise UserError("--taken-back and --lost compare the last of --runs with the first; name two runs.")
     if arguments.most < 1:
         raise UserError(f"--most takes a number from 1, got {arguments.most}.")
     # Names are looked at before what may be hours of inference.
@@ -52,6 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
     data = report_data(
         compared.methods, arguments.threshold, chosen=compared.chosen, wanted=compared.wanted, resamples=1, pairs=0
     )
+    if kind is not None:
+        return _moved(arguments, compared, data, truth, predicted, _KINDS.get(kind), lost)
     subject = data.subject
     index, threshold = CellIndex.of(subject.counts), data.cuts[subject.key].threshold
     if truth is None:
@@ -69,6 +97,45 @@ def run(arguments: argparse.Namespace) -> int:
     if len(positions) > arguments.most:
         print(f"and {len(positions) - arguments.most:,} more; --csv FILE writes all.")
     write_table(arguments.csv, cell_csv(ids, positions, pixels))
+    return 0
+
+
+def _moved(
+    arguments: argparse.Namespace,
+    compared: Compared,
+    data: ReportData,
+    truth: int | None,
+    predicted: int | None,
+    kind: str | None,
+    lost: bool,
+) -> int:
+    """Print the pictures with most pixels that were taken back, or lost."""
+    from recam_core.analysis.csv_tables import moved_csv, value_names
+    from recam_core.analysis.taken_back import KIND_WORDS, taken_back
+    from recam_core.progress import terminal
+
+    first, last = data.reference, data.subject
+    cuts = [data.cuts[method.key].threshold for method in (first, last)]
+    with terminal("pixel by pixel") as progress:
+        found = taken_back(first, last, *cuts, compared.dataset, progress)
+    positions, pixels = found.pictures(truth, predicted, kind=kind, lost=lost, chosen=data.chosen)
+    names = value_names(data.classes)
+    what = f"{arguments.truth or 'anything'} taken for {arguments.taken_for or 'anything else'}"
+    if truth is None and predicted is None:
+        what = "pixels" if kind is None else KIND_WORDS[kind]
+    elif kind is not None:
+        what += f" ({KIND_WORDS[kind]})"
+    words = f"lost by {last.title} against {first.title}" if lost else f"of {first.title} taken back by {last.title}"
+    at = "" if None in cuts else f" at thresholds {cuts[0]:.2f} and {cuts[1]:.2f}"
+    print(f"{what} {words}{at}: {int(pixels.sum()):,} pixels in {len(positions):,} pictures")
+    cell = found.moved_cell(lost)
+    for place, count in list(zip(positions.tolist(), pixels.tolist(), strict=True))[: arguments.most]:
+        moved = f"{names[cell.truth[place]]} taken for {names[cell.taken_for[place]]}"
+        shares = f"{cell.before[place]:.0%} before, {cell.after[place]:.0%} after"
+        print(f"{count:>10,}  {found.ids[place]}  (most: {moved}, {shares})")
+    if len(positions) > arguments.most:
+        print(f"and {len(positions) - arguments.most:,} more; --csv FILE writes all.")
+    write_table(arguments.csv, moved_csv(found, positions, pixels, lost))
     return 0
 
 

@@ -18,6 +18,7 @@ VERMILION = (213, 94, 0)
 YELLOW = (240, 228, 66)
 PURPLE = (204, 121, 167)
 GREEN = (0, 158, 115)
+BLUE = (0, 114, 178)
 GREY = (150, 150, 150)
 
 #: How strongly an area's tint shows, as a share of the opacity of its lines: weak where lines must stand out from it.

@@ -11,7 +11,9 @@ from recam_core.views.outline import outline
 _TINT = 0.28
 
 
-def outlined(image: np.ndarray, chosen: np.ndarray, side: int = 256) -> np.ndarray:
+def outlined(
+    image: np.ndarray, chosen: np.ndarray, side: int = 256, colour: tuple[int, int, int] = VERMILION
+) -> np.ndarray:
     """The whole picture made small (or large), quietened, with an outline around the chosen pixels.
 
     The line is white with a dark edge, so that it stands out from any picture.
@@ -20,6 +22,7 @@ def outlined(image: np.ndarray, chosen: np.ndarray, side: int = 256) -> np.ndarr
         image: H x W x 3, uint8.
         chosen: H x W, bool.
         side: of the longer side of the result, in pixels.
+        colour: red, green, blue, 0..255, that the chosen pixels are tinted with.
 
     Returns:
         h x w x 3, uint8, in the proportions of the picture.
@@ -38,7 +41,7 @@ def outlined(image: np.ndarray, chosen: np.ndarray, side: int = 256) -> np.ndarr
     edge = outline(here, 2) & ~line
     rest = muted(small, colour=0.35, light=0.25)
     picture = np.where(here[:, :, None], small, rest)
-    picture = blend(picture, np.full_like(picture, VERMILION), np.where(here, _TINT, 0.0))
+    picture = blend(picture, np.full_like(picture, colour), np.where(here, _TINT, 0.0))
     picture = blend(picture, np.zeros_like(picture), np.where(edge, 0.55, 0.0))
     picture[line] = 255
     return picture

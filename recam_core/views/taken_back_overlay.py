@@ -4,11 +4,12 @@ import numpy as np
 
 from recam_core.data.sample import BACKGROUND
 from recam_core.views.error_overlay import FALSE_ON_BACKGROUND, LOST_TO_CLASS, error_codes
-from recam_core.views.marks import GREEN, GREY, VERMILION, Mark, draw_marks
+from recam_core.views.marks import BLUE, GREEN, GREY, Mark, draw_marks
 
 TAKEN_BACK, LOST, BOTH_WRONG = range(1, 4)
 
-#: Right pixels of both stay unmarked: what changes is looked for.
+#: Right pixels of both stay unmarked: what changes is looked for. No colour is that of an error, as the reference shows
+#: its errors beside these.
 TAKEN_BACK_MARKS: tuple[Mark, ...] = (
     Mark(
         TAKEN_BACK,
@@ -17,7 +18,7 @@ TAKEN_BACK_MARKS: tuple[Mark, ...] = (
         GREEN,
         "solid",
     ),
-    Mark(LOST, "lost", "The reference has these pixels right, and this method has them wrong.", VERMILION, "crossed"),
+    Mark(LOST, "lost", "The reference has these pixels right, and this method has them wrong.", BLUE, "falling"),
     Mark(BOTH_WRONG, "both wrong", "Neither the reference nor this method has these pixels right.", GREY, "dotted"),
 )
 

@@ -51,6 +51,13 @@ def taken(page: Page, dialog: Locator, name: str) -> tuple[str, bytes]:
     return download.value.suggested_filename, Path(download.value.path()).read_bytes()
 
 
+def test_a_view_that_figures_do_not_have_begins_with_errors(exports: str, page: Page) -> None:
+    dialog = dialog_of(page, f"{exports}/?view={quote(json.dumps({'overlay': 'taken'}))}", "Export")
+    expect(dialog.get_by_role("img", name="Preview of the figure of val_00122")).to_be_visible()
+    expect(dialog.get_by_role("button", name="Errors", pressed=True)).to_be_visible()
+    no_exception(page)
+
+
 def test_every_file_opens(exports: str, page: Page) -> None:
     view = quote(json.dumps({"overlay": "seeds", "classes": [], "colours": "viridis", "opacity": 0.8}))
     dialog = dialog_of(page, f"{exports}/?view={view}", "Export")

@@ -1,17 +1,20 @@
 """The Confusions page: scores, galleries, pairs, classes, pictures, filters, tags and links."""
 
 import json
+import shutil
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app import labels
-from app.confusions import gallery
+from app.confusions import gallery, moved
 from app.confusions.colour_ramp import ramp, readable
 from app.confusions.ink import _LIGHT
 from app.confusions.matrix_cells import difference_cells, matrix_cells
@@ -26,7 +29,7 @@ from recam_core.data.spec import open_dataset
 from recam_core.maps.activation_maps import ActivationMaps, grid_size, seed_mask, winner_and_level
 from recam_core.maps.dataset_maps import store_info
 from recam_core.maps.store import writing_store
-from recam_core.progress import ProgressFn
+from recam_core.progress import Cancelled, ProgressFn
 from recam_core.scores.evaluate import Tally
 from recam_core.scores.scores import score
 
@@ -269,6 +272,116 @@ def test_what_changed_between_two_methods(shown: Callable[..., AppTest]) -> None
     assert not page.exception
     page.selectbox(key="confusions_less_choice").set_value("").run()
     assert "less" not in page.query_params
+
+
+def naive_moved(made: tuple, lost: bool, chosen: Callable[[int, int, int], bool]) -> dict[str, int]:
+    """By picture: pixels that BCE-CAM has wrong and ReCAM right (or the reverse), one after another."""
+    pictures, found = open_dataset(SPEC), {}
+    for index, id in enumerate(pictures.ids):
+        mask = pictures.mask(index)
+        seeds = [seed_mask(*winner_and_level(made[1][method].store[id]), THRESHOLD) for method in ("bce", "recam")]
+        right, wrong = seeds if lost else seeds[::-1]
+        pixels = 0
+        for y, x in np.ndindex(mask.shape):
+            truth = int(mask[y, x])
+            if truth != VOID and right[y, x] == truth != wrong[y, x]:
+                pixels += chosen(truth, *(int(each[y, x]) for each in seeds))
+        if pixels:
+            found[id] = pixels
+    return found
+
+
+def moved_shown(page: AppTest) -> AppTest:
+    """The page, once the pixels of both methods were compared."""
+    until = time.monotonic() + 60
+    while page.get("progress") and time.monotonic() < until:
+        time.sleep(0.2)
+        page.run()
+    assert not page.exception
+    assert not page.error
+    return page
+
+
+def test_behind_a_cell_of_a_difference_are_the_pictures_that_moved(
+    shown: Callable[..., AppTest], made: tuple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[dict] = []
+    monkeypatch.setattr(gallery, "open_explore", lambda **what: opened.append(what))
+    link = {"less": "scenes/bce", "method": "scenes/recam", "threshold": str(THRESHOLD)}
+    cells: Counter = Counter()
+
+    def note(truth: int, before: int, after: int) -> bool:
+        cells[truth, before] += 1
+        return True
+
+    naive_moved(made, False, note)
+    truth, taken_for = cells.most_common(1)[0][0]
+    names = ("background", *made[1]["bce"].counts.classes.names)
+
+    page = moved_shown(shown(cell=f"{truth}.{taken_for}", **link))
+    cell = naive_moved(made, False, lambda t, before, after: (t, before) == (truth, taken_for))
+    assert sum(cell.values()) == cells[truth, taken_for] > 0
+    assert pixels_shown(page) == sorted(cell.values(), reverse=True)
+    assert [cell[id] for id in pictures_shown(page)] == pixels_shown(page)
+    assert heading(page).lower() == f"{names[truth]} taken for {names[taken_for]}"
+    assert "wrong and ReCAM right" in texts(page)
+    first = pictures_shown(page)[0]
+    page.button(key="confusions_gallery_0").click().run()
+    assert (opened[-1]["overlay"], opened[-1]["picture"], opened[-1]["classes"]) == ("taken", first, [])
+
+    page.selectbox(key="confusions_moved_choice").set_value("cell-lost").run()
+    lost = naive_moved(made, True, lambda t, before, after: (t, after) == (truth, taken_for))
+    assert pixels_shown(page) == sorted(lost.values(), reverse=True)
+    page.selectbox(key="confusions_moved_choice").set_value("false").run()
+    everything = naive_moved(made, False, lambda t, before, after: t == 0)
+    assert pixels_shown(page) == sorted(everything.values(), reverse=True)
+    assert page.query_params["moved"] in ("false", ["false"])
+    page.selectbox(key="confusions_moved_choice").set_value("still").run()
+    assert "wrong and ReCAM right" not in texts(page)
+
+    # On the diagonal is what is right: what any error of the class was taken back into.
+    page = moved_shown(shown(cell="0.0", **link))
+    assert pixels_shown(page) == sorted(everything.values(), reverse=True)
+
+
+def test_pictures_in_the_order_of_what_is_taken_back(shown: Callable[..., AppTest], made: tuple) -> None:
+    page = shown(section="pictures", method="scenes/recam", threshold=str(THRESHOLD))
+    for order, lost, chosen in (
+        ("false", False, lambda truth, before, after: truth == 0),
+        ("wrong", False, lambda truth, before, after: truth > 0 and before > 0),
+        ("lost-by", True, lambda truth, before, after: True),
+    ):
+        page.selectbox(key="confusions_picture_order").set_value(order).run()
+        page = moved_shown(page)
+        wanted = naive_moved(made, lost, chosen)
+        table = page.dataframe[0].value
+        pixels = [wanted.get(id, 0) for id in table["picture"]]
+        assert pixels == sorted(wanted.values(), reverse=True) + [0] * (8 - len(wanted))
+        assert table["moved"].tolist() == pixels
+        assert pixels_shown(page) == pixels
+    # The reference takes nothing back from itself.
+    page.segmented_control(key="confusions_method_choice").set_value("scenes/bce").run()
+    assert not any("taken back" in words for words in page.selectbox(key="confusions_picture_order").options)
+    assert not page.exception
+
+
+def test_comparing_pixel_by_pixel_can_be_cancelled_and_begun_again(
+    shown: Callable[..., AppTest], made: tuple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cancelled(*arguments: object) -> None:
+        raise Cancelled
+
+    for folder in made[0].glob("joint-*"):
+        shutil.rmtree(folder)
+    st.cache_resource.clear()
+    work = moved.joint_counts
+    monkeypatch.setattr(moved, "joint_counts", cancelled)
+    page = moved_shown(shown(less="scenes/bce", method="scenes/recam", threshold=str(THRESHOLD)))
+    assert any("Cancelled" in info.value for info in page.info)
+    assert not pixels_shown(page)
+    monkeypatch.setattr(moved, "joint_counts", work)
+    page.button(key="confusions_moved_again").click().run()
+    assert pixels_shown(moved_shown(page))
 
 
 def test_pairs_are_listed_with_every_method(shown: Callable[..., AppTest], made: tuple) -> None:
