@@ -91,7 +91,8 @@ def propose_family(catalogue: Catalogue) -> None:
 def say_family(catalogue: Catalogue, family: Family) -> None:
     """After :func:`propose_family` took another family: a sentence that says so, and the way back; or the proposal."""
     titles = {family.key: family.title for family in catalogue.families}
-    before, proposal = (st.session_state.get(key, "") for key in ("explore_family_before", "explore_proposal"))
+    before = st.session_state.get("explore_family_before", "")
+    proposal = st.session_state.get("explore_proposal", "")
     sees = st.session_state.get("explore_proposal_sees", "")
     knows = f"knows most about this photo{f': {sees}' if sees else ''}."
     if before in titles and before != family.key:
@@ -127,5 +128,6 @@ def _chosen_by_hand() -> None:
 
 
 def _forget_proposal() -> None:
-    for key in ("explore_family_before", "explore_proposal", "explore_proposal_sees"):
-        st.session_state.pop(key, None)
+    st.session_state.pop("explore_family_before", None)
+    st.session_state.pop("explore_proposal", None)
+    st.session_state.pop("explore_proposal_sees", None)
