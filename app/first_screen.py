@@ -127,7 +127,7 @@ def lead_on(family: Family, picture: Picture) -> None:
         found = _standing_on(family, picture)
         if found is None or picture.source is None:
             return
-        spec, picture_id = picture.source
+        picture_id = picture.source[1]
         following, worst = found.after(picture_id), found.worst
         gains = (
             f"ReCAM gains on {len(found.striking):,} of {len(found.ids):,}, on the mean {100 * found.mean:+.1f} points."
@@ -135,21 +135,19 @@ def lead_on(family: Family, picture: Picture) -> None:
         _jump(
             "Next striking picture",
             "explore_next_striking",
-            spec,
             following,
             f"The one with the next smaller gain. {gains}" if following else "ReCAM gains on no other picture.",
         )
         _jump(
             "Where ReCAM loses most",
             "explore_worst",
-            spec,
             None if worst == picture_id else worst,
             "The picture with the largest loss." if worst else "ReCAM loses on none of these pictures.",
         )
 
 
-def _jump(label: str, key: str, spec: str, target: str | None, help: str) -> None:
-    st.button(label, key=key, help=help, disabled=target is None, on_click=choose_picture, args=(spec, target))
+def _jump(label: str, key: str, target: str | None, help: str) -> None:
+    st.button(label, key=key, help=help, disabled=target is None, on_click=choose_picture, args=(target,))
 
 
 def _standing_on(family: Family, picture: Picture) -> Standing | None:

@@ -174,10 +174,14 @@ def step_picture(step: int) -> None:
     _choose_place(spec, indices, (place + step) % len(indices))
 
 
-def choose_picture(spec: str, picture_id: str) -> None:
-    """Choose a picture of the data set that is looked at, and turn to its page of thumbnails; a button's callback."""
-    ordered, indices, _ = st.session_state.get("explore_picture_order", ("", np.zeros(0, int), 0))
-    places = np.flatnonzero(indices == list(dataset(spec).ids).index(picture_id)) if ordered == spec else ()
+def choose_picture(picture_id: str) -> None:
+    """Choose a picture of the set that is looked at, and turn to its page of thumbnails; a button's callback."""
+    # By the specification as it was typed, under which the picker remembers its choice.
+    spec, indices, _ = st.session_state.get("explore_picture_order", ("", np.zeros(0, int), 0))
+    ids = list(dataset(spec).ids) if spec else []
+    if picture_id not in ids:
+        return
+    places = np.flatnonzero(indices == ids.index(picture_id))
     if len(places):
         _choose_place(spec, indices, int(places[0]))
     else:

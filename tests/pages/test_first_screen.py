@@ -20,7 +20,7 @@ from recam_core.checkpoint.run_folder import load_run, read_info
 from recam_core.data.spec import open_dataset
 from recam_core.maps.activation_maps import seed_mask, winner_and_level
 
-SPEC = "scenes:size=64,train=2,val=8@val"
+SPEC = "scenes:train=2,val=8,size=64@val"
 NEXT, WORST = "explore_next_striking", "explore_worst"
 
 
