@@ -1,13 +1,15 @@
 """Which runs there are, grouped into families that can be compared: those that know the same classes."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import streamlit as st
 
 from app.settings import METHOD_TITLES
-from recam_core.checkpoint.places import runs_folder, shipped_folder
+from recam_core.analysis.analysed import shipped_analysed
+from recam_core.analysis.striking import Standing, opens_with, standing
+from recam_core.checkpoint.places import runs_folder, shipped_folder, shipped_maps_folder
 from recam_core.checkpoint.run_folder import INFO_FILE, RunInfo, read_info
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
@@ -21,43 +23,40 @@ class Introduction:
         title: how the pages call it.
         about: a line about it.
         pictures: specification of the data set that the pages open with.
-        first_picture: id of the one in it that Explore opens with; empty for the first one.
-        for_uploads: whether a photo of one's own is looked at with this family first.
+        of_photographs: whether it was trained on photographs, so that its networks can be asked about a photo of
+            one's own; those that were trained on drawings see much in photographs that is not there.
     """
 
     title: str
     about: str
     pictures: str
-    first_picture: str = ""
-    for_uploads: bool = False
+    of_photographs: bool = False
 
 
-#: The shipped families by their folders, in the order of the list; the lab opens with the first one that is there.
+#: The shipped families by their folders, in the order of the list; the one that the lab opens with comes before them.
 SHIPPED = {
     "contexts": Introduction(
         "Drawn scenes",
         "Pictures that the project draws, with exact masks of the objects and of what surrounds them.",
         "scenes:stuff=1@val",
-        # Of the kept maps, the one with the most pixels that ReCAM takes back, less those that it loses.
-        first_picture="val_00127",
     ),
     "photos": Introduction(
-        "Photographs", "Everyday photographs. Upload one of your own, or look at the gallery.", "gallery"
+        "Photographs",
+        "Everyday photographs. Upload one of your own, or look at the gallery.",
+        "gallery",
+        of_photographs=True,
     ),
     "animals": Introduction(
         "Animals",
         "Photographs of animals, people and seats, with a background. Made for photos of your own; of the gallery they "
         "know the cat.",
         "gallery",
-        first_picture="chelsea",
-        for_uploads=True,
+        of_photographs=True,
     ),
     "scenes": Introduction(
         "Drawn scenes, objects only",
         "The counter-example: drawn pictures in which everything but the objects is background.",
         "scenes@val",
-        # One that shows the fault well.
-        first_picture="val_00037",
     ),
 }
 _ORDER = list(METHOD_TITLES)
@@ -86,11 +85,19 @@ class Entry:
 
 @dataclass(frozen=True)
 class Family:
-    """Runs with one list of classes, which can stand side by side."""
+    """Runs with one list of classes, which can stand side by side.
+
+    Attributes:
+        key: short and unique among the families.
+        introduction: what it is called.
+        entries: its runs, shipped ones first.
+        standing: how ReCAM stands to BCE-CAM on the family's own pictures; None where no maps of both ship.
+    """
 
     key: str
     introduction: Introduction
     entries: tuple[Entry, ...]
+    standing: Standing | None = None
 
     @property
     def title(self) -> str:
@@ -118,6 +125,12 @@ class Family:
         """The first run of a method, shipped ones before others."""
         return next((entry for entry in self.entries if entry.info.method == method), None)
 
+    @property
+    def pair(self) -> tuple[Entry, Entry] | None:
+        """BCE-CAM and ReCAM (or what was retrained as one), which the first screen is about; None without both."""
+        first, second = self.by_method("bce"), self.by_method("recam") or self.by_method("heads")
+        return (first, second) if first is not None and second is not None else None
+
 
 @dataclass(frozen=True)
 class Catalogue:
@@ -130,6 +143,31 @@ class Catalogue:
 @st.cache_data(max_entries=512, show_spinner=False)
 def _info(path: str, changed: int, size: int) -> RunInfo:
     return read_info(path)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _standing(
+    maps: str, changed: int, pair: tuple[tuple[str, str, float | None], ...], spec: str, _infos: tuple[RunInfo, ...]
+) -> Standing | None:
+    methods = [shipped_analysed(info, spec) for info in _infos]
+    return standing(*methods) if None not in methods else None
+
+
+def _with_standing(family: Family) -> Family:
+    """A shipped family, with what its kept maps say of its own pictures."""
+    pair, folder = family.pair, shipped_maps_folder()
+    if pair is None or not all(entry.shipped for entry in pair):
+        return family
+    try:
+        changed = folder.stat().st_mtime_ns
+    except OSError:
+        return family  # no maps ship
+    infos = tuple(entry.info for entry in pair)
+    made_by = tuple((info.weights_sha256, info.rule, info.threshold) for info in infos)
+    try:
+        return replace(family, standing=_standing(str(folder), changed, made_by, family.pictures, infos))
+    except UserError:
+        return family  # maps that do not belong together: as good as none
 
 
 def _entries(folder: Path, shipped: bool, faults: list[str]) -> Iterator[Entry]:
@@ -167,6 +205,9 @@ def read_catalogue() -> Catalogue:
                 Introduction(f"Your runs: {entry.info.name}", about, entry.info.data or "gallery"),
             )
         families.setdefault(classes, []).append(entry)
-    return Catalogue(
-        tuple(Family(*named[classes], tuple(entries)) for classes, entries in families.items()), tuple(faults)
-    )
+    found = [_with_standing(Family(*named[classes], tuple(entries))) for classes, entries in families.items()]
+    standings = {family.key: family.standing for family in found if family.standing is not None}
+    # What the lab opens with comes first; the others stay in their order.
+    first = opens_with(standings)
+    found.sort(key=lambda family: family.key != first)
+    return Catalogue(tuple(found), tuple(faults))

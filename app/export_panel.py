@@ -43,13 +43,13 @@ def panes_to_export(
     """
     hidden = view.get("hidden", ())
     return tuple(
-        FigurePane(method.title, maps_of(method, picture, present, how), _threshold_now(method, methods, classes, view))
+        FigurePane(method.title, maps_of(method, picture, present, how), threshold_now(method, methods, classes, view))
         for method in methods
         if method.key not in hidden
     )
 
 
-def _threshold_now(
+def threshold_now(
     method: Method, methods: Sequence[Method], classes: ClassList, view: Mapping[str, Any]
 ) -> float | None:
     """As the viewer has it: one for all, none, one set by hand for this pane, or the method's own."""

@@ -11,15 +11,17 @@ import streamlit as st
 from app.shared_state import ARRIVING, LAB_DEPTH, LAB_KIND, PAGES
 from recam_core.data.sample import ClassList
 
-#: What the viewer shows unless told otherwise; such values stay out of the address.
+#: The overlay that Explore opens with.
+FIRST_OVERLAY = "taken"
+#: What Explore shows unless told otherwise; such values stay out of the address.
 _PLAIN: dict[str, Any] = {
-    "overlay": "errors",
+    "overlay": FIRST_OVERLAY,
     "classes": [],
     "cut": "own",
     "thresholds": {},
     "opacity": 0.8,
     "colours": "viridis",
-    "layout": "side",
+    "layout": "fit",
     "hidden": [],
     "extra": [],
     "pair": [],
@@ -65,8 +67,8 @@ def from_list(text: str) -> list[str]:
 
 
 def view_in_address(classes: ClassList) -> dict[str, Any]:
-    """The fields of the viewer's view that the address names; the viewer checks what they hold."""
-    view: dict[str, Any] = {}
+    """The fields of the viewer's view that the address names, and the overlay; the viewer checks what they hold."""
+    view: dict[str, Any] = {"overlay": FIRST_OVERLAY}
     try:
         more = json.loads(kept("view", "{}")[:_LONGEST])
         view |= more if isinstance(more, dict) else {}

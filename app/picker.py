@@ -11,7 +11,7 @@ from app.labels import labels_of_set, labels_progress
 from app.links import keep
 from app.pictures import Picture, picture_of_set, picture_of_upload
 from app.settings import PHOTO_MB, PICTURES_A_PAGE
-from recam_core.data.match_classes import match_classes
+from recam_core.data.match_classes import ClassMatch, match_classes
 from recam_core.data.sample import Dataset
 from recam_core.data.spec import KINDS
 from recam_core.errors import UserError
@@ -20,6 +20,8 @@ FROM_SET, OWN_PHOTO = "Pictures", "Your photo"
 _COLUMNS = 3
 #: Said of a picture that shows one class and no background.
 _SINGLE = "a single class and no background: every method has 100 %, so it tells nothing"
+#: Without kept maps, a family opens with one of so many pictures.
+_LOOKED_AT = 50
 _SPEC_HELP = "Any data set on the computer that runs the app, written as one of\n" + "\n".join(
     f"- `{kind.form}`: {kind.what}" for kind in KINDS.values()
 )
@@ -99,7 +101,7 @@ def _from_set(family: Family) -> Picture:
     if not match.is_same and len(match.shared) < len(found.classes):
         st.caption(f"Of the {len(found.classes)} classes of these pictures, the checkpoints know {len(match.shared)}.")
     indices = _search(spec, found)
-    chosen = _chosen(family, spec, found)
+    chosen = _chosen(family, spec, found, match)
     st.session_state["explore_picture_order"] = (spec, indices, chosen)
     if not len(indices):
         st.info("No picture shows all of these classes. Take one out of the search.", icon=":material/search_off:")
@@ -142,15 +144,22 @@ def _search(spec: str, found: Dataset) -> np.ndarray:
     return np.flatnonzero(labels.rows[:, columns].all(axis=1))
 
 
-def _chosen(family: Family, spec: str, found: Dataset) -> int:
+def _chosen(family: Family, spec: str, found: Dataset, match: ClassMatch) -> int:
     """The index of the picture that was pressed last, or that the address names, or that the family opens with."""
     ids = list(found.ids)
-    first = family.introduction.first_picture if spec == family.pictures else ""
-    first = first if first in ids else ids[0]
+    first = ids[0] if spec != family.pictures else _first(family, spec, ids, match)
     wanted = st.session_state.get(f"explore_picture_{spec}", first)
     index = ids.index(wanted if wanted in ids else first)
     keep("picture", ids[index], first)
     return index
+
+
+def _first(family: Family, spec: str, ids: list[str], match: ClassMatch) -> str:
+    """What a family opens with: by its kept maps, or else the first picture that shows one of its classes."""
+    if family.standing is not None and family.standing.first in ids:
+        return family.standing.first
+    shows_one = (id for index, id in enumerate(ids[:_LOOKED_AT]) if match.labels(labels_of(spec, index)).any())
+    return next(shows_one, ids[0])
 
 
 def can_step() -> bool:
@@ -166,7 +175,24 @@ def step_picture(step: int) -> None:
     place = int(np.searchsorted(indices, chosen))
     if step > 0 and (place >= len(indices) or indices[place] != chosen):
         place -= 1  # the chosen picture is not among them: the next one stands where it would be
-    place = (place + step) % len(indices)
+    _choose_place(spec, indices, (place + step) % len(indices))
+
+
+def choose_picture(picture_id: str) -> None:
+    """Choose a picture of the set that is looked at, and turn to its page of thumbnails; a button's callback."""
+    # By the specification as it was typed, under which the picker remembers its choice.
+    spec, indices, _ = st.session_state.get("explore_picture_order", ("", np.zeros(0, int), 0))
+    ids = list(dataset(spec).ids) if spec else []
+    if picture_id not in ids:
+        return
+    places = np.flatnonzero(indices == ids.index(picture_id))
+    if len(places):
+        _choose_place(spec, indices, int(places[0]))
+    else:
+        _choose(spec, picture_id)  # the search does not find it
+
+
+def _choose_place(spec: str, indices: np.ndarray, place: int) -> None:
     st.session_state[f"explore_page_{spec}_{len(indices)}"] = place // PICTURES_A_PAGE + 1
     _choose(spec, dataset(spec).ids[int(indices[place])])
 
@@ -190,13 +216,11 @@ def _thumbnails(spec: str, found: Dataset, indices: np.ndarray, chosen: int) -> 
     page = 1
     if pages > 1:
         with st.container(key="explore_pages"):
-            page = st.pagination(
-                pages,
-                # Open where the chosen picture is, if the search found it.
-                default=int(np.flatnonzero(indices == chosen)[0]) // PICTURES_A_PAGE + 1 if chosen in indices else 1,
-                max_visible_pages=3,
-                key=f"explore_page_{spec}_{len(indices)}",
-            )
+            key = f"explore_page_{spec}_{len(indices)}"
+            # Open where the chosen picture is, if the search found it.
+            place = int(np.flatnonzero(indices == chosen)[0]) if chosen in indices else 0
+            st.session_state.setdefault(key, place // PICTURES_A_PAGE + 1)
+            page = st.pagination(pages, max_visible_pages=3, key=key)
     shown = indices[(page - 1) * PICTURES_A_PAGE : page * PICTURES_A_PAGE].tolist()
     rules = []
     with st.container(key="explore_thumbnails", gap="small"):

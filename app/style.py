@@ -5,6 +5,18 @@ import streamlit as st
 _RULES = """
 <style>
 .block-container, [data-testid="stMainBlockContainer"] { padding: 4.2rem 2.5rem 3rem; }
+/* Explore: title, sentence and picture stand close together, so that the panes are seen with them. */
+.st-key-explore_top h1 { font-size: 1.4rem; padding: 0; }
+.st-key-explore_top [data-testid="stMarkdownContainer"] { margin: 0; }
+.st-key-explore_top p { margin: 0; font-size: 0.95rem; }
+.st-key-explore_lead p { font-size: 1.05rem; }
+.st-key-explore_lead:empty { display: none; }
+.st-key-explore_heading button { min-height: 2rem; padding: 0.1rem 0.7rem; }
+@media (max-width: 640px) {
+  .block-container, [data-testid="stMainBlockContainer"] { padding: 4rem 1rem 2rem; }
+  .st-key-explore_top h1 { font-size: 1.25rem; }
+  .st-key-explore_present_start { display: none; }
+}
 /* Thumbnails are buttons, so that they are reached and pressed by keyboard; their label is for screen readers. */
 .st-key-explore_thumbnails button { aspect-ratio: 1; width: 100%; min-height: 0; padding: 0; background-size: cover;
   background-position: center; overflow: hidden; }

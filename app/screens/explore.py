@@ -2,21 +2,24 @@
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app.catalogue import Catalogue, Entry, Family, read_catalogue
-from app.explored_family import explored_family, photo_came, restore_family, say_family
+from app.explored_family import explored_family, photo_came, propose_family, restore_family, say_family
 from app.export_panel import export_panel, panes_to_export
+from app.first_screen import is_presenting, lead_on, leave_button, present_button, say_sentence, top_of_page
 from app.guard import sentences
-from app.links import as_list, from_list, keep, keep_view, kept, view_in_address, whole_address
+from app.links import FIRST_OVERLAY, as_list, from_list, keep, keep_view, kept, view_in_address, whole_address
 from app.map_cache import Inference, make_ready, payload_of, prediction_of
 from app.methods import Method, method_of_entry
 from app.models import device_words
-from app.picker import can_step, open_picture, pick_picture, step_picture
+from app.picker import FROM_SET, can_step, open_picture, pick_picture, step_picture
 from app.pictures import Picture
 from app.recipe_fields import rule_name, rules_help
 from app.retrain_panel import fourth_pane, retrain_panel
 from app.shared_state import ARRIVING
 from app.viewer import viewer
+from recam_core.analysis.knows_most import seen_classes
 from recam_core.checkpoint.run_rule import rules_of_run
 from recam_core.maps.inference import PAPER_SCALES, QUICK_SCALES
 from recam_core.method.extraction import RULES
@@ -50,11 +53,13 @@ def main() -> None:
         _restore(catalogue)
     # Before the picker is drawn: its widgets cannot be set afterwards.
     step_picture(st.session_state.pop("explore_step", 0))
+    propose_family(catalogue)
     picture = None
+    top = top_of_page()
     with st.sidebar:
         family = explored_family(catalogue)
         with sentences():
-            picture = pick_picture(family, on_photo=lambda: photo_came(catalogue))
+            picture = pick_picture(family, on_photo=_photo_came)
         entries, rule, how = _settings(family)
         with sentences():
             st.caption(f":material/memory: Computing on **{device_words()}**")
@@ -66,8 +71,30 @@ def main() -> None:
         )
     else:
         with sentences():
-            _look(family, picture, entries, rule, how)
+            _look(top, family, picture, entries, rule, how)
     _faults(catalogue)
+
+
+def _photo_came() -> None:
+    """A photo has no ground truth, as a rule: it opens in the heat view, until a picture of a set is looked at."""
+    photo_came()
+    if st.session_state.get("explore_photo") is not None:
+        view = st.session_state.get("explore_view") or {}
+        st.session_state.setdefault("explore_overlay_before", view.get("overlay", FIRST_OVERLAY))
+        _show_overlay("heat")
+
+
+def _overlay_of_sets() -> None:
+    """Back from a photo, the overlay is the one from before, unless another than heat was chosen meanwhile."""
+    if st.session_state["explore_source"] == FROM_SET and "explore_overlay_before" in st.session_state:
+        before = st.session_state.pop("explore_overlay_before")
+        if (st.session_state.get("explore_view") or {}).get("overlay") == "heat":
+            _show_overlay(before)
+
+
+def _show_overlay(overlay: str) -> None:
+    st.session_state["explore_view"] = {**(st.session_state.get("explore_view") or {}), "overlay": overlay}
+    st.session_state["explore_insists"] = True
 
 
 def _is_arriving() -> bool:
@@ -156,8 +183,10 @@ def _add_kept_run(family: Family, by_key: dict[str, Entry]) -> None:
         st.session_state[f"explore_panes_{family.key}"] = [*chosen[: MOST_PANES - 1], added]
 
 
-def _look(family: Family, picture: Picture, entries: list[Entry], rule: str | None, how: Inference) -> None:
-    """Panes and retraining for one picture."""
+def _look(
+    top: DeltaGenerator, family: Family, picture: Picture, entries: list[Entry], rule: str | None, how: Inference
+) -> None:
+    """Panes and retraining for one picture; what is said of it stands at the top."""
     methods: list[Method] = []
     for entry in entries:
         with sentences():
@@ -176,21 +205,36 @@ def _look(family: Family, picture: Picture, entries: list[Entry], rule: str | No
         st.caption(f":material/info: {note}")
     present = _present_classes(family, picture, methods[0])
     if not present:
-        st.info("Name at least one class that the picture shows.", icon=":material/label:")
         return
-    heading = st.container(horizontal=True, vertical_alignment="center", key="explore_heading")
+    _overlay_of_sets()
+    lead = top.container(key="explore_lead")
+    heading = top.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="explore_heading")
     with st.spinner("Computing maps", show_time=True):
         reference = family.by_method("bce")
         payload = payload_of(methods, picture, present, family.classes, how, reference and reference.key)
-    shown = viewer(payload, st.session_state.get("explore_view"), key="explore_viewer", can_step=can_step())
+    shown = viewer(
+        payload,
+        st.session_state.get("explore_view"),
+        key="explore_viewer",
+        can_step=can_step(),
+        presenting=is_presenting(),
+        insists=st.session_state.pop("explore_insists", False),
+    )
     st.session_state["explore_view"] = shown["view"]
     keep_view(shown["view"], family.classes)
     if shown["step"]:
         st.session_state["explore_step"] = shown["step"]
         st.rerun()
+    # Filled only now: the sentence, the link and the exports are of the view that the viewer has just reported.
+    with lead:
+        say_sentence(family, picture, methods, present, how, shown["view"])
     with heading:
-        # Filled only now: the link and the exports are of the view that the viewer has just reported.
         st.markdown(f"**{picture.title}** · " + ", ".join(family.classes.names[k] for k in present), width="stretch")
+        if is_presenting():
+            leave_button()
+            return
+        lead_on(family, picture)
+        present_button()
         _copy_link(picture)
         export_panel(
             picture,
@@ -218,15 +262,26 @@ def _present_classes(family: Family, picture: Picture, method: Method) -> tuple[
     probabilities, seen = prediction_of(method, picture)
     order = np.argsort(-probabilities).tolist()
     names = family.classes.names
+    # A softmax always has a largest; of classes by themselves there may be none that the network is sure of.
+    found = list(seen) if method.softmax else seen_classes(probabilities).tolist()
     chosen = st.multiselect(
         "Classes in this picture",
         order,
-        default=list(seen),
+        default=found,
         format_func=lambda k: f"{names[k]} ({probabilities[k]:.0%})",
         key=f"explore_present_{picture.key}_{family.key}",
         help=f"The picture comes without labels. These are what {method.title} sees in it. Add what it missed and "
         "take out what is not there: maps are made of these classes only.",
     )
+    if not chosen and not found:
+        st.info(
+            f"{method.title} finds none of the {len(names)} classes that *{family.title}* knows in this picture. The "
+            f"likeliest is {names[order[0]]}, at {probabilities[order[0]]:.0%}. Choose above what it shows to see maps "
+            "of that, or other checkpoints in the sidebar.",
+            icon=":material/search_off:",
+        )
+    elif not chosen:
+        st.info("Name at least one class that the picture shows.", icon=":material/label:")
     return tuple(sorted(chosen))
 
 

@@ -37,7 +37,12 @@ class Exchange:
         return self.returned[-1]
 
 
-def exchanged(before: Exchange | None, given: Mapping[str, Any] | None, reported: Mapping[str, Any] | None) -> Exchange:
+def exchanged(
+    before: Exchange | None,
+    given: Mapping[str, Any] | None,
+    reported: Mapping[str, Any] | None,
+    insists: bool = False,
+) -> Exchange:
     """The exchange after this run of the script.
 
     Args:
@@ -45,6 +50,7 @@ def exchanged(before: Exchange | None, given: Mapping[str, Any] | None, reported
         given: the view that the page gives.
         reported: what the browser has reported (with the ``revision`` that it had taken over); None if it has not
             reported anything since it appeared on the page.
+        insists: whether the view that is given is a wish even if it is one that was returned a moment ago.
     """
     wanted, heard = checked_view(given), checked_view(reported)
     if before is None:
@@ -54,7 +60,7 @@ def exchanged(before: Exchange | None, given: Mapping[str, Any] | None, reported
         is_wish = wanted != before.sent
     else:
         is_same = wanted == {name: value for name, value in heard.items() if name in wanted}
-        is_wish = not is_same and wanted != before.given and wanted not in before.returned
+        is_wish = not is_same and (insists or (wanted != before.given and wanted not in before.returned))
     sent, revision = (wanted, before.revision + 1) if is_wish else (before.sent, before.revision)
     # Until the browser has taken over what is sent, that holds where it says something.
     current = heard if reported is not None and reported.get("revision") == revision else heard | sent

@@ -37,6 +37,8 @@ def viewer(
     *,
     key: str,
     can_step: bool = False,
+    presenting: bool = False,
+    insists: bool = False,
 ) -> dict[str, Any]:
     """Show one picture.
 
@@ -52,16 +54,24 @@ def viewer(
             and given back (see :mod:`app.viewer.exchange`).
         key: names the viewer; begins with the name of the page, which can have several.
         can_step: whether there are pictures before and after this one, for the arrow keys.
+        presenting: without controls and in large type, for a projector; the keys work.
+        insists: whether ``view`` counts even if it is one that was returned before.
 
     Returns:
         ``view``: the whole view as the browser has reported it; what was given as long as it has reported nothing.
         ``step``: -1 or 1 where the picture before or after was asked for in this run, else 0.
     """
     kept = f"{key}:exchange"
-    exchange = exchanged(st.session_state.get(kept), view, st.session_state.get(key, {}).get("view"))
+    exchange = exchanged(st.session_state.get(kept), view, st.session_state.get(key, {}).get("view"), insists)
     st.session_state[kept] = exchange
     head = json.dumps(
-        {"id": payload.id, "view": exchange.sent, "revision": exchange.revision, "can_step": can_step},
+        {
+            "id": payload.id,
+            "view": exchange.sent,
+            "revision": exchange.revision,
+            "can_step": can_step,
+            "presenting": presenting,
+        },
         separators=(",", ":"),
     ).encode("utf-8")
     result = _component(

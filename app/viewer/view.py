@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 OVERLAYS = ("errors", "taken", "heat", "contour", "seeds", "disagreement")
-LAYOUTS = ("side", "wipe", "blink")
+#: "fit": side by side where there is room for it, else by the wipe.
+LAYOUTS = ("fit", "side", "wipe", "blink")
 CUTS = ("own", "all", "none")
 _LARGEST_ZOOM = 32
 _LONGEST_LIST = 300

@@ -99,6 +99,32 @@ def find_analysed(
     return None
 
 
+def shipped_analysed(info: RunInfo, spec: str, key: str = "", title: str = "") -> Analysed | None:
+    """What ships for a run by its own rule and the data set of this name, by the record of the maps alone.
+
+    The data set is not opened, which may take seconds for one that is drawn: this is for choosing what to open.
+    :func:`find_analysed` is for what is shown of it.
+
+    Args:
+        info: the record of the run.
+        spec: specification of the data set.
+        key, title: how the result is called; the run's name unless given.
+
+    Returns:
+        None where nothing ships, or where maps of several states of the data set do.
+    """
+    settings, fitting = settings_of(info), []
+    for folder in sorted(shipped_maps_folder().glob("maps-*")):
+        try:
+            record = MapStore(folder / "maps").info
+        except UserError:
+            continue
+        made_by = (record.weights_sha256, record.rule, record.data, record.scales, record.mirror, record.labels)
+        if made_by == (info.weights_sha256, info.rule, spec, settings.scales, settings.mirror, settings.labels):
+            fitting.append(folder)
+    return _read(fitting[0], info, info.rule, key or info.name, title or info.name) if len(fitting) == 1 else None
+
+
 def analyse(
     run: Run,
     rule: str,

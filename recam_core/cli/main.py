@@ -19,6 +19,7 @@ COMMANDS = (
     "analyse",
     "report",
     "pictures",
+    "striking",
     "figure",
     "tags",
     "retrain",

@@ -12,7 +12,8 @@ function arrange(viewer) {
   if (viewer.arranged === key) return;
   viewer.arranged = key;
   grid.className = `grid${pair.length ? ` two ${layout}` : ""}`;
-  grid.style.setProperty("--stage", `calc(66vh * ${picture.width / picture.height})`);
+  grid.style.setProperty("--ratio", picture.width / picture.height);
+  grid.style.setProperty("--panes", shown.length);
   for (const pane of viewer.panes) {
     const second = pane === pair[1];
     for (const part of pane.figure.children) part.classList.toggle("second", second);

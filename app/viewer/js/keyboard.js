@@ -52,10 +52,10 @@ function pressed(viewer, event) {
     t: () => viewer.change({ cut: next(CUTS, view.cut) }),
     m: () => viewer.change({ colours: next(picture.colourMaps, view.colours) }),
     " ": () => {
-      if (view.layout === "blink" && blinksByHand()) takeTurns(viewer);
-      else viewer.change({ layout: view.layout === "blink" ? "side" : "blink" });
+      if (viewer.layout() === "blink" && blinksByHand()) takeTurns(viewer);
+      else viewer.change({ layout: viewer.layoutToggled("blink") });
     },
-    w: () => viewer.change({ layout: view.layout === "wipe" ? "side" : "wipe" }),
+    w: () => viewer.change({ layout: viewer.layoutToggled("wipe") }),
     "+": () => viewer.change({ zoom: zoomedAt(view.zoom, 1.5, ...middle) }),
     "=": () => viewer.change({ zoom: zoomedAt(view.zoom, 1.5, ...middle) }),
     "-": () => viewer.change({ zoom: zoomedAt(view.zoom, 1 / 1.5, ...middle) }),
@@ -92,6 +92,6 @@ function leave(viewer) {
   const { view } = viewer;
   if (viewer.lining) toggleLine(viewer);
   else if (view.pin) viewer.change({ pin: null });
-  else if (view.layout !== "side") viewer.change({ layout: "side" });
+  else if (viewer.layout() !== viewer.fit()) viewer.change({ layout: "fit" });
   else if (view.zoom[0] > 1) viewer.change({ zoom: [1, 0.5, 0.5] });
 }

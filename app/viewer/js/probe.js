@@ -70,6 +70,7 @@ class ProbeBars {
 function showProbe(viewer) {
   const { picture, view } = viewer, at = view.pin ?? viewer.hover;
   const pixel = at === null ? null : at[1] * picture.width + at[0];
+  if (at !== null) viewer.root.classList.add("pointed");  // the probes take no room before, and keep it from now on
   for (const pane of viewer.panes) pane.bars?.show(pixel);
   const place = viewer.root.querySelector(".place");
   place.replaceChildren();

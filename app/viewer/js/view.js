@@ -1,7 +1,7 @@
 /* The view: what the hand has set. It outlives a change of picture, and goes to Python when it has come to rest. */
 
 const OVERLAYS = ["errors", "taken", "heat", "contour", "seeds", "disagreement"];
-const LAYOUTS = ["side", "wipe", "blink"];
+const LAYOUTS = ["fit", "side", "wipe", "blink"];
 const CUTS = ["own", "all", "none"];
 const LARGEST_ZOOM = 32;
 
@@ -13,7 +13,7 @@ const DEFAULT_VIEW = {
   thresholds: {},        // by a pane's key: own thresholds that the hand has moved
   opacity: 0.8,
   colours: "viridis",
-  layout: "side",        // one of LAYOUTS
+  layout: "fit",         // one of LAYOUTS; fit: side by side, in a narrow window the wipe
   hidden: [],            // keys of panes that are not shown
   extra: [],             // "truth" and "photo", where they are shown beside the methods
   pair: [],              // keys of the two panes that are wiped or blinked between

@@ -7,6 +7,8 @@ function usualThreshold({ methods }) {
 
 /** Pixels of all canvases together: dense screens are met up to here, so that a frame stays a frame. */
 const PIXEL_BUDGET = 2.4e6;
+/** Below this width, in rem as in viewer.css, panes side by side would stand below each other. */
+const NARROW = 36;
 
 class Viewer {
   constructor(root) {
@@ -22,15 +24,20 @@ class Viewer {
     connectToolbar(this);
     this.closeGestures = connectGestures(this);
     this.closeKeyboard = connectKeyboard(this);
-    this.observer = new ResizeObserver(() => this.measure());
-    this.observer.observe(root.querySelector(".grid"));
+    this.observer = new ResizeObserver(() => {
+      this.watchWidth();
+      this.measure();
+    });
+    for (const watched of [root, root.querySelector(".grid")]) this.observer.observe(watched);
   }
 
   /** Takes what Python sent: bytes with a picture and the view to begin with. */
   async receive(bytes, ways) {
     this.report.connect(ways);
-    const { header: { id, view, revision, can_step: canStep }, end } = readHeader(bytes, 0);
+    const { header: { id, view, revision, can_step: canStep, presenting }, end } = readHeader(bytes, 0);
     this.canStep = canStep;
+    this.root.classList.toggle("presenting", Boolean(presenting));
+    this.watchWidth();
     if (this.wanted === `${id} ${revision}`) return;  // a run of the script that changed nothing here
     this.wanted = `${id} ${revision}`;
     const isNewView = this.revision !== revision, isNewPicture = this.picture?.id !== id;
@@ -147,9 +154,29 @@ class Viewer {
     this.draw();
   }
 
-  /** Side by side, unless there are two panes to be put on one place. */
+  /** Whether there is room for panes side by side. */
+  watchWidth() {
+    const width = this.root.clientWidth, rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+    if (!width || this.narrow === width < NARROW * rem) return;
+    this.narrow = width < NARROW * rem;
+    this.ask();
+  }
+
+  /** How panes stand by themselves: side by side, or in a narrow window by the wipe. */
+  fit() {
+    return this.narrow && this.picture.methods.length > 1 ? "wipe" : "side";
+  }
+
+  /** How panes stand: side by side, unless there are two to be put on one place. */
   layout() {
-    return this.panes.length < 2 ? "side" : this.view.layout;
+    if (this.panes.length < 2) return "side";
+    return this.view.layout === "fit" ? this.fit() : this.view.layout;
+  }
+
+  /** The layout after one was asked for once more, which leads back. */
+  layoutToggled(layout) {
+    if (this.layout() !== layout) return layout;
+    return this.fit() === layout ? "side" : "fit";
   }
 
   sidePanes() {
