@@ -15,6 +15,7 @@ import pytest
 from recam_core.data.sample import Dataset, label_matrix
 from recam_core.errors import UserError
 from recam_core.scenes import ScenesDataset, open_scenes
+from recam_core.scenes.composition import _draw_classes
 from recam_core.scenes.contexts import CHOICES, CONTEXTS
 from recam_core.scenes.dataset import LEAST_AREA
 from recam_core.scenes.families import INDEX, KINDS
@@ -328,3 +329,12 @@ def test_the_constructor_checks_its_arguments_too():
         ScenesDataset(context=2)
     with pytest.raises(UserError, match="train, val"):
         ScenesDataset(split="trainval")
+
+
+def test_both_flyers_may_meet_a_third():
+    """Nobody else has the sky for a context, so that whoever joins them is a stranger; this once stopped a data set."""
+    flyers = {INDEX["aeroplane"], INDEX["bird"]}
+    drawn = [_draw_classes(np.random.default_rng(seed), 0.5, 0.5) for seed in range(4000)]
+    met = [classes for classes in drawn if set(classes[:2]) == flyers]
+    assert any(len(classes) == 3 for classes in met)
+    assert all(len(set(classes)) == len(classes) for classes in drawn)

@@ -22,7 +22,6 @@ class Manner:
         reach: least and greatest distance of two that overlap, as a share of the one at which they would touch.
         enlarge: length of the objects, as a multiple of their class's own.
         snow: whether some pictures show winter, in which what would be grass is white.
-        look_down: how often a picture whose sky is nobody's context is seen from above, without sky and hills.
     """
 
     third: float = 0.4
@@ -30,18 +29,12 @@ class Manner:
     reach: tuple[float, float] = (0.45, 0.85)
     enlarge: float = 1.0
     snow: bool = True
-    look_down: float = 0.0
 
 
 #: Where only the objects are classes.
 OBJECTS_ALONE = Manner()
-#: Where contexts are classes, too. No classifier learns where the sky is from pictures that all show it, so that
-#: many look down; and what hides more of its context and of its company is harder to tell from them.
-WITH_STUFF = Manner(third=0.5, overlap=0.85, reach=(0.4, 0.8), enlarge=1.2, snow=False, look_down=0.65)
-
-
-#: The horizon of a picture that looks down; what stands along it must be out of sight, too.
-ABOVE_THE_FRAME = (-0.14, -0.04)
+#: Where contexts are classes, too: what hides more of its context and of its company is harder to tell from them.
+WITH_STUFF = Manner(third=0.5, overlap=0.85, reach=(0.4, 0.8), enlarge=1.2, snow=False)
 
 
 @dataclass(frozen=True)
@@ -88,12 +81,11 @@ def _draw_classes(rng: np.random.Generator, context: float, third: float) -> lis
             continue
         if usual and len(classes) == 1:
             classes.append(INDEX[KINDS[first].companion])
-        elif usual:
-            met = {KINDS[k].context for k in classes} | {SKY}
-            company = [k for k in others if KINDS[k].context in met]
-            classes.append(company[int(pick * len(company))])
-        else:
-            classes.append(stranger)
+            continue
+        met = {KINDS[k].context for k in classes} | {SKY}
+        company = [k for k in others if KINDS[k].context in met]
+        # Where both flyers have met in the sky, nobody is left who would be usual there.
+        classes.append(company[int(pick * len(company))] if usual and company else stranger)
     return classes
 
 
@@ -119,13 +111,9 @@ def compose(rng: np.random.Generator, context: float, alike: float, manner: Mann
     horizon = rng.uniform(0.56, 0.66) if open_sky else rng.uniform(0.36, 0.5)
     if len(grounds) == 3:
         horizon -= 0.08
-    # A manner that never looks down draws no number for it.
-    if manner.look_down and rng.random() < manner.look_down and not open_sky:
-        horizon = rng.uniform(*ABOVE_THE_FRAME)
-    # Nearer strips are wider, unless they are seen from above.
-    growth = 0.35 if horizon > 0 else 0.05
+    # Nearer strips are wider.
     shares = np.cumsum(
-        rng.uniform(0.8, 1.2, len(grounds)) * np.arange(1.0, 1.0 + growth * len(grounds), growth)[: len(grounds)]
+        rng.uniform(0.8, 1.2, len(grounds)) * np.arange(1.0, 1.0 + 0.35 * len(grounds), 0.35)[: len(grounds)]
     )
     edges = horizon + (1.0 - horizon) * np.concatenate([[0.0], shares / shares[-1]])
     strips = tuple(Strip(float(a), float(b), a == edges[0]) for a, b in itertools.pairwise(edges))
@@ -167,10 +155,6 @@ def _place(
     strip = 0 if where == SKY else grounds.index(where)
     depth = rng.uniform(0.3, 0.95) if where != SKY or kind.flies else rng.uniform(0.05, 0.35)
     ground = min(strips[strip].at(depth), 0.975)
-    if horizon < 0:  # the far end of the strip is out of sight: stand where the body is in the frame
-        nearest = strips[strip].at(0.95)
-        farthest = min(max(strips[strip].at(0.3), 0.34), nearest)
-        ground = min(farthest + (nearest - farthest) * (depth - 0.3) / 0.65, 0.975)
     distance = 1.0 - (ground - horizon) / (1.0 - horizon)
     scale = kind.length * rng.uniform(0.82, 1.22) * (1.12 - 0.5 * distance) * manner.enlarge
     angle = float(rng.normal(0.0, 0.5) * kind.tilt)

@@ -25,11 +25,10 @@ def draw(composition: Composition, size: int, photo: bool, stuff: bool = False) 
     seeds = np.random.SeedSequence(composition.scenery_seed).spawn(3 + 2 * len(composition.strips))
     layers = [np.random.default_rng(seed) for seed in seeds]
     if photo or stuff:
-        if composition.horizon > 0:
-            stage.surface = surfaces[SKY]
-            draw_sky(stage, layers[0], composition.horizon, SKY in composition.contexts, composition.from_left)
-            stage.surface = stage.nothing
-            draw_hills(stage, layers[1], composition.horizon)
+        stage.surface = surfaces[SKY]
+        draw_sky(stage, layers[0], composition.horizon, SKY in composition.contexts, composition.from_left)
+        stage.surface = stage.nothing
+        draw_hills(stage, layers[1], composition.horizon)
         for number, (strip, name) in enumerate(zip(composition.strips, composition.grounds, strict=True)):
             stage.surface = surfaces[CONTEXTS[name].stuff]
             CONTEXTS[name].ground(stage, layers[3 + 2 * number], strip)
