@@ -23,11 +23,16 @@ from recam_core.retrain.head_recipe import DEFAULTS, HeadRecipe, completed, usua
 from recam_core.retrain.named_run import check_run_name, keep_heads, retrain_command
 
 _TITLE = "Your ReCAM"
-_UPDATES = {"fc2": "FC2 only", "both": "FC1 and FC2"}
+#: The line above the panes.
+_GO_TO_PANES = """<script>
+document.querySelector(".st-key-explore_heading")?.scrollIntoView({
+  behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth", block: "center" });
+</script>"""
+_UPDATES = {"both": "FC1 and FC2", "fc2": "FC2 only"}
 #: What lambda means for either choice of what is updated.
 _LAMBDA_WORDS = {
-    "fc2": "**FC2 only:** $L_{bce}$ does not depend on FC2, so λ merely scales the gradient of $L_{sce}$, and Adam "
-    "divides that scale out again: any λ above 0 gives the same FC2, and λ = 0 trains nothing.",
+    "fc2": "**FC2 only: λ is off.** $L_{bce}$ does not depend on FC2, so λ merely scales the gradient of $L_{sce}$, "
+    "and Adam divides that scale out again: any λ above 0 gives the same FC2, and λ = 0 trains nothing.",
     "both": "**FC1 and FC2:** both are trained on $L_{bce} + \\lambda L_{sce}$, and FC1 makes the masks as well: λ "
     "weighs telling classes apart (large) against recognising them (small).",
 }
@@ -64,7 +69,7 @@ def retrain_panel(family: Family) -> None:
         st.markdown("#### Make your own ReCAM")
         st.markdown(
             "Train the classifiers anew on the features that a run's backbone gives of its training pictures. The "
-            "backbone stays as it is, so this takes seconds; the result appears as a pane of its own above."
+            "backbone stays as it is, so this takes seconds. The result is a pane above, and the page goes there."
         )
         job = _job(family)
         busy = job is not None and not job.is_over
@@ -77,6 +82,7 @@ def retrain_panel(family: Family) -> None:
                     _start(entry, data, recipe)
             st.caption(f"On {device_words()}. The first time, features are computed and kept: about half a minute.")
         if busy:
+            st.session_state["explore_waited_for"] = job.id
             job_progress(job.id, key="explore_cancel")
         elif job is not None:
             _ending(family, job)
@@ -89,12 +95,13 @@ def _recipe(family: Family) -> tuple[HeadRecipe, Entry, str]:
     update = st.segmented_control(
         "Update",
         list(_UPDATES),
-        default="fc2",
+        default=usual_heads(False).update,
         required=True,
         format_func=_UPDATES.__getitem__,
         key="explore_update",
         persist_state="session",
-        help="What is trained: FC2 alone (about a second), or FC1 as well (longer: the masks change in every step).",
+        help="What is trained: FC1 and FC2 (some ten seconds: the masks change in every step), or FC2 alone (about a "
+        "second), where λ does nothing.",
     )
     left, middle, right = st.columns(3, gap="medium")
     weight = left.number_input(
@@ -106,7 +113,10 @@ def _recipe(family: Family) -> tuple[HeadRecipe, Entry, str]:
         format="%g",
         key="explore_lambda",
         persist_state="session",
-        help="The weight of L_sce in L_bce + λ L_sce (equation 6).",
+        disabled=update == "fc2",
+        help="The weight of L_sce in L_bce + λ L_sce (equation 6)."
+        if update == "both"
+        else "Off, since λ does nothing where FC2 alone is trained: any value above 0 gives the same FC2.",
     )
     mask = _mask(left)
     background, power = 0.0, HeadRecipe.background_power
@@ -160,7 +170,7 @@ def _recipe(family: Family) -> tuple[HeadRecipe, Entry, str]:
             "`voc:FOLDER@train` or `folder:FOLDER`.",
         ).strip()
     recipe = HeadRecipe(
-        weight=float(weight),
+        weight=float(weight) if update == "both" else HeadRecipe.weight,
         mask=mask,
         rule=rule,
         update=update,
@@ -236,6 +246,8 @@ def _ending(family: Family, job: RetrainJob) -> None:
 
 def _result(family: Family, job: RetrainJob) -> None:
     """The loss curve, keeping and discarding, and the command that makes it again."""
+    if st.session_state.pop("explore_waited_for", "") == job.id:
+        _go_to_panes()
     result = job.result
     chosen = "" if job.threshold is None else f" Background threshold {job.threshold:.2f}, chosen on training pictures."
     st.success(f"Trained in {result.seconds:.1f} s: see **{_TITLE}** above.{chosen}", icon=":material/check_circle:")
@@ -261,6 +273,12 @@ def _result(family: Family, job: RetrainJob) -> None:
             st.button("Discard", icon=":material/delete:", key="explore_discard", on_click=_discard, args=(job.id,))
     st.caption("The same run from the command line:")
     st.code(_command(job, name.strip() or "my-recam"), language="bash", wrap_lines=True)
+
+
+def _go_to_panes() -> None:
+    """Bring the panes into view: the result is one of them, and the button that made it is far below."""
+    st.html(_GO_TO_PANES, unsafe_allow_javascript=True)
+    st.toast(f"{_TITLE} is the last pane. Keep or discard it below, where it was made.", icon=":material/check_circle:")
 
 
 def _command(job: RetrainJob, name: str) -> str:

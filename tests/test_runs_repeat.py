@@ -203,6 +203,47 @@ def test_an_interrupted_retraining_leaves_no_run(
     assert read_info(out).name == "new"
 
 
+def test_lambda_acts_by_default_and_is_not_taken_where_it_cannot(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    def retrain(name: str, *words: str) -> int:
+        few = ["retrain", str(runs / "bce"), "--data", TRAIN, "--epochs", "1", "--out", str(tmp_path / name)]
+        return main([*few, *words])
+
+    assert retrain("usual", "--lambda", "0.5") == 0
+    assert "Lambda" not in capsys.readouterr().err
+    recipe = read_info(tmp_path / "usual").recipe
+    assert (recipe["update"], recipe["weight"]) == ("both", 0.5)
+    assert retrain("alone", "--update", "fc2") == 0
+    assert "Lambda" not in capsys.readouterr().err
+    assert retrain("told", "--update", "fc2", "--lambda", "0.5") == 0
+    assert "Lambda does nothing here" in capsys.readouterr().err
+    one, other = (load_run(tmp_path / name).network.fc2 for name in ("alone", "told"))
+    assert torch.allclose(one, other, atol=1e-4)
+    assert retrain("nothing", "--update", "fc2", "--lambda", "0") == 2
+    assert "lambda 0 trains nothing" in capsys.readouterr().err
+    assert not (tmp_path / "nothing").exists()
+    assert retrain("rounds", "--rounds", "2") == 2
+    assert "update fc2" in capsys.readouterr().err
+
+
+def test_a_command_of_before_says_what_it_updated(runs: Path, tmp_path: Path) -> None:
+    """When FC2 alone was the default, commands did not name it, and some records do not either."""
+    shutil.copytree(runs / "mine", tmp_path / "mine")
+    info = read_info(tmp_path / "mine")
+    for recipe, update in (({}, "fc2"), ({"update": "fc2"}, "fc2"), ({"update": "both"}, "both")):
+        command = "python -m recam_core retrain bce --data d --out mine"
+        record = dataclasses.asdict(info) | {"recipe": recipe, "command": command}
+        write_json(tmp_path / "mine" / INFO_FILE, record)
+        found = read_info(tmp_path / "mine")
+        assert found.command == f"{command} --update {update}"
+        assert recorded_recipe(found).update == update
+        write_json(tmp_path / "mine" / INFO_FILE, record | {"command": f"{command} --update both"})
+        assert read_info(tmp_path / "mine").command == f"{command} --update both"
+        write_json(tmp_path / "mine" / INFO_FILE, record | {"command": "python -m recam_core retrain --from x --out y"})
+        assert read_info(tmp_path / "mine").command.endswith("--out y")
+
+
 def test_a_run_that_was_not_trained_here(runs: Path, tmp_path: Path) -> None:
     shutil.copytree(runs / "bce", tmp_path / "published")
     info = read_info(tmp_path / "published")

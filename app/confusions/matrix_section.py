@@ -3,6 +3,7 @@
 from html import escape
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from app.confusions.compared import Compared
@@ -20,6 +21,8 @@ from recam_core.analysis.csv_tables import confusion_csv
 
 _SHARES, _PIXELS = "share of each class", "pixels"
 _STILL = "still"
+#: Lines of each list: what a thumb scrolls through before the pictures come.
+_LISTED = 12
 
 
 def matrix_section(compared: Compared, wanted: Selection) -> None:
@@ -117,8 +120,53 @@ def _matrix(compared: Compared, key: str, less: str, normalised: bool, wanted: S
             width="stretch",
             alt=f"Confusion matrix of {title}. The lists beside it choose a cell by keyboard; CSV gives its numbers.",
         )
-    background = "lost to the background, or claimed from it" if compared.classes.has_background else "left unlabelled"
-    _legend(bool(less), background, colours)
+        background = (
+            "lost to the background, or claimed from it" if compared.classes.has_background else "left unlabelled"
+        )
+        _legend(bool(less), background, colours)
+    _lists(cells, normalised)
+
+
+def _lists(cells: pd.DataFrame, normalised: bool) -> None:
+    """The cells that say most, as lines to press: in a narrow window they stand in the place of the matrix, whose cells
+    are too small there for a finger (app.confusions.style shows the one or the other)."""
+    apart = cells[(cells["truth_value"] != cells["predicted_value"]) & (cells["words"] != "")]
+    with st.container(key="confusions_matrix_lists", gap="small"):
+        rules = []
+        if "change" in cells:
+            size = apart["change" if normalised else "pixels_change"]
+            rules += _list("Taken back, most first", apart[size < 0], size[size < 0].abs(), normalised)
+            rules += _list("More confused than before, most first", apart[size > 0], size[size > 0], normalised)
+        else:
+            rules += _list("Most confused first", apart, apart["share" if normalised else "pixels"], normalised)
+        if not rules:
+            st.caption("No cell beside the right ones is worth a number.")
+        else:
+            st.html(f"<style>{''.join(rules)}</style>")
+
+
+def _list(heading: str, cells: pd.DataFrame, size: pd.Series, normalised: bool) -> list[str]:
+    """Draw one list; the rules of style that make a bar of each line."""
+    if not len(cells):
+        return []
+    st.markdown(f"**{heading}**")
+    rules, most = [], float(size.max())
+    for place in size.sort_values(ascending=False, kind="stable").index[:_LISTED]:
+        cell = cells.loc[place]
+        key = f"confusions_line_{cell['truth_value']}_{cell['predicted_value']}"
+        number = plain(f"{cell['words']}{' %' if normalised else ''}")
+        st.button(
+            f"**{number}** {plain(cell['truth'])} → {plain(cell['predicted'])}",
+            key=key,
+            type="primary" if cell["marked"] else "secondary",
+            width="stretch",
+            on_click=select,
+            args=(int(cell["truth_value"]), int(cell["predicted_value"])),
+        )
+        if not cell["marked"]:
+            bar = f"linear-gradient(90deg, {cell['colour']}88 {100 * size[place] / most:.0f}%, transparent 0)"
+            rules.append(f".st-key-{key} button {{ background-image: {bar} !important; }}")
+    return rules or [" "]
 
 
 def _legend(is_difference: bool, background: str, colours: Ink) -> None:

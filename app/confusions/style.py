@@ -24,6 +24,14 @@ _RULES = """
 .method-card b small, .method-card span small { font-weight: 400; opacity: 0.7; }
 .method-card span { font-size: 0.86rem; white-space: nowrap; }
 .method-card strong { font-size: 1.05rem; font-weight: 600; font-variant-numeric: tabular-nums; }
+/* A matrix is for a wide window; in a narrow one its cells are too small for a finger, and lists stand in its place. */
+.st-key-confusions_matrix_lists { display: none; }
+.st-key-confusions_matrix_lists button { justify-content: flex-start; text-align: left; min-height: 2.6rem;
+  overflow: hidden; }
+@media (max-width: 640px) {
+  .st-key-confusions_matrix { display: none; }
+  .st-key-confusions_matrix_lists { display: flex; }
+}
 .ramp { height: 0.6rem; width: 7rem; border-radius: 0.3rem; display: inline-block; }
 </style>
 """

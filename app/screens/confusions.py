@@ -22,7 +22,7 @@ from app.links import keep, kept
 _SECTIONS = {
     "matrix": (
         ":material/grid_on: Matrix",
-        "Press a cell to see the pictures behind it, worst first.",
+        "Press a cell (in a narrow window, a line of the list) to see the pictures behind it, worst first.",
         matrix_section,
     ),
     "pairs": (

@@ -1,11 +1,17 @@
-"""Results: which runs there are, and what was measured of them."""
+"""Results: what each method gains over BCE-CAM, on which data, and all that was measured."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import altair as alt
+import pandas as pd
 import streamlit as st
 
 from app.catalogue import Entry, Family, read_catalogue
+from app.confusions.ink import Ink, ink
+from app.confusions.plain_words import plain
+from recam_core.analysis.head_to_head import HeadToHead
 
 #: Further scores in ``run.json``, as the table heads them. Like the mIoU they are shares, shown as per cent.
 _DETAILS = {
@@ -14,6 +20,32 @@ _DETAILS = {
     "wrong_class": "wrong class",
     "lost_to_background": "lost to background",
 }
+#: The split that is reported; others are what settings were chosen on.
+_REPORTED = "val"
+_CHANCE, _NO_INTERVAL = "may be chance", "no interval"
+
+
+@dataclass(frozen=True)
+class Gain:
+    """A run against the BCE-CAM of its family, by its own rule.
+
+    Attributes:
+        family: title of the family.
+        run: title of the run.
+        miou, base: mIoU of the run and of BCE-CAM, 0..1.
+        duel: with the interval, and wins and losses; None where the record keeps none.
+    """
+
+    family: str
+    run: str
+    miou: float
+    base: float
+    duel: HeadToHead | None
+
+    @property
+    def verdict(self) -> str:
+        """What the interval says."""
+        return self.duel.verdict if self.duel is not None and self.duel.low is not None else _NO_INTERVAL
 
 
 def main() -> None:
@@ -23,13 +55,154 @@ def main() -> None:
     if not catalogue.families:
         st.info("There are no runs yet: the page *Explore* says how to make one.", icon=":material/inventory_2:")
         return
+    _lead(catalogue.families)
     st.markdown(
-        "What was measured of each run, by split and extraction rule, better and worse alike. Differences are to the "
-        "BCE-CAM of the same family on the same split. Published figures, which are of other data, stand under "
+        "Below is what was measured of each run, by split and extraction rule, better and worse alike. Differences are "
+        "to the BCE-CAM of the same family on the same split. Published figures, which are of other data, stand under "
         "*About the method*."
     )
     for family in catalogue.families:
         _family(family)
+
+
+# What is said first -----------------------------------------------------------------------------------------------
+
+
+def _lead(families: Sequence[Family]) -> None:
+    """The chart of all gains, and a sentence a data set."""
+    gains = {family.key: _gains(family) for family in families}
+    every = [gain for found in gains.values() for gain in found]
+    if not every:
+        return
+    st.altair_chart(
+        gain_figure(every, ink()),
+        width="stretch",
+        alt="What each run gains over the BCE-CAM of its data set, in points of mIoU, with 95% intervals",
+    )
+    st.caption(
+        "Each dot is a run of that data set: right of 0 it is better than BCE-CAM, left of it worse. Lines are 95% "
+        "intervals over pictures; what may be chance, or has no interval, is grey."
+    )
+    for family in families:
+        if gains[family.key]:
+            st.markdown(f"- **{plain(family.title)}.** {_sentence(family, gains[family.key])}")
+
+
+def _gains(family: Family) -> list[Gain]:
+    """Of each run by its own rule on the split that is reported, where BCE-CAM was scored there, too."""
+    first = family.by_method("bce")
+    base = None if first is None else _scores(first)
+    if first is None or base is None:
+        return []
+    found = []
+    for entry in family.entries:
+        scores = _scores(entry)
+        if entry.key == first.key or scores is None or scores.get("data") != base.get("data"):
+            continue
+        duel = HeadToHead.from_json(scores.get("against"))
+        # A comparison with another run is not one with BCE-CAM.
+        duel = duel if duel is not None and duel.over == _name(first) else None
+        found.append(Gain(family.title, entry.title, scores["miou"], base["miou"], duel))
+    return found
+
+
+def _name(entry: Entry) -> str:
+    """What `evaluate` calls a run by its own rule."""
+    return f"{entry.info.name} {entry.info.rule}"
+
+
+def _scores(entry: Entry) -> dict[str, Any] | None:
+    """What the record of a run says of its own rule on the reported split."""
+    by_rule = entry.info.scores.get(_REPORTED)
+    scores = by_rule.get(entry.info.rule) if isinstance(by_rule, dict) else None
+    is_whole = isinstance(scores, dict) and isinstance(scores.get("miou"), (int, float))
+    return scores if is_whole else None
+
+
+def _sentence(family: Family, gains: Sequence[Gain]) -> str:
+    """Of the ReCAM of a family (or the last run), since that is what the lab is about."""
+    recam = family.by_method("recam") or family.by_method("heads")
+    gain = next((one for one in gains if recam is not None and one.run == recam.title), gains[-1])
+    run, first = plain(gain.run), family.by_method("bce")
+    base = plain(first.title) if first is not None else "BCE-CAM"
+    if gain.duel is None:
+        change = f"{100 * (gain.miou - gain.base):+.1f}".replace("-", "−")
+        return (
+            f"{run} has {100 * gain.miou:.1f} % of mIoU and {base} {100 * gain.base:.1f} % ({change} points). How far "
+            "that may be chance was not kept; `evaluate` with `--bootstrap 1000 --keep-scores` keeps it."
+        )
+    return gain.duel.words(run, base)
+
+
+def gain_figure(gains: Sequence[Gain], ink: Ink) -> alt.LayerChart:
+    """The gains as dots with their intervals, one line a run; blue-green above 0, vermilion below, grey for chance.
+
+    Args:
+        gains: from top to bottom.
+        ink: colours of the page.
+    """
+    rows = pd.DataFrame(
+        {
+            "line": [f"{gain.family} · {gain.run}" for gain in gains],
+            "gain": [100 * (gain.miou - gain.base) for gain in gains],
+            "low": [100 * gain.duel.low if gain.verdict != _NO_INTERVAL else float("nan") for gain in gains],
+            "high": [100 * gain.duel.high if gain.verdict != _NO_INTERVAL else float("nan") for gain in gains],
+            "verdict": [gain.verdict for gain in gains],
+        }
+    )
+    colours = {"better": ink.right, "worse": ink.wrong, _CHANCE: ink.quiet, _NO_INTERVAL: ink.quiet}
+    shown = [name for name in colours if (rows["verdict"] == name).any()]
+    y = alt.Y(
+        "line:N",
+        sort=rows["line"].tolist(),
+        title=None,
+        # Two lines a label, so that a phone has room for the dots.
+        axis=alt.Axis(
+            domain=False,
+            ticks=False,
+            labelColor=ink.text,
+            labelLimit=150,
+            labelOverlap=False,
+            labelExpr="split(datum.label, ' · ')",
+        ),
+    )
+    title = "points of mIoU over BCE-CAM"
+    axis = alt.Axis(
+        format="+.0f",
+        tickMinStep=1,
+        grid=True,
+        gridColor=ink.line,
+        domain=False,
+        labelColor=ink.quiet,
+        titleColor=ink.quiet,
+    )
+    colour = alt.Color("verdict:N", scale=alt.Scale(domain=shown, range=[colours[name] for name in shown]), legend=None)
+    zero = alt.Chart(pd.DataFrame({"at": [0]})).mark_rule(color=ink.quiet, strokeWidth=1).encode(x="at:Q")
+    bars = (
+        alt.Chart(rows.dropna())
+        .mark_rule(strokeWidth=3, strokeCap="round", opacity=0.55)
+        .encode(y, x=alt.X("low:Q", title=title, axis=axis), x2="high:Q", color=colour)
+    )
+    points = (
+        alt.Chart(rows)
+        .mark_point(filled=True, size=90, opacity=1)
+        .encode(
+            y,
+            x=alt.X("gain:Q", title=title, axis=axis),
+            color=colour,
+            tooltip=[
+                alt.Tooltip("line:N", title=" "),
+                alt.Tooltip("gain:Q", title="gain, points", format="+.1f"),
+                alt.Tooltip("low:Q", title="interval from", format="+.1f"),
+                alt.Tooltip("high:Q", title="to", format="+.1f"),
+                alt.Tooltip("verdict:N", title="verdict"),
+            ],
+        )
+    )
+    return alt.layer(zero, bars, points).properties(height=90 + 36 * len(rows)).configure_view(strokeWidth=0)
+
+
+# Everything ---------------------------------------------------------------------------------------------------------
 
 
 def _family(family: Family) -> None:
@@ -38,13 +211,32 @@ def _family(family: Family) -> None:
     rows = [row for entry in family.entries for row in _rows(entry)]
     rows.sort(key=lambda row: row["split"] != "val")  # what is reported before what settings were chosen on
     if rows:
-        _add_differences(rows)
+        first = family.by_method("bce")
+        _add_differences(rows, "" if first is None else _name(first))
         st.dataframe(
             rows,
             hide_index=True,
             width="stretch",
+            # What matters comes first: on a phone three columns are in sight.
+            column_order=[
+                "run",
+                "mIoU",
+                "to BCE-CAM",
+                "95 %",
+                "rule",
+                "split",
+                *_DETAILS.values(),
+                "threshold",
+                "threshold from",
+            ],
             column_config={
-                **{name: st.column_config.NumberColumn(format="percent") for name in ("mIoU", *_DETAILS.values())},
+                "run": st.column_config.TextColumn(width=110),
+                "mIoU": st.column_config.NumberColumn(format="percent", width=75),
+                "95 %": st.column_config.TextColumn(
+                    width=115,
+                    help="Interval of the difference over pictures: one that leaves out 0 is more than chance.",
+                ),
+                **{name: st.column_config.NumberColumn(format="percent") for name in _DETAILS.values()},
                 "threshold": st.column_config.NumberColumn(
                     format="%.2f", help="Background threshold; none where every pixel goes to its arg-max class."
                 ),
@@ -52,7 +244,7 @@ def _family(family: Family) -> None:
                     help="A threshold chosen on the very pictures that are scored makes the mIoU slightly too good."
                 ),
                 "to BCE-CAM": st.column_config.NumberColumn(
-                    format="%+.1f", help="Difference of the mIoU, in points of per cent."
+                    format="%+.1f", width=95, help="Difference of the mIoU, in points of per cent."
                 ),
             },
         )
@@ -86,18 +278,27 @@ def _rows(entry: Entry) -> Iterator[dict[str, Any]]:
                 **{title: details.get(name) for name, title in _DETAILS.items() if name in details},
                 "threshold": threshold,
                 "threshold from": "" if threshold is None else (fixed or {}).get("threshold_from", "these pictures"),
+                "_against": HeadToHead.from_json(scores.get("against")),
                 "_reference": entry.info.method == "bce" and rule == "fc1",
             }
 
 
-def _add_differences(rows: list[dict[str, Any]]) -> None:
-    """Each row's mIoU less that of BCE-CAM on its split."""
+def _add_differences(rows: list[dict[str, Any]], name: str) -> None:
+    """Each row's mIoU less that of BCE-CAM on its split, with its interval where it is kept.
+
+    Args:
+        rows: of :func:`_rows`.
+        name: of BCE-CAM, as records of comparisons have it.
+    """
     base: dict[str, float] = {}
     for row in rows:
         if row.pop("_reference"):
             base.setdefault(row["split"], row["mIoU"])
     for row in rows:
         row["to BCE-CAM"] = 100 * (row["mIoU"] - base[row["split"]]) if row["split"] in base else None
+        duel = row.pop("_against")
+        known = duel is not None and duel.low is not None and duel.over == name
+        row["95 %"] = f"{100 * duel.low:+.1f} to {100 * duel.high:+.1f}".replace("-", "−") if known else ""
 
 
 def _provenance(entry: Entry) -> None:

@@ -112,11 +112,14 @@ class HeadToHead:
             over: title of the other; its name unless given.
         """
         over = over or self.over
-        text = f"{title} has {_points(self.gain)} points of mIoU against {over}"
+        size = f"{100 * abs(self.gain):.1f} points of mIoU"
+        text = f"{title} gains {size} over {over}" if self.gain >= 0 else f"{title} loses {size} to {over}"
         if self.low is not None and self.high is not None:
             text += f" (95% interval {_points(self.low)} to {_points(self.high)})"
             text += "" if self.verdict != "may be chance" else ", which may be chance"
         text += f"; it is better in {self.better:,} of {self.pictures:,} pictures and worse in {self.worse:,}"
+        if self.single_class:
+            text += f" ({self.single_class:,} of a single class, which every method has right, are not counted)"
         return f"{text}."
 
 

@@ -139,6 +139,7 @@ def read_info(path: str | Path) -> RunInfo:
         _check_record(info)
         if version == 1:
             info.command = _command_of_now(info)
+        info.command = _with_update(info)
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError, OSError) as error:
         raise UserError(f"{file} is damaged: {error}.") from error
     return info
@@ -149,6 +150,15 @@ def _command_of_now(info: RunInfo) -> str:
     had_fc2 = any(words in info.command for words in (" train recam ", " retrain "))
     if had_fc2 and info.has_background and "--background" not in info.command:
         return f"{info.command} --background 0"
+    return info.command
+
+
+def _with_update(info: RunInfo) -> str:
+    """The command of a retraining with what it updates, which older ones left to another default than that of now."""
+    update = info.recipe.get("update", "fc2")
+    is_silent = not any(word in info.command for word in (" --update", " --from"))
+    if info.method == "heads" and " retrain " in info.command and is_silent and update in ("fc2", "both"):
+        return f"{info.command} --update {update}"
     return info.command
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -225,13 +226,16 @@ def _check_seeds(seeds: Sequence[int]) -> None:
 
 def _base(arguments: argparse.Namespace) -> HeadRecipe:
     """The settings that the experiment does not vary, checked."""
-    from recam_core.retrain.head_recipe import HeadRecipe, completed
+    from recam_core.retrain.head_recipe import HeadRecipe, check_lambda, completed
 
     names = ("weight", "mask", "rule", "background", "background_power", "epochs", "lr", "weight_decay")
     names = (*names, "batch_size", "update")
     given = {name: getattr(arguments, name, None) for name in names}
     base = HeadRecipe(**{name: value for name, value in given.items() if value is not None})
     completed(base)
+    axes = {words[0] for words in (getattr(arguments, "x", None), getattr(arguments, "y", None)) if words}
+    if "update" not in axes and (note := check_lambda(given["weight"], base.update)):
+        print(note, file=sys.stderr)
     return base
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import sys
 from pathlib import Path
 
 from recam_core.cli.out_folder import check_out
@@ -26,14 +27,16 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add_from(parser)
     # Left at None, so that a setting that was given beside --from is noticed.
     parser.add_argument("--lambda", dest="weight", type=float, metavar="LAMBDA",
-                        help="weight of L_sce; with --update fc2 it hardly matters, see the documentation")  # fmt: skip
+                        help="weight of L_sce against L_bce (1); it does nothing with --update fc2")  # fmt: skip
     parser.add_argument("--mask", help="soft, none, hard:T, power:G or oracle")
     parser.add_argument("--rule", choices=RULES, help="extraction rule of the maps")
     parser.add_argument("--background", type=float, metavar="BETA",
                         help="weight of the background row of FC2: 0 for none, as in the paper (default: 0.2 with the "
                         "rule sum where the data has a background class)")  # fmt: skip
     parser.add_argument("--background-power", type=float, metavar="G", help="exponent of the background's mask (1)")
-    parser.add_argument("--update", choices=UPDATES, help="what is trained")
+    parser.add_argument(
+        "--update", choices=UPDATES, help="what is trained: both (FC1 and FC2; the default) or fc2 alone"
+    )
     parser.add_argument("--loss", choices=LOSSES, help="on FC2: sce, or bce for the paper's control")
     parser.add_argument("--rounds", type=int, help="how often FC2 gives the masks of another FC2 (--update fc2)")
     parser.add_argument("--epochs", type=int, help="passes over the data (0: the default of --update)")
@@ -58,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     from recam_core.method.extraction import map_weights
     from recam_core.progress import terminal
     from recam_core.retrain.features import build_feature_cache
-    from recam_core.retrain.head_recipe import completed, usual_heads
+    from recam_core.retrain.head_recipe import check_lambda, completed, usual_heads
     from recam_core.retrain.heads import retrain_heads, save_heads
     from recam_core.scores.threshold import choose_threshold
 
@@ -69,7 +72,9 @@ def run(arguments: argparse.Namespace) -> int:
         return repeat(arguments, given, parent=arguments.source)
     if arguments.source is None or arguments.data is None:
         raise UserError("Give the run to start from and --data SPEC, or --from RUN to make a run again.")
-    completed(dataclasses.replace(usual_heads(True), **given))
+    checked = completed(dataclasses.replace(usual_heads(True), **given))
+    if note := check_lambda(given.get("weight"), checked.update):
+        print(note, file=sys.stderr)
     check_out(arguments.out)
     if (arguments.out / INFO_FILE).exists():
         raise UserError(f"{arguments.out} holds a run already; choose another folder or delete it.")

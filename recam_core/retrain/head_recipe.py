@@ -27,7 +27,8 @@ class HeadRecipe:
             that FC2 is not trained at all and any other value gives the same FC2.
         mask: masking choice.
         rule: extraction rule of the maps.
-        update: ``fc2`` (FC1 stays) or ``both``.
+        update: ``fc2`` (FC1 stays) or ``both``. The default is what a record that does not name it was made with;
+            :func:`usual_heads` is what a retraining begins with.
         epochs: passes over the data; 0 takes the default of ``update``.
         lr: learning rate of Adam at the start, falling to 0 along a half cosine; 0 takes the default of ``update``.
         weight_decay: pulls the weights to 0, apart from the learning rate (AdamW).
@@ -61,10 +62,32 @@ class HeadRecipe:
 
 
 def usual_heads(has_background: bool) -> HeadRecipe:
-    """The settings to begin with: with a background row where the data has a background class."""
+    """The settings of a retraining to begin with: FC1 and FC2, so that lambda acts, and a background row where the data
+    has a background class.
+    """
     if not has_background:
-        return HeadRecipe()
-    return HeadRecipe(background=USUAL_BACKGROUND, rule=USUAL_BACKGROUND_RULE)
+        return HeadRecipe(update="both")
+    return HeadRecipe(update="both", background=USUAL_BACKGROUND, rule=USUAL_BACKGROUND_RULE)
+
+
+def check_lambda(weight: float | None, update: str) -> str:
+    """What is to be said of a lambda that was asked for; "" where it acts, or none was asked for.
+
+    Args:
+        weight: lambda; None where it was left at its default.
+        update: what is trained, one of :data:`UPDATES`.
+
+    Raises:
+        UserError: lambda 0 for FC2 alone, which would leave FC2 at nothing.
+    """
+    if weight is None or update != "fc2":
+        return ""
+    if weight == 0:
+        raise UserError("With FC2 alone, lambda 0 trains nothing; leave lambda out, or update FC1 and FC2 (both).")
+    return (
+        "Lambda does nothing here: with FC2 alone it only scales the gradient, which Adam undoes, so any value above 0 "
+        "gives the same FC2. Update FC1 and FC2 (--update both) to weigh the losses."
+    )
 
 
 def completed(recipe: HeadRecipe) -> HeadRecipe:
@@ -88,7 +111,7 @@ def completed(recipe: HeadRecipe) -> HeadRecipe:
         (recipe.loss in LOSSES, f"the loss on FC2 must be one of {', '.join(LOSSES)}"),
         (0 <= recipe.seed < 1 << 31, "the seed must be 0 to 2147483647"),
         (1 <= recipe.rounds <= 20, "the rounds must be 1 to 20"),
-        (recipe.rounds == 1 or recipe.update == "fc2", "more than one round is for updating FC2 only"),
+        (recipe.rounds == 1 or recipe.update == "fc2", "more than one round is for FC2 alone (update fc2)"),
         (
             recipe.rounds == 1 or recipe.rule not in RULES or RULES[recipe.rule].makes_weights,
             "the masks of further rounds are made from class weights; choose a rule without softmax",

@@ -46,7 +46,9 @@ def retrain_command(
     """The command line that makes the same run again, with its background threshold if one is chosen for it."""
     recipe = completed(recipe)
     words = ["python", "-m", "recam_core", "retrain", str(source), "--data", data, "--out", str(out)]
-    words += ["--lambda", _exact(recipe.weight), "--mask", recipe.mask, "--rule", recipe.rule]
+    if recipe.update == "both" or recipe.weight != HeadRecipe.weight:  # else it does nothing, see check_lambda
+        words += ["--lambda", _exact(recipe.weight)]
+    words += ["--mask", recipe.mask, "--rule", recipe.rule]
     words += ["--update", recipe.update, "--epochs", str(recipe.epochs), "--lr", _exact(recipe.lr)]
     words += ["--weight-decay", _exact(recipe.weight_decay), "--batch-size", str(recipe.batch_size)]
     words += ["--background", _exact(recipe.background)]

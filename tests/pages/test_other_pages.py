@@ -1,11 +1,18 @@
 """Results and About."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 from tiny_families import write_rowed
 
+from app.confusions.ink import _LIGHT
+from app.screens import results
+from recam_core.analysis.head_to_head import HeadToHead
+from recam_core.atomic_write import write_json
+from recam_core.checkpoint.run_folder import INFO_FILE
 from recam_core.method.extraction import RULES
 
 
@@ -29,6 +36,47 @@ def test_results_show_scores_and_differences() -> None:
     assert table["run"].tolist() == ["BCE-CAM", "SCE-CAM", "ReCAM"]
     assert table["to BCE-CAM"].round(1).tolist() == [0.0, 0.0, 10.0]
     assert "python -m recam_core train bce" in [box.value for box in page.code]
+
+
+@pytest.mark.usefixtures("opened")
+def test_results_lead_with_a_chart_and_a_sentence_a_data_set(assets: Path, runs: Path) -> None:
+    shutil.copytree(assets / "checkpoints" / "scenes" / "recam", runs / "better")
+    record = json.loads((runs / "better" / INFO_FILE).read_text())
+    duel = HeadToHead("bce fc1", 0.2, 0.1, 0.3, 9, 6, 2, 1, 0)
+    record |= {"name": "better_*one*"}
+    record["scores"]["val"][record["rule"]] |= {"miou": 0.6, "against": duel.to_json()}
+    write_json(runs / "better" / INFO_FILE, record)
+    page = AppTest.from_function(show_results, default_timeout=60).run()
+    assert not page.exception
+    sentences = [box.value for box in page.markdown if box.value.startswith("- **")]
+    assert [text.split(".**")[0] for text in sentences] == ["- **Drawn scenes, objects only", "- **Photographs"]
+    # Of what ships no interval is kept here: the difference is told, and how to keep one.
+    assert "(+10.0 points)" in sentences[1]
+    assert "--keep-scores" in sentences[1]
+    table = page.dataframe[0].value
+    kept = table[table["run"] == "better_*one*"]
+    assert kept["95 %"].tolist() == ["+10.0 to +30.0"]
+    assert kept["to BCE-CAM"].round(1).tolist() == [20.0]
+    order = json.loads(page.dataframe[0].proto.columns)
+    shown = page.dataframe[0].proto.column_order
+    assert list(shown[:3]) == ["run", "mIoU", "to BCE-CAM"]  # what a phone shows
+    assert sum(order[name].get("width", 999) for name in shown[:3]) < 350
+
+
+def test_gains_are_told_by_their_intervals() -> None:
+    gains = [
+        results.Gain("Photos", "ReCAM", 0.7, 0.6, HeadToHead("bce fc1", 0.1, 0.05, 0.2, 9, 6, 2, 1, 0)),
+        results.Gain("Photos", "SCE-CAM", 0.5, 0.6, HeadToHead("bce fc1", -0.1, -0.2, -0.05, 9, 2, 6, 1, 0)),
+        results.Gain("Scenes", "ReCAM", 0.61, 0.6, HeadToHead("bce fc1", 0.01, -0.2, 0.05, 9, 2, 6, 1, 0)),
+        results.Gain("Scenes", "mine", 0.61, 0.6, None),
+    ]
+    assert [gain.verdict for gain in gains] == ["better", "worse", "may be chance", "no interval"]
+    chart = results.gain_figure(gains, _LIGHT)
+    rows = chart.layer[2].data
+    assert rows["gain"].round(1).tolist() == [10.0, -10.0, 1.0, 1.0]
+    assert len(chart.layer[1].data) == 3  # lines of the three that have an interval
+    colours = chart.to_dict()["layer"][2]["encoding"]["color"]["scale"]["range"]
+    assert colours == [_LIGHT.right, _LIGHT.wrong, _LIGHT.quiet, _LIGHT.quiet]
 
 
 def test_results_of_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:

@@ -44,14 +44,19 @@ def test_from_the_button_to_a_named_run(opened: Callable[..., AppTest], runs: Pa
     page.selectbox(key="explore_new_mask").set_value("power").run()
     page.number_input(key="explore_parameter_power").set_value(1.5)
     page.selectbox(key="explore_new_rule_with_row").set_value("fc2")
-    page.number_input(key="explore_epochs_fc2").set_value(5)
+    page.number_input(key="explore_epochs_both").set_value(2)
     page.button(key="explore_start").click().run()
     assert not page.exception
     page = until_over(page)
     assert not page.error
     assert titles(page) == ["BCE-CAM", "SCE-CAM", "ReCAM", "Your ReCAM"]
+    # The page goes to the new pane, once.
+    assert [box.value for box in page.toast] == [
+        "Your ReCAM is the last pane. Keep or discard it below, where it was made."
+    ]
+    assert not page.run().toast
     command = page.code[-1].value
-    for part in ("--lambda 0.5", "--mask power:1.5", "--rule fc2", "--update fc2", "--epochs 5", "scenes/bce"):
+    for part in ("--lambda 0.5", "--mask power:1.5", "--rule fc2", "--update both", "--epochs 2", "scenes/bce"):
         assert part in command
 
     # Another session, or the same one after a reload, finds it by the address.
@@ -117,7 +122,7 @@ def test_a_row_from_the_button_to_a_rule_of_the_family(opened: Callable[..., App
     assert "difference" not in page.selectbox(key="explore_rule").options
     page.number_input(key="explore_background").set_value(0.3)
     page.number_input(key="explore_background_power").set_value(2.0)
-    page.number_input(key="explore_epochs_fc2").set_value(5)
+    page.number_input(key="explore_epochs_both").set_value(2)
     page.button(key="explore_start").click().run()
     page = until_over(page)
     assert not page.error
@@ -172,22 +177,34 @@ def test_training_pictures_without_a_background_are_refused(opened: Callable[...
     assert "job" not in page.query_params
 
 
-def test_both_classifiers_and_discarding(opened: Callable[..., AppTest]) -> None:
+def test_fc2_alone_and_discarding(opened: Callable[..., AppTest]) -> None:
     page = opened()
-    page.segmented_control(key="explore_update").set_value("both").run()
-    assert any("weighs telling classes apart" in caption.value for caption in page.caption)
-    page.number_input(key="explore_epochs_both").set_value(2)
+    page.number_input(key="explore_lambda").set_value(0)
+    page.segmented_control(key="explore_update").set_value("fc2").run()
+    assert page.number_input(key="explore_lambda").disabled
+    page.number_input(key="explore_epochs_fc2").set_value(5)
     page.button(key="explore_start").click().run()
     page = until_over(page)
+    assert not page.error
     assert "Your ReCAM" in titles(page)
+    # A lambda that is off does not act: 0 would have trained nothing.
+    assert "--update fc2" in page.code[-1].value
+    assert "--lambda" not in page.code[-1].value
     page.button(key="explore_discard").click().run()
     assert "Your ReCAM" not in titles(page)
     assert "job" not in page.query_params
     assert not page.exception
 
 
-def test_lambda_is_explained_for_fc2_only(opened: Callable[..., AppTest]) -> None:
-    assert any("gives the same FC2" in caption.value for caption in opened().caption)
+def test_lambda_acts_to_begin_with_and_is_off_with_a_reason(opened: Callable[..., AppTest]) -> None:
+    page = opened()
+    assert page.segmented_control(key="explore_update").value == "both"
+    assert not page.number_input(key="explore_lambda").disabled
+    assert any("weighs telling classes apart" in caption.value for caption in page.caption)
+    page.segmented_control(key="explore_update").set_value("fc2").run()
+    assert page.number_input(key="explore_lambda").disabled
+    assert "gives the same FC2" in page.number_input(key="explore_lambda").help
+    assert any("λ is off" in caption.value for caption in page.caption)
 
 
 def test_cancelling_leaves_nothing(opened: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,3 +289,7 @@ def test_the_command_is_one_that_the_command_line_takes() -> None:
     arguments = build_parser().parse_args(words[3:])
     assert (arguments.weight, arguments.mask, arguments.rule, arguments.update) == (0.25, "hard:0.3", "sum", "both")
     assert str(arguments.source) == "my runs/bce"
+    # Lambda does nothing for FC2 alone, and is not asked for; what is updated is always said.
+    words = shlex.split(retrain_command("bce", "scenes@train", "runs/x", HeadRecipe()))
+    assert "--lambda" not in words
+    assert build_parser().parse_args(words[3:]).update == "fc2"
