@@ -1,5 +1,8 @@
 """Explore: BCE-CAM, SCE-CAM and ReCAM of one picture, side by side."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -21,8 +24,12 @@ from app.shared_state import ARRIVING
 from app.viewer import viewer
 from recam_core.analysis.knows_most import seen_classes
 from recam_core.checkpoint.run_rule import rules_of_run
+from recam_core.data.sample import ClassList
 from recam_core.maps.inference import PAPER_SCALES, QUICK_SCALES
 from recam_core.method.extraction import RULES
+from recam_core.report.picture_page import picture_page, picture_sentence
+from recam_core.views.figure_cells import FigurePane
+from recam_core.views.viewer_payload import ViewerPayload
 
 #: More panes than this leave none of them enough room.
 MOST_PANES = 6
@@ -227,7 +234,7 @@ def _look(
         st.rerun()
     # Filled only now: the sentence, the link and the exports are of the view that the viewer has just reported.
     with lead:
-        say_sentence(family, picture, methods, present, how, shown["view"])
+        sentence = say_sentence(family, picture, methods, present, how, shown["view"])
     with heading:
         st.markdown(f"**{picture.title}** · " + ", ".join(family.classes.names[k] for k in present), width="stretch")
         if is_presenting():
@@ -236,14 +243,34 @@ def _look(
         lead_on(family, picture)
         present_button()
         _copy_link(picture)
+        panes = lambda: panes_to_export(methods, picture, present, family.classes, how, shown["view"])  # noqa: E731
         export_panel(
             picture,
-            lambda: panes_to_export(methods, picture, present, family.classes, how, shown["view"]),
+            panes,
             family.classes,
             shown["view"],
+            lambda title: _page(title, picture, panes(), present, family.classes, payload, shown["view"], sentence),
             key="explore_export",
         )
     retrain_panel(family)
+
+
+def _page(
+    title: str,
+    picture: Picture,
+    panes: Sequence[FigurePane],
+    present: tuple[int, ...],
+    classes: ClassList,
+    payload: ViewerPayload,
+    view: Mapping[str, Any],
+    sentence: str,
+) -> bytes:
+    """The viewer as it stands, as a file of its own."""
+    if not sentence and picture.has_truth and panes:
+        sentence = picture_sentence(panes, picture.mask, classes)
+    names = ", ".join(classes.names[k] for k in present)
+    where = f"{picture.title} of {picture.source[0]}" if picture.source else picture.title
+    return picture_page(payload, view, title=title, sentence=sentence, about=f"{where}: {names}")
 
 
 def _copy_link(picture: Picture) -> None:
