@@ -7,6 +7,7 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from app.carried import forget, settled, taken_over
 from app.catalogue import Catalogue, Entry, Family, read_catalogue
 from app.explored_family import explored_family, photo_came, propose_family, restore_family, say_family
 from app.export_panel import export_panel, panes_to_export
@@ -20,7 +21,7 @@ from app.picker import FROM_SET, can_step, open_picture, pick_picture, step_pict
 from app.pictures import Picture
 from app.recipe_fields import rule_name, rules_help
 from app.retrain_panel import fourth_pane, retrain_panel
-from app.shared_state import ARRIVING
+from app.shared_state import ARRIVING, CHOSEN_RUNS, CHOSEN_THRESHOLD, OWN_THRESHOLD, threshold_scope
 from app.viewer import viewer
 from recam_core.analysis.knows_most import seen_classes
 from recam_core.checkpoint.run_rule import rules_of_run
@@ -113,6 +114,11 @@ def _is_arriving() -> bool:
 
 def _restore(catalogue: Catalogue) -> None:
     """Set the page to what the address says."""
+    forget("explore_family")
+    forget("explore_data")
+    forget("explore_shown")
+    forget("explore_panes")
+    forget("explore_cut")
     runs = from_list(kept("runs"))
     of_runs = (f for f in catalogue.families if any(entry.key in runs for entry in f.entries))
     family = restore_family(catalogue, next(of_runs, catalogue.families[0]))
@@ -133,6 +139,10 @@ def _settings(family: Family) -> tuple[list[Entry], str | None, Inference]:
     _add_kept_run(family, by_key)
     panes = f"explore_panes_{family.key}"
     usual = [entry.key for entry in family.first_choice]
+    named = any(key in by_key for key in from_list(kept("runs")))
+    elsewhere = taken_over(CHOSEN_RUNS, family.key, "explore_panes", named) or ()
+    if known := [key for key in elsewhere if key in by_key]:
+        st.session_state[panes] = known[:MOST_PANES]
     # A run that was deleted meanwhile is no pane any more.
     st.session_state[panes] = [key for key in st.session_state.get(panes, usual) if key in by_key]
     with st.expander("Methods and maps"):
@@ -168,6 +178,7 @@ def _settings(family: Family) -> tuple[list[Entry], str | None, Inference]:
             persist_state="session",
             help="Add the maps of the mirrored picture.",
         )
+    settled(CHOSEN_RUNS, family.key, "explore_panes", tuple(chosen), named)
     keep("runs", as_list(chosen), as_list(usual))
     keep("rule", rule, _AS_TRAINED)
     keep("scales", scales, next(iter(_SCALES)))
@@ -219,6 +230,7 @@ def _look(
     with st.spinner("Computing maps", show_time=True):
         reference = family.by_method("bce")
         payload = payload_of(methods, picture, present, family.classes, how, reference and reference.key)
+    _take_threshold(family)
     shown = viewer(
         payload,
         st.session_state.get("explore_view"),
@@ -228,6 +240,7 @@ def _look(
         insists=st.session_state.pop("explore_insists", False),
     )
     st.session_state["explore_view"] = shown["view"]
+    _share_threshold(family, shown["view"])
     keep_view(shown["view"], family.classes)
     if shown["step"]:
         st.session_state["explore_step"] = shown["step"]
@@ -253,6 +266,24 @@ def _look(
             key="explore_export",
         )
     retrain_panel(family)
+
+
+def _take_threshold(family: Family) -> None:
+    """Cut the panes as another page does, if that was set there."""
+    cut = taken_over(CHOSEN_THRESHOLD, threshold_scope(family.classes), "explore_cut", bool(kept("threshold")))
+    if cut is not None:
+        fields = {"cut": "own"} if cut == OWN_THRESHOLD else {"cut": "all", "threshold": cut}
+        st.session_state["explore_view"] = {**(st.session_state.get("explore_view") or {}), **fields}
+        st.session_state["explore_insists"] = True
+
+
+def _share_threshold(family: Family, view: Mapping[str, Any]) -> None:
+    cut, value = view.get("cut", "own"), OWN_THRESHOLD
+    if cut == "all":
+        value = round(float(view.get("threshold", 0.0)), 2)
+    elif cut == "none" and family.classes.has_background:
+        return  # arg-max everywhere: the other pages know no such thing
+    settled(CHOSEN_THRESHOLD, threshold_scope(family.classes), "explore_cut", value, named=value != OWN_THRESHOLD)
 
 
 def _page(

@@ -131,7 +131,7 @@ def test_a_page_works_from_the_disk(tmp_path: Path, new_page: Callable[..., Page
     page.locator(".frame").first.click(position={"x": 60, "y": 60})
     assert view_when(root, "view.pin !== null")["pin"]
     expect(page.locator(".probe").first).to_be_visible()
-    expect(page.locator(".place")).to_contain_text("pixel", ignore_case=True)
+    expect(page.locator(".place")).to_contain_text("Pinned at column")
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keys and gestures")).to_be_visible()
     assert [address for address in asked if not address.startswith(("file:", "data:"))] == []
