@@ -9,11 +9,12 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app.carried import forget, settled, taken_over
 from app.catalogue import Catalogue, Entry, Family, read_catalogue
+from app.copy_link import copy_link
 from app.explored_family import explored_family, photo_came, propose_family, restore_family, say_family
 from app.export_panel import export_panel, panes_to_export
 from app.first_screen import is_presenting, lead_on, leave_button, present_button, say_sentence, top_of_page
 from app.guard import sentences
-from app.links import FIRST_OVERLAY, as_list, from_list, keep, keep_view, kept, view_in_address, whole_address
+from app.links import FIRST_OVERLAY, as_list, from_list, keep, keep_view, kept, view_in_address
 from app.map_cache import Inference, make_ready, payload_of, prediction_of
 from app.methods import Method, method_of_entry
 from app.models import device_words
@@ -306,11 +307,10 @@ def _page(
 
 def _copy_link(picture: Picture) -> None:
     """The way to share the view."""
-    with st.popover("Copy link", icon=":material/link:", key="explore_link"):
-        if picture.source is None:
-            st.caption("An uploaded photo stays in this session: a link cannot hold it.")
-        st.code(whole_address(), language=None, wrap_lines=True)
-        st.caption("The address holds the whole view: data, picture, runs, classes, threshold and overlay.")
+    notes = ["It holds the whole view: data, picture, runs, classes, threshold and overlay."]
+    if picture.source is None:
+        notes.append("An uploaded photo stays in this session: a link cannot hold it.")
+    copy_link(notes, key="explore_link")
 
 
 def _present_classes(family: Family, picture: Picture, method: Method) -> tuple[int, ...]:
