@@ -102,6 +102,15 @@ def analysed_of(family: Family, entries: Sequence[Entry], spec: str) -> tuple[li
     return ready, missing
 
 
+def can_be_scored(family: Family, spec: str) -> bool:
+    """Whether a data set can be opened and has masks of the family's classes."""
+    try:
+        found = dataset(spec)
+    except UserError:
+        return False
+    return found.has_masks and match_classes(found.classes, family.classes).is_same
+
+
 def analyse_panel(missing: Sequence[Entry], spec: str, key: str) -> None:
     """Say what has to be made first, offer it, and show how far it is.
 

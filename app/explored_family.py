@@ -5,11 +5,13 @@ from contextlib import suppress
 import numpy as np
 import streamlit as st
 
+from app.carried import settled, taken_over
 from app.catalogue import Catalogue, Family
 from app.links import keep, kept
 from app.map_cache import prediction_of
 from app.methods import method_of_entry
 from app.pictures import picture_of_upload
+from app.shared_state import CHOSEN_FAMILY
 from recam_core.analysis.knows_most import knows_most, seen_classes
 from recam_core.errors import UserError
 
@@ -30,6 +32,12 @@ def restore_family(catalogue: Catalogue, usual: Family) -> Family:
 def explored_family(catalogue: Catalogue) -> Family:
     """The list of families."""
     families = {family.key: family for family in catalogue.families}
+    # A link names a family by itself, or by its runs.
+    named = bool(kept("family") or kept("runs"))
+    elsewhere = taken_over(CHOSEN_FAMILY, "", "explore_family", named)
+    if elsewhere in families:
+        st.session_state["explore_family"] = elsewhere
+        st.session_state["explore_family_by_hand"] = True
     if st.session_state.get("explore_family") not in families:
         st.session_state["explore_family"] = next(iter(families))
     key = st.selectbox(
@@ -41,6 +49,7 @@ def explored_family(catalogue: Catalogue) -> Family:
         on_change=_chosen_by_hand,
         help="\n".join(f"- **{family.title}**: {family.about}" for family in catalogue.families),
     )
+    settled(CHOSEN_FAMILY, "", "explore_family", key, named)
     keep("family", key, next(iter(families)))
     return families[key]
 

@@ -18,6 +18,7 @@ from recam_core.report.maps_file import maps_npz
 from recam_core.report.mask_file import masks_zip
 from recam_core.report.page import report_html
 from recam_core.report.picture_csv import picture_csv
+from recam_core.report.picture_page import size_words
 from recam_core.report.report_data import report_data
 from recam_core.views.figure_cells import DISAGREEMENT, ERRORS, KINDS, FigurePane, FigureRow
 from recam_core.views.figure_comparison import comparison_figure
@@ -65,6 +66,7 @@ def export_panel(
     panes: Callable[[], Sequence[FigurePane]],
     classes: ClassList,
     view: Mapping[str, Any] | None = None,
+    page: Callable[[str], bytes] | None = None,
     *,
     key: str,
 ) -> None:
@@ -76,10 +78,12 @@ def export_panel(
             :func:`panes_to_export` with its arguments.
         classes: of the family.
         view: what the viewer reports: its ``overlay``, ``classes``, ``colours`` and ``opacity`` are begun with.
+        page: given a title, the viewer as it stands as a file of its own, see
+            :func:`~recam_core.report.picture_page.picture_page`; None offers none.
         key: of the widgets.
     """
-    if st.button("Export", icon=":material/download:", key=key, help="Figure, maps, masks and scores as files."):
-        _export_dialog(picture, panes, classes, dict(view or {}), key)
+    if st.button("Export", icon=":material/download:", key=key, help="Page, figure, maps, masks and scores as files."):
+        _export_dialog(picture, panes, classes, dict(view or {}), page, key)
 
 
 @st.dialog("Export this comparison", width="large", icon=":material/download:")
@@ -88,11 +92,15 @@ def _export_dialog(
     panes: Callable[[], Sequence[FigurePane]],
     classes: ClassList,
     view: dict[str, Any],
+    page: Callable[[str], bytes] | None,
     key: str,
 ) -> None:
     with sentences():
         shown = tuple(panes())
-        style, kinds, chosen = _figure_settings(picture, shown, classes, view, key)
+        title = st.text_input("Title", picture.title, key=f"{key}_title", max_chars=300)
+        if page is not None:
+            _page_button(picture, page(title), key)
+        style, kinds, chosen = _figure_settings(picture, shown, classes, view, title, key)
         mask = picture.mask if picture.has_truth else None
         if not kinds:
             st.info("Choose at least one kind of overlay.", icon=":material/layers:")
@@ -107,11 +115,33 @@ def _export_dialog(
         _data_buttons(picture, mask, shown, classes, key)
 
 
+def _page_button(picture: Picture, content: bytes, key: str) -> None:
+    """The viewer as a file; it is made already, so that its size is known before it is taken."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button(
+            "Page, HTML",
+            content,
+            file_name(picture.title, suffix=".html"),
+            "text/html",
+            key=f"{key}_page",
+            on_click="ignore",
+            icon=":material/web:",
+        )
+        st.caption(
+            f"{size_words(content)}: this picture with its maps, the sentence and the viewer in one file. It opens by "
+            "a double click, without a network, with every overlay, slider and probe."
+        )
+
+
 def _figure_settings(
-    picture: Picture, panes: Sequence[FigurePane], classes: ClassList, view: dict[str, Any], key: str
+    picture: Picture,
+    panes: Sequence[FigurePane],
+    classes: ClassList,
+    view: dict[str, Any],
+    title: str,
+    key: str,
 ) -> tuple[FigureStyle, list[str], tuple[int, ...]]:
     """The settings of the figure: style, kinds of overlay, classes that are shown."""
-    title = st.text_input("Title", picture.title, key=f"{key}_title", max_chars=300)
     kinds = [kind for kind in KINDS if picture.has_truth or kind != ERRORS]
     if len(panes) < 2:
         kinds.remove(DISAGREEMENT)

@@ -105,8 +105,8 @@ def say_sentence(
     present: tuple[int, ...],
     how: Inference,
     view: Mapping[str, Any],
-) -> None:
-    """A sentence about the picture, where there is ground truth.
+) -> str:
+    """A sentence about the picture, where there is ground truth; returns it.
 
     Args:
         family: that is looked with.
@@ -119,6 +119,7 @@ def say_sentence(
     sentence = _sentence(pair, methods, picture, present, family.classes, how, view) if len(pair) == 2 else ""
     if sentence:
         st.markdown(f"**{plain(sentence)}**", help=None if is_presenting() else _RULE)
+    return sentence
 
 
 def lead_on(family: Family, picture: Picture) -> None:

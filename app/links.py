@@ -4,7 +4,7 @@ import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 import streamlit as st
 
@@ -97,13 +97,6 @@ def keep_view(view: Mapping[str, Any], classes: ClassList) -> None:
     else:
         keep("threshold", "")
     keep("view", json.dumps(shown, separators=(",", ":")) if shown else "")
-
-
-def whole_address() -> str:
-    """The address of the page as it stands, with everything that it keeps."""
-    parts = urlsplit(st.context.url or "")
-    pairs = "&".join(f"{quote(name)}={quote(value, safe='/:,@')}" for name, value in st.query_params.items())
-    return f"{parts.scheme}://{parts.netloc}{parts.path}" + (f"?{pairs}" if pairs else "")
 
 
 # From page to page ----------------------------------------------------------------------------------------------------

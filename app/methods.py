@@ -8,7 +8,7 @@ from torch import Tensor
 from app.catalogue import Entry
 from app.models import SharedRun, shared_run
 from recam_core.checkpoint.run_rule import rules_of_run
-from recam_core.method.extraction import RULES, MapWeights, gives_log_odds, map_weights
+from recam_core.method.extraction import MapWeights, gives_log_odds, map_weights, rule_words
 
 
 @dataclass(frozen=True)
@@ -89,12 +89,3 @@ def method_of_heads(
         threshold=threshold,
         rule=rule,
     )
-
-
-def rule_words(rule: str) -> str:
-    """An extraction rule in a few words; a record may name one that is not known here."""
-    if rule in RULES and not RULES[rule].needs_fc2:
-        return "weights of FC1"
-    # What a threshold means for these maps is not what it means for all others.
-    odds = " (log-odds: 0.5 is a probability of one half)" if gives_log_odds(rule) else ""
-    return f"rule {rule.replace('_', ' ')}{odds}"

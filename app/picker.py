@@ -5,12 +5,14 @@ from collections.abc import Callable
 import numpy as np
 import streamlit as st
 
+from app.carried import settled, taken_over
 from app.catalogue import Family
 from app.datasets import dataset, labels_of, thumbnail_url
 from app.labels import labels_of_set, labels_progress
-from app.links import keep
+from app.links import keep, kept
 from app.pictures import Picture, picture_of_set, picture_of_upload
 from app.settings import PHOTO_MB, PICTURES_A_PAGE
+from app.shared_state import CHOSEN_DATA, CHOSEN_PICTURE
 from recam_core.data.match_classes import ClassMatch, match_classes
 from recam_core.data.sample import Dataset
 from recam_core.data.spec import KINDS
@@ -112,16 +114,31 @@ def _from_set(family: Family) -> Picture:
 
 def _spec(family: Family) -> str:
     """The data set to look at: the family's own, unless another one was typed."""
+    key = f"explore_spec_{family.key}"
+    # In the address may still be the data of the family that was chosen before.
+    named = bool(kept("data")) and kept("data") == st.session_state.get(key)
+    elsewhere = taken_over(CHOSEN_DATA, family.key, "explore_data", named)
+    if elsewhere is not None and _can_be_shown(family, elsewhere):
+        st.session_state[key] = "" if elsewhere == family.pictures else elsewhere
     with st.expander("Other pictures"):
         typed = st.text_input(
             "Data set",
-            key=f"explore_spec_{family.key}",
+            key=key,
             persist_state="session",
             placeholder=family.pictures,
             help=_SPEC_HELP,
         ).strip()
+    settled(CHOSEN_DATA, family.key, "explore_data", typed or family.pictures, named)
     keep("data", typed)
     return typed or family.pictures
+
+
+def _can_be_shown(family: Family, spec: str) -> bool:
+    try:
+        found = dataset(spec)
+    except UserError:
+        return False
+    return len(found) > 0 and bool(match_classes(found.classes, family.classes).shared)
 
 
 def _search(spec: str, found: Dataset) -> np.ndarray:
@@ -148,8 +165,13 @@ def _chosen(family: Family, spec: str, found: Dataset, match: ClassMatch) -> int
     """The index of the picture that was pressed last, or that the address names, or that the family opens with."""
     ids = list(found.ids)
     first = ids[0] if spec != family.pictures else _first(family, spec, ids, match)
+    named = bool(kept("picture")) and kept("picture") == st.session_state.get(f"explore_picture_{spec}")
+    elsewhere = taken_over(CHOSEN_PICTURE, spec, "explore_shown", named)
+    if elsewhere in ids:
+        st.session_state[f"explore_picture_{spec}"] = elsewhere
     wanted = st.session_state.get(f"explore_picture_{spec}", first)
     index = ids.index(wanted if wanted in ids else first)
+    settled(CHOSEN_PICTURE, spec, "explore_shown", ids[index], named)
     keep("picture", ids[index], first)
     return index
 

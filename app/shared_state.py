@@ -11,6 +11,10 @@ from typing import Any, Generic, TypeVar
 
 import streamlit as st
 
+from recam_core.data.sample import ClassList
+
+#: In the place of a threshold: each method its own.
+OWN_THRESHOLD = "own"
 T = TypeVar("T")
 
 
@@ -51,7 +55,24 @@ ARRIVING: Shared[bool] = Shared("shared_arriving")
 LAB_KIND: Shared[str] = Shared("shared_lab_kind")
 #: How deep the Lab's grids go, ``heads`` or ``full``. As ``LAB_KIND``.
 LAB_DEPTH: Shared[str] = Shared("shared_lab_depth")
+#: The families, data, runs, threshold and picture that were chosen last, as :mod:`app.carried` takes them from page to
+#: page: by Explore, Confusions, Lab and Runs. The family's key, under "".
+CHOSEN_FAMILY: Shared[Mapping[str, str]] = Shared("shared_family")
+#: By family: the specification of the data set.
+CHOSEN_DATA: Shared[Mapping[str, str]] = Shared("shared_data")
+#: By family: the keys of the runs that stand side by side.
+CHOSEN_RUNS: Shared[Mapping[str, tuple[str, ...]]] = Shared("shared_runs")
+#: By "background" or "labels", as classes have a background or not: one threshold for all, or "own": each its own (and
+#: without a background, none).
+CHOSEN_THRESHOLD: Shared[Mapping[str, float | str]] = Shared("shared_threshold")
+#: By the specification of a data set: the id of the picture. Of Explore and the Lab.
+CHOSEN_PICTURE: Shared[Mapping[str, str]] = Shared("shared_picture")
 #: Ids of the trainings that this session started. Written and read by Training and the Lab, which both show the queue.
 MY_TRAININGS: Shared[set[str]] = Shared("shared_my_trainings")
 #: Specifications of pictures to train on and of pictures to watch, "" for none. Written by Data, taken by Training.
 TRAIN_ON: Shared[tuple[str, str]] = Shared("shared_train_on")
+
+
+def threshold_scope(classes: ClassList) -> str:
+    """The scope of :data:`CHOSEN_THRESHOLD` for these classes: a threshold means another thing without a background."""
+    return "background" if classes.has_background else "labels"

@@ -1,7 +1,11 @@
 """What the pages do with pictures, by the command line: which are behind a confusion, figures of them, tags."""
 
+import base64
 import csv
+import html
 import io
+import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -9,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from recam_core.analysis.what_changed import change_sentence, what_changed
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.cli.main import main
 from recam_core.data.export import export_folder
@@ -265,3 +270,41 @@ def test_tags_are_put_listed_and_taken_away(call, tmp_path, capsys):
     assert call("tags", "remove", "folder:data", "legs cut off", "tiny_1", *cell) == 0
     assert call("tags", "list", "--tag", "legs cut off") == 0
     assert "tiny_1" not in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_a_page_holds_the_runs_on_a_picture(call, place, tmp_path, capsys):
+    out = tmp_path / "out.html"
+    runs = ["--runs", "one", "two"]
+    assert call("page", *runs, "--data", f"folder:{place / 'data'}", "--title", "Two <of> them", "--out", out) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[-1].startswith(f"{out}: 0.")
+    text = out.read_text(encoding="utf-8")
+    assert "<h1>Two &lt;of&gt; them</h1>" in text
+    assert f'<p class="sentence">{html.escape(said[0])}</p>' in text
+    content = base64.b64decode(re.search(r'id="picture">([^<]+)<', text).group(1))
+    begin = 4 + int.from_bytes(content[:4], "little")
+    head = json.loads(content[4:begin])
+    assert head["view"] == {"overlay": "taken", "colours": "viridis", "opacity": 0.8, "classes": []}
+    picture = json.loads(content[begin + 4 : begin + 4 + int.from_bytes(content[begin : begin + 4], "little")])
+    assert [pane["threshold"] for pane in picture["panes"]] == [0.5, 0.4]
+    # The sentence is of the seeds that the networks give.
+    first, second = (next(seeds_by_hand(place, run)) for run in ("one", "two"))
+    classes = open_dataset(f"folder:{place / 'data'}").classes
+    change = what_changed(first[2], second[2], first[1], classes)
+    assert said[0] == change_sentence(change, classes, *(pane["title"] for pane in picture["panes"]))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--out", "page.png"], "let its name end in .html"),
+        (["--out", "page.html", "--opacity", "2"], "--opacity lies between 0 and 1"),
+        (["--out", "page.html", "--classes", "dragon"], "--classes: the runs know no class 'dragon'"),
+        (["--out", "page.html", "--overlay", "disagreement"], "name a second one"),
+        (["--out", "page.html", "--picture", "gone"], "has no picture 'gone'"),
+    ],
+)
+def test_a_page_that_cannot_be_is_refused(call, place, capsys, options, words):
+    assert call("page", "--runs", "one", "--data", f"folder:{place / 'data'}", *options) == 2
+    assert words in capsys.readouterr().err
+    assert not list(place.glob("page*"))

@@ -3,13 +3,15 @@
 import numpy as np
 import streamlit as st
 
-from app.analysed import analyse_panel, analysed_of
+from app.analysed import analyse_panel, analysed_of, can_be_scored
+from app.carried import settled, taken_over
 from app.catalogue import Catalogue, Entry, Family
 from app.confusions.compared import Compared
 from app.confusions.filter_panel import filter_panel
 from app.confusions.plain_words import plain
 from app.family_choice import choose_family
 from app.links import as_list, from_list, keep, kept
+from app.shared_state import CHOSEN_DATA, CHOSEN_RUNS, CHOSEN_THRESHOLD, OWN_THRESHOLD, threshold_scope
 from recam_core.analysis.analysed import Analysed
 from recam_core.data.spec import KINDS
 from recam_core.scores.shown_threshold import USUAL_THRESHOLD
@@ -56,18 +58,25 @@ def choose(catalogue: Catalogue) -> Compared | None:
 def _spec(family: Family) -> str:
     """The data set; the family's own to begin with."""
     opened_with, named = st.session_state.setdefault("confusions_data_in_address", (family.key, kept("data")))
-    begin = named if named and opened_with == family.key else family.pictures
-    options = list(dict.fromkeys([family.pictures, begin, *_splits(family.pictures)]))
+    is_named = bool(named) and opened_with == family.key
+    key = f"confusions_spec_{family.key}"
+    elsewhere = taken_over(CHOSEN_DATA, family.key, "confusions_data", is_named)
+    if elsewhere is not None and can_be_scored(family, elsewhere):
+        st.session_state[key] = elsewhere
+    elif key not in st.session_state:
+        st.session_state[key] = named if is_named else family.pictures
+    shown = st.session_state[key] or family.pictures
+    options = list(dict.fromkeys([family.pictures, shown, *_splits(family.pictures)]))
     typed = st.selectbox(
         "Pictures",
         options,
-        index=options.index(begin),
         accept_new_options=True,
-        key=f"confusions_spec_{family.key}",
+        key=key,
         persist_state="session",
         help=_SPEC_HELP,
     )
     spec = (typed or "").strip() or family.pictures
+    settled(CHOSEN_DATA, family.key, "confusions_data", spec, is_named)
     keep("data", spec, family.pictures)
     return spec
 
@@ -82,16 +91,23 @@ def _entries(family: Family) -> list[Entry]:
     by_key = {entry.key: entry for entry in family.entries}
     named = [key for key in from_list(kept("runs")) if key in by_key]
     usual = [entry.key for entry in family.first_choice]
+    key = f"confusions_methods_{family.key}"
+    elsewhere = [
+        one for one in taken_over(CHOSEN_RUNS, family.key, "confusions_methods", bool(named)) or () if one in by_key
+    ]
+    wanted = elsewhere or st.session_state.get(key, named or usual)
+    # A run that was deleted meanwhile is none any more.
+    st.session_state[key] = [one for one in wanted if one in by_key][:MOST_METHODS]
     chosen = st.multiselect(
         "Methods",
         list(by_key),
-        default=named or usual,
         format_func=lambda key: by_key[key].title,
-        key=f"confusions_methods_{family.key}",
+        key=key,
         persist_state="session",
         max_selections=MOST_METHODS,
         help="The first one is what the others are compared with.",
     )
+    settled(CHOSEN_RUNS, family.key, "confusions_methods", tuple(chosen), bool(named))
     keep("runs", as_list(chosen), as_list(usual))
     return [by_key[key] for key in chosen]
 
@@ -114,8 +130,16 @@ def _thresholds(methods: list[Analysed]) -> tuple[dict[str, float | None], float
     named = _number(kept("threshold"))
     own_ones = [method.threshold for method in methods if method.threshold is not None]
     slider, switch = st.columns([3, 1.6], gap="small", vertical_alignment="bottom")
-    # Not the widget's default, as moving the slider sets it as well.
+    usual = named if named is not None else own_ones[0] if own_ones else USUAL_THRESHOLD
+    # Not the widgets' defaults, as moving the slider sets the switch as well, and other pages set both.
     st.session_state.setdefault("confusions_own", named is None)
+    st.session_state.setdefault("confusions_threshold", float(np.round(usual, 2)))
+    scope = threshold_scope(methods[0].counts.classes)
+    elsewhere = taken_over(CHOSEN_THRESHOLD, scope, "confusions_threshold", named is not None)
+    if elsewhere is not None:
+        st.session_state["confusions_own"] = elsewhere == OWN_THRESHOLD
+        if elsewhere != OWN_THRESHOLD:
+            st.session_state["confusions_threshold"] = float(elsewhere)
     with switch:
         own = st.toggle(
             "Each method's own",
@@ -125,18 +149,18 @@ def _thresholds(methods: list[Analysed]) -> tuple[dict[str, float | None], float
             help="Cut each method at the threshold that was chosen for it on a part of the training pictures. Moving "
             "the slider sets one threshold for all, and every figure on this page follows.",
         )
-    usual = named if named is not None else own_ones[0] if own_ones else USUAL_THRESHOLD
     one = slider.slider(
         "Background threshold",
         0.0,
         1.0,
-        float(np.round(usual, 2)),
-        0.01,
+        step=0.01,
         key="confusions_threshold",
         persist_state="session",
         on_change=lambda: st.session_state.update(confusions_own=False),
         help="Pixels whose greatest activation is at or below it go to the background.",
     )
+    value = OWN_THRESHOLD if own else round(one, 2)
+    settled(CHOSEN_THRESHOLD, scope, "confusions_threshold", value, named is not None)
     own = own and bool(own_ones)
     keep("threshold", "" if own else f"{one:g}")
     thresholds = {method.key: method.threshold if own and method.threshold is not None else one for method in methods}
@@ -146,10 +170,18 @@ def _thresholds(methods: list[Analysed]) -> tuple[dict[str, float | None], float
 def _thresholds_without_background(methods: list[Analysed]) -> tuple[dict[str, float | None], float | None]:
     named = _number(kept("threshold"))
     slider, switch = st.columns([3, 1.6], gap="small", vertical_alignment="bottom")
+    st.session_state.setdefault("confusions_cut", named is not None)
+    usual = float(np.round(USUAL_THRESHOLD if named is None else named, 2))
+    st.session_state.setdefault("confusions_label_threshold", usual)
+    scope = threshold_scope(methods[0].counts.classes)
+    elsewhere = taken_over(CHOSEN_THRESHOLD, scope, "confusions_label_threshold", named is not None)
+    if elsewhere is not None:
+        st.session_state["confusions_cut"] = elsewhere != OWN_THRESHOLD
+        if elsewhere != OWN_THRESHOLD:
+            st.session_state["confusions_label_threshold"] = float(elsewhere)
     with switch:
         cut = st.toggle(
             "Leave weak pixels out",
-            value=named is not None,
             key="confusions_cut",
             persist_state="session",
             help="These classes cover whole pictures. Off, every pixel goes to the class with the greatest activation. "
@@ -159,12 +191,13 @@ def _thresholds_without_background(methods: list[Analysed]) -> tuple[dict[str, f
         "Threshold for labelling",
         0.0,
         1.0,
-        float(np.round(USUAL_THRESHOLD if named is None else named, 2)),
-        0.01,
+        step=0.01,
         key="confusions_label_threshold",
         persist_state="session",
         disabled=not cut,
     )
+    value = round(one, 2) if cut else OWN_THRESHOLD
+    settled(CHOSEN_THRESHOLD, scope, "confusions_label_threshold", value, named is not None)
     keep("threshold", f"{one:g}" if cut else "")
     return {method.key: one if cut else None for method in methods}, one if cut else None
 

@@ -4,10 +4,13 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from app.analysed import can_be_scored
+from app.carried import settled, taken_over
 from app.catalogue import Catalogue, Entry, Family
 from app.datasets import dataset
 from app.family_choice import choose_family
 from app.links import keep, kept
+from app.shared_state import CHOSEN_DATA, CHOSEN_RUNS
 from recam_core.data.spec import KINDS, Spec, parse_spec
 from recam_core.errors import UserError
 from recam_core.experiments.protocol import PARTS, Protocol, protocol_for
@@ -80,12 +83,15 @@ def choose_bench(catalogue: Catalogue, full: bool = False) -> Bench:
             family = choose_family(catalogue, "lab_family")
         with run_column:
             entry = _entry(family)
+        _take_data(family, entry)
         with data_column:
             data = _data(entry)
         with report_column:
             report = _report(entry)
+        protocol = protocol_for(data, report)
+        settled(CHOSEN_DATA, family.key, f"lab_carried_{entry.key}", protocol.report)
         if full:
-            return Bench(family, entry, protocol_for(data, report), True)
+            return Bench(family, entry, protocol, True)
         exact = st.toggle(
             "Score every pixel at the usual scales",
             value=kept("exact") == "1",
@@ -96,19 +102,25 @@ def choose_bench(catalogue: Catalogue, full: bool = False) -> Bench:
             "with its mirror image: minutes, and the scores are those of an evaluation.",
         )
     keep("exact", "1" if exact else "")
-    return Bench(family, entry, protocol_for(data, report), exact)
+    return Bench(family, entry, protocol, exact)
 
 
 def _entry(family: Family) -> Entry:
     by_key = {entry.key: entry for entry in family.entries}
     usual = (family.by_method("bce") or family.entries[0]).key
-    wanted = kept("run", usual)
+    widget = f"lab_run_{family.key}"
+    named = kept("run")
+    elsewhere = [key for key in taken_over(CHOSEN_RUNS, family.key, "lab_runs", bool(named)) or () if key in by_key]
+    shown = st.session_state.get(widget, named)
+    if elsewhere and shown not in elsewhere:
+        # Of the runs that stand side by side elsewhere, the usual one where it is among them.
+        shown = usual if usual in elsewhere else elsewhere[0]
+    st.session_state[widget] = shown if shown in by_key else usual
     key = st.selectbox(
         "Features and FC1 of",
         list(by_key),
-        index=list(by_key).index(wanted if wanted in by_key else usual),
         format_func=lambda key: by_key[key].title,
-        key=f"lab_run_{family.key}",
+        key=widget,
         persist_state="session",
         help="The run whose backbone gives the features, and whose FC1 gives the first masks. It is what every setting "
         "is compared with.",
@@ -117,21 +129,47 @@ def _entry(family: Family) -> Entry:
     return by_key[key]
 
 
-def _data(entry: Entry) -> str:
+def _take_data(family: Family, entry: Entry) -> None:
+    """Report on the pictures that another page has chosen, and train on the training split beside them."""
+    opened_with, _ = st.session_state.setdefault("lab_data_in_address", (entry.key, kept("data")))
+    named = opened_with == entry.key and bool(kept("data") or kept("report"))
+    spec = taken_over(CHOSEN_DATA, family.key, f"lab_carried_{entry.key}", named)
+    if spec is None:
+        return
+    try:
+        parsed = parse_spec(spec)
+    except UserError:
+        return
+    train = str(Spec(parsed.kind, parsed.root, "train", None))
+    if parsed.split in (None, "train") or not can_be_scored(family, spec) or not can_be_scored(family, train):
+        return  # nothing beside it to train on
+    own, usual = _own_data(entry)
+    st.session_state[f"lab_data_{entry.key}"] = usual if train == own else train
+    st.session_state[f"lab_report_{entry.key}"] = f"@{parsed.split}" + (f".{parsed.part}" if parsed.part else "")
+
+
+def _own_data(entry: Entry) -> tuple[str, str]:
+    """What the run was trained on, and what the page begins with."""
     try:
         own = whole_split(entry.info.data)
     except UserError:
         own = entry.info.data  # of a kind that is not known here: choosing it says so
-    usual = QUICK_SCENES.get(own, own)
+    return own, QUICK_SCENES.get(own, own)
+
+
+def _data(entry: Entry) -> str:
+    own, usual = _own_data(entry)
     opened_with, named = st.session_state.setdefault("lab_data_in_address", (entry.key, kept("data")))
     begin = named if named and opened_with == entry.key else usual
-    options = list(dict.fromkeys([usual, own, begin]))
+    key = f"lab_data_{entry.key}"
+    if key not in st.session_state:
+        st.session_state[key] = begin
+    options = list(dict.fromkeys([usual, own, st.session_state[key] or usual]))
     typed = st.selectbox(
         "Train and choose on",
         options,
-        index=options.index(begin),
         accept_new_options=True,
-        key=f"lab_data_{entry.key}",
+        key=key,
         persist_state="session",
         help=_DATA_HELP,
     )
@@ -141,10 +179,12 @@ def _data(entry: Entry) -> str:
 
 
 def _report(entry: Entry) -> str:
+    key = f"lab_report_{entry.key}"
+    if key not in st.session_state:
+        st.session_state[key] = kept("report", _REPORT)
     typed = st.text_input(
         "Report on",
-        value=kept("report", _REPORT),
-        key=f"lab_report_{entry.key}",
+        key=key,
         persist_state="session",
         help="Another split of the same data, such as `@val`, or another data set. Nothing is ever chosen on it, and "
         "the split that chooses is refused here.",

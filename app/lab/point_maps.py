@@ -3,6 +3,7 @@
 import numpy as np
 import streamlit as st
 
+from app.carried import settled, taken_over
 from app.catalogue import Family
 from app.datasets import dataset
 from app.lab.chart_points import REFERENCE_PLACE
@@ -12,6 +13,7 @@ from app.lab.shown import Shown
 from app.links import keep, kept
 from app.map_cache import Inference, payload_of
 from app.pictures import picture_of_set
+from app.shared_state import CHOSEN_PICTURE
 from app.viewer import viewer
 from recam_core.data.match_classes import match_classes
 from recam_core.experiments.changed_pictures import picture_changes
@@ -70,6 +72,10 @@ def _picture(job: Shown, changes: np.ndarray, is_reference: bool) -> str:
     places = np.argsort(signs[order or _GAINS] * np.nan_to_num(changes), kind="stable").tolist()
     ids = [job.scored[place] for place in places]
     words = {job.scored[place]: f" ({100 * changes[place]:+.1f} % of its pixels)" for place in places}
+    spec, named = job.found.protocol.report, bool(kept("picture"))
+    elsewhere = taken_over(CHOSEN_PICTURE, spec, "lab_shown", named)
+    if elsewhere in ids:
+        st.session_state["lab_picture"] = elsewhere
     wanted = st.session_state.get("lab_picture") or kept("picture")
     at = ids.index(wanted) if wanted in ids else 0
     at = (at + st.session_state.pop("lab_step", 0)) % len(ids)
@@ -83,5 +89,6 @@ def _picture(job: Shown, changes: np.ndarray, is_reference: bool) -> str:
     )
     if wanted in ids or at:
         st.session_state["lab_picture"] = ids[at]
+    settled(CHOSEN_PICTURE, spec, "lab_shown", ids[at], named)
     keep("picture", ids[at], ids[0])
     return ids[at]

@@ -4,7 +4,12 @@ from collections.abc import Collection, Sequence
 
 import streamlit as st
 
+from app.carried import share, taken_over
+from app.catalogue import Catalogue
 from app.links import as_list, from_list, keep, kept
+from app.runs.open_maps import family_of
+from app.shared_state import CHOSEN_FAMILY, CHOSEN_RUNS
+from recam_core.runs.listed import ListedRun
 
 #: More than this cannot be told apart in the charts.
 MOST = 6
@@ -25,6 +30,38 @@ def chosen_keys(known: Collection[str]) -> list[str]:
         st.session_state[_FIELD] = found
     keep("chosen", as_list(found))
     return found
+
+
+def take_runs(catalogue: Catalogue) -> None:
+    """Choose the runs that another page has put side by side since, or those that its family begins with.
+
+    To be called before :func:`chosen_keys`.
+    """
+    families = {family.key: family for family in catalogue.families}
+    if not families:
+        return
+    named = bool(kept("chosen"))
+    came = taken_over(CHOSEN_FAMILY, "", "runs_family", named)
+    family = families.get(CHOSEN_FAMILY.get({}).get("", ""), catalogue.families[0])
+    runs = taken_over(CHOSEN_RUNS, family.key, "runs_chosen", named)
+    if came not in families and not runs:
+        return
+    known = {entry.key for entry in family.entries}
+    wanted = [key for key in CHOSEN_RUNS.get({}).get(family.key, ()) if key in known]
+    wanted = wanted or [entry.key for entry in family.first_choice]
+    choose(wanted)
+    st.session_state["runs_chosen_before"] = wanted[:MOST]
+
+
+def share_runs(chosen: Sequence[ListedRun], catalogue: Catalogue) -> None:
+    """Let the other pages show these runs side by side, if they are a new choice of several that can stand so."""
+    keys = [run.key for run in chosen]
+    before = st.session_state.get("runs_chosen_before", [])
+    st.session_state["runs_chosen_before"] = keys
+    family = family_of(chosen, catalogue) if len(chosen) > 1 and keys != before else None
+    if family is not None:
+        share(CHOSEN_FAMILY, "", "runs_family", family.key)
+        share(CHOSEN_RUNS, family.key, "runs_chosen", tuple(keys))
 
 
 def choose(keys: Sequence[str]) -> None:

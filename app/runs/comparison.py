@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.analysed import analyse_panel, analysed_of
+from app.analysed import analyse_panel, analysed_of, can_be_scored
+from app.carried import settled, taken_over
 from app.catalogue import Catalogue, Family
 from app.confusions.gain_chart import gain_chart, verdict
 from app.confusions.ink import ink
@@ -16,6 +17,7 @@ from app.guard import sentences
 from app.links import keep, kept
 from app.runs.open_maps import family_of, open_maps
 from app.runs.plain_table import Cell, plain_table
+from app.shared_state import CHOSEN_DATA, CHOSEN_THRESHOLD, OWN_THRESHOLD, threshold_scope
 from recam_core.analysis.analysed import Analysed
 from recam_core.analysis.rate_gain import RATES
 from recam_core.runs.compare_scores import ScoreComparison, compare_scores, rate_verdicts, signed, verdicts
@@ -49,6 +51,9 @@ def _scores(chosen: Sequence[ListedRun], catalogue: Catalogue) -> bool:
     # The page tells runs apart by their names; shipped ones are called by their methods elsewhere.
     names = {run.key: run.name for run in chosen}
     ready = [replace(one, title=names[one.key]) for one in ready]
+    cut = CHOSEN_THRESHOLD.get({}).get(threshold_scope(family.classes), OWN_THRESHOLD)
+    if cut != OWN_THRESHOLD and _cuts_all(float(cut)):
+        ready = [replace(one, threshold=float(cut)) for one in ready]
     if missing:
         analyse_panel(missing, spec, key="runs_analyse")
     if len(ready) < 2:
@@ -68,26 +73,44 @@ def _scores(chosen: Sequence[ListedRun], catalogue: Catalogue) -> bool:
     return True
 
 
+def _cuts_all(cut: float) -> bool:
+    """Whether the threshold for all that another page has set counts here, too."""
+    return st.toggle(
+        f"All at the threshold {cut:.2f}",
+        value=True,
+        key="runs_at_one_threshold",
+        persist_state="session",
+        help="One background threshold for all was set on another page. Off, each run is cut at its own.",
+    )
+
+
 def _spec(family: Family, chosen: Sequence[ListedRun]) -> str:
     """The pictures on which scores are compared; to begin with, those on which the runs were measured."""
     measured = [score.protocol[0] for run in chosen for score in headlines(run.info) if score.split == "val"]
     usual = next((spec for spec in measured if spec != "None"), family.pictures)
     base, at, split = usual.rpartition("@")
     others = [f"{base}@{other}" for other in ("val", "train") if other != split] if at else []
-    begin = kept("on") or usual
-    options = list(dict.fromkeys([usual, begin, family.pictures, *others]))
+    opened_with, named = st.session_state.setdefault("runs_on_in_address", (family.key, kept("on")))
+    named = named if opened_with == family.key else ""
+    key = f"runs_on_{family.key}"
+    elsewhere = taken_over(CHOSEN_DATA, family.key, "runs_data", bool(named))
+    if elsewhere is not None and can_be_scored(family, elsewhere):
+        st.session_state[key] = elsewhere
+    elif key not in st.session_state:
+        st.session_state[key] = named or usual
+    options = list(dict.fromkeys([usual, st.session_state[key] or usual, family.pictures, *others]))
     spec = st.selectbox(
         "Pictures to compare on",
         options,
-        index=options.index(begin),
         accept_new_options=True,
-        key=f"runs_on_{family.key}",
+        key=key,
         persist_state="session",
         width=420,
         help="Any data set with masks of the same classes, such as `scenes@val` or `voc:FOLDER@val`. Settings that "
         "were chosen on pictures look better on them than they are.",
     )
     spec = (spec or "").strip() or usual
+    settled(CHOSEN_DATA, family.key, "runs_data", spec, bool(named))
     keep("on", spec, usual)
     return spec
 

@@ -1,15 +1,20 @@
 """Explore: BCE-CAM, SCE-CAM and ReCAM of one picture, side by side."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from app.carried import forget, settled, taken_over
 from app.catalogue import Catalogue, Entry, Family, read_catalogue
+from app.copy_link import copy_link
 from app.explored_family import explored_family, photo_came, propose_family, restore_family, say_family
 from app.export_panel import export_panel, panes_to_export
 from app.first_screen import is_presenting, lead_on, leave_button, present_button, say_sentence, top_of_page
 from app.guard import sentences
-from app.links import FIRST_OVERLAY, as_list, from_list, keep, keep_view, kept, view_in_address, whole_address
+from app.links import FIRST_OVERLAY, as_list, from_list, keep, keep_view, kept, view_in_address
 from app.map_cache import Inference, make_ready, payload_of, prediction_of
 from app.methods import Method, method_of_entry
 from app.models import device_words
@@ -17,12 +22,16 @@ from app.picker import FROM_SET, can_step, open_picture, pick_picture, step_pict
 from app.pictures import Picture
 from app.recipe_fields import rule_name, rules_help
 from app.retrain_panel import fourth_pane, retrain_panel
-from app.shared_state import ARRIVING
+from app.shared_state import ARRIVING, CHOSEN_RUNS, CHOSEN_THRESHOLD, OWN_THRESHOLD, threshold_scope
 from app.viewer import viewer
 from recam_core.analysis.knows_most import seen_classes
 from recam_core.checkpoint.run_rule import rules_of_run
+from recam_core.data.sample import ClassList
 from recam_core.maps.inference import PAPER_SCALES, QUICK_SCALES
 from recam_core.method.extraction import RULES
+from recam_core.report.picture_page import picture_page, picture_sentence
+from recam_core.views.figure_cells import FigurePane
+from recam_core.views.viewer_payload import ViewerPayload
 
 #: More panes than this leave none of them enough room.
 MOST_PANES = 6
@@ -106,6 +115,11 @@ def _is_arriving() -> bool:
 
 def _restore(catalogue: Catalogue) -> None:
     """Set the page to what the address says."""
+    forget("explore_family")
+    forget("explore_data")
+    forget("explore_shown")
+    forget("explore_panes")
+    forget("explore_cut")
     runs = from_list(kept("runs"))
     of_runs = (f for f in catalogue.families if any(entry.key in runs for entry in f.entries))
     family = restore_family(catalogue, next(of_runs, catalogue.families[0]))
@@ -126,6 +140,10 @@ def _settings(family: Family) -> tuple[list[Entry], str | None, Inference]:
     _add_kept_run(family, by_key)
     panes = f"explore_panes_{family.key}"
     usual = [entry.key for entry in family.first_choice]
+    named = any(key in by_key for key in from_list(kept("runs")))
+    elsewhere = taken_over(CHOSEN_RUNS, family.key, "explore_panes", named) or ()
+    if known := [key for key in elsewhere if key in by_key]:
+        st.session_state[panes] = known[:MOST_PANES]
     # A run that was deleted meanwhile is no pane any more.
     st.session_state[panes] = [key for key in st.session_state.get(panes, usual) if key in by_key]
     with st.expander("Methods and maps"):
@@ -161,6 +179,7 @@ def _settings(family: Family) -> tuple[list[Entry], str | None, Inference]:
             persist_state="session",
             help="Add the maps of the mirrored picture.",
         )
+    settled(CHOSEN_RUNS, family.key, "explore_panes", tuple(chosen), named)
     keep("runs", as_list(chosen), as_list(usual))
     keep("rule", rule, _AS_TRAINED)
     keep("scales", scales, next(iter(_SCALES)))
@@ -212,6 +231,7 @@ def _look(
     with st.spinner("Computing maps", show_time=True):
         reference = family.by_method("bce")
         payload = payload_of(methods, picture, present, family.classes, how, reference and reference.key)
+    _take_threshold(family)
     shown = viewer(
         payload,
         st.session_state.get("explore_view"),
@@ -221,13 +241,14 @@ def _look(
         insists=st.session_state.pop("explore_insists", False),
     )
     st.session_state["explore_view"] = shown["view"]
+    _share_threshold(family, shown["view"])
     keep_view(shown["view"], family.classes)
     if shown["step"]:
         st.session_state["explore_step"] = shown["step"]
         st.rerun()
     # Filled only now: the sentence, the link and the exports are of the view that the viewer has just reported.
     with lead:
-        say_sentence(family, picture, methods, present, how, shown["view"])
+        sentence = say_sentence(family, picture, methods, present, how, shown["view"])
     with heading:
         st.markdown(f"**{picture.title}** · " + ", ".join(family.classes.names[k] for k in present), width="stretch")
         if is_presenting():
@@ -236,23 +257,60 @@ def _look(
         lead_on(family, picture)
         present_button()
         _copy_link(picture)
+        panes = lambda: panes_to_export(methods, picture, present, family.classes, how, shown["view"])  # noqa: E731
         export_panel(
             picture,
-            lambda: panes_to_export(methods, picture, present, family.classes, how, shown["view"]),
+            panes,
             family.classes,
             shown["view"],
+            lambda title: _page(title, picture, panes(), present, family.classes, payload, shown["view"], sentence),
             key="explore_export",
         )
     retrain_panel(family)
 
 
+def _take_threshold(family: Family) -> None:
+    """Cut the panes as another page does, if that was set there."""
+    cut = taken_over(CHOSEN_THRESHOLD, threshold_scope(family.classes), "explore_cut", bool(kept("threshold")))
+    if cut is not None:
+        fields = {"cut": "own"} if cut == OWN_THRESHOLD else {"cut": "all", "threshold": cut}
+        st.session_state["explore_view"] = {**(st.session_state.get("explore_view") or {}), **fields}
+        st.session_state["explore_insists"] = True
+
+
+def _share_threshold(family: Family, view: Mapping[str, Any]) -> None:
+    cut, value = view.get("cut", "own"), OWN_THRESHOLD
+    if cut == "all":
+        value = round(float(view.get("threshold", 0.0)), 2)
+    elif cut == "none" and family.classes.has_background:
+        return  # arg-max everywhere: the other pages know no such thing
+    settled(CHOSEN_THRESHOLD, threshold_scope(family.classes), "explore_cut", value, named=value != OWN_THRESHOLD)
+
+
+def _page(
+    title: str,
+    picture: Picture,
+    panes: Sequence[FigurePane],
+    present: tuple[int, ...],
+    classes: ClassList,
+    payload: ViewerPayload,
+    view: Mapping[str, Any],
+    sentence: str,
+) -> bytes:
+    """The viewer as it stands, as a file of its own."""
+    if not sentence and picture.has_truth and panes:
+        sentence = picture_sentence(panes, picture.mask, classes)
+    names = ", ".join(classes.names[k] for k in present)
+    where = f"{picture.title} of {picture.source[0]}" if picture.source else picture.title
+    return picture_page(payload, view, title=title, sentence=sentence, about=f"{where}: {names}")
+
+
 def _copy_link(picture: Picture) -> None:
     """The way to share the view."""
-    with st.popover("Copy link", icon=":material/link:", key="explore_link"):
-        if picture.source is None:
-            st.caption("An uploaded photo stays in this session: a link cannot hold it.")
-        st.code(whole_address(), language=None, wrap_lines=True)
-        st.caption("The address holds the whole view: data, picture, runs, classes, threshold and overlay.")
+    notes = ["It holds the whole view: data, picture, runs, classes, threshold and overlay."]
+    if picture.source is None:
+        notes.append("An uploaded photo stays in this session: a link cannot hold it.")
+    copy_link(notes, key="explore_link")
 
 
 def _present_classes(family: Family, picture: Picture, method: Method) -> tuple[int, ...]:

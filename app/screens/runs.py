@@ -5,7 +5,7 @@ import streamlit as st
 from app.catalogue import read_catalogue
 from app.runs import style
 from app.runs.actions import actions
-from app.runs.chosen import chosen_field, chosen_keys
+from app.runs.chosen import chosen_field, chosen_keys, share_runs, take_runs
 from app.runs.comparison import comparison
 from app.runs.delete_dialog import show_faults
 from app.runs.filter_bar import filter_bar
@@ -32,6 +32,8 @@ def main() -> None:
         )
         return
     by_key = {run.key: run for run in found.runs}
+    catalogue = read_catalogue()
+    take_runs(catalogue)
     keys = chosen_keys(by_key)
     shown = filter_bar(found.runs)
     if shown:
@@ -40,10 +42,10 @@ def main() -> None:
         st.info(f"None of the {len(by_key)} runs is like that; loosen the filters.", icon=":material/filter_alt_off:")
     chosen_field({key: run.name for key, run in by_key.items()})
     chosen = [by_key[key] for key in keys]
+    share_runs(chosen, catalogue)
     if not chosen:
         st.caption("Mark a run to see its settings, rename, export or delete it; mark several to compare them.")
         return
-    catalogue = read_catalogue()
     actions(chosen, found.runs, catalogue)
     if len(chosen) == 1:
         one_run(chosen[0])

@@ -1,34 +1,15 @@
 """Puts the viewer on a page, and hears what it reports."""
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from app.viewer.exchange import exchanged
+from recam_core.views.viewer_files import viewer_css, viewer_html, viewer_message, viewer_script
 from recam_core.views.viewer_payload import ViewerPayload
 
-_HERE = Path(__file__).resolve().parent
-#: One concept a file; a file uses only what those before it define when it is read.
-_SCRIPTS = (
-    "elements", "picture", "enlarge", "view", "codes", "scores", "viewport", "photo", "paint",
-    "probe", "profile", "pane", "overmarks", "legend", "arrangement", "toolbar", "gestures", "keyboard", "report",
-    "viewer", "main",
-)  # fmt: skip
-
-
-def _read(name: str) -> str:
-    return (_HERE / name).read_text(encoding="utf-8")
-
-
-_component = st.components.v2.component(
-    "recam_viewer",
-    html=_read("viewer.html"),
-    css=_read("viewer.css"),
-    js="\n".join(_read(f"js/{name}.js") for name in _SCRIPTS),
-)
+_component = st.components.v2.component("recam_viewer", html=viewer_html(), css=viewer_css(), js=viewer_script())
 
 
 def viewer(
@@ -64,19 +45,9 @@ def viewer(
     kept = f"{key}:exchange"
     exchange = exchanged(st.session_state.get(kept), view, st.session_state.get(key, {}).get("view"), insists)
     st.session_state[kept] = exchange
-    head = json.dumps(
-        {
-            "id": payload.id,
-            "view": exchange.sent,
-            "revision": exchange.revision,
-            "can_step": can_step,
-            "presenting": presenting,
-        },
-        separators=(",", ":"),
-    ).encode("utf-8")
     result = _component(
         key=key,
-        data=len(head).to_bytes(4, "little") + head + payload.content,
+        data=viewer_message(payload, exchange.sent, exchange.revision, can_step=can_step, presenting=presenting),
         on_view_change=lambda: None,
         on_step_change=lambda: None,
     )

@@ -21,6 +21,7 @@ COMMANDS = (
     "pictures",
     "striking",
     "figure",
+    "page",
     "tags",
     "retrain",
     "trainings",

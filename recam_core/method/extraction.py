@@ -242,3 +242,12 @@ def class_weights(rule: str, fc1: Tensor, fc2: Tensor | None) -> Tensor:
 def share_of_double_negatives(fc1: Tensor, fc2: Tensor) -> Tensor:
     """K shares: for each class, the channels whose two weights are negative, which a plain product turns positive."""
     return ((fc1 < 0) & (fc2[: len(fc1)] < 0)).to(torch.float32).mean(dim=1)
+
+
+def rule_words(rule: str) -> str:
+    """An extraction rule in a few words; a record may name one that is not known here."""
+    if rule in RULES and not RULES[rule].needs_fc2:
+        return "weights of FC1"
+    # What a threshold means for these maps is not what it means for all others.
+    odds = " (log-odds: 0.5 is a probability of one half)" if gives_log_odds(rule) else ""
+    return f"rule {rule.replace('_', ' ')}{odds}"

@@ -1,20 +1,24 @@
-"""A report and a figure in a real browser without a network: they show all they hold and ask for nothing."""
+"""A report, a figure and a page in a real browser without a network: they show all they hold and ask for nothing."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page, expect
 
 from recam_core.checkpoint.places import shipped_folder
 from recam_core.cli.main import main
 from recam_core.data.sample import ClassList
-from recam_core.maps.activation_maps import ActivationMaps
+from recam_core.maps.activation_maps import ActivationMaps, seed_mask, winner_and_level
+from recam_core.report.picture_page import picture_page
+from recam_core.scores.picture import picture_scores
 from recam_core.views.figure_cells import FigurePane, FigureRow
 from recam_core.views.figure_comparison import comparison_figure
 from recam_core.views.figure_file import figure_bytes
 from recam_core.views.figure_style import FigureStyle
+from viewer_browser import drawn, exact, view_of, view_when
+from viewer_cases import METHODS, case
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +77,86 @@ def test_a_figure_opens_offline(tmp_path: Path, new_page: Callable[..., Page]) -
     assert opened(page, file) == []
     assert page.evaluate("[...document.querySelectorAll('text')].map(text => text.textContent)")[0] == "Cats"
     assert page.evaluate("[...document.querySelectorAll('text')].some(text => text.textContent === 'A & <B>')")
+
+
+# A page with the viewer -----------------------------------------------------------------------------------------------
+
+HOSTILE = "</script></template><img src=x onerror=alert(1)> & <b>"
+
+
+def open_page(page: Page, folder: Path, **texts: str) -> Locator:
+    """The viewer of a page on a scene, opened from the disk; nothing but the file was asked for."""
+    file = folder / "a page.html"
+    texts = {"title": "A scene", "sentence": "ReCAM takes back the sky.", "about": "of scenes@val"} | texts
+    file.write_bytes(picture_page(case("scene0").payload(), {"overlay": "taken"}, **texts))
+    assert opened(page, file) == []
+    root = page.locator(".viewer[data-ready]")
+    expect(root).to_be_attached()
+    return root
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_works_from_the_disk(tmp_path: Path, new_page: Callable[..., Page], scheme: str) -> None:
+    page, asked, shown = new_page(1280, 720, scheme), [], case("scene0")
+    page.on("request", lambda request: asked.append(request.url))
+    root = open_page(page, tmp_path)
+    assert (page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(252, 252, 250)") == (
+        scheme == "light"
+    )
+    assert page.get_by_role("heading", name="A scene").is_visible()
+    assert page.get_by_text("ReCAM takes back the sky.").is_visible()
+    assert page.locator(".pane-head strong").all_inner_texts() == [title for _, title, _ in METHODS]
+
+    pictures = []
+    exact(root)
+    for name in ("Errors", "Taken back", "Heat", "Contour", "Seeds", "Disagreement"):
+        page.get_by_role("button", name=name, exact=True).click()
+        view_when(root, f"view.overlay === '{name.split()[0].lower()}'")
+        root.evaluate("root => root.viewer.draw()")
+        pictures.append(drawn(root)["recam"].tobytes())
+    assert len(set(pictures)) == 6, "two overlays look the same"
+
+    # The slider: another threshold for all, other scores, and those of the library.
+    page.get_by_role("button", name="Errors", exact=True).click()
+    score = page.locator(".pane").last.locator(".scores .figure").first
+    before = score.inner_text()
+    slider = page.get_by_role("slider", name="One threshold for all methods")
+    slider.fill("0.6")
+    expect(score).not_to_have_text(before)
+    assert view_of(root)["threshold"] == 0.6
+    seeds = seed_mask(*winner_and_level(shown.maps[-1]), 0.6)
+    assert score.inner_text() == f"{100 * picture_scores(seeds, shown.mask, shown.classes).iou:.1f}%"
+
+    # The probe: what each method finds in a pixel, pinned by a click.
+    page.locator(".frame").first.click(position={"x": 60, "y": 60})
+    assert view_when(root, "view.pin !== null")["pin"]
+    expect(page.locator(".probe").first).to_be_visible()
+    expect(page.locator(".place")).to_contain_text("Pinned at column")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys and gestures")).to_be_visible()
+    assert [address for address in asked if not address.startswith(("file:", "data:"))] == []
+
+
+def test_names_in_a_page_are_text(tmp_path: Path, page: Page) -> None:
+    open_page(page, tmp_path, title=HOSTILE, sentence=HOSTILE, about=HOSTILE)
+    assert page.locator("h1").inner_text() == HOSTILE
+    assert page.title() == HOSTILE
+    assert page.locator(".sentence").inner_text() == HOSTILE
+    assert page.locator("main img").count() == 0
+
+
+def test_a_page_lets_nothing_in(tmp_path: Path, page: Page, console_errors: list[str]) -> None:
+    open_page(page, tmp_path)
+    page.context.set_offline(False)
+    page.evaluate("fetch('http://127.0.0.1:9/').catch(() => {})")
+    page.wait_for_timeout(200)
+    assert console_errors
+    assert all("Content Security Policy" in error for error in console_errors)
+    console_errors.clear()
+
+
+def test_a_page_fits_a_phone(tmp_path: Path, new_page: Callable[..., Page]) -> None:
+    page = new_page(390, 844)
+    open_page(page, tmp_path)
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= 390
+    expect(page.locator(".divider")).to_be_visible()

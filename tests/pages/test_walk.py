@@ -137,3 +137,148 @@ def test_a_picture_of_the_list_opens_in_explore(page: AppTest) -> None:
     assert not page.exception
     assert viewer_of(page).titles
     assert any(f"**{name}**" in box.value for box in page.markdown)
+
+
+# What was chosen goes along -------------------------------------------------------------------------------------------
+
+SMALL = "scenes:size=64,train=6,val=8@val"
+BCE, RECAM = "scenes/bce", "scenes/recam"
+
+
+def confusions_show(page: AppTest) -> tuple:
+    """What Confusions is about: family, data, methods, and the threshold for all (None: each its own)."""
+    family = page.selectbox(key="confusions_family").value
+    return (
+        family,
+        page.selectbox(key=f"confusions_spec_{family}").value,
+        page.multiselect(key=f"confusions_methods_{family}").value,
+        None if page.toggle(key="confusions_own").value else page.slider(key="confusions_threshold").value,
+    )
+
+
+def explore_shows(page: AppTest) -> tuple:
+    """As of Confusions."""
+    family = page.selectbox(key="explore_family").value
+    view = viewer_of(page).message["view"]
+    return (
+        family,
+        page.text_input(key=f"explore_spec_{family}").value or catalogue.SHIPPED[family].pictures,
+        page.multiselect(key=f"explore_panes_{family}").value,
+        view["threshold"] if view.get("cut") == "all" else None,
+    )
+
+
+def fine(page: AppTest) -> None:
+    assert not page.exception
+    assert not page.error, page.error[0].value
+    assert not page.warning, page.warning[0].value
+
+
+def test_what_was_chosen_goes_along_and_back(page: AppTest) -> None:
+    # By default, the lab opens with another family, on which the methods are cut by themselves.
+    page.query_params["threshold"] = "0.35"
+    page.run()
+    assert page.selectbox(key="explore_family").value != "scenes"
+    page.selectbox(key="explore_family").set_value("scenes").run()
+    page.multiselect(key="explore_panes_scenes").set_value([RECAM, BCE]).run()
+    fine(page)
+    chosen = ("scenes", "scenes@val", [RECAM, BCE], 0.35)
+    assert explore_shows(page) == chosen
+
+    go(page, "confusions")
+    fine(page)
+    assert confusions_show(page) == chosen
+    go(page, "lab")
+    fine(page)
+    assert page.selectbox(key="lab_family").value == "scenes"
+    assert page.selectbox(key="lab_run_scenes").value == BCE
+    go(page, "runs")
+    fine(page)
+    assert page.multiselect(key="runs_chosen").value == [RECAM, BCE]
+    assert page.selectbox(key="runs_on_scenes").value == "scenes@val"
+    assert page.toggle(key="runs_at_one_threshold").value
+    assert "0.35" in page.toggle(key="runs_at_one_threshold").label
+
+    # On Confusions everything is chosen anew, and Explore, where it was chosen first, follows.
+    go(page, "confusions")
+    assert confusions_show(page) == chosen
+    page.slider(key="confusions_threshold").set_value(0.2).run()
+    page.multiselect(key="confusions_methods_scenes").set_value([BCE, RECAM]).run()
+    fine(page)
+    go(page, "explore")
+    fine(page)
+    assert explore_shows(page) == ("scenes", "scenes@val", [BCE, RECAM], 0.2)
+    go(page, "confusions")
+    page.toggle(key="confusions_own").set_value(True).run()
+    go(page, "explore")
+    assert explore_shows(page)[-1] is None
+
+    # So does it when two runs are put side by side on Runs, or another family is taken in the Lab.
+    go(page, "runs")
+    assert "runs_at_one_threshold" not in [box.key for box in page.toggle]
+    page.multiselect(key="runs_chosen").set_value(["contexts/bce", "contexts/recam"]).run()
+    fine(page)
+    go(page, "explore")
+    assert explore_shows(page)[::2] == ("contexts", ["contexts/bce", "contexts/recam"])
+    go(page, "lab")
+    page.selectbox(key="lab_family").set_value("scenes").run()
+    for name, show in (("explore", explore_shows), ("confusions", confusions_show)):
+        go(page, name)
+        fine(page)
+        assert show(page)[::2] == ("scenes", [BCE, RECAM])
+    go(page, "runs")
+    assert page.multiselect(key="runs_chosen").value == [BCE, RECAM]
+
+
+def test_data_go_along_where_they_can_be_used(page: AppTest) -> None:
+    go(page, "explore")
+    page.selectbox(key="explore_family").set_value("scenes").run()
+    page.text_input(key="explore_spec_scenes").set_value(SMALL).run()
+    page.button(key="explore_thumb_2").click().run()
+    fine(page)
+    go(page, "confusions")
+    fine(page)
+    assert page.selectbox(key="confusions_spec_scenes").value == SMALL
+    go(page, "lab")
+    fine(page)
+    assert page.selectbox(key="lab_data_scenes/bce").value == SMALL.replace("@val", "@train")
+    assert page.text_input(key="lab_report_scenes/bce").value == "@val"
+    # Another split is chosen on Confusions: Explore follows, and each set keeps its picture.
+    go(page, "confusions")
+    page.selectbox(key="confusions_spec_scenes").set_value("scenes@val").run()
+    go(page, "explore")
+    fine(page)
+    assert page.text_input(key="explore_spec_scenes").value == ""
+    page.text_input(key="explore_spec_scenes").set_value(SMALL).run()
+    assert page.session_state["explore_picture_order"][::2] == (SMALL, 2)
+    go(page, "confusions")
+    assert page.selectbox(key="confusions_spec_scenes").value == SMALL
+
+    # What Confusions cannot score stays in Explore, and what is gone stays where it was typed.
+    for spec in ("gallery", "voc:nowhere@val"):
+        page.text_input(key="explore_spec_scenes").set_value(spec).run()
+        for name, key in (("confusions", "confusions_spec_scenes"), ("lab", "lab_data_scenes/bce")):
+            go(page, name)
+            fine(page)
+            shown = page.selectbox(key=key).value
+            assert shown.partition("@")[0] == SMALL.partition("@")[0]
+        go(page, "explore")
+        assert page.text_input(key="explore_spec_scenes").value == spec
+        assert not page.exception
+    page.text_input(key="explore_spec_scenes").set_value("").run()
+    go(page, "confusions")
+    fine(page)
+    assert page.selectbox(key="confusions_spec_scenes").value == "scenes@val"
+
+
+def test_an_address_counts_more_than_what_was_chosen_elsewhere(page: AppTest) -> None:
+    go(page, "confusions")
+    page.selectbox(key="confusions_family").set_value("scenes").run()
+    page.query_params.clear()
+    page.query_params["family"] = "contexts"
+    page._page_hash = calc_hash("lab")
+    page.run()
+    fine(page)
+    assert page.selectbox(key="lab_family").value == "contexts"
+    go(page, "confusions")
+    assert page.selectbox(key="confusions_family").value == "contexts"

@@ -49,6 +49,8 @@ def viewers(page: AppTest) -> list[Shown]:
     """The viewers of the page: one, or none."""
     found = []
     for element in page.get("bidi_component"):
+        if element.proto.component_name.split(".")[-1] != "recam_viewer":
+            continue
         message, rest = _block(element.proto.bytes)
         header, data = _block(rest)
         arrays = {}
