@@ -320,7 +320,7 @@ def coco2017val() -> Source:
         folder="coco2017val",
         unpack=partial(unpack_coco, splits={"val2017": 5_000}),
         spec="coco:{}/coco2017val@val2017",
-        disk_bytes=2_000_000_000,
+        disk_bytes=2_200_000_000,
         checked=_COCO_CHECKED,
     )
 

@@ -77,9 +77,7 @@ def convert(
         listed = [identifier for ids in splits.values() for identifier in ids]
         for identifier in listed:
             if identifier not in photos or identifier not in masks:
-                raise UserError(
-                    f"{archive.name} is not the archive of MSRC v2: it has no photograph {identifier}_s.bmp with a mask."
-                )
+                raise UserError(f"{archive.name} is not MSRC v2: it has no photograph {identifier}_s.bmp with a mask.")
         rest = [one for one in sorted(photos.keys() & masks.keys(), key=_order) if one not in set(listed)]
         for folder in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
             (target / folder).mkdir(parents=True)
