@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from app.recorded_pictures import recorded
 from app.settings import METHOD_TITLES
 from recam_core.checkpoint.places import runs_folder, shipped_folder
 from recam_core.checkpoint.run_folder import INFO_FILE, RunInfo, read_info
@@ -147,6 +148,11 @@ def _entries(folder: Path, shipped: bool, faults: list[str]) -> Iterator[Entry]:
             faults.append(str(error))
 
 
+def _pictures_of(info: RunInfo) -> str:
+    """What a run of one's own was trained on; an imported one need not know."""
+    return recorded(info.data, info.class_list).spec if info.data else "gallery"
+
+
 def read_catalogue() -> Catalogue:
     """Look at the shipped checkpoints and at the user's runs."""
     faults: list[str] = []
@@ -163,8 +169,7 @@ def read_catalogue() -> Catalogue:
             about = f"Runs of your own that know {len(classes)} classes."
             named[classes] = (
                 f"own-{len(named)}",
-                # An imported run need not know its pictures; the gallery is always there.
-                Introduction(f"Your runs: {entry.info.name}", about, entry.info.data or "gallery"),
+                Introduction(f"Your runs: {entry.info.name}", about, _pictures_of(entry.info)),
             )
         families.setdefault(classes, []).append(entry)
     return Catalogue(

@@ -547,7 +547,7 @@ def test_msrc_from_the_command_line(
     tiny = Source(
         **{**vars(real), "archives": (archive_of(server, "msrc.zip"),), "disk_bytes": 0},
     )
-    monkeypatch.setitem(SOURCES, "msrc_v2", lambda: tiny)
+    monkeypatch.setitem(SOURCES, "msrc_v2", tiny)
     assert main(["data", "download", "msrc_v2"]) == 0
     said = capsys.readouterr().out
     assert f"voc:{to}/msrc_v2@train" in said
@@ -638,12 +638,26 @@ def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
         assert all(re.fullmatch(r"[0-9a-f]{32}", archive.md5) for archive in source.archives)
 
 
-def test_the_real_source_is_refused_without_a_network(to: Path) -> None:
-    source = find_source("voc2012")
-    assert source.archives[0].md5 == "6cd6e144f989b92b3379bac3b3de84fd"
-    source = Source(**{**vars(source), "disk_bytes": 0})
-    with pytest.raises(UserError, match=r"Could not download https?://"):
+def test_voc_is_where_torchvision_says() -> None:
+    from torchvision.datasets.voc import DATASET_YEAR_DICT
+
+    (archive,), entry = find_source("voc2012").archives, DATASET_YEAR_DICT["2012"]
+    assert (archive.url, archive.filename, archive.md5) == (entry["url"], entry["filename"], entry["md5"])
+    assert Path(find_source("voc2012").folder) == Path(entry["base_dir"])
+
+
+@pytest.mark.parametrize("name", list(SOURCES))
+def test_the_real_sources_are_refused_without_a_network(name: str, to: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the name is asked for in the tests, and not found."""
+
+    def no_network(*_: object, **__: object) -> None:
+        raise socket.gaierror("Name or service not known")
+
+    monkeypatch.setattr(fetching.urllib.request, "urlopen", no_network)
+    source = Source(**{**vars(find_source(name)), "disk_bytes": 0})
+    with pytest.raises(UserError, match=r"Could not download https?://.*fetch the file by hand"):
         download(source, to)
+    assert left_over(to) == []
 
 
 def test_unknown_names(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,6 @@
 """What an experiment stands on: a run, and the three parts of the data that train, choose and report."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
@@ -8,6 +8,7 @@ from app.catalogue import Catalogue, Entry, Family
 from app.datasets import dataset
 from app.family_choice import choose_family
 from app.links import keep, kept
+from app.recorded_pictures import Recorded, recorded
 from recam_core.data.spec import KINDS, Spec, parse_spec
 from recam_core.errors import UserError
 from recam_core.experiments.protocol import PARTS, Protocol, protocol_for
@@ -47,6 +48,12 @@ class Bench:
     def data(self) -> str:
         """The training split as a whole."""
         return whole_split(self.protocol.fit)
+
+    @property
+    def missing(self) -> Recorded | None:
+        """What the run was trained on, where that is what is chosen and is not on this computer."""
+        found = _recorded(self.entry)
+        return found if not found.is_here and self.data == found.spec else None
 
     @property
     def has_background(self) -> bool:
@@ -117,13 +124,25 @@ def _entry(family: Family) -> Entry:
     return by_key[key]
 
 
-def _data(entry: Entry) -> str:
+def _recorded(entry: Entry) -> Recorded:
+    """The whole split that the run was trained on, and where it is."""
+    found = recorded(entry.info.data, entry.info.class_list)
     try:
-        own = whole_split(entry.info.data)
+        return replace(found, spec=whole_split(found.spec))
     except UserError:
-        own = entry.info.data  # of a kind that is not known here: choosing it says so
+        return found  # of a kind that is not known here: choosing it says so
+
+
+def _data(entry: Entry) -> str:
+    own = _recorded(entry).spec
+    key = f"lab_data_{entry.key}"
+    # A link or a choice from before they came names them as the record does.
+    as_recorded = _as_recorded(entry)
+    if st.session_state.get(key) == as_recorded:
+        st.session_state[key] = own
     usual = QUICK_SCENES.get(own, own)
     opened_with, named = st.session_state.setdefault("lab_data_in_address", (entry.key, kept("data")))
+    named = own if named == as_recorded else named
     begin = named if named and opened_with == entry.key else usual
     options = list(dict.fromkeys([usual, own, begin]))
     typed = st.selectbox(
@@ -131,13 +150,20 @@ def _data(entry: Entry) -> str:
         options,
         index=options.index(begin),
         accept_new_options=True,
-        key=f"lab_data_{entry.key}",
+        key=key,
         persist_state="session",
         help=_DATA_HELP,
     )
     data = (typed or "").strip() or usual
     keep("data", data, usual)
     return data
+
+
+def _as_recorded(entry: Entry) -> str:
+    try:
+        return whole_split(entry.info.data)
+    except UserError:
+        return entry.info.data
 
 
 def _report(entry: Entry) -> str:

@@ -48,7 +48,7 @@ class Source:
     unpack: UnpackFn
     spec: str
     disk_bytes: int = 0
-    checked: str = "Compared with the published MD5 checksum."
+    checked: str = ""
 
     @property
     def size(self) -> int:
@@ -61,7 +61,7 @@ def find_source(name: str) -> Source:
     """Raises UserError for a name that is not in the table."""
     if name not in SOURCES:
         raise UserError(f"There is no download called '{name}'; there are: {', '.join(SOURCES)}.")
-    return SOURCES[name]()
+    return SOURCES[name]
 
 
 def is_here(source: Source, to: str | Path) -> bool:
@@ -101,8 +101,7 @@ def download(source: Source, to: str | Path, progress: ProgressFn = silent) -> P
     Args:
         source: which data set.
         to: the folder, made if need be.
-        progress: called with bytes while fetching (see :func:`recam_core.data.fetch.fetch`), and while unpacking; its
-            note says which. May raise Cancelled.
+        progress: called with bytes; its note says of which step. May raise Cancelled.
 
     Returns:
         the folder ``to/folder``.
@@ -214,14 +213,13 @@ def unpack_coco(archives: Sequence[Path], target: Path, progress: ProgressFn, sp
     Args:
         archives: the zips.
         target: made here: ``annotations/instances_SPLIT.json`` and ``SPLIT/``.
-        progress: called after each file.
+        progress: called with bytes, after each file.
         splits: split -> how many photographs it has.
 
     Raises:
         UserError: a zip is damaged, hostile or another one.
     """
     (target / "annotations").mkdir(parents=True)
-    total, done = sum(splits.values()) + len(splits), 0
     for archive, (split, count) in zip(archives[:-1], splits.items(), strict=True):
         (target / split).mkdir()
         with opened_zip(archive, _LARGEST_ZIP, "download it again") as (opened, _):
@@ -237,10 +235,11 @@ def unpack_coco(archives: Sequence[Path], target: Path, progress: ProgressFn, sp
                 photos[parts[1]] = entry
             if len(photos) != count:
                 raise UserError(f"{archive.name} holds {len(photos):,} photographs and not {count:,}; it is refused.")
+            total, done = sum(entry.file_size for entry in photos.values()), 0
             for name, entry in photos.items():
                 unpack_entry(opened, entry, target / split / name)
-                done += 1
-                progress(done, total, "unpacking")
+                done += entry.file_size
+                progress(done, total, f"unpacking {archive.name}")
     with opened_zip(archives[-1], _LARGEST_ZIP, "download it again") as (opened, _):
         by_place = {plain_parts(entry, "a data set"): entry for entry in opened.infolist()}
         for split in splits:
@@ -249,8 +248,7 @@ def unpack_coco(archives: Sequence[Path], target: Path, progress: ProgressFn, sp
             if entry is None or entry.file_size > _MOST_JSON:
                 raise UserError(f"{archives[-1].name} holds no {'/'.join(place)}; it is not the right archive.")
             unpack_entry(opened, entry, target.joinpath(*place))
-            done += 1
-            progress(done, total, "unpacking")
+            progress(entry.file_size, entry.file_size, f"unpacking {place[-1]}")
 
 
 def _unpack_msrc(archives: Sequence[Path], target: Path, progress: ProgressFn) -> None:
@@ -259,6 +257,7 @@ def _unpack_msrc(archives: Sequence[Path], target: Path, progress: ProgressFn) -
 
 # The table ------------------------------------------------------------------------------------------------------------
 
+_VOC = "VOCdevkit/VOC2012"
 _COCO = "http://images.cocodataset.org"
 _COCO_TERMS = "Annotations: Creative Commons Attribution 4.0. Photographs: the terms of Flickr; for research."
 _COCO_CHECKED = (
@@ -267,44 +266,48 @@ _COCO_CHECKED = (
 )
 
 
-def msrc_v2() -> Source:
-    """MSRC v2 (591 photographs with coloured masks), where other projects say that Microsoft keeps it."""
-    name = "msrc_objcategimagedatabase_v2.zip"
-    place = "https://download.microsoft.com/download/3/3/9/339D8A24-47D7-412F-A1E8-1A415BC48A15"
-    return Source(
+_MSRC = "msrc_objcategimagedatabase_v2.zip"
+
+#: Name on the command line -> what it brings. Adding a download is one entry.
+SOURCES: dict[str, Source] = {
+    "msrc_v2": Source(
         title="MSRC v2",
-        about="591 photographs with masks of 22 classes that cover them. What the family Photographs was trained on, "
-        "and what retraining, Lab, comparison and confusions need to work on photographs.",
+        about="591 photographs with masks of 22 classes that cover them: what the checkpoints called Photographs were "
+        "trained on.",
         terms="Microsoft Research Cambridge; for research, and the photographs are not to be passed on.",
-        archives=(Archive(f"{place}/{name}", name, "8fcd292c7f1e69f91a2ef513746bd52c"),),
+        archives=(
+            Archive(
+                f"https://download.microsoft.com/download/3/3/9/339D8A24-47D7-412F-A1E8-1A415BC48A15/{_MSRC}",
+                _MSRC,
+                "8fcd292c7f1e69f91a2ef513746bd52c",
+            ),
+        ),
         folder="msrc_v2",
         unpack=_unpack_msrc,
         spec="voc:{}/msrc_v2@train",
         disk_bytes=500_000_000,
         checked="Address and MD5 checksum as other projects list them; ids, sizes and colours are checked as well.",
-    )
-
-
-def voc2012() -> Source:
-    """PASCAL VOC 2012 trainval (17,125 photographs, 2,913 masks), where torchvision knows it to be."""
-    from torchvision.datasets.voc import DATASET_YEAR_DICT
-
-    entry = DATASET_YEAR_DICT["2012"]
-    return Source(
+    ),
+    "voc2012": Source(
         title="PASCAL VOC 2012",
         about="17,125 photographs with labels of 20 classes, 2,913 of them with masks and a background.",
         terms="Photographs: the terms of Flickr; for research.",
-        archives=(Archive(entry["url"], entry["filename"], entry["md5"], 1_999_639_040),),
-        folder=str(entry["base_dir"]).replace("\\", "/"),
-        unpack=partial(unpack_tar, inner=entry["base_dir"]),
+        # As torchvision has it, which takes long to import: a test compares them.
+        archives=(
+            Archive(
+                "https://thor.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
+                "VOCtrainval_11-May-2012.tar",
+                "6cd6e144f989b92b3379bac3b3de84fd",
+                1_999_639_040,
+            ),
+        ),
+        folder=_VOC,
+        unpack=partial(unpack_tar, inner=_VOC),
         spec="voc:{}@train",
         disk_bytes=4_500_000_000,
-    )
-
-
-def coco2017val() -> Source:
-    """COCO val2017 (5,000 photographs) with its object annotations."""
-    return Source(
+        checked="Compared with the MD5 checksum that torchvision lists.",
+    ),
+    "coco2017val": Source(
         title="MS COCO 2017, val",
         about="5,000 photographs with outlines of 80 classes of objects.",
         terms=_COCO_TERMS,
@@ -322,14 +325,10 @@ def coco2017val() -> Source:
         spec="coco:{}/coco2017val@val2017",
         disk_bytes=2_200_000_000,
         checked=_COCO_CHECKED,
-    )
-
-
-def coco2014() -> Source:
-    """COCO 2014, train and val (123,287 photographs), with its object annotations."""
-    return Source(
+    ),
+    "coco2014": Source(
         title="MS COCO 2014, train and val",
-        about="123,287 photographs with outlines of 80 classes of objects: what the paper trains on.",
+        about="123,287 photographs with outlines of 80 classes of objects: the paper's larger data set.",
         terms=_COCO_TERMS,
         archives=(
             Archive(f"{_COCO}/zips/train2014.zip", "train2014.zip", "0da8c0bd3d6becc4dcb32757491aca88", 13_510_573_713),
@@ -346,13 +345,5 @@ def coco2014() -> Source:
         spec="coco:{}/coco2014@train2014",
         disk_bytes=42_000_000_000,
         checked=_COCO_CHECKED,
-    )
-
-
-#: Name on the command line -> its source. Adding a download is one entry.
-SOURCES: Mapping[str, Callable[[], Source]] = {
-    "msrc_v2": msrc_v2,
-    "voc2012": voc2012,
-    "coco2017val": coco2017val,
-    "coco2014": coco2014,
+    ),
 }

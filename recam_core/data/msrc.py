@@ -65,7 +65,7 @@ def convert(
     Args:
         archive: the zip: ``Images/ID_s.bmp`` and ``GroundTruth/ID_GT.bmp`` or ``ID_s_GT.bmp``, in any folder.
         target: made here.
-        progress: called after each picture; may raise Cancelled.
+        progress: called with bytes after each picture; may raise Cancelled.
         splits: the ids of each; what is in none of them becomes ``test``.
 
     Raises:
@@ -81,18 +81,21 @@ def convert(
         rest = [one for one in sorted(photos.keys() & masks.keys(), key=_order) if one not in set(listed)]
         for folder in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
             (target / folder).mkdir(parents=True)
-        test, count = [], len(listed) + len(rest)
-        for done, identifier in enumerate((*listed, *rest), start=1):
+        sizes = {one: photos[one].file_size + masks[one].file_size for one in (*listed, *rest)}
+        test, done, total = [], 0, sum(sizes.values())
+        for place, identifier in enumerate((*listed, *rest)):
+            is_listed = place < len(listed)
             image = _pixels(opened, photos[identifier])
             mask = _classes(_pixels(opened, masks[identifier]), masks[identifier])
             if mask.shape != image.shape[:2]:
                 raise UserError(f"{shown(masks[identifier])} in {archive.name} has another size than its photograph.")
-            if done <= len(listed) or (mask != VOID).any():
-                place = target / "JPEGImages" / f"{identifier}.jpg"
-                Image.fromarray(image).save(place, quality=_JPEG_QUALITY, subsampling=0)
+            if is_listed or (mask != VOID).any():
+                file = target / "JPEGImages" / f"{identifier}.jpg"
+                Image.fromarray(image).save(file, quality=_JPEG_QUALITY, subsampling=0)
                 write_mask(target / "SegmentationClass" / f"{identifier}.png", mask)
-                test += [identifier] if done > len(listed) else []
-            progress(done, count, "converting pictures")
+                test += [] if is_listed else [identifier]
+            done += sizes[identifier]
+            progress(done, total, "converting pictures")
     for split, ids in (*splits.items(), *([("test", test)] if test else [])):
         _write_lines(target / "ImageSets" / "Segmentation" / f"{split}.txt", ids)
     _write_lines(target / "classes.txt", CLASSES)
