@@ -1,17 +1,12 @@
 """Downloads from a server on this machine: verified, whole, taken up again, and with a sentence when they fail."""
 
-import hashlib
 import io
 import json
 import re
 import socket
 import tarfile
-import threading
-import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +14,7 @@ import pytest
 from PIL import Image
 
 from data_layouts import coco, photo, voc
+from msrc_archive import bmp, colours, msrc_files, zipped
 from recam_core.cli.main import main
 from recam_core.data import fetch as fetching
 from recam_core.data.download import (
@@ -32,94 +28,20 @@ from recam_core.data.download import (
     unpack_coco,
     unpack_tar,
 )
-from recam_core.data.fetch import Archive
 from recam_core.data.mask_io import read_mask, voc_palette
 from recam_core.data.msrc import CLASSES, COLOUR_OF, SPLITS, convert
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.lock import holding, try_lock
 from recam_core.progress import Cancelled
-
-
-@dataclass
-class Server:
-    """What is served at which name, and how well.
-
-    Attributes:
-        files: name -> content.
-        ranges: whether pieces are sent.
-        break_after: bytes after which a connection is cut, as often as ``breaks`` says.
-        tag: the ETag; "" for none.
-        lie: what Content-Length says, instead of the truth.
-        asked: the Range header of each request, "" for none.
-    """
-
-    address: str = ""
-    files: dict[str, bytes] = field(default_factory=dict)
-    ranges: bool = True
-    break_after: int = 0
-    breaks: int = 0
-    tag: str = '"1"'
-    lie: int = 0
-    asked: list[str] = field(default_factory=list)
-
-
-def handler_of(server: Server) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *args: object) -> None:
-            pass
-
-        def do_GET(self) -> None:
-            content = server.files.get(self.path.lstrip("/"))
-            wanted = self.headers.get("Range", "")
-            server.asked.append(wanted)
-            if content is None:
-                self.send_error(404)
-                return
-            match = re.fullmatch(r"bytes=(\d+)-", wanted)
-            same = self.headers.get("If-Range", server.tag) == server.tag
-            begin = int(match[1]) if match and server.ranges and same else 0
-            if begin and begin >= len(content):
-                self.send_error(416)
-                return
-            self.send_response(206 if begin else 200)
-            if begin:
-                self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
-            if server.tag:
-                self.send_header("ETag", server.tag)
-            self.send_header("Content-Length", str(server.lie or len(content) - begin))
-            self.end_headers()
-            piece = content[begin:]
-            if server.breaks:
-                server.breaks -= 1
-                piece = piece[: server.break_after]
-            self.wfile.write(piece)
-
-    return Handler
+from served_files import Server, archive_of, serving
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch):
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setattr(fetching, "BLOCK", 1000)
-    served = Server()
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), handler_of(served))
-    thread = threading.Thread(target=partial(listening.serve_forever, poll_interval=0.01), daemon=True)
-    thread.start()
-    served.address = f"http://127.0.0.1:{listening.server_port}"
-    yield served
-    listening.shutdown()
-    listening.server_close()
-    thread.join()
-
-
-def archive_of(server: Server, name: str, **changes) -> Archive:
-    content = server.files[name]
-    return Archive(
-        changes.pop("url", f"{server.address}/{name}"),
-        name,
-        changes.pop("md5", hashlib.md5(content).hexdigest()),
-        changes.pop("size", 0),
-    )
+    with serving() as served:
+        yield served
 
 
 def source_of(server: Server, name: str = "VOCtiny.tar", inner: str = "VOCdevkit/VOC2012", **changes) -> Source:
@@ -422,37 +344,6 @@ def test_tars_that_are_none_or_others(server: Server, to: Path) -> None:
 
 
 # MSRC v2 --------------------------------------------------------------------------------------------------------------
-
-
-def bmp(pixels: np.ndarray) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, format="BMP")
-    return stream.getvalue()
-
-
-def colours(*numbers: int, height: int = 24, width: int = 32) -> np.ndarray:
-    """H x W x 3: stripes in VOC's colours of these numbers."""
-    stripes = np.repeat(np.array(numbers), -(-width // len(numbers)))[:width]
-    return np.broadcast_to(voc_palette()[stripes], (height, width, 3)).copy()
-
-
-def msrc_files(ids: list[str]) -> dict[str, bytes]:
-    """What Microsoft's archive holds, of these pictures; cows on grass, and what is not scored."""
-    around = "MSRC_ObjCategImageDatabase_v2"
-    files = {f"{around}/Readme.txt": b"hello", f"{around}/Images/Thumbs.db": b"x"}
-    for place, identifier in enumerate(ids):
-        files[f"{around}/Images/{identifier}_s.bmp"] = bmp(photo(place))
-        name = f"{identifier}_GT.bmp" if place % 2 else f"{identifier}_s_GT.bmp"
-        files[f"{around}/GroundTruth/{name}"] = bmp(colours(2, 4, 0, 5))
-    return files
-
-
-def zipped(files: dict[str, bytes]) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return stream.getvalue()
 
 
 TINY_SPLITS = {"train": ["1_1", "10_2"], "val": ["2_1"]}

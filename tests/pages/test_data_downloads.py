@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,15 +14,23 @@ from tiny_families import write_family
 
 from app import recorded_pictures
 from app.jobs import board
+from msrc_archive import msrc_files, zipped
 from recam_core.checkpoint.run_folder import INFO_FILE
 from recam_core.data import download as module
+from recam_core.data import fetch
 from recam_core.data.download import SOURCES, Source
 from recam_core.data.msrc import CLASSES, convert
 from recam_core.data.sample import ClassList
-from test_data_download import Server, archive_of, msrc_files, server, zipped  # noqa: F401
-from test_data_own import texts
+from served_files import Server, archive_of, serving
 
 IDS = {"train": ["1_1", "2_2", "3_3", "4_4", "5_5", "6_6"], "val": ["7_7", "8_8"]}
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setattr(fetch, "BLOCK", 1000)
+    with serving() as served:
+        yield served
 
 
 @pytest.fixture
@@ -33,7 +41,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def tiny(server: Server, root: Path, monkeypatch: pytest.MonkeyPatch) -> Source:  # noqa: F811
+def tiny(server: Server, root: Path, monkeypatch: pytest.MonkeyPatch) -> Source:
     """MSRC v2 with a handful of pictures, from the local server."""
     server.files["msrc.zip"] = zipped(msrc_files([identifier for ids in IDS.values() for identifier in ids]))
     source = Source(
@@ -71,6 +79,11 @@ def photos(
     return run
 
 
+def texts(page: AppTest) -> str:
+    kinds = ("markdown", "code", "warning", "success", "error", "caption", "info")
+    return "\n".join(one.value for kind in kinds for one in getattr(page, kind))
+
+
 def until_over(page: AppTest) -> None:
     deadline = time.monotonic() + 60
     job = board().find(page.query_params["download"][0])
@@ -106,7 +119,7 @@ def test_a_download_from_the_page(photos: Callable[..., AppTest], tiny: Source, 
 def test_a_download_is_cancelled_and_taken_up(
     photos: Callable[..., AppTest],
     tiny: Source,
-    server: Server,  # noqa: F811
+    server: Server,
     root: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -144,7 +157,7 @@ def test_a_download_is_cancelled_and_taken_up(
 def test_a_failure_is_a_sentence_and_what_was_fetched_can_go(
     photos: Callable[..., AppTest],
     tiny: Source,
-    server: Server,  # noqa: F811
+    server: Server,
     root: Path,
 ) -> None:
     server.break_after, server.breaks = 1000, 99
