@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from app.recorded_pictures import recorded
 from app.settings import METHOD_TITLES
 from recam_core.analysis.analysed import shipped_analysed
 from recam_core.analysis.striking import Standing, opens_with, standing
@@ -185,6 +186,11 @@ def _entries(folder: Path, shipped: bool, faults: list[str]) -> Iterator[Entry]:
             faults.append(str(error))
 
 
+def _pictures_of(info: RunInfo) -> str:
+    """What a run of one's own was trained on; an imported one need not know."""
+    return recorded(info.data, info.class_list).spec if info.data else "gallery"
+
+
 def read_catalogue() -> Catalogue:
     """Look at the shipped checkpoints and at the user's runs."""
     faults: list[str] = []
@@ -201,8 +207,7 @@ def read_catalogue() -> Catalogue:
             about = f"Runs of your own that know {len(classes)} classes."
             named[classes] = (
                 f"own-{len(named)}",
-                # An imported run need not know its pictures; the gallery is always there.
-                Introduction(f"Your runs: {entry.info.name}", about, entry.info.data or "gallery"),
+                Introduction(f"Your runs: {entry.info.name}", about, _pictures_of(entry.info)),
             )
         families.setdefault(classes, []).append(entry)
     found = [_with_standing(Family(*named[classes], tuple(entries))) for classes, entries in families.items()]

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app.jobs import RUNNING, WAITING_WORDS, board
+from app.trainings.words import duration
 
 
 @st.fragment(run_every=0.7)
@@ -19,10 +20,10 @@ def job_progress(job_id: str, key: str | None = None) -> None:
         return
     left = job.seconds_left
     words = job.step if job.state == RUNNING else WAITING_WORDS
-    if job.total:
-        words += f": {job.done:,} of {job.total:,}"
+    if counted := job.counted:
+        words += f": {counted}"
     if left is not None:
-        words += f", about {left:.0f} s left"
+        words += f", about {duration(left)} left"
     if key is None:
         st.progress(min(job.done / job.total, 1.0) if job.total else 0.0, text=words)
         return

@@ -53,6 +53,11 @@ class Job:
         return self.state in (DONE, FAILED, CANCELLED)
 
     @property
+    def counted(self) -> str:
+        """How far the step is, for people; "" where its length is not known."""
+        return f"{self.done:,} of {self.total:,}" if self.total else ""
+
+    @property
     def seconds_left(self) -> float | None:
         """Time left of the current step, once enough is known to say."""
         gone = time.monotonic() - self._step_began
@@ -90,6 +95,11 @@ class JobBoard:
                 del self._jobs[old]
         threading.Thread(target=self._work, args=(job, work, at_once), daemon=True, name=f"job {job.id}").start()
         return job
+
+    def running(self, kind: type[AnyJob]) -> list[AnyJob]:
+        """The jobs of a kind that are not over, whoever started them."""
+        with self._lock:
+            return [job for job in self._jobs.values() if isinstance(job, kind) and not job.is_over]
 
     def find(self, job_id: str) -> Job | None:
         """The job of an id; None for one that is unknown, or was forgotten."""

@@ -12,6 +12,7 @@ from app.links import keep, kept
 from app.methods import Method, method_of_heads
 from app.models import device_words, shared_run
 from app.recipe_fields import background_fields, rule_field
+from app.recorded_pictures import recorded, say_missing
 from app.retrain_job import RetrainJob, start_retraining
 from recam_core.checkpoint.places import ROOT, runs_folder
 from recam_core.data.spec import open_dataset
@@ -81,6 +82,9 @@ def retrain_panel(family: Family) -> None:
                 with sentences():
                     _start(entry, data, recipe)
             st.caption(f"On {device_words()}. The first time, features are computed and kept: about half a minute.")
+        found = recorded(entry.info.data, entry.info.class_list)
+        if data == found.spec:
+            say_missing(found)
         if busy:
             st.session_state["explore_waited_for"] = job.id
             job_progress(job.id, key="explore_cancel")
@@ -161,10 +165,13 @@ def _recipe(family: Family) -> tuple[HeadRecipe, Entry, str]:
     st.caption(_LAMBDA_WORDS[update])
     entry = by_key[start]
     with st.expander("Training pictures"):
+        found = recorded(entry.info.data, entry.info.class_list)
+        key = f"explore_train_on_{entry.key}"
+        if st.session_state.get(key, entry.info.data) == entry.info.data:
+            st.session_state[key] = found.spec  # they may have come meanwhile
         data = st.text_input(
             "Data set to train on",
-            value=entry.info.data,
-            key=f"explore_train_on_{entry.key}",
+            key=key,
             persist_state="session",
             help="As the run was trained on, unless you name another set with the same classes, such as "
             "`voc:FOLDER@train` or `folder:FOLDER`.",

@@ -17,13 +17,25 @@ def silent(done: int, total: int, note: str = "") -> None:
 
 
 @contextmanager
-def terminal(label: str) -> Iterator[ProgressFn]:
-    """A progress bar on standard error with elapsed time, time left and a note, as a progress function."""
+def terminal(label: str, in_bytes: bool = False) -> Iterator[ProgressFn]:
+    """A progress bar on standard error with elapsed time, time left and a note, as a progress function.
+
+    Args:
+        label: stands before the bar.
+        in_bytes: the work counts bytes, in steps told apart by the note, each of which begins where it says it does:
+            what lay there before was not done in this time.
+    """
     from tqdm import tqdm
 
-    with tqdm(desc=label, file=sys.stderr, dynamic_ncols=True, leave=True) as bar:
+    unit = {"unit": "B", "unit_scale": True} if in_bytes else {}
+    with tqdm(desc=label, file=sys.stderr, dynamic_ncols=True, leave=True, **unit) as bar:
+        step = None
 
         def report(done: int, total: int, note: str = "") -> None:
+            nonlocal step
+            if in_bytes and note != step:
+                step, bar.initial = note, done
+                bar.reset(total)
             bar.total = total
             if note:
                 bar.set_postfix_str(note, refresh=False)

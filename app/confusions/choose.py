@@ -11,6 +11,7 @@ from app.confusions.filter_panel import filter_panel
 from app.confusions.plain_words import plain
 from app.family_choice import choose_family
 from app.links import as_list, from_list, keep, kept
+from app.recorded_pictures import Recorded, recorded, say_missing
 from app.shared_state import CHOSEN_DATA, CHOSEN_RUNS, CHOSEN_THRESHOLD, OWN_THRESHOLD, threshold_scope
 from recam_core.analysis.analysed import Analysed
 from recam_core.data.spec import KINDS
@@ -35,9 +36,14 @@ def choose(catalogue: Catalogue) -> Compared | None:
         with family_column:
             family = choose_family(catalogue, "confusions_family", "Runs that know the same classes can be compared.")
         with data_column:
-            spec = _spec(family)
+            found = _recorded(family)
+            spec = _spec(family, found)
         with methods_column:
             entries = _entries(family)
+        if spec in (family.pictures, found.spec):
+            say_missing(found)
+        if not found.is_here and spec == found.spec:
+            return None
         if not entries:
             st.info("Choose at least one method above.", icon=":material/visibility_off:")
             return None
@@ -55,8 +61,14 @@ def choose(catalogue: Catalogue) -> Compared | None:
             return filter_panel(compared)
 
 
-def _spec(family: Family) -> str:
-    """The data set; the family's own to begin with."""
+def _recorded(family: Family) -> Recorded:
+    """What the family's runs were trained on, and where that is."""
+    info = (family.by_method("bce") or family.entries[0]).info
+    return recorded(info.data, info.class_list)
+
+
+def _spec(family: Family, found: Recorded) -> str:
+    """The data set; the family's own to begin with. What it was trained on is offered where it is here."""
     opened_with, named = st.session_state.setdefault("confusions_data_in_address", (family.key, kept("data")))
     is_named = bool(named) and opened_with == family.key
     key = f"confusions_spec_{family.key}"
@@ -65,8 +77,11 @@ def _spec(family: Family) -> str:
         st.session_state[key] = elsewhere
     elif key not in st.session_state:
         st.session_state[key] = named if is_named else family.pictures
+    if st.session_state[key] in {entry.info.data for entry in family.entries}:
+        st.session_state[key] = found.spec  # they may have come meanwhile
     shown = st.session_state[key] or family.pictures
-    options = list(dict.fromkeys([family.pictures, shown, *_splits(family.pictures)]))
+    trained = [*_splits(found.spec), found.spec] if found.is_here else []
+    options = list(dict.fromkeys([family.pictures, shown, *_splits(family.pictures), *trained]))
     typed = st.selectbox(
         "Pictures",
         options,

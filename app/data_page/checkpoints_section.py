@@ -8,6 +8,7 @@ import streamlit as st
 from app.confusions.plain_words import plain
 from app.guard import sentences
 from app.links import open_explore
+from app.recorded_pictures import recorded
 from app.run_zip import run_zip_form
 from app.settings import upload_mb
 from recam_core.checkpoint.foreign import Asked, import_command, import_weights, save_imported
@@ -174,4 +175,5 @@ def _done() -> None:
     if st.button("Open it in Explore", icon=":material/compare:", key="data_open_run"):
         with sentences():
             info = read_info(path)
-            open_explore(data=info.data or "gallery", picture="", runs=[f"run/{done.name}"])
+            data = recorded(info.data, info.class_list).spec if info.data else "gallery"
+            open_explore(data=data, picture="", runs=[f"run/{done.name}"])

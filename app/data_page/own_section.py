@@ -84,6 +84,12 @@ def own_section(catalogue: Catalogue) -> None:
             _one_set(by_place[place], catalogue)
 
 
+def choose_set(place: str) -> None:
+    """Have the set at this place, which may have just come, be chosen when the section is drawn next."""
+    _found.clear()
+    st.session_state["data_set_next"] = place
+
+
 @st.cache_data(max_entries=4, ttl="60s", show_spinner="Looking for pictures")
 def _found(root: str) -> FoundSets:
     return find_sets(root)

@@ -1,6 +1,6 @@
 """What an experiment stands on: a run, and the three parts of the data that train, choose and report."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
@@ -10,6 +10,7 @@ from app.catalogue import Catalogue, Entry, Family
 from app.datasets import dataset
 from app.family_choice import choose_family
 from app.links import keep, kept
+from app.recorded_pictures import Recorded, recorded
 from app.shared_state import CHOSEN_DATA, CHOSEN_RUNS
 from recam_core.data.spec import KINDS, Spec, parse_spec
 from recam_core.errors import UserError
@@ -50,6 +51,12 @@ class Bench:
     def data(self) -> str:
         """The training split as a whole."""
         return whole_split(self.protocol.fit)
+
+    @property
+    def missing(self) -> Recorded | None:
+        """What the run was trained on, where that is what is chosen and is not on this computer."""
+        found = _recorded(self.entry)
+        return found if not found.is_here and self.data == found.spec else None
 
     @property
     def has_background(self) -> bool:
@@ -143,25 +150,31 @@ def _take_data(family: Family, entry: Entry) -> None:
     train = str(Spec(parsed.kind, parsed.root, "train", None))
     if parsed.split in (None, "train") or not can_be_scored(family, spec) or not can_be_scored(family, train):
         return  # nothing beside it to train on
-    own, usual = _own_data(entry)
-    st.session_state[f"lab_data_{entry.key}"] = usual if train == own else train
+    own = _recorded(entry).spec
+    st.session_state[f"lab_data_{entry.key}"] = QUICK_SCENES.get(own, own) if train == own else train
     st.session_state[f"lab_report_{entry.key}"] = f"@{parsed.split}" + (f".{parsed.part}" if parsed.part else "")
 
 
-def _own_data(entry: Entry) -> tuple[str, str]:
-    """What the run was trained on, and what the page begins with."""
+def _recorded(entry: Entry) -> Recorded:
+    """The whole split that the run was trained on, and where it is."""
+    found = recorded(entry.info.data, entry.info.class_list)
     try:
-        own = whole_split(entry.info.data)
+        return replace(found, spec=whole_split(found.spec))
     except UserError:
-        own = entry.info.data  # of a kind that is not known here: choosing it says so
-    return own, QUICK_SCENES.get(own, own)
+        return found  # of a kind that is not known here: choosing it says so
 
 
 def _data(entry: Entry) -> str:
-    own, usual = _own_data(entry)
-    opened_with, named = st.session_state.setdefault("lab_data_in_address", (entry.key, kept("data")))
-    begin = named if named and opened_with == entry.key else usual
+    own = _recorded(entry).spec
     key = f"lab_data_{entry.key}"
+    # A link or a choice from before they came names them as the record does.
+    as_recorded = _as_recorded(entry)
+    if st.session_state.get(key) == as_recorded:
+        st.session_state[key] = own
+    usual = QUICK_SCENES.get(own, own)
+    opened_with, named = st.session_state.setdefault("lab_data_in_address", (entry.key, kept("data")))
+    named = own if named == as_recorded else named
+    begin = named if named and opened_with == entry.key else usual
     if key not in st.session_state:
         st.session_state[key] = begin
     options = list(dict.fromkeys([usual, own, st.session_state[key] or usual]))
@@ -176,6 +189,13 @@ def _data(entry: Entry) -> str:
     data = (typed or "").strip() or usual
     keep("data", data, usual)
     return data
+
+
+def _as_recorded(entry: Entry) -> str:
+    try:
+        return whole_split(entry.info.data)
+    except UserError:
+        return entry.info.data
 
 
 def _report(entry: Entry) -> str:

@@ -15,6 +15,7 @@ from app.confusions.gain_chart import gain_chart, verdict
 from app.confusions.ink import ink
 from app.guard import sentences
 from app.links import keep, kept
+from app.recorded_pictures import recorded, say_missing
 from app.runs.open_maps import family_of, open_maps
 from app.runs.plain_table import Cell, plain_table
 from app.shared_state import CHOSEN_DATA, CHOSEN_THRESHOLD, OWN_THRESHOLD, threshold_scope
@@ -46,6 +47,9 @@ def _scores(chosen: Sequence[ListedRun], catalogue: Catalogue) -> bool:
         st.info("These runs know different classes, so only their settings are compared.", icon=":material/category:")
         return False
     spec = _spec(family, chosen)
+    if not (found := recorded(spec, family.classes)).is_here and spec == _measured_on(family, chosen):
+        say_missing(found)
+        return False
     entries = {entry.key: entry for entry in family.entries}
     ready, missing = analysed_of(family, [entries[run.key] for run in chosen], spec)
     # The page tells runs apart by their names; shipped ones are called by their methods elsewhere.
@@ -86,8 +90,11 @@ def _cuts_all(cut: float) -> bool:
 
 def _spec(family: Family, chosen: Sequence[ListedRun]) -> str:
     """The pictures on which scores are compared; to begin with, those on which the runs were measured."""
-    measured = [score.protocol[0] for run in chosen for score in headlines(run.info) if score.split == "val"]
-    usual = next((spec for spec in measured if spec != "None"), family.pictures)
+    measured = _measured_on(family, chosen)
+    key = f"runs_on_{family.key}"
+    usual = recorded(measured, family.classes).spec
+    if st.session_state.get(key) == measured:
+        st.session_state[key] = usual  # they may have come meanwhile
     base, at, split = usual.rpartition("@")
     others = [f"{base}@{other}" for other in ("val", "train") if other != split] if at else []
     opened_with, named = st.session_state.setdefault("runs_on_in_address", (family.key, kept("on")))
@@ -113,6 +120,12 @@ def _spec(family: Family, chosen: Sequence[ListedRun]) -> str:
     settled(CHOSEN_DATA, family.key, "runs_data", spec, bool(named))
     keep("on", spec, usual)
     return spec
+
+
+def _measured_on(family: Family, chosen: Sequence[ListedRun]) -> str:
+    """The pictures on which the runs were measured, as their records say it."""
+    measured = [score.protocol[0] for run in chosen for score in headlines(run.info) if score.split == "val"]
+    return next((spec for spec in measured if spec != "None"), family.pictures)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Drawing pictures anew, to tell a difference from chance")

@@ -20,6 +20,7 @@ from app.lab.session_jobs import current, is_lost, remember
 from app.lab.shown_grid import ShownGrid
 from app.links import keep, kept
 from app.models import device_words
+from app.recorded_pictures import say_missing
 from app.shared_state import LAB_DEPTH, LAB_KIND
 from recam_core.retrain.head_recipe import completed
 
@@ -44,7 +45,11 @@ def main() -> None:
         bench = choose_bench(catalogue, full)
     kind = _kind()
     st.markdown(f":material/help: {KINDS[kind].question}")
-    if _depth(kind) == FULL:
+    full = _depth(kind) == FULL
+    if bench is not None and bench.missing is not None:
+        say_missing(bench.missing)
+        bench = None
+    if full:
         _full(catalogue, bench)
         return
     if bench is not None:

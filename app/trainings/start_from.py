@@ -5,6 +5,7 @@ from pathlib import Path
 
 from app.catalogue import Catalogue, Entry
 from app.datasets import dataset
+from app.recorded_pictures import recorded
 from app.trainings.words import plain
 from recam_core.errors import UserError
 from recam_core.trainings.listing import Training, list_trainings
@@ -54,7 +55,7 @@ def _of_entry(entry: Entry) -> Start:
         entry.info.method,
         network["backbone"],
         network["output_stride"],
-        entry.info.data,
+        recorded(entry.info.data, entry.info.class_list).spec,
         entry.info.has_background,
     )
 

@@ -1,11 +1,12 @@
 """``python -m recam_core data``: look at, check, download and write data sets."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from recam_core.atomic_write import write_json
 from recam_core.data.check import CheckReport, by_kind, check_dataset
-from recam_core.data.download import SOURCES, download, find_source
+from recam_core.data.download import SOURCES, Source, download, find_source, is_here, kept_bytes
 from recam_core.data.export import export_folder
 from recam_core.data.found_sets import LAYOUTS, FoundSet, find_sets
 from recam_core.data.places import data_root
@@ -14,7 +15,7 @@ from recam_core.data.spec import KINDS, open_dataset
 from recam_core.data.summary import Summary, summarise
 from recam_core.data.zip_upload import unpack_set
 from recam_core.errors import UserError
-from recam_core.progress import terminal
+from recam_core.progress import Cancelled, terminal
 
 #: How many faults of a kind are listed where not all are asked for.
 _SHOWN = 3
@@ -41,9 +42,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     _add_spec(info)
     info.set_defaults(run=run_info)
 
-    fetch = actions.add_parser("download", help="fetch and verify a public data set")
-    fetch.add_argument("name", choices=sorted(SOURCES), help="which one")
-    fetch.add_argument("--to", required=True, type=Path, metavar="DIR", help="folder to put it into")
+    fetch = actions.add_parser("download", help="fetch and verify a public data set; without a name, list them")
+    fetch.add_argument("name", nargs="?", metavar="NAME", help=f"which one: {', '.join(SOURCES)}")
+    fetch.add_argument(
+        "--to", type=Path, metavar="DIR", help="folder to put it into (default: the folder of served ones, RECAM_DATA)"
+    )
     fetch.set_defaults(run=run_download)
 
     listing = actions.add_parser("list", help="list the data sets in the folder of served ones (RECAM_DATA)")
@@ -96,10 +99,20 @@ def run_info(args: argparse.Namespace) -> int:
 
 
 def run_download(args: argparse.Namespace) -> int:
+    to = args.to or data_root()
+    if args.name is None:
+        print("\n".join(describe_source(name, find_source(name), to) for name in SOURCES))
+        return 0
     source = find_source(args.name)
-    with terminal("unpack") as progress:
-        folder = download(source, args.to, progress)
-    print(f"{args.name} is in {folder}. Open it as voc:{args.to}@train")
+    try:
+        with terminal("download", in_bytes=True) as progress:
+            folder = download(source, to, progress)
+    except (KeyboardInterrupt, Cancelled):
+        if not kept_bytes(source, to):
+            raise
+        print(f"Stopped. What was fetched is kept in {to}; the same command goes on with it.", file=sys.stderr)
+        return 130
+    print(f"{args.name} is in {folder}. Open it as {source.spec.format(to)}")
     return 0
 
 
@@ -140,6 +153,19 @@ def run_export(args: argparse.Namespace) -> int:
         count = export_folder(dataset, args.to, args.count, progress)
     print(f"{count} pictures are in {args.to}. Open them as folder:{args.to}")
     return 0
+
+
+def describe_source(name: str, source: Source, to: Path) -> str:
+    """What can be downloaded, under which terms, and whether it is in ``to`` already."""
+    size = f"{source.size / 1e9:.1f} GB to fetch" if source.size else "size known to the server"
+    lines = [f"{name}: {source.title}; {size}, {source.disk_bytes / 1e9:.1f} GB of room needed"]
+    lines += [f"  {source.about}", f"  Terms: {source.terms}", f"  {source.checked}"]
+    lines += [f"  {archive.url}" for archive in source.archives]
+    if is_here(source, to):
+        lines.append(f"  It is here: {source.spec.format(to)}")
+    elif kept := kept_bytes(source, to):
+        lines.append(f"  {kept / 1e6:,.1f} MB of it were fetched before; downloading goes on from there.")
+    return "\n".join(lines)
 
 
 def describe_found(found: FoundSet) -> str:

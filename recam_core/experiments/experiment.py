@@ -10,6 +10,7 @@ import numpy as np
 
 from recam_core.analysis.csv_tables import csv_text
 from recam_core.checkpoint.run_folder import RunInfo
+from recam_core.data.recorded import recorded_data
 from recam_core.data.spec import KINDS, Spec, parse_spec
 from recam_core.errors import UserError
 from recam_core.experiments.chart import Chart
@@ -179,12 +180,16 @@ def standing_notes(lab: HeadLab, settings: Sequence[Measured]) -> list[str]:
 def start_notes(info: RunInfo, protocol: Protocol) -> list[str]:
     """Which of the pictures that choose or report the run that all starts from was trained on."""
     notes = []
-    if _same_split(info.data, protocol.fit):
+    try:
+        data = recorded_data(info.data, info.class_list)
+    except UserError:
+        data = info.data  # not here, so nothing that is here is it
+    if _same_split(data, protocol.fit):
         notes.append(
             f"The backbone of {info.name} was trained with the image-level labels of all of {info.data}, the select "
             "part included (not with its masks)."
         )
-    if _same_split(info.data, protocol.report):
+    if _same_split(data, protocol.report):
         notes.append(
             f"The backbone of {info.name} was trained with the image-level labels of {info.data}, on which figures are "
             "reported: those of new pictures would be lower."

@@ -19,6 +19,7 @@ from recam_core.checkpoint.run_folder import (
     versions,
 )
 from recam_core.data.sample import Dataset
+from recam_core.data.recorded import recorded_data
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent, with_pauses
@@ -147,7 +148,7 @@ def _open(data: str | Dataset | None, info: RunInfo) -> Dataset:
     if not data and not info.data:
         raise UserError(f"The run {info.name} does not say which pictures it was trained on; name them with --data.")
     try:
-        dataset = open_dataset(data or info.data)
+        dataset = open_dataset(data or recorded_data(info.data, info.class_list))
     except UserError as error:
         if data:
             raise
