@@ -20,7 +20,7 @@ from recam_core.analysis.csv_tables import confusion_csv
 
 _SHARES, _PIXELS = "share of each class", "pixels"
 #: Lines of each list: what a thumb scrolls through before the pictures come.
-_LISTED = 12
+_LISTED = 8
 
 
 def matrix_section(compared: Compared, wanted: Selection) -> None:
@@ -130,7 +130,8 @@ def _list(heading: str, cells: pd.DataFrame, size: pd.Series, normalised: bool) 
     for place in size.sort_values(ascending=False, kind="stable").index[:_LISTED]:
         cell = cells.loc[place]
         key = f"confusions_line_{cell['truth_value']}_{cell['predicted_value']}"
-        number = plain(f"{cell['words']}{' %' if normalised else ''}")
+        unit = "" if not normalised else " points" if "change" in cells else " %"
+        number = plain(f"{cell['words']}{unit}")
         st.button(
             f"**{number}** {plain(cell['truth'])} → {plain(cell['predicted'])}",
             key=key,
@@ -140,7 +141,7 @@ def _list(heading: str, cells: pd.DataFrame, size: pd.Series, normalised: bool) 
             args=(int(cell["truth_value"]), int(cell["predicted_value"])),
         )
         if not cell["marked"]:
-            bar = f"linear-gradient(90deg, {cell['colour']}88 {100 * size[place] / most:.0f}%, transparent 0)"
+            bar = f"linear-gradient(90deg, {cell['colour']}66 {100 * size[place] / most:.0f}%, transparent 0)"
             rules.append(f".st-key-{key} button {{ background-image: {bar} !important; }}")
     return rules or [" "]
 
