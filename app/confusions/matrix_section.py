@@ -22,7 +22,7 @@ from recam_core.analysis.csv_tables import confusion_csv
 _SHARES, _PIXELS = "share of each class", "pixels"
 _STILL = "still"
 #: Lines of each list: what a thumb scrolls through before the pictures come.
-_LISTED = 12
+_LISTED = 8
 
 
 def matrix_section(compared: Compared, wanted: Selection) -> None:
@@ -153,19 +153,20 @@ def _list(heading: str, cells: pd.DataFrame, size: pd.Series, normalised: bool) 
     rules, most = [], float(size.max())
     for place in size.sort_values(ascending=False, kind="stable").index[:_LISTED]:
         cell = cells.loc[place]
-        key = f"confusions_line_{cell['truth_value']}_{cell['predicted_value']}"
-        number = plain(f"{cell['words']}{' %' if normalised else ''}")
+        line = f"{cell['truth_value']}_{cell['predicted_value']}"
+        unit = "" if not normalised else " points" if "change" in cells else " %"
+        number = plain(f"{cell['words']}{unit}")
         st.button(
             f"**{number}** {plain(cell['truth'])} → {plain(cell['predicted'])}",
-            key=key,
+            key=f"confusions_line_{line}",
             type="primary" if cell["marked"] else "secondary",
             width="stretch",
             on_click=select,
             args=(int(cell["truth_value"]), int(cell["predicted_value"])),
         )
         if not cell["marked"]:
-            bar = f"linear-gradient(90deg, {cell['colour']}88 {100 * size[place] / most:.0f}%, transparent 0)"
-            rules.append(f".st-key-{key} button {{ background-image: {bar} !important; }}")
+            bar = f"linear-gradient(90deg, {cell['colour']}66 {100 * size[place] / most:.0f}%, transparent 0)"
+            rules.append(f".st-key-confusions_line_{line} button {{ background-image: {bar} !important; }}")
     return rules or [" "]
 
 

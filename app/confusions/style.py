@@ -26,8 +26,9 @@ _RULES = """
 .method-card strong { font-size: 1.05rem; font-weight: 600; font-variant-numeric: tabular-nums; }
 /* A matrix is for a wide window; in a narrow one its cells are too small for a finger, and lists stand in its place. */
 .st-key-confusions_matrix_lists { display: none; }
-.st-key-confusions_matrix_lists button { justify-content: flex-start; text-align: left; min-height: 2.6rem;
-  overflow: hidden; }
+.st-key-confusions_matrix_lists { gap: 0.35rem; }
+.st-key-confusions_matrix_lists button { justify-content: flex-start; min-height: 2.75rem; overflow: hidden; }
+.st-key-confusions_matrix_lists button > div { justify-content: flex-start; width: auto; }
 @media (max-width: 640px) {
   .st-key-confusions_matrix { display: none; }
   .st-key-confusions_matrix_lists { display: flex; }

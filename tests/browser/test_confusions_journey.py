@@ -184,3 +184,20 @@ def _keep_screenshot(page: Page, repo_root: Path, tmp_path: Path, name: str) -> 
     if os.environ.get("RECAM_SCREENSHOTS") or not kept.exists():
         kept.parent.mkdir(exist_ok=True)
         shutil.copy(tmp_path / name, kept)
+
+
+def test_on_a_phone_lines_stand_in_the_place_of_cells(app_url: str, page: Page, console_errors: list[str]) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    open_confusions(page, app_url, console_errors, "less=scenes/bce")
+    expect(page.locator(".st-key-confusions_matrix")).to_be_hidden()
+    lists = page.locator(".st-key-confusions_matrix_lists")
+    expect(lists).to_be_visible()
+    line = lists.get_by_role("button").nth(1)
+    assert line.bounding_box()["height"] >= 40
+    truth, predicted = line.inner_text().split("points")[-1].split("→")
+    line.click()
+    heading(page, f"{truth.strip().capitalize()} taken for {predicted.strip()}")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    expect(page.locator(".st-key-confusions_matrix")).to_be_visible()
+    expect(lists).to_be_hidden()
+    no_exception(page)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -16,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 from app import labels
 from app.confusions import gallery, moved
 from app.confusions.colour_ramp import ramp, readable
+from app.confusions.gain_chart import SEEN_ONCE, gain_chart, iou_chart, verdict
 from app.confusions.ink import _LIGHT
 from app.confusions.matrix_cells import difference_cells, matrix_cells
 from app.confusions.plain_words import plain
@@ -384,6 +386,40 @@ def test_comparing_pixel_by_pixel_can_be_cancelled_and_begun_again(
     assert pixels_shown(moved_shown(page))
 
 
+def lines(page: AppTest) -> list[tuple[int, int, str]]:
+    """The lines that a narrow window shows in place of the matrix: ground truth, prediction, words."""
+    found = [(b.key.split("_")[2:], b.label) for b in page.button if str(b.key).startswith("confusions_line_")]
+    return [(int(truth), int(predicted), label) for (truth, predicted), label in found]
+
+
+def test_in_a_narrow_window_lines_do_what_cells_do(shown: Callable[..., AppTest], made: tuple) -> None:
+    page = shown(method="scenes/bce", threshold=str(THRESHOLD))
+    confusion = score(made[1]["bce"].counts.total(), THRESHOLD).confusion
+    share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    np.fill_diagonal(share, 0)
+    listed = lines(page)
+    shares = [share[truth, predicted] for truth, predicted, _ in listed]
+    assert shares == sorted(share.ravel().tolist(), reverse=True)[: len(listed)]
+    truth, predicted, words = listed[1]
+    assert f"{100 * shares[1]:.0f} %" in words
+    page.button(key=f"confusions_line_{truth}_{predicted}").click().run()
+    assert not page.exception
+    names = ("background", *made[1]["bce"].counts.classes.names)
+    assert heading(page).lower() == f"{names[truth]} taken for {names[predicted]}"
+
+    # What changed between two methods: two lists, of what was taken back and of what was lost.
+    page = shown(method="scenes/sce", less="scenes/bce", threshold=str(THRESHOLD))
+    after = score(made[1]["sce"].counts.total(), THRESHOLD).confusion
+    change = after / np.maximum(after.sum(axis=1, keepdims=True), 1) - share
+    signs = [change[truth, predicted] < 0 for truth, predicted, _ in lines(page)]
+    assert signs == sorted(signs, reverse=True)
+    assert set(signs) == {True, False}
+    assert all(("−" in words) == fell for fell, (_, _, words) in zip(signs, lines(page), strict=True))
+    assert {"**Taken back, most first**", "**More confused than before, most first**"} <= {
+        b.value for b in page.markdown
+    }
+
+
 def test_pairs_are_listed_with_every_method(shown: Callable[..., AppTest], made: tuple) -> None:
     page = shown(section="pairs", method="scenes/bce", threshold=str(THRESHOLD))
     table = page.dataframe[0].value
@@ -523,6 +559,56 @@ def test_classes_without_a_background(shown: Callable[..., AppTest], assets: Pat
     page.toggle(key="confusions_cut").set_value(True).run()
     page.selectbox(key="confusions_choice_predicted").set_value(0).run()
     assert heading(page).endswith("taken for unlabelled")
+
+
+def test_pictures_of_a_single_class_are_left_out_of_lists_with_a_switch(
+    shown: Callable[..., AppTest], assets: Path, made: tuple
+) -> None:
+    write_random_maps(made[0], read_info(assets / "checkpoints" / "photos" / "bce"), "gallery")
+    pictures = open_dataset("gallery")
+    single = [id for id, labels in zip(pictures.ids, label_matrix(pictures), strict=True) if labels.sum() == 1]
+    address = {"family": "photos", "data": "gallery", "runs": "photos/bce", "section": "pictures"}
+    page = shown(**address)
+    strip = [box.proto.body for box in page.get("html")]
+    assert not set(page.dataframe[0].value["picture"]) & set(single)
+    assert len(page.dataframe[0].value) == len(pictures) - len(single)
+    assert f"Mean mIoU of {len(pictures) - len(single)} pictures" in texts(page)
+    assert f"{len(single)} pictures show a single class" in texts(page)
+    page.toggle(key="confusions_with_single").set_value(True).run()
+    assert set(single) <= set(page.dataframe[0].value["picture"])
+    assert f"Mean mIoU of {len(pictures)} pictures" in texts(page)
+    assert page.query_params["single"] in ("1", ["1"])
+    # What is pooled over all pixels holds them either way.
+    cards = [body for body in strip if "method-card" in body]
+    assert cards
+    assert [box.proto.body for box in page.get("html") if "method-card" in box.proto.body] == cards
+    # In galleries they are of the rightly found only.
+    k = int(np.flatnonzero(label_matrix(pictures)[pictures.ids.index(single[0])])[0]) + 1
+    assert single[0] not in pictures_shown(shown(**address | {"section": "matrix", "cell": f"{k}.{k}"}))
+    assert single[0] in pictures_shown(shown(**address | {"section": "matrix", "cell": f"{k}.{k}", "single": "1"}))
+    # With a threshold weak pixels are left out, and every picture tells.
+    page = shown(**address | {"threshold": "0.3"})
+    assert set(single) <= set(page.dataframe[0].value["picture"])
+    assert "single class" not in texts(page)
+    # A set with a background has none of them, and no switch.
+    assert "confusions_with_single" not in [toggle.key for toggle in shown().toggle]
+
+
+def test_a_class_seen_once_is_drawn_grey_without_an_interval() -> None:
+    rows = pd.DataFrame(
+        {"name": ["cat", "dog"], "value": [1, 2], "gain": [1.0, 2.0], "low": [0.5, np.nan], "high": [2.0, np.nan]}
+    )
+    rows["verdict"] = [verdict(*ends) for ends in zip(rows["low"], rows["high"], strict=True)]
+    assert rows["verdict"].tolist() == ["better", SEEN_ONCE]
+    chart = gain_chart(rows, ["cat", "dog"], _LIGHT)
+    assert chart.layer[1].data["name"].tolist() == ["cat"]  # lines
+    assert chart.layer[2].data["name"].tolist() == ["cat", "dog"]  # dots
+    scale = chart.to_dict()["layer"][2]["encoding"]["color"]["scale"]
+    assert dict(zip(scale["domain"], scale["range"], strict=True))[SEEN_ONCE] == _LIGHT.quiet
+    dots = pd.DataFrame({"name": ["dog"], "value": [2], "method": ["A"], "iou": [0.5], "low": [np.nan], "once": [True]})
+    colour = iou_chart(dots.assign(high=np.nan), ["dog"], ["A"], _LIGHT).to_dict()["layer"][1]["encoding"]["color"]
+    assert "datum.once" in str(colour["condition"])
+    assert _LIGHT.quiet in str(colour["condition"])
 
 
 # The parts ------------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from viewer_content import viewer_of, viewers
 
 from app import map_cache
 from app.links import as_list, from_list
+from recam_core.data.spec import open_dataset
 
 
 def texts(page: AppTest) -> str:
@@ -204,3 +205,17 @@ def test_a_damaged_run_is_named_and_the_others_work(opened: Callable[..., AppTes
     page = opened()
     assert len(viewer_of(page).titles) == 3
     assert "is damaged" in texts(page)
+
+
+def test_pictures_that_tell_nothing_are_marked(opened: Callable[..., AppTest]) -> None:
+    page = opened(family="photos")
+    labels = {button.key: button.label for button in page.button if str(button.key).startswith("explore_thumb_")}
+    pictures = open_dataset("gallery")
+    for index in range(len(pictures)):
+        is_single = pictures.labels(index).sum() == 1
+        assert ("tells nothing" in labels[f"explore_thumb_{index}"]) == is_single
+    rules = "".join(box.proto.body for box in page.get("html"))
+    marked = [index for index in range(len(pictures)) if f".st-key-explore_thumb_{index} button::after" in rules]
+    assert marked == [index for index in range(len(pictures)) if pictures.labels(index).sum() == 1] != []
+    scenes = opened(family="scenes")
+    assert not [button for button in scenes.button if "tells nothing" in button.label]
