@@ -6,6 +6,7 @@ import re
 import socket
 import tarfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,8 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_layouts import coco, photo, voc
+from data_layouts import coco, photo, voc, write_xml
 from msrc_archive import bmp, colours, msrc_files, zipped
+from recam_core.checkpoint.places import shipped_folder
+from recam_core.checkpoint.run_folder import read_info
 from recam_core.cli.main import main
 from recam_core.data import fetch as fetching
 from recam_core.data.download import (
@@ -28,9 +31,10 @@ from recam_core.data.download import (
     unpack_coco,
     unpack_tar,
 )
-from recam_core.data.mask_io import read_mask, voc_palette
+from recam_core.data.mask_io import read_mask, voc_palette, write_mask
 from recam_core.data.msrc import CLASSES, COLOUR_OF, SPLITS, convert
 from recam_core.data.spec import open_dataset
+from recam_core.data.voc_animals import choose_animals
 from recam_core.errors import UserError
 from recam_core.lock import holding, try_lock
 from recam_core.progress import Cancelled
@@ -556,3 +560,47 @@ def test_unknown_names(capsys: pytest.CaptureFixture[str]) -> None:
         find_source("imagenet")
     assert main(["data", "download", "imagenet"]) == 2
     assert "msrc_v2" in capsys.readouterr().err
+
+
+# VOC's animals --------------------------------------------------------------------------------------------------------
+
+
+def test_the_animals_are_made_of_voc(tmp_path: Path, server: Server, to: Path) -> None:
+    folder = voc(tmp_path, ids=("cat", "car", "cow", "person"), masks=False)
+    for identifier, values in {"cat": (0, 8), "car": (0, 7), "cow": (10, 15), "person": (0, 15)}.items():
+        mask = np.zeros((24, 32), dtype=np.uint8)
+        mask[:, :16], mask[:, 16:] = values
+        write_mask(folder / "SegmentationClass" / f"{identifier}.png", mask)
+    lists = folder / "ImageSets"
+    (lists / "Segmentation" / "train.txt").write_text("cat\ncar\nperson\n")
+    (lists / "Segmentation" / "val.txt").write_text("cow\n")
+    (lists / "Main").mkdir()
+    (lists / "Main" / "trainval.txt").write_text("cat\ncow\nextra\nlorry\n")
+    (folder / "JPEGImages" / "extra.jpg").write_bytes((folder / "JPEGImages" / "cat.jpg").read_bytes())
+    write_xml(folder / "Annotations" / "extra.xml", ["dog", "sofa", "bottle"])
+    write_xml(folder / "Annotations" / "lorry.xml", ["car", "person"])
+    write_xml(folder / "Annotations" / "cat.xml", ["cat"])
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as tar:
+        tar.add(tmp_path / "VOCdevkit", "VOCdevkit")
+    server.files["voc.tar"] = stream.getvalue()
+    source = replace(SOURCES["voc2012_animals"], archives=(archive_of(server, "voc.tar"),), disk_bytes=0)
+
+    assert download(source, to) == to / "voc2012_animals"
+
+    assert left_over(to) == ["voc2012_animals"]
+    sets = {split: open_dataset(f"voc:{to}/voc2012_animals@{split}") for split in ("train", "val", "train_aug")}
+    assert {split: list(one.ids) for split, one in sets.items()} == {
+        "train": ["cat"],
+        "val": ["cow"],
+        "train_aug": ["cat", "extra"],
+    }
+    assert sets["train"].classes == read_info(shipped_folder() / "animals" / "bce").class_list
+    assert set(np.unique(sets["val"].mask(0))) == {3, 6}
+    assert sets["train_aug"].labels(1).nonzero()[0].tolist() == [1, 7]
+    assert open_dataset(source.spec.format(to)).ids == sets["train_aug"].ids
+
+
+def test_animals_of_half_a_voc_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"val\.txt"):
+        choose_animals(voc(tmp_path, ids=("cat",)), tmp_path / "new", lambda *_: None)

@@ -13,6 +13,7 @@ from pathlib import Path
 from recam_core.data.fetch import Archive, compare, discard, fetch, fetched_bytes
 from recam_core.data.image_io import DATASET_LIMITS
 from recam_core.data.msrc import convert
+from recam_core.data.voc_animals import choose_animals
 from recam_core.errors import UserError
 from recam_core.lock import holding, try_lock
 from recam_core.progress import ProgressFn, silent
@@ -251,6 +252,12 @@ def unpack_coco(archives: Sequence[Path], target: Path, progress: ProgressFn, sp
             progress(entry.file_size, entry.file_size, f"unpacking {place[-1]}")
 
 
+def _unpack_animals(archives: Sequence[Path], target: Path, progress: ProgressFn) -> None:
+    voc = target.with_name("voc2012")
+    unpack_tar(archives, voc, progress, inner=_VOC)
+    choose_animals(voc, target, progress)
+
+
 def _unpack_msrc(archives: Sequence[Path], target: Path, progress: ProgressFn) -> None:
     convert(archives[0], target, progress)
 
@@ -266,6 +273,15 @@ _COCO_CHECKED = (
 )
 
 
+_VOC_TERMS = "Photographs: the terms of Flickr; for research."
+_VOC_CHECKED = "Compared with the MD5 checksum that torchvision lists."
+#: As torchvision has it, which takes long to import: a test compares them.
+_VOC_TAR = Archive(
+    "https://thor.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
+    "VOCtrainval_11-May-2012.tar",
+    "6cd6e144f989b92b3379bac3b3de84fd",
+    1_999_639_040,
+)
 _MSRC = "msrc_objcategimagedatabase_v2.zip"
 
 #: Name on the command line -> what it brings. Adding a download is one entry.
@@ -291,21 +307,25 @@ SOURCES: dict[str, Source] = {
     "voc2012": Source(
         title="PASCAL VOC 2012",
         about="17,125 photographs with labels of 20 classes, 2,913 of them with masks and a background.",
-        terms="Photographs: the terms of Flickr; for research.",
-        # As torchvision has it, which takes long to import: a test compares them.
-        archives=(
-            Archive(
-                "https://thor.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
-                "VOCtrainval_11-May-2012.tar",
-                "6cd6e144f989b92b3379bac3b3de84fd",
-                1_999_639_040,
-            ),
-        ),
+        terms=_VOC_TERMS,
+        archives=(_VOC_TAR,),
         folder=_VOC,
         unpack=partial(unpack_tar, inner=_VOC),
         spec="voc:{}@train",
         disk_bytes=4_500_000_000,
-        checked="Compared with the MD5 checksum that torchvision lists.",
+        checked=_VOC_CHECKED,
+    ),
+    "voc2012_animals": Source(
+        title="PASCAL VOC 2012, the animals",
+        about="The photographs of VOC 2012 that show cats, dogs, cows, horses or sheep, and what stands beside them: "
+        "eight classes and background, as the checkpoints called Animals know them.",
+        terms=_VOC_TERMS,
+        archives=(_VOC_TAR,),
+        folder="voc2012_animals",
+        unpack=_unpack_animals,
+        spec="voc:{}/voc2012_animals@train_aug",
+        disk_bytes=5_000_000_000,
+        checked=_VOC_CHECKED,
     ),
     "coco2017val": Source(
         title="MS COCO 2017, val",
