@@ -7,12 +7,13 @@ from app.trainings.words import duration
 
 
 @st.fragment(run_every=0.7)
-def job_progress(job_id: str, key: str | None = None) -> None:
+def job_progress(job_id: str, key: str | None = None, is_narrow: bool = False) -> None:
     """Where the job stands; redraws itself until the job is over, then the page.
 
     Args:
         job_id: of the board.
         key: of the button that cancels, which the job's id is added to; None for a job that cannot be cancelled.
+        is_narrow: whether there is no room for that button beside the bar.
     """
     job = board().find(job_id)
     if job is None or job.is_over:
@@ -27,7 +28,7 @@ def job_progress(job_id: str, key: str | None = None) -> None:
     if key is None:
         st.progress(min(job.done / job.total, 1.0) if job.total else 0.0, text=words)
         return
-    bar, button = st.columns([5, 1], vertical_alignment="bottom")
+    bar, button = (st, st) if is_narrow else st.columns([5, 1], vertical_alignment="bottom")
     bar.progress(min(job.done / job.total, 1.0) if job.total else 0.0, text=words)
     button.button(
         "Cancel",
@@ -35,5 +36,5 @@ def job_progress(job_id: str, key: str | None = None) -> None:
         key=f"{key}_{job_id}",
         on_click=job.cancel.set,
         disabled=job.cancel.is_set(),
-        width="stretch",
+        width="content" if is_narrow else "stretch",
     )

@@ -74,10 +74,10 @@ def _card(name: str, root: Path, running: DownloadJob | None, ended: DownloadJob
     st.markdown(source.about)
     size = _size(source.size) if source.size else "size as the server says"
     st.caption(
-        f"To fetch: {size}. Room needed: {_size(source.disk_bytes)}.  \n{source.terms}", help=f"{source.checked}"
+        f"To fetch: {size}. Room needed: {_size(source.disk_bytes)}.  \nTerms: {source.terms}  \n{source.checked}"
     )
     if running is not None:
-        job_progress(running.id, key="data_download_cancel")
+        job_progress(running.id, key="data_download_cancel", is_narrow=True)
         return
     if is_here(source, root):
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -130,4 +130,4 @@ def _download(job: DownloadJob) -> None:
 
 
 def _size(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 950_000_000 else f"{count / 1e6:.1f} MB"
+    return f"{count / 1e9:.1f} GB" if count >= 950_000_000 else f"{count / 1e6:.{1 if count < 1e7 else 0}f} MB"

@@ -1,6 +1,7 @@
 """The Data page's downloads, and the pages that need what they bring, against a server on this machine."""
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from test_walk import go
 from tiny_families import write_family
 
 from app import recorded_pictures
+from app.data_page.downloads_section import DownloadJob
 from app.jobs import board
 from msrc_archive import msrc_files, zipped
 from recam_core.checkpoint.run_folder import INFO_FILE
@@ -21,6 +23,7 @@ from recam_core.data import fetch
 from recam_core.data.download import SOURCES, Source
 from recam_core.data.msrc import CLASSES, convert
 from recam_core.data.sample import ClassList
+from recam_core.progress import ProgressFn
 from served_files import Server, archive_of, serving
 
 IDS = {"train": ["1_1", "2_2", "3_3", "4_4", "5_5", "6_6"], "val": ["7_7", "8_8"]}
@@ -84,9 +87,14 @@ def texts(page: AppTest) -> str:
     return "\n".join(one.value for kind in kinds for one in getattr(page, kind))
 
 
+def job_of(page: AppTest) -> DownloadJob:
+    named = page.query_params["download"]
+    return board().find(named if isinstance(named, str) else named[0])
+
+
 def until_over(page: AppTest) -> None:
     deadline = time.monotonic() + 60
-    job = board().find(page.query_params["download"][0])
+    job = job_of(page)
     while not job.is_over:
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -123,27 +131,31 @@ def test_a_download_is_cancelled_and_taken_up(
     root: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def slow(*arguments: object) -> Path:
-        source, to, progress = arguments
+    reached, go_on = threading.Event(), threading.Event()
 
-        def slowly(*told: object) -> None:
-            time.sleep(0.01)
-            progress(*told)
+    def gated(source: Source, to: Path, progress: ProgressFn) -> Path:
+        """As the real one, but it stops in the middle until the test lets it go on."""
 
-        return real(source, to, slowly)
+        def told(done: int, total: int, note: str) -> None:
+            if done >= 3000:
+                reached.set()
+                go_on.wait(120)
+            progress(done, total, note)
+
+        return real(source, to, told)
 
     real = module.download
-    monkeypatch.setattr("app.data_page.downloads_section.download", slow)
+    monkeypatch.setattr("app.data_page.downloads_section.download", gated)
     page = photos()
     go(page, "data")
     page.button(key="data_download_msrc_v2").click().run()
-    job = board().find(page.query_params["download"][0])
-    while job.done < 3000:
-        time.sleep(0.005)
+    job = job_of(page)
+    assert reached.wait(60)
     # Another look at the page, without the address that names the job: it runs for everybody.
     again = photos()
     go(again, "data")
     again.button(key=f"data_download_cancel_{job.id}").click().run()
+    go_on.set()
     until_over(page)
     assert "Cancelled" in texts(page)
     assert page.button(key="data_download_msrc_v2").label == "Resume"
@@ -171,48 +183,38 @@ def test_a_failure_is_a_sentence_and_what_was_fetched_can_go(
     assert page.button(key="data_download_msrc_v2").label == "Download"
 
 
-PLACES = {
-    "explore": {},
-    "lab": {},
-    "confusions": {},
-    "runs": {"chosen": "photos/bce,photos/recam"},
-}
+PLACES = ("explore", "lab", "confusions", "runs")
+
+
+def open_place(page: AppTest, place: str) -> None:
+    """Go to a page, and to the part of it that needs the pictures."""
+    if place == "runs":
+        page.session_state["runs_chosen"] = ["photos/bce", "photos/recam"]
+    go(page, place)
+    assert not page.exception
 
 
 def links(page: AppTest) -> list[str]:
     return [one.proto.label for one in page.get("page_link")]
 
 
-@pytest.mark.parametrize("place", list(PLACES))
+@pytest.mark.parametrize("place", PLACES)
 def test_where_they_are_missing_a_line_says_what_to_press(
     photos: Callable[..., AppTest], root: Path, place: str
 ) -> None:
     page = photos()
-    go(page, place)
-    for name, value in PLACES[place].items():
-        page.query_params[name] = value
-    if PLACES[place]:
-        page.run()
-    assert not page.exception
+    open_place(page, place)
     assert "The photographs of **MSRC v2** are not on this computer." in texts(page)
     assert links(page) == ["Get MSRC v2"]
     assert not page.error
 
 
-@pytest.mark.parametrize("place", list(PLACES))
+@pytest.mark.parametrize("place", PLACES)
 def test_where_they_are_here_the_family_is_whole(
-    photos: Callable[..., AppTest],
-    tiny: Source,
-    server: Server,
-    root: Path,
-    tmp_path: Path,
-    place: str,
+    photos: Callable[..., AppTest], tiny: Source, root: Path, place: str
 ) -> None:
     page = photos()
-    go(page, place)
-    for name, value in PLACES[place].items():
-        page.query_params[name] = value
-    page.run()
+    open_place(page, place)
     module.download(tiny, root)
     recorded_pictures.look_again()
     page.run()
