@@ -129,12 +129,12 @@ def _list(heading: str, cells: pd.DataFrame, size: pd.Series, normalised: bool) 
     rules, most = [], float(size.max())
     for place in size.sort_values(ascending=False, kind="stable").index[:_LISTED]:
         cell = cells.loc[place]
-        key = f"confusions_line_{cell['truth_value']}_{cell['predicted_value']}"
+        line = f"{cell['truth_value']}_{cell['predicted_value']}"
         unit = "" if not normalised else " points" if "change" in cells else " %"
         number = plain(f"{cell['words']}{unit}")
         st.button(
             f"**{number}** {plain(cell['truth'])} → {plain(cell['predicted'])}",
-            key=key,
+            key=f"confusions_line_{line}",
             type="primary" if cell["marked"] else "secondary",
             width="stretch",
             on_click=select,
@@ -142,7 +142,7 @@ def _list(heading: str, cells: pd.DataFrame, size: pd.Series, normalised: bool) 
         )
         if not cell["marked"]:
             bar = f"linear-gradient(90deg, {cell['colour']}66 {100 * size[place] / most:.0f}%, transparent 0)"
-            rules.append(f".st-key-{key} button {{ background-image: {bar} !important; }}")
+            rules.append(f".st-key-confusions_line_{line} button {{ background-image: {bar} !important; }}")
     return rules or [" "]
 
 
