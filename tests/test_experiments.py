@@ -510,6 +510,14 @@ def test_every_experiment_runs_from_the_command_line(started, tmp_path, capsys, 
     assert all(math.isfinite(float(line["miou"])) for line in lines)
 
 
+def test_a_lambda_that_does_nothing_is_said(started, capsys):
+    run, spec = started
+    masks = ["experiment", "masks", str(run), "--data", spec, "--values", "none", "soft", "--epochs", "2"]
+    for words, is_said in ((["--lambda", "2"], True), (["--lambda", "2", "--update", "both"], False), ([], False)):
+        assert main([*masks, *words]) == 0
+        assert ("Lambda does nothing here" in capsys.readouterr().err) == is_said
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -194,7 +194,8 @@ def test_draws_are_those_of_the_bootstrap(cache, weights):
     right, truth, predicted = (times @ part for part in image_parts(every[0], 0.3))
     whole = (truth > 0).all(axis=1)
     assert 0 < whole.sum() < len(whole)
-    iou = right / (truth + predicted - right)
+    with np.errstate(invalid="ignore"):
+        iou = right / (truth + predicted - right)
     assert found[whole] == pytest.approx(iou[whole].mean(axis=1))
     told = interval(measured([one], figures.miou), found)
     assert told.low <= told.value <= told.high

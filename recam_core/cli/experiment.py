@@ -234,7 +234,8 @@ def _base(arguments: argparse.Namespace) -> HeadRecipe:
     base = HeadRecipe(**{name: value for name, value in given.items() if value is not None})
     completed(base)
     axes = {words[0] for words in (getattr(arguments, "x", None), getattr(arguments, "y", None)) if words}
-    if "update" not in axes and (note := check_lambda(given["weight"], base.update)):
+    # Of 0 the experiments have a sentence of their own.
+    if base.weight and "update" not in axes and (note := check_lambda(given["weight"], base.update)):
         print(note, file=sys.stderr)
     return base
 
