@@ -146,3 +146,48 @@ def test_the_report_is_made_when_asked_for(exports: str, page: Page, new_page: C
     assert "<h1>Ours &amp; theirs</h1>" in text
     assert "Only the first 20 pictures." in text
     no_exception(page)
+
+
+def test_the_page_is_what_its_size_says_and_has_the_title_that_was_typed(exports: str, page: Page) -> None:
+    dialog = dialog_of(page, f"{exports}/?view={quote(json.dumps({'overlay': 'heat'}))}", "Export")
+    dialog.get_by_label("Title", exact=True).fill("For <class> 7b")
+    dialog.get_by_label("Title", exact=True).press("Enter")
+    wait_until_finished(page)
+    name, content = taken(page, dialog, "Page, HTML")
+    assert name == "val_00122.html"
+    assert "<h1>For &lt;class&gt; 7b</h1>" in content.decode()
+    expect(dialog.get_by_text(f"{len(content) / 1e6:.1f} MB: this picture")).to_be_visible()
+    no_exception(page)
+
+
+@pytest.mark.parametrize("clipboard", [True, False])
+def test_the_link_is_copied_with_the_address_of_the_browser(exports: str, page: Page, clipboard: bool) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    if not clipboard:  # as on pages that are not secure
+        page.add_init_script(
+            "const { clipboard } = navigator; window.pasted = () => clipboard.readText();"
+            "Object.defineProperty(navigator, 'clipboard', { value: undefined });"
+        )
+    address = f"{exports}/?picture=3&truth=no"
+    open_app(page, address)
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_text("The link is copied.")).to_be_visible()
+    assert page.evaluate("window.pasted ? window.pasted() : navigator.clipboard.readText()") == address
+    assert page.get_by_label("Address of this view").input_value() == address
+    expect(page.get_by_text("works on this computer only")).to_be_visible()
+    expect(page.get_by_text("It holds <b>everything</b>.")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("The link is copied.")).to_be_hidden()
+    no_exception(page)
+
+
+def test_a_link_that_cannot_be_copied_is_there_to_be_taken_by_hand(exports: str, page: Page) -> None:
+    page.add_init_script(
+        "Object.defineProperty(navigator, 'clipboard', { value: undefined }); document.execCommand = () => false;"
+    )
+    open_app(page, exports)
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_text("press Ctrl+C")).to_be_visible()
+    field = page.get_by_label("Address of this view")
+    expect(field).to_be_focused()
+    assert field.evaluate("field => field.value.slice(field.selectionStart, field.selectionEnd)") == f"{exports}/"
