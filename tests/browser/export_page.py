@@ -1,4 +1,4 @@
-"""A page with nothing but the exports and the link, on the shipped maps: ``?view={...}`` is what the viewer would report."""
+"""A page with the exports and the link alone, on the shipped maps: ``?view={...}`` is what the viewer would report."""
 
 import json
 
