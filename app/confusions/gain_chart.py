@@ -84,7 +84,14 @@ def gain_chart(gains: pd.DataFrame, order: list[str], ink: Ink) -> alt.LayerChar
     colour = alt.Color(
         "verdict:N",
         scale=alt.Scale(domain=list(verdicts), range=list(verdicts.values())),
-        legend=alt.Legend(title=None, orient="top", labelColor=ink.text, symbolType="circle", symbolSize=80),
+        legend=alt.Legend(
+            title=None,
+            orient="top",
+            columns=2 if SEEN_ONCE in verdicts else 0,  # four do not fit beside each other
+            labelColor=ink.text,
+            symbolType="circle",
+            symbolSize=80,
+        ),
     )
     zero = alt.Chart(pd.DataFrame({"at": [0]})).mark_rule(color=ink.quiet, strokeWidth=1).encode(x="at:Q")
     bars = (
