@@ -67,4 +67,5 @@ def say_missing(found: Recorded) -> None:
             words = f"The pictures in the folder **{plain(found.folder)}** are not on this computer."
             label = "Where to put them"
         st.markdown(f":material/image_not_supported: {words}", width="content")
-        st.page_link(PAGES.get({})["data"], label=label, icon=":material/download:", width="content")
+        if page := PAGES.get({}).get("data"):  # a page that is drawn by itself has none to link to
+            st.page_link(page, label=label, icon=":material/download:", width="content")
