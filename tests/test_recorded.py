@@ -66,6 +66,6 @@ def test_what_is_nowhere_says_how_to_get_it(root: Path) -> None:
     with pytest.raises(PicturesMissing, match="data download msrc_v2' brings them") as missing:
         recorded_data("voc:../shared-not/msrc_v2@train", classes)
     assert missing.value.download == "msrc_v2"
-    with pytest.raises(PicturesMissing, match="Put their folder 'voc2012_animals' below") as missing:
-        recorded_data("voc:../gone/voc2012_animals@train", classes)
-    assert missing.value.folder == "voc2012_animals"
+    with pytest.raises(PicturesMissing, match="Put their folder 'my-pets' below") as missing:
+        recorded_data("voc:../gone/my-pets@train", classes)
+    assert missing.value.folder == "my-pets"

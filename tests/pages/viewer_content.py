@@ -17,11 +17,13 @@ class Shown:
         message: what is asked for: ``view``, ``revision``, ``can_step``.
         header: names, panes, classes; see ``recam_core/views/viewer_payload.py``.
         arrays: by name, uint8.
+        sent: all of it, as it is sent.
     """
 
     message: dict[str, Any]
     header: dict[str, Any]
     arrays: dict[str, np.ndarray]
+    sent: bytes
 
     @property
     def titles(self) -> list[str]:
@@ -58,7 +60,7 @@ def viewers(page: AppTest) -> list[Shown]:
             content = data[entry["begin"] : entry["begin"] + entry["length"]]
             if entry["packing"] == "zlib":
                 arrays[entry["name"]] = np.frombuffer(zlib.decompress(content), np.uint8).reshape(entry["shape"])
-        found.append(Shown(message, header, arrays))
+        found.append(Shown(message, header, arrays, element.proto.bytes))
     return found
 
 
