@@ -33,7 +33,7 @@ def test_from_the_first_page_to_one_from_the_disk_and_back(
     # The first page says what ReCAM takes back, and shows it, without a press.
     open_app(page, app_url, seconds=180)
     viewer = shown(page)
-    expect(page.get_by_role("button", name="Taken back", pressed=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Taken back", exact=True, pressed=True)).to_be_visible()
     expect(viewer.get_by_text("taken back", exact=True).first).to_be_visible()
     sentence = page.get_by_text(SENTENCE).first
     expect(sentence).to_be_visible()
@@ -87,5 +87,5 @@ def test_from_the_first_page_to_one_from_the_disk_and_back(
     open_app(again, address)
     shown(again)
     expect(again.get_by_text(SENTENCE).first).to_have_text(said)
-    expect(again.get_by_role("button", name="Taken back", pressed=True)).to_be_visible()
+    expect(again.get_by_role("button", name="Taken back", exact=True, pressed=True)).to_be_visible()
     no_exception(again)
