@@ -67,4 +67,8 @@ def say_missing(found: Recorded) -> None:
             words = f"The pictures in the folder **{plain(found.folder)}** are not on this computer."
             label = "Where to put them"
         st.markdown(f":material/image_not_supported: {words}", width="content")
-        st.page_link(PAGES.get({})["data"], label=label, icon=":material/download:", width="content")
+        page = PAGES.get({}).get("data")
+        if page is None:  # a page drawn by itself, without the others
+            st.markdown("The page *Data* brings them.", width="content")
+        else:
+            st.page_link(page, label=label, icon=":material/download:", width="content")
