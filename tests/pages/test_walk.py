@@ -251,6 +251,7 @@ def test_data_go_along_where_they_can_be_used(page: AppTest) -> None:
     assert page.session_state["explore_picture_order"][::2] == (SMALL, 2)
     go(page, "confusions")
     assert page.selectbox(key="confusions_spec_scenes").value == SMALL
+    go(page, "explore")
 
     # What Confusions cannot score stays in Explore, and what is gone stays where it was typed.
     for spec in ("gallery", "voc:nowhere@val"):
