@@ -234,11 +234,13 @@ def _thumbnails(spec: str, found: Dataset, indices: np.ndarray, chosen: int) -> 
     page = 1
     if pages > 1:
         with st.container(key="explore_pages"):
-            key = f"explore_page_{spec}_{len(indices)}"
-            # Open where the chosen picture is, if the search found it.
-            place = int(np.flatnonzero(indices == chosen)[0]) if chosen in indices else 0
-            st.session_state.setdefault(key, place // PICTURES_A_PAGE + 1)
-            page = st.pagination(pages, max_visible_pages=3, key=key)
+            page = st.pagination(
+                pages,
+                # Open where the chosen picture is, if the search found it.
+                default=int(np.flatnonzero(indices == chosen)[0]) // PICTURES_A_PAGE + 1 if chosen in indices else 1,
+                max_visible_pages=3,
+                key=f"explore_page_{spec}_{len(indices)}",
+            )
     shown = indices[(page - 1) * PICTURES_A_PAGE : page * PICTURES_A_PAGE].tolist()
     rules = []
     with st.container(key="explore_thumbnails", gap="small"):

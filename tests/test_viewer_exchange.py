@@ -47,3 +47,13 @@ def test_a_viewer_that_comes_back_gets_what_it_had() -> None:
     state = exchanged(state, state.current, HAND | {"revision": 1})
     back = exchanged(state, state.current, None)
     assert (back.sent, back.revision) == (HAND, 2)
+
+
+def test_a_page_that_insists_gets_a_view_that_it_was_returned_before() -> None:
+    state = exchanged(exchanged(None, {}, None), {}, HAND | {"revision": 1})
+    hand = HAND | {"overlay": "seeds", "revision": 1}
+    state = exchanged(state, state.current, hand)
+    assert exchanged(state, HAND, hand).revision == 1
+    wish = exchanged(state, HAND, hand, insists=True)
+    assert (wish.sent, wish.revision, wish.current) == (HAND, 2, HAND)
+    assert exchanged(wish, HAND, HAND | {"revision": 2}, insists=True).revision == 2  # it is so already

@@ -54,6 +54,8 @@ def test_from_the_first_screen_to_a_recam_of_ones_own(
     page.get_by_role("button", name="Heat", exact=True).click()
     expect(page).to_have_url(re.compile("overlay=heat"))
     page.get_by_role("button", name="Errors", exact=True).click()
+    expect(page).to_have_url(re.compile("overlay=errors"))
+    page.get_by_role("button", name="Taken back", exact=True).click()
     expect(page).not_to_have_url(re.compile("overlay="))
 
     # One threshold for all: scores follow at once, and the address when the hand rests.
