@@ -417,12 +417,14 @@ def test_without_a_background_no_row_is_offered(shown: Callable[..., AppTest]) -
     assert page.multiselect(key="lab_rules_values").options == list(rules_of(True, False))
 
 
-def test_photographs_that_are_not_here_are_a_sentence(shown: Callable[..., AppTest]) -> None:
+def test_photographs_that_are_not_here_are_a_line(shown: Callable[..., AppTest]) -> None:
     page = AppTest.from_function(show_lab, default_timeout=60)
     page.query_params["family"] = "photos"
     page.run()
     assert not page.exception
-    assert "There is no folder" in page.error[0].value
+    assert not page.error
+    assert any("are not on this computer" in one.value for one in page.markdown)
+    assert "lab_start" not in {button.key for button in page.button}
 
 
 def test_cancelling_and_failing(shown: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch) -> None:
