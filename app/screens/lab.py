@@ -45,11 +45,7 @@ def main() -> None:
         bench = choose_bench(catalogue, full)
     kind = _kind()
     st.markdown(f":material/help: {KINDS[kind].question}")
-    full = _depth(kind) == FULL
-    if bench is not None and bench.missing is not None:
-        say_missing(bench.missing)
-        bench = None
-    if full:
+    if _depth(kind) == FULL:
         _full(catalogue, bench)
         return
     if bench is not None:
@@ -125,7 +121,9 @@ def _depth(kind: str) -> str:
 def _full(catalogue: Catalogue, bench: Bench | None) -> None:
     """Grids of whole trainings: the form, the queue, and what was found."""
     started = None
-    if bench is not None:
+    if bench is not None and bench.missing is not None:
+        say_missing(bench.missing)
+    elif bench is not None:
         with sentences(), st.container(border=True, key="lab_full_form"):
             parts_strip(bench.protocol, bench.pictures(), "networks")
             started = full_form(bench)
@@ -140,6 +138,9 @@ def _run(kind: str, bench: Bench) -> None:
     with st.container(border=True, key="lab_form"):
         asked = KINDS[kind].form(bench)
         completed(asked.base)
+        if bench.missing is not None:
+            say_missing(bench.missing)
+            return
         pictures = bench.pictures()
         job = current(kind)
         if job is None or not job.is_over or job.found is None:

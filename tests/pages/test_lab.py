@@ -14,11 +14,10 @@ from streamlit.testing.v1 import AppTest
 from viewer_content import viewer_of
 
 from app import jobs
-from app.lab import bench, lab_job
+from app.lab import lab_job
 from app.lab.bench import whole_split
 from app.lab.kinds import KINDS
 from app.lab.lab_job import LabJob
-from app.recorded_pictures import Recorded
 from app.shared_state import LAB_KIND
 from recam_core.checkpoint.run_folder import load_run, read_info
 from recam_core.cli.experiment import _base, _prepared
@@ -402,11 +401,10 @@ def test_the_background_row_is_an_axis(shown: Callable[..., AppTest]) -> None:
     assert not page.error
 
 
-def test_without_a_background_no_row_is_offered(shown: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_background_no_row_is_offered(shown: Callable[..., AppTest]) -> None:
     page = shown(experiment="grid")
     page.selectbox(key="lab_grid--x").set_value("background-power").run()
     page.number_input(key="lab_grid_background").set_value(0.2).run()
-    monkeypatch.setattr(bench, "recorded", lambda spec, classes: Recorded(spec, True))
     page.selectbox(key="lab_family").set_value("photos").run()
     assert not page.exception
     assert not {key for key in keys_of(page, "number_input") if "background" in key}
@@ -419,13 +417,14 @@ def test_without_a_background_no_row_is_offered(shown: Callable[..., AppTest], m
     assert page.multiselect(key="lab_rules_values").options == list(rules_of(True, False))
 
 
-def test_photographs_that_are_not_here_are_a_sentence(shown: Callable[..., AppTest]) -> None:
+def test_photographs_that_are_not_here_are_a_line(shown: Callable[..., AppTest]) -> None:
     page = AppTest.from_function(show_lab, default_timeout=60)
     page.query_params["family"] = "photos"
     page.run()
     assert not page.exception
-    assert any("are not on this computer" in one.value for one in page.markdown)
     assert not page.error
+    assert any("are not on this computer" in one.value for one in page.markdown)
+    assert "lab_start" not in {button.key for button in page.button}
 
 
 def test_cancelling_and_failing(shown: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch) -> None:
