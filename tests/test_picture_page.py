@@ -10,7 +10,7 @@ import pytest
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps
-from recam_core.report.picture_page import picture_page, picture_sentence, size_words
+from recam_core.report.picture_page import picture_page, picture_sentence, set_words, size_words
 from recam_core.views.figure_cells import FigurePane
 from recam_core.views.viewer_files import viewer_message, viewer_script
 from recam_core.views.viewer_payload import ViewerPayload, pane_of_maps, viewer_payload
@@ -80,3 +80,9 @@ def test_the_sentence_is_of_the_first_and_the_last_method(panes: list[FigurePane
     assert picture_sentence(panes, None, CLASSES) == ""
     assert picture_sentence(panes, np.full((8, 8), 255, np.uint8), CLASSES) == ""
     assert picture_sentence(panes[:1], np.full((8, 8), 255, np.uint8), CLASSES) == ""
+
+
+def test_a_page_to_hand_out_tells_no_folder_of_this_computer() -> None:
+    assert set_words("voc:/home/somebody/pictures/pets@val") == "voc:pets@val"
+    assert set_words("scenes:stuff=1@val") == "scenes:stuff=1@val"
+    assert set_words("gallery") == "gallery"

@@ -29,7 +29,7 @@ from recam_core.checkpoint.run_rule import rules_of_run
 from recam_core.data.sample import ClassList
 from recam_core.maps.inference import PAPER_SCALES, QUICK_SCALES
 from recam_core.method.extraction import RULES
-from recam_core.report.picture_page import picture_page, picture_sentence
+from recam_core.report.picture_page import picture_page, picture_sentence, set_words
 from recam_core.views.figure_cells import FigurePane
 from recam_core.views.viewer_payload import ViewerPayload
 
@@ -301,7 +301,7 @@ def _page(
     if not sentence and picture.has_truth and panes:
         sentence = picture_sentence(panes, picture.mask, classes)
     names = ", ".join(classes.names[k] for k in present)
-    where = f"{picture.title} of {picture.source[0]}" if picture.source else picture.title
+    where = f"{picture.title} of {set_words(picture.source[0])}" if picture.source else picture.title
     return picture_page(payload, view, title=title, sentence=sentence, about=f"{where}: {names}")
 
 

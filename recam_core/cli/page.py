@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the file, whole or not at all."""
     from recam_core.atomic_write import replacing_file
     from recam_core.method.extraction import LOG_ODDS, gives_log_odds, rule_words
-    from recam_core.report.picture_page import picture_page, picture_sentence, size_words
+    from recam_core.report.picture_page import picture_page, picture_sentence, set_words, size_words
     from recam_core.views.viewer_payload import pane_of_maps, viewer_payload
 
     if arguments.out.suffix.lower() not in (".html", ".htm"):
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         for title, pane, rule in zip(seen.titles, panes, seen.rules, strict=True)
     ]
     names = ", ".join(classes.names[int(k)] for k in panes[0].maps.classes)
-    where = arguments.data if arguments.data is not None else arguments.photo.name
+    where = set_words(arguments.data) if arguments.data is not None else arguments.photo.name
     sentence = picture_sentence(panes, sample.mask, classes) if arguments.sentence is None else arguments.sentence
     content = picture_page(
         viewer_payload(sample.id, sample.image, classes, shown, sample.mask),

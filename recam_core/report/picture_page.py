@@ -2,13 +2,17 @@
 
 import base64
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 
 from recam_core.analysis.what_changed import change_sentence, what_changed
 from recam_core.data.sample import ClassList
+from recam_core.data.spec import parse_spec
 from recam_core.errors import UserError
 from recam_core.report.markup import Markup, percent, tag
 from recam_core.scores.picture import picture_scores
@@ -47,8 +51,13 @@ _START = """
   shadow.append(document.getElementById("viewer-parts").content);
   const letters = atob(document.getElementById("picture").textContent.trim());
   const data = Uint8Array.from(letters, (letter) => letter.charCodeAt(0));
-  // Nobody listens: the view stays in the browser.
-  show({ data, parentElement: shadow, setStateValue() {}, setTriggerValue() {} });
+  const said = document.querySelector(".sentence");
+  const cutOf = ({ cut, threshold, thresholds }) => JSON.stringify([cut, cut === "all" ? threshold : 0, thresholds]);
+  const setStateValue = (name, view) => {
+    // The view stays in the browser, but what is said holds for the thresholds that the page opened with alone.
+    if (said && name === "view") said.hidden = cutOf(view) !== cutOf(JSON.parse(said.dataset.view));
+  };
+  show({ data, parentElement: shadow, setStateValue, setTriggerValue() {} });
 }
 """
 
@@ -90,10 +99,13 @@ def picture_page(
         tag("title", title),
         tag("style", Markup(_STYLE)),
     )
+    opened_with = {"cut": "own", "threshold": 0.25, "thresholds": {}} | {
+        name: value for name, value in (view or {}).items() if name in ("cut", "threshold", "thresholds")
+    }
     main = tag(
         "main",
         tag("h1", title),
-        *([tag("p", sentence, class_="sentence")] if sentence else []),
+        *([tag("p", sentence, class_="sentence", data_view=json.dumps(opened_with))] if sentence else []),
         tag("p", _EXPLAINED, class_="quiet"),
         tag("div", id="viewer"),
         tag("noscript", tag("p", "The picture is drawn by JavaScript, which is switched off in this browser.")),
@@ -108,6 +120,12 @@ def picture_page(
         tag("script", Markup(script), type="module"),
     )
     return f'<!doctype html>\n<html lang="en">{head}{body}</html>\n'.encode()
+
+
+def set_words(spec: str) -> str:
+    """A specification for others to read: of a folder its name alone, since its place is a matter of this computer."""
+    parsed = parse_spec(spec)
+    return str(replace(parsed, root=PurePath(parsed.root).name)) if parsed.root else spec
 
 
 def picture_sentence(panes: Sequence[FigurePane], mask: np.ndarray | None, classes: ClassList) -> str:

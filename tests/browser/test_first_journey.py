@@ -73,6 +73,11 @@ def test_from_the_first_page_to_one_from_the_disk_and_back(
     assert pixels(handed) == taken
     handed.locator(".pane canvas").first.hover()
     expect(from_disk.locator(".probe, .pane-probe").filter(visible=True).first).to_contain_text(re.compile(r"\w"))
+    # What is said is said of the thresholds that the page opened with.
+    from_disk.get_by_role("combobox", name="Threshold").select_option("all")
+    expect(from_disk.locator(".sentence")).to_be_hidden()
+    from_disk.get_by_role("combobox", name="Threshold").select_option("own")
+    expect(from_disk.locator(".sentence")).to_be_visible()
     assert [url for url in asked if url != file.as_uri() and not url.startswith(("data:", "blob:"))] == []
     assert errors == []
     context.close()
