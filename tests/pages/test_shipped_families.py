@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -10,16 +11,22 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 from tiny_families import write_family
-from viewer_content import viewer_of
+from viewer_content import viewer_of, viewers
 
-from app import catalogue
+from app import catalogue, explored_family
 from app.catalogue import SHIPPED, read_catalogue
+from app.links import FIRST_OVERLAY
+from app.methods import Method
 from app.picker import FROM_SET, OWN_PHOTO
+from app.pictures import Picture
+from app.screens import explore
 from recam_core.checkpoint.run_folder import INFO_FILE
 from recam_core.data.sample import ClassList
+from recam_core.data.spec import open_dataset
 
 ANIMALS = ClassList(("cat", "dog", "cow", "horse", "sheep", "person", "chair", "sofa"))
 BACK = "explore_family_back"
+PROPOSED = "explore_family_proposed"
 
 
 @pytest.fixture
@@ -56,14 +63,16 @@ def has_way_back(page: AppTest) -> bool:
 
 def test_families_that_are_there_come_in_their_order(with_animals: Callable[..., AppTest]) -> None:
     assert list(SHIPPED) == ["contexts", "photos", "animals", "scenes"]
-    assert [one.for_uploads for one in SHIPPED.values()] == [False, False, True, False]
+    assert [one.of_photographs for one in SHIPPED.values()] == [False, True, True, False]
     assert [one.key for one in read_catalogue().families] == ["photos", "animals", "scenes"]
     page = with_animals()
     assert family(page) == "photos"
     assert "Drawn scenes, objects only" in page.selectbox(key="explore_family").options
 
 
-def test_animals_open_with_the_cat_of_the_gallery(with_animals: Callable[..., AppTest]) -> None:
+def test_without_kept_maps_a_family_opens_with_the_first_picture_that_shows_its_classes(
+    with_animals: Callable[..., AppTest],
+) -> None:
     page = with_animals(family="animals")
     assert not page.error
     assert any("**chelsea**" in box.value for box in page.markdown)
@@ -83,29 +92,104 @@ def test_the_same_pictures_open_otherwise_for_another_family(with_animals: Calla
     assert any("**chelsea**" in box.value for box in page.markdown)
 
 
-def test_an_upload_is_looked_at_with_the_family_made_for_it_and_back(with_animals: Callable[..., AppTest]) -> None:
+@pytest.fixture
+def seeing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """``seeing(photos={"sky": 0.9}, animals={"cat": 0.8})``: what the networks of the families say to any photo."""
+
+    def set_to(**seen: dict[str, float]) -> None:
+        def prediction(method: Method, picture: Picture) -> tuple[np.ndarray, tuple[int, ...]]:
+            assert method.entry.info.method == "bce"
+            names = method.entry.info.classes
+            by_name = seen.get(method.entry.path.parent.name, {})
+            probabilities = np.array([by_name.get(name, 0.01) for name in names])
+            return probabilities, tuple(np.flatnonzero(probabilities > 0.5).tolist()) or (int(probabilities.argmax()),)
+
+        for module in (explored_family, explore):
+            monkeypatch.setattr(module, "prediction_of", prediction)
+
+    return set_to
+
+
+def test_an_upload_is_looked_at_with_the_family_that_knows_most_and_back(
+    with_animals: Callable[..., AppTest], seeing: Callable[..., None]
+) -> None:
+    seeing(photos={"cat": 0.9}, animals={"cat": 0.97, "sofa": 0.61})
     page = upload(with_animals())
     assert family(page) == "animals"
     assert page.query_params["family"] in ("animals", ["animals"])
-    assert any("looked at with **Animals** first" in box.value for box in page.markdown)
+    assert any("**Animals** knows most about this photo: cat 97%, sofa 61%." in box.value for box in page.markdown)
+    assert viewer_of(page).class_names == ["cat", "sofa"]
     assert page.button(key=BACK).label == "Back to Photographs"
     page.button(key=BACK).click().run()
     assert not page.exception
     assert family(page) == "photos"
     assert not has_way_back(page)
-    # The way back was a choice by hand: it holds for the next photo.
-    assert family(upload(page, 200)) == "photos"
+    # The way back was a choice by hand: for the next photo another family is only proposed.
+    page = upload(page, 200)
+    assert family(page) == "photos"
+    page.button(key=PROPOSED).click().run()
+    assert family(page) == "animals"
+    assert PROPOSED not in [button.key for button in page.button]
 
 
-def test_a_family_chosen_by_hand_stays(with_animals: Callable[..., AppTest]) -> None:
+def test_an_upload_stays_with_the_family_that_knows_most(
+    with_animals: Callable[..., AppTest], seeing: Callable[..., None]
+) -> None:
+    seeing(photos={"sky": 0.9, "tree": 0.8}, animals={"cat": 0.97})
+    page = upload(with_animals())
+    assert family(page) == "photos"
+    assert not has_way_back(page)
+
+
+def test_drawn_families_are_not_asked_about_a_photo(
+    with_animals: Callable[..., AppTest], seeing: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue, "SHIPPED", {"scenes": SHIPPED["scenes"]} | SHIPPED)
+    seeing(photos={"sky": 0.6, "tree": 0.6}, animals={}, scenes={"bus": 1.0, "cat": 1.0})
+    page = upload(with_animals())
+    assert family(page) == "photos"
+    assert page.button(key=BACK).label == "Back to Drawn scenes, objects only"
+
+
+def test_where_no_class_is_found_the_page_says_so(
+    with_animals: Callable[..., AppTest], seeing: Callable[..., None]
+) -> None:
+    seeing(photos={"sky": 0.31}, animals={"cat": 0.2})
+    page = upload(with_animals())
+    assert not viewers(page)
+    assert f"finds none of the {len(open_dataset('gallery').classes)} classes" in page.info[0].value
+    assert "The likeliest is sky, at 31%" in page.info[0].value
+    chooser = next(box for box in page.multiselect if box.label == "Classes in this picture")
+    chooser.set_value([0, 3]).run()
+    assert len(viewer_of(page).class_names) == 2
+
+
+def test_an_upload_opens_in_the_heat_view_and_sets_in_theirs(
+    with_animals: Callable[..., AppTest], seeing: Callable[..., None]
+) -> None:
+    seeing(photos={"sky": 0.9, "tree": 0.8}, animals={})
+    page = with_animals()
+    assert viewer_of(page).message["view"]["overlay"] == FIRST_OVERLAY
+    upload(page)
+    assert viewer_of(page).message["view"]["overlay"] == "heat"
+    assert page.query_params["overlay"] in ("heat", ["heat"])
+    page.segmented_control(key="explore_source").set_value(FROM_SET).run()
+    assert viewer_of(page).message["view"]["overlay"] == FIRST_OVERLAY
+    assert "overlay" not in page.query_params
+
+
+def test_a_family_chosen_by_hand_stays(with_animals: Callable[..., AppTest], seeing: Callable[..., None]) -> None:
+    seeing(photos={}, animals={"cat": 0.9})
     page = with_animals()
     page.selectbox(key="explore_family").set_value("scenes").run()
     assert family(upload(page)) == "scenes"
     assert not has_way_back(page)
+    assert page.button(key=PROPOSED).label == "Look with Animals"
     assert family(upload(with_animals(family="photos"))) == "photos"
 
 
-def test_another_choice_ends_the_offer(with_animals: Callable[..., AppTest]) -> None:
+def test_another_choice_ends_the_offer(with_animals: Callable[..., AppTest], seeing: Callable[..., None]) -> None:
+    seeing(photos={}, animals={"cat": 0.9})
     page = upload(with_animals())
     assert has_way_back(page)
     page.selectbox(key="explore_family").set_value("scenes").run()
@@ -116,7 +200,11 @@ def test_another_choice_ends_the_offer(with_animals: Callable[..., AppTest]) -> 
     assert not page.exception
 
 
-def test_without_such_a_family_nothing_is_switched(opened: Callable[..., AppTest]) -> None:
+def test_without_a_family_of_photographs_nothing_is_switched(
+    opened: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = {key: replace(one, of_photographs=False) for key, one in catalogue.SHIPPED.items()}
+    monkeypatch.setattr(catalogue, "SHIPPED", drawn)
     page = upload(opened())
     assert family(page) == "scenes"
     assert not has_way_back(page)
@@ -124,7 +212,11 @@ def test_without_such_a_family_nothing_is_switched(opened: Callable[..., AppTest
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("confusions", "has other classes"), ("lab", "pictures in the folder **photos** are not on this computer")],
+    [
+        ("confusions", "has other classes"),
+        ("confusions", "are not on this computer"),
+        ("lab", "are not on this computer"),
+    ],
 )
 def test_other_pages_say_what_is_missing_for_animals(
     with_animals: Callable[..., AppTest], name: str, words: str
@@ -134,7 +226,7 @@ def test_other_pages_say_what_is_missing_for_animals(
     script.query_params["family"] = family(page.selectbox(key="explore_family").set_value("animals").run())
     script.run()
     assert not script.exception
-    assert any(words in one.value for one in (*script.error, *script.markdown))
+    assert any(words in one.value for one in [*script.error, *script.markdown])
 
 
 def test_a_second_run_of_a_method_has_its_own_title(
