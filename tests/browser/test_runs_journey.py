@@ -99,7 +99,8 @@ def test_by_keyboard_to_a_comparison_and_to_the_maps(page: Page, app_url: str) -
     page.keyboard.press("Escape")
     expect(page.get_by_role("heading", name="scenes/recam against scenes/bce")).to_be_visible()
     expect(page.get_by_text(re.compile(r"scenes/recam (is|differs) .* interval .* 200 pictures"))).to_be_visible()
-    expect(page).to_have_url(re.compile("chosen=scenes"))
+    expect(page).to_have_url(re.compile("chosen=scenes.*recam"))
+    wait_until_finished(page)
     press(page, "The picture that tells most")
     expect(page).to_have_url(re.compile(r"/explore\?|/\?"))
     # The address leaves the picture out that the family opens with, which this one may be.

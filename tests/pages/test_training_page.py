@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from recam_core.atomic_write import write_json
 from recam_core.cli.main import build_parser
 from recam_core.cli.train import recipe_of
+from recam_core.errors import UserError
 from recam_core.lock import holding, try_lock
 from recam_core.method.extraction import rules_of
 from recam_core.train.recipe import Recipe, preset
@@ -39,7 +40,8 @@ def page(opened: object, runs: Path) -> Iterator[AppTest]:
         yield AppTest.from_function(show_trainings, default_timeout=120).run()
         for training in list_trainings():
             if training.is_live and training.status.process_start != own_start():
-                cancel_training(training.id, grace=0)
+                with suppress(UserError):  # it is over, now that what it waited for was cancelled
+                    cancel_training(training.id, grace=0)
 
 
 def by_key(elements: object, key: str) -> object:
