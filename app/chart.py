@@ -1,0 +1,53 @@
+"""A Plotly figure on a page: in its theme, with what can be pressed in it, and its numbers as a file."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from recam_core.views.charts.palette import DARK, LIGHT, Palette
+
+
+def palette() -> Palette:
+    """The colours that suit the theme in which the page is shown."""
+    return DARK if st.context.theme.type == "dark" else LIGHT
+
+
+def show_chart(
+    figure: go.Figure, *, key: str, modes: Sequence[str] = (), name: str = "chart", csv: str | bytes | None = None
+) -> None:
+    """Draw a figure.
+
+    Args:
+        figure: of a builder in ``recam_core.views.charts``.
+        key: of the widget; begins with the page's name.
+        modes: what selects its points: "points" (a press), "box", "lasso". Read them by :func:`pressed`.
+        name: of the files that the chart can be kept as.
+        csv: its numbers, for a button beside it.
+    """
+    config = {
+        "displaylogo": False,
+        "toImageButtonOptions": {"format": "png", "filename": name, "scale": 2},
+        "modeBarButtonsToRemove": [] if {"box", "lasso"} & set(modes) else ["select2d", "lasso2d"],
+    }
+    options: dict[str, Any] = {"on_select": "rerun", "selection_mode": tuple(modes)} if modes else {}
+    st.plotly_chart(figure, key=key, theme=None, width="stretch", config=config, **options)
+    if csv is not None:
+        st.download_button(
+            "CSV", csv, f"{name}.csv", "text/csv", key=f"{key}_csv", icon=":material/download:", type="tertiary",
+            on_click="ignore", help="The numbers of this chart.",
+        )  # fmt: skip
+
+
+def pressed(key: str) -> list[tuple[Any, ...]]:
+    """``customdata`` of the points that are selected in a chart, in the order in which Plotly tells them."""
+    state: Mapping[str, Any] = st.session_state.get(key) or {}
+    points = (state.get("selection") or {}).get("points") or []
+    return [tuple(_values(point["customdata"])) for point in points if point.get("customdata") is not None]
+
+
+def _values(customdata: Any) -> Sequence[Any]:
+    if isinstance(customdata, Mapping):  # Streamlit hands arrays over as mappings from their places
+        return [customdata[place] for place in sorted(customdata, key=int)]
+    return customdata if isinstance(customdata, (list, tuple)) else (customdata,)
