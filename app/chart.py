@@ -8,8 +8,9 @@ import streamlit as st
 
 from recam_core.views.charts.palette import DARK, LIGHT, Palette
 
-#: Of Plotly's bar: what dragging and a double press do as well, and what a phone has no room for.
-UNUSED_BUTTONS = ["zoomIn2d", "zoomOut2d", "autoScale2d"]
+#: Of Plotly's bar: what dragging and a double press do as well, for which a phone has no room; and what would send the
+#: chart away.
+UNUSED_BUTTONS = ["zoomIn2d", "zoomOut2d", "autoScale2d", "sendChartToCloud"]
 
 
 def palette() -> Palette:

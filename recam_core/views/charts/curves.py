@@ -79,6 +79,8 @@ def curve_chart(
     figure.update_layout(
         template=template(palette),
         height=_HEIGHT,
+        # The line under the pointer has a margin of this colour.
+        plot_bgcolor=palette.ground,
         # The bar of buttons stands above the legend, which would lie under it in a narrow window.
         margin={"t": 58, "r": 14},
         hovermode="x unified",
