@@ -23,7 +23,7 @@ def tag_panel(compared: Compared, ids: Sequence[str], wanted: Selection | None) 
     Args:
         compared: names the data set and its classes.
         ids: the pictures that are offered.
-        wanted: the pixels that the tag is about; None for whole pictures.
+        wanted: the pixels that the tag is about; None, or several pairs, for whole pictures.
     """
     place = "cell" if wanted else "table"
     book = tag_book()
@@ -54,7 +54,7 @@ def _save(
     book: TagBook, compared: Compared, chosen: Sequence[str], tag: str, note: str, wanted: Selection | None
 ) -> None:
     truth = predicted = ""
-    if wanted is not None:
+    if wanted is not None and not wanted.pairs:  # a tag is about one pair, or about whole pictures
         truth, predicted = (
             "any other" if value == ANY else compared.names[value] for value in (wanted.truth, wanted.predicted)
         )
