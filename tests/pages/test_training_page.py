@@ -164,7 +164,7 @@ def test_curves_log_and_scores_of_a_running_one(page: AppTest) -> None:
     page.run()
     assert not page.exception
     assert "epoch 1 of 15, step 2 of 30, about 7 min left" in page.get("progress")[0].proto.text
-    assert len(page.get("vega_lite_chart")) == 2
+    assert len(page.get("plotly_chart")) == 2
     assert "Cancelled; the last finished epoch is kept" in page.code[0].value
     # Its process goes: the last state stays and says so.
     here.process_start = "another"
