@@ -1,6 +1,6 @@
 """Charts and tables whose marks can be pressed: what was pressed last, forgotten once something else is shown."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -16,13 +16,6 @@ def numbers(key: str, count: int) -> list[tuple[int, ...]]:
 def number(key: str, count: int) -> tuple[int, ...] | None:
     """Of the one mark that is pressed in a chart; None where none is."""
     return next(iter(numbers(key, count)), None)
-
-
-def point(key: str, parameter: str, fields: Sequence[str]) -> tuple[int, ...] | None:
-    """The fields of the mark that is pressed in a chart; None where none is."""
-    state: Mapping[str, Any] = st.session_state.get(key) or {}
-    points = state.get("selection", {}).get(parameter) or []
-    return tuple(int(points[0][field]) for field in fields) if points else None
 
 
 def rows(key: str) -> list[int]:

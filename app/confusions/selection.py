@@ -1,4 +1,4 @@
-"""The pixels that the galleries are about: one cell of the confusion matrix or several, or all false pixels of a class."""
+"""The pixels that galleries are about: a cell of the confusion matrix or several, or all false pixels of a class."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -82,7 +82,7 @@ def select(truth: int, predicted: int) -> None:
 
 
 def select_cells(cells: Sequence[tuple[int, int]]) -> None:
-    """Look at the pixels of these cells, at least one, from the next run on; of too many, at those of the first ones."""
+    """Look at these cells, at least one, from the next run on; of too many, at the first ones."""
     st.session_state["confusions_selection"] = tuple(dict.fromkeys(cells))[:MOST_PAIRS]
 
 

@@ -11,6 +11,9 @@ from recam_core.analysis.tags import LONGEST_NOTE, LONGEST_TAG, TagBook, Tagged
 from recam_core.checkpoint.places import tags_file
 from recam_core.errors import UserError
 
+#: More pictures than this are tagged as a whole: nobody takes some out of such a list one by one.
+_MOST_NAMED = 200
+
 
 def tag_book() -> TagBook:
     """The book of this installation. Raises UserError where the file is damaged."""
@@ -31,7 +34,13 @@ def tag_panel(compared: Compared, ids: Sequence[str], wanted: Selection | None) 
         "Tag", icon=":material/sell:", help="Put a tag and a note on these pictures.", key=f"confusions_tag_{place}"
     ):
         with st.form(f"confusions_tag_form_{place}", border=False, clear_on_submit=True):
-            chosen = st.multiselect("Pictures", list(ids), default=list(ids), key=f"confusions_tag_pictures_{place}")
+            if len(ids) > _MOST_NAMED:
+                st.caption(f"All {len(ids):,} pictures that are chosen.")
+                chosen = list(ids)
+            else:
+                chosen = st.multiselect(
+                    "Pictures", list(ids), default=list(ids), key=f"confusions_tag_pictures_{place}"
+                )
             tag = st.text_input(
                 "Tag",
                 max_chars=LONGEST_TAG,

@@ -6,9 +6,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from recam_core.analysis.class_flow import OTHERS, Flow, class_flows
-from recam_core.views.charts.palette import Palette
+from recam_core.views.charts.palette import Palette, translucent
 from recam_core.views.charts.plain import plain
-from recam_core.views.charts.ramp import faded
 from recam_core.views.charts.template import template
 
 _LEAST_HEIGHT, _A_BAR, _GAP, _EDGE = 190, 26, 15, 6
@@ -53,6 +52,7 @@ def flow_chart(
     to_right = _middles([_pixels(flows, predicted=value) for value in right], scale, inner, gap)
     kinds = [_kind(left[0], value) if alone else "quiet" for value in right]
     bar_colours = [getattr(palette, name) for name in ["right" if alone else "quiet"] * len(left) + kinds]
+    colours = [getattr(palette, _kind(flow.truth, flow.predicted)) for flow in flows]
     figure = go.Figure(
         go.Sankey(
             domain={"x": [0, _STRIP], "y": [0, 1]},
@@ -76,8 +76,8 @@ def flow_chart(
                 "source": [left.index(flow.truth) for flow in flows],
                 "target": [len(left) + right.index(flow.predicted) for flow in flows],
                 "value": [flow.pixels for flow in flows],
-                "color": [faded(getattr(palette, _kind(flow.truth, flow.predicted)), 0.42) for flow in flows],
-                "hovercolor": [faded(getattr(palette, _kind(flow.truth, flow.predicted)), 0.75) for flow in flows],
+                "color": [translucent(colour, 0.42) for colour in colours],
+                "hovercolor": [translucent(colour, 0.75) for colour in colours],
                 "customdata": [_words(flow, names) for flow in flows],
                 "hovertemplate": "%{customdata}<extra></extra>",
             },

@@ -1,7 +1,5 @@
 """A confusion matrix, or the difference of two: a heat map, and over it marks that can be pressed."""
 
-from itertools import groupby
-
 import numpy as np
 import plotly.graph_objects as go
 
@@ -137,9 +135,9 @@ def _frames(cells: MatrixCells, palette: Palette, width: float) -> list[dict[str
     """One shape around all marked cells, neighbours in one frame."""
     boxes: dict[tuple[int, int], list[list[int]]] = {}
     for y, row in enumerate(cells.marked):
-        for _, run in groupby(np.flatnonzero(row).tolist(), key=lambda x, seen=iter(range(len(row))): x - next(seen)):
-            places = list(run)
-            tall = boxes.setdefault((places[0], places[-1]), [])
+        places = np.flatnonzero(row)
+        for run in np.split(places, np.flatnonzero(np.diff(places) > 1) + 1) if len(places) else ():
+            tall = boxes.setdefault((int(run[0]), int(run[-1])), [])
             if tall and tall[-1][1] == y - 1:
                 tall[-1][1] = y
             else:

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from recam_core.analysis.confused_pairs import ConfusedPair
-from recam_core.views.charts.gain import SYMBOLS
+from recam_core.views.charts.class_iou import SYMBOLS
 from recam_core.views.charts.palette import Palette
 from recam_core.views.charts.plain import plain
 from recam_core.views.charts.template import template

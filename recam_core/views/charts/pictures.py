@@ -11,7 +11,7 @@ from recam_core.views.charts.plain import plain
 from recam_core.views.charts.template import template
 
 #: In the place of a method: the share of a picture that its largest class takes.
-LARGEST = ""
+LARGEST = "size"
 #: More marks than this make a browser slow; an even sample of them is drawn.
 MOST_DRAWN = 4000
 _HEIGHT = 460

@@ -25,12 +25,6 @@ def readable(colours: Iterable[str]) -> list[str]:
     return ["#10181b" if np.dot(_LUMA, _channels(colour)) > 128 else "#ffffff" for colour in colours]
 
 
-def faded(colour: str, opacity: float) -> str:
-    """A colour written as ``#rrggbb``, with an opacity, 0..1."""
-    red, green, blue = _channels(colour)
-    return f"rgba({red}, {green}, {blue}, {opacity:g})"
-
-
 def tones(scale: np.ndarray, strength: np.ndarray) -> np.ndarray:
     """Where on :func:`end_to_end` a colour lies.
 
