@@ -8,6 +8,9 @@ import streamlit as st
 
 from recam_core.views.charts.palette import DARK, LIGHT, Palette
 
+#: Of Plotly's bar: what dragging and a double press do as well, and what a phone has no room for.
+UNUSED_BUTTONS = ["zoomIn2d", "zoomOut2d", "autoScale2d"]
+
 
 def palette() -> Palette:
     """The colours that suit the theme in which the page is shown."""
@@ -38,7 +41,7 @@ def show_chart(
     config = {
         "displaylogo": False,
         "toImageButtonOptions": {"format": "png", "filename": name, "scale": 2},
-        "modeBarButtonsToRemove": [] if {"box", "lasso"} & set(modes) else ["select2d", "lasso2d"],
+        "modeBarButtonsToRemove": UNUSED_BUTTONS + ([] if {"box", "lasso"} & set(modes) else ["select2d", "lasso2d"]),
     }
     options: dict[str, Any] = {"on_select": on_press or "rerun", "selection_mode": tuple(modes)} if modes else {}
     st.plotly_chart(figure, key=key, theme=None, width="stretch", config=config, alt=alt, **options)
