@@ -72,8 +72,10 @@ def _gains(compared: Compared, key: str, gain: ClassGain, wanted: Selection) -> 
         _class_chart("confusions_iou_chart", iou_chart(gain, titles, colours), int, wanted, words)
     if right is None:
         return
+    rows, values = gain_rows(gain, key, looked_at=wanted.truth if wanted.predicted == ANY else None)
+    if not rows:
+        return
     with right:
-        rows, values = gain_rows(gain, key, looked_at=wanted.truth if wanted.predicted == ANY else None)
         chart = gain_chart(rows, colours, title="gain in IoU, points, with 95% interval")
         words = f"What {titles[key]} gains over {titles[gain.reference]} by class, with intervals"
         _class_chart(

@@ -79,7 +79,7 @@ class Figures:
             return Markup("")
         # In JSON "<" stands in texts only, where it may be written so that no tag can begin.
         content = json.dumps(self._found, separators=(",", ":")).replace("<", "\\u003c")
-        words = "Charts are drawn by JavaScript, which is switched off in this browser; their numbers are in the tables."
+        words = "Charts are drawn by JavaScript, which is switched off here; their numbers are in the tables."
         return Markup(
             tag("noscript", tag("p", words, class_="note"))
             + tag("script", Markup(content), type="application/json", id="figures")

@@ -9,6 +9,8 @@ from recam_core.report.report_data import ReportData
 from recam_core.views.charts.class_iou import gain_rows, iou_chart
 from recam_core.views.charts.gains import gain_chart
 
+_GAIN_AXIS = "gain in IoU, points, with 95% interval"
+
 
 def classes_section(data: ReportData, figures: Figures) -> Markup:
     """Sorted by what the last method gains over the first; by IoU where there is one method."""
@@ -23,12 +25,13 @@ def classes_section(data: ReportData, figures: Figures) -> Markup:
     charts = [figures.add(lambda palette: iou_chart(gain, data.titles, palette, order), "IoU of each class")]
     for method in data.methods[1:]:
         rows, _ = gain_rows(gain, method.key, order)
-        charts.append(
-            figures.add(
-                lambda palette, rows=rows: gain_chart(rows, palette, title="gain in IoU, points, with 95% interval"),
-                f"Gain of {method.title} over {data.reference.title}",
+        if rows:
+            charts.append(
+                figures.add(
+                    lambda palette, rows=rows: gain_chart(rows, palette, title=_GAIN_AXIS),
+                    f"Gain of {method.title} over {data.reference.title}",
+                )
             )
-        )
     rows = [_row(data, row) for row in order.tolist()]
     header = ["Class", *(f"{title}" for title in data.titles.values())]
     header += [f"{method.title} less {data.reference.title}" for method in data.methods[1:]]

@@ -92,13 +92,22 @@ def pictures_chart(
         # What this plot is for; zoom is in the bar.
         dragmode="lasso",
     )
-    figure.update_xaxes(title=title, range=[-0.02, 1.02], tickformat=".0%")
-    figure.update_yaxes(title=f"mIoU of {plain(titles[key])}", range=[-0.02, 1.02], tickformat=".0%")
+    # Of two methods, the same ends on both axes: what is above the diagonal is better.
+    ends = [_around(across, up)] * 2 if compared else [_around(across), _around(up)]
+    figure.update_xaxes(title=title, range=ends[0], tickformat=".0%")
+    figure.update_yaxes(title=f"mIoU of {plain(titles[key])}", range=ends[1], tickformat=".0%")
     return figure
 
 
 def _across(table: PictureTable, over: str) -> np.ndarray:
     return table.miou[over] if over != LARGEST else table.largest.astype(np.float64)
+
+
+def _around(*shares: np.ndarray) -> list[float]:
+    """Ends of an axis that holds them with some room."""
+    some = np.concatenate(shares)
+    low, high = (float(some.min()), float(some.max())) if len(some) else (0.0, 1.0)
+    return [low - 0.03 - 0.02 * (high - low), high + 0.03 + 0.02 * (high - low)]
 
 
 def _words(table: PictureTable, place: int, over: str, key: str, titles: Mapping[str, str]) -> str:
