@@ -44,6 +44,9 @@ def show_chart(
         "toImageButtonOptions": {"format": "png", "filename": name, "scale": 2},
         "modeBarButtonsToRemove": UNUSED_BUTTONS + ([] if {"box", "lasso"} & set(modes) else ["select2d", "lasso2d"]),
     }
+    if modes and figure.layout.dragmode is None:
+        # Streamlit looks for it here only, and has a chart whose points can be pressed moved by dragging otherwise.
+        figure.update_layout(dragmode="zoom")
     options: dict[str, Any] = {"on_select": on_press or "rerun", "selection_mode": tuple(modes)} if modes else {}
     st.plotly_chart(figure, key=key, theme=None, width="stretch", config=config, alt=alt, **options)
     if csv is not None:
