@@ -14,7 +14,7 @@ from app.explored_family import explored_family, photo_came, propose_family, res
 from app.export_panel import export_panel, panes_to_export
 from app.first_screen import is_presenting, lead_on, leave_button, present_button, say_sentence, top_of_page
 from app.guard import sentences
-from app.links import FIRST_OVERLAY, as_list, from_list, keep, keep_view, kept, view_in_address
+from app.links import FIRST_OVERLAY, as_list, from_list, keep, keep_view, kept, open_why, view_in_address
 from app.map_cache import Inference, make_ready, payload_of, prediction_of
 from app.methods import Method, method_of_entry
 from app.models import device_words
@@ -256,6 +256,7 @@ def _look(
             return
         lead_on(family, picture)
         present_button()
+        _why_button(family, picture, methods, shown["view"])
         _copy_link(picture)
         panes = lambda: panes_to_export(methods, picture, present, family.classes, how, shown["view"])  # noqa: E731
         export_panel(
@@ -303,6 +304,28 @@ def _page(
     names = ", ".join(classes.names[k] for k in present)
     where = f"{picture.title} of {set_words(picture.source[0])}" if picture.source else picture.title
     return picture_page(payload, view, title=title, sentence=sentence, about=f"{where}: {names}")
+
+
+def _why_button(family: Family, picture: Picture, methods: Sequence[Method], view: Mapping[str, Any]) -> None:
+    """To the page Why, with the picture, the pinned pixel, and the first and last run that are shown."""
+    if picture.source is None:
+        return  # a photo of one's own is in this page alone
+    runs = [method.key for method in methods if method.entry is not None]
+    if st.button(
+        "Why?",
+        icon=":material/quiz:",
+        key="explore_why",
+        help="Which parts of the picture and which channels speak for a wrong class: at the pixel that is pinned "
+        "(press one in a pane), or in the largest wrong region.",
+    ):
+        open_why(
+            family=family.key,
+            data=picture.source[0],
+            picture=picture.source[1],
+            runs=list(dict.fromkeys([*runs[:1], *runs[-1:]])),
+            pin=view.get("pin"),
+            threshold=view.get("threshold") if view.get("cut") == "all" else None,
+        )
 
 
 def _copy_link(picture: Picture) -> None:

@@ -20,7 +20,8 @@ class WrongRegion:
         truth: what they are: 0 background, k + 1 class k.
         taken_for: what they are given to, in the same numbers.
         pixels: how many.
-        column, row: the pixel of the region that lies deepest inside.
+        column, row: the pixel that lies deepest inside: inside what a second method has right of the region, or else
+            inside the region.
         right_after: how many of them a second method has right; 0 without one.
     """
 
@@ -72,15 +73,36 @@ def wrong_regions(
     return sorted(large, key=lambda one: (-one.right_after, -one.pixels))[:most]
 
 
+def region_around(seeds: np.ndarray, mask: np.ndarray | None, column: int, row: int) -> np.ndarray:
+    """H x W, bool: the pixels around one that hang together with it and are of its seed value and its truth.
+
+    Args:
+        seeds: H x W, uint8.
+        mask: H x W, uint8 ground truth, or None where there is none.
+        column, row: the pixel.
+    """
+    alike = seeds == seeds[row, column]
+    if mask is not None:
+        alike &= mask == mask[row, column]
+    labels, _ = ndimage.label(alike, structure=np.ones((3, 3), dtype=bool))
+    return labels == labels[row, column]
+
+
+def _depth(pixels: np.ndarray) -> np.ndarray:
+    """H x W: how far each pixel lies from one that is not set; beyond the edge of the picture none is."""
+    return ndimage.distance_transform_edt(np.pad(pixels, 1))[1:-1, 1:-1]
+
+
 def _parts(pixels: np.ndarray, truth: int, taken_for: int, after: np.ndarray | None) -> list[WrongRegion]:
     labels, count = ndimage.label(pixels, structure=np.ones((3, 3), dtype=bool))
-    # Beyond the edge of the picture is nothing that is right: the depth counts from it as well.
-    depth = ndimage.distance_transform_edt(np.pad(pixels, 1))[1:-1, 1:-1]
+    depth = _depth(pixels)
     numbers = np.arange(1, count + 1)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
     right = np.zeros(count + 1, dtype=np.int64)
     if after is not None:
         right = np.bincount(labels[after == truth], minlength=count + 1)
+        # Where there is something that is right by now, it lies deeper than anything else.
+        depth = depth + sum(pixels.shape) * _depth(pixels & (after == truth))
     deepest = ndimage.maximum_position(depth, labels, numbers) if count else []
     return [
         WrongRegion(truth, taken_for, int(size), int(column), int(row), int(right[number]))
