@@ -12,7 +12,7 @@ from app.shared_state import CHOSEN_DATA, CHOSEN_FAMILY, WHY_ARRIVING
 from app.why.answers import AS_MAP, Told, told
 from app.why.channels_section import channels_section
 from app.why.choose import arrive, choose
-from app.why.parts_section import evidence_columns
+from app.why.parts_section import parts_section
 from app.why.place import question
 from app.why.question import Question, Scene
 from recam_core.analysis.why import Answer, why_sentence
@@ -60,10 +60,8 @@ def _page(catalogue: Catalogue) -> None:
     with answer:
         _say(asked, answers)
     _leads(scene, asked)
-    a, b = map(plain, asked.names)
-    st.markdown(f"#### Which parts of the picture speak for {a} rather than {b}")
-    with st.container(key="why_parts"):
-        evidence_columns(asked, answers)
+    with sentences():
+        parts_section(asked, answers)
     channels_section(asked, answers)
 
 
