@@ -112,7 +112,7 @@ def _attributions(question: Question, answers: list[Told], way: str, head: str) 
 def _heat(question: Question, method: Method) -> None:
     maps = maps_of(method, question.scene.picture, (question.a,), question.scene.how)
     levels, image = full_size(maps)[0], question.scene.picture.image
-    st.markdown(f"**{plain(method.title)}**")
+    st.markdown(f"**{plain(method.title)}** · {plain(method.about)}")
     if not levels.any():
         st.info(f"Nothing speaks for {plain(question.names[0])} here by this method.", icon=":material/blur_off:")
         return
@@ -124,4 +124,4 @@ def _heat(question: Question, method: Method) -> None:
         width="stretch",
         alt=f"{method.title}: the place has {here:.0%} of the most that speaks for {question.names[0]}",
     )
-    st.caption(f"The place has {here:.0%} of the greatest value; {plain(method.about)}.")
+    st.caption(f"The place has {here:.0%} of the greatest value.")

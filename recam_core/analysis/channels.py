@@ -30,7 +30,7 @@ class Contributions:
         activation: C, float64; the mean of f_c over the place and over the views of the picture.
         weight_a, weight_b: C, float64; the rows of the two classes.
         maximum_a, maximum_b: what each row is divided by: 1 for the logits, the maximum of the class's map for what
-            equation 2 compares.
+            equation 2 compares (1 where that map is empty).
     """
 
     activation: np.ndarray
@@ -159,7 +159,9 @@ def contributions(
     pair = rows[[a, b]].detach()
     maxima = (1.0, 1.0)
     if divided:
-        maxima = tuple(max(float(raw.max()), EPSILON) for raw in _mean_maps(features, pair, rectified=True))
+        # A map without any activation stays as it is: nothing can be divided by its maximum.
+        greatest = (float(raw.max()) for raw in _mean_maps(features, pair, rectified=True))
+        maxima = tuple(one if one > EPSILON else 1.0 for one in greatest)
     weights = pair.double().cpu().numpy()
     return Contributions(features_at(features, place), weights[0], weights[1], *maxima)
 
