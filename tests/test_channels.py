@@ -6,7 +6,6 @@ import torch
 
 from recam_core.analysis.channels import (
     channel_map,
-    closest_classes,
     contributions,
     difference_map,
     features_at,
@@ -81,13 +80,6 @@ def test_a_class_without_any_activation_is_not_divided() -> None:
     one = contributions(features(), weights, 0, 1, pixel(5, 5), divided=True)
     assert one.maximum_a == 1
     assert one.of_a == pytest.approx(-one.activation.sum())
-
-
-def test_a_class_is_most_easily_taken_for_the_one_with_like_weights() -> None:
-    weights = torch.tensor([[1.0, 0.0], [5.0, 0.5], [0.0, 1.0], [-1.0, 0.0]])
-    assert closest_classes(weights, [0, 2]) == {0: 1, 2: 1}
-    with pytest.raises(UserError, match="single class"):
-        closest_classes(weights[:1], [0])
 
 
 def test_a_place_is_the_mean_of_its_pixels() -> None:

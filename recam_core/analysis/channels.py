@@ -174,24 +174,6 @@ def map_rows(weights: MapWeights) -> tuple[Tensor, bool]:
     return weights.weight, weights.background is None
 
 
-def closest_classes(rows: Tensor, classes: Sequence[int]) -> dict[int, int]:
-    """Of each class, the one that it is most easily taken for: whose weights point most nearly the same way.
-
-    Args:
-        rows: K x C, at least two rows.
-        classes: those that are asked about, from 0.
-
-    Raises:
-        UserError: there is no other class.
-    """
-    if len(rows) < 2:
-        raise UserError("There is a single class, so none that it could be taken for.")
-    unit = F.normalize(rows.detach().float(), dim=1)
-    alike = unit @ unit.T
-    alike.fill_diagonal_(-torch.inf)
-    return {int(k): int(alike[k].argmax()) for k in classes}
-
-
 def difference_map(features: PictureFeatures, one: Contributions) -> np.ndarray:
     """h x w, float32: what A has less what B has at each cell of the grid of maps, in the units of ``one``.
 

@@ -62,7 +62,7 @@ SECTIONS: dict[str, tuple[Sequence, Callable[[AppTest, object], None]]] = {
     "runs": (("none", "one", "several"), choose_runs),
     "about": (("",), nothing),
     "data": (("zip", "weights"), choose("data_checkpoint_from")),
-    "why": (("the pixel", "the region around it"), choose("why_place_kind")),
+    "why": (("",), nothing),
 }
 
 
