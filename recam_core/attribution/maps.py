@@ -75,7 +75,7 @@ def attribution_maps(
     if not len(classes):
         return ActivationMaps(id, size, classes, np.zeros((0, *grid), dtype=np.uint8))
     views = _views(subject, wanted, settings)
-    with torch.inference_mode(False), torch.no_grad():
+    with subject.lock, torch.inference_mode(False), torch.no_grad():
         whole = subject.preprocess(image)
         works = [_work(subject, len(classes), _scaled(tuple(whole.shape[-2:]), scale), settings) for scale, _ in views]
         passes = sum(wanted.passes(work)[0] for work in works)
@@ -107,7 +107,7 @@ def raw_attributions(
     classes = np.unique(np.asarray(classes, dtype=np.int64))
     subject = subject_of(network, head)
     _views(subject, wanted, settings)
-    with torch.inference_mode(False), torch.no_grad():
+    with subject.lock, torch.inference_mode(False), torch.no_grad():
         x = subject.preprocess(image)
         questions = _questions(subject, x, wanted, classes, against, settings)
         return _attributed(subject, x, wanted, questions, settings, lambda count: None).float().cpu().numpy()
@@ -156,7 +156,7 @@ def cost(
 def pass_seconds(network: CamNetwork | Attributable, image: np.ndarray) -> float:
     """How long one forward pass of a picture takes, by one that is timed; what makes :meth:`Cost.seconds` of costs."""
     subject = subject_of(network)
-    with torch.inference_mode():
+    with subject.lock, torch.inference_mode():
         x = subject.preprocess(image)
         # The first pass of a process sets things up; a small one does that as well.
         subject.logits(subject.sample(x))
