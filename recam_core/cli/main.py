@@ -20,6 +20,7 @@ COMMANDS = (
     "report",
     "pictures",
     "striking",
+    "why",
     "figure",
     "page",
     "tags",
