@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from app.settings import PAPER_URL
-from recam_core.method.gradients import two_class_gradients
+from recam_core.theory.losses import two_class_gradients
 
 #: Figures of the paper; none was measured here.
 _PUBLISHED = [
