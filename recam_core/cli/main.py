@@ -26,6 +26,7 @@ COMMANDS = (
     "retrain",
     "trainings",
     "experiment",
+    "theory",
     "runs",
     "checkpoint",
 )
