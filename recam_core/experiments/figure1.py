@@ -303,7 +303,7 @@ def figure1(
     read = single_label_pictures if what == "pictures" else single_label_features
     vectors = [read(pooled_vectors(run, one, progress)) for one in (fit, tested)]
     return figure1_heads(
-        *vectors, fit.classes, settings, source=run.info.name, what=what, specs=(fit.spec, tested.spec),
+        *vectors, fit.classes, settings, source=source_name(source, run), what=what, specs=(fit.spec, tested.spec),
         progress=progress,
     )  # fmt: skip
 
