@@ -1,6 +1,6 @@
 """A Plotly figure on a page: in its theme, with what can be pressed in it, and its numbers as a file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -15,7 +15,14 @@ def palette() -> Palette:
 
 
 def show_chart(
-    figure: go.Figure, *, key: str, modes: Sequence[str] = (), name: str = "chart", csv: str | bytes | None = None
+    figure: go.Figure,
+    *,
+    key: str,
+    modes: Sequence[str] = (),
+    name: str = "chart",
+    csv: str | bytes | None = None,
+    alt: str | None = None,
+    on_press: Callable[[], None] | None = None,
 ) -> None:
     """Draw a figure.
 
@@ -25,14 +32,16 @@ def show_chart(
         modes: what selects its points: "points" (a press), "box", "lasso". Read them by :func:`pressed`.
         name: of the files that the chart can be kept as.
         csv: its numbers, for a button beside it.
+        alt: what it shows, for those who cannot see it, and where the same is done by keyboard.
+        on_press: called before the page is drawn anew, when something was selected, or is no longer.
     """
     config = {
         "displaylogo": False,
         "toImageButtonOptions": {"format": "png", "filename": name, "scale": 2},
         "modeBarButtonsToRemove": [] if {"box", "lasso"} & set(modes) else ["select2d", "lasso2d"],
     }
-    options: dict[str, Any] = {"on_select": "rerun", "selection_mode": tuple(modes)} if modes else {}
-    st.plotly_chart(figure, key=key, theme=None, width="stretch", config=config, **options)
+    options: dict[str, Any] = {"on_select": on_press or "rerun", "selection_mode": tuple(modes)} if modes else {}
+    st.plotly_chart(figure, key=key, theme=None, width="stretch", config=config, alt=alt, **options)
     if csv is not None:
         st.download_button(
             "CSV", csv, f"{name}.csv", "text/csv", key=f"{key}_csv", icon=":material/download:", type="tertiary",

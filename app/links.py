@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote
 
 import streamlit as st
 
-from app.shared_state import ARRIVING, LAB_DEPTH, LAB_KIND, PAGES
+from app.shared_state import ARRIVING, LAB_DEPTH, LAB_KIND, PAGES, TO_COMPARE
 from recam_core.data.sample import ClassList
 
 #: The overlay that Explore opens with.
@@ -139,3 +139,9 @@ def open_lab_grid(name: str) -> None:
     LAB_KIND.set("grid")
     LAB_DEPTH.set("full")
     st.switch_page(PAGES.get({})["lab"], query_params={"experiment": "grid", "depth": "full", GRID: name})
+
+
+def open_runs(keys: Sequence[str]) -> None:
+    """Leave for the page of runs with these side by side; the first is what the others are compared with."""
+    TO_COMPARE.set(tuple(keys))
+    st.switch_page(PAGES.get({})["runs"])

@@ -5,7 +5,7 @@ Any other key, of the session or of a widget, begins with the name of its page (
 So no two pages can mean different things by one key; tests/test_state_keys.py holds it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -69,6 +69,8 @@ CHOSEN_THRESHOLD: Shared[Mapping[str, float | str]] = Shared("shared_threshold")
 CHOSEN_PICTURE: Shared[Mapping[str, str]] = Shared("shared_picture")
 #: Ids of the trainings that this session started. Written and read by Training and the Lab, which both show the queue.
 MY_TRAININGS: Shared[set[str]] = Shared("shared_my_trainings")
+#: Keys of runs that stand side by side when Runs opens next. Written by Results, taken by Runs.
+TO_COMPARE: Shared[Sequence[str]] = Shared("shared_to_compare")
 #: Specifications of pictures to train on and of pictures to watch, "" for none. Written by Data, taken by Training.
 TRAIN_ON: Shared[tuple[str, str]] = Shared("shared_train_on")
 

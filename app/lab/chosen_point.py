@@ -4,10 +4,10 @@ import contextlib
 
 import streamlit as st
 
-from app.lab.chart_points import REFERENCE_PLACE
 from app.lab.shown import Shown
 from app.links import keep, kept
 from recam_core.experiments.setting import Measured
+from recam_core.views.charts.setting_points import REFERENCE_PLACE
 
 _IN_ADDRESS = "point"
 

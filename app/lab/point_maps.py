@@ -6,7 +6,6 @@ import streamlit as st
 from app.carried import settled, taken_over
 from app.catalogue import Family
 from app.datasets import dataset
-from app.lab.chart_points import REFERENCE_PLACE
 from app.lab.chosen_point import setting_at
 from app.lab.point_methods import methods_of, seed_of
 from app.lab.shown import Shown
@@ -18,6 +17,7 @@ from app.viewer import viewer
 from recam_core.data.match_classes import match_classes
 from recam_core.experiments.changed_pictures import picture_changes
 from recam_core.experiments.protocol import REPORT
+from recam_core.views.charts.setting_points import REFERENCE_PLACE
 
 #: Orders of the pictures: those where the setting has more pixels right than the run before come first, or last.
 _GAINS, _LOSSES, _AS_LISTED = _ORDERS = ("most gained first", "most lost first", "as listed")

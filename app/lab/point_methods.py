@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.catalogue import Entry
-from app.lab.chart_points import REFERENCE_PLACE
 from app.lab.chosen_point import setting_at
 from app.lab.keep_job import readable_head
 from app.lab.shown import Shown
@@ -12,6 +11,7 @@ from app.methods import Method, method_of_entry, method_of_heads
 from app.models import shared_run
 from recam_core.checkpoint.run_folder import read_info
 from recam_core.experiments.setting import Measured
+from recam_core.views.charts.setting_points import REFERENCE_PLACE
 
 
 def seed_of(one: Measured, seed: int) -> int:

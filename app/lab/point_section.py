@@ -5,7 +5,6 @@ import streamlit as st
 from app.catalogue import Family
 from app.confusions.plain_words import plain
 from app.guard import sentences
-from app.lab.chart_points import REFERENCE_PLACE
 from app.lab.chosen_point import looked_at, setting_at
 from app.lab.keep_panel import keep_panel
 from app.lab.keep_run_panel import keep_run_panel
@@ -13,6 +12,7 @@ from app.lab.lab_job import LabJob
 from app.lab.point_maps import point_maps
 from app.lab.shown import Shown
 from app.lab.shown_grid import ShownGrid
+from recam_core.views.charts.setting_points import REFERENCE_PLACE
 
 
 def point_section(job: Shown, family: Family) -> None:

@@ -4,12 +4,12 @@ import pandas as pd
 import streamlit as st
 
 from app.confusions.pressed import key_while, row
-from app.lab.chart_points import PART_WORDS, REFERENCE_PLACE
 from app.lab.chosen_point import look_at
 from app.lab.shown import Shown
 from recam_core.experiments.experiment import Experiment
 from recam_core.experiments.figures import FIGURES
 from recam_core.experiments.protocol import PARTS
+from recam_core.views.charts.setting_points import PART_WORDS, REFERENCE_PLACE
 
 _BOTH = "both parts"
 #: Shares that some experiments add, as the table heads them.

@@ -8,7 +8,7 @@ from app.carried import share, taken_over
 from app.catalogue import Catalogue
 from app.links import as_list, from_list, keep, kept
 from app.runs.open_maps import family_of
-from app.shared_state import CHOSEN_FAMILY, CHOSEN_RUNS
+from app.shared_state import CHOSEN_FAMILY, CHOSEN_RUNS, TO_COMPARE
 from recam_core.runs.listed import ListedRun
 
 #: More than this cannot be told apart in the charts.
@@ -33,11 +33,14 @@ def chosen_keys(known: Collection[str]) -> list[str]:
 
 
 def take_runs(catalogue: Catalogue) -> None:
-    """Choose the runs that another page has put side by side since, or those that its family begins with.
+    """Choose the runs that another page has sent here, or put side by side since, or those that its family begins with.
 
     To be called before :func:`chosen_keys`.
     """
     families = {family.key: family for family in catalogue.families}
+    if sent := TO_COMPARE.pop(()):
+        choose(sent)
+        return
     if not families:
         return
     named = bool(kept("chosen"))

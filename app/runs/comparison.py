@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from app.analysed import analyse_panel, analysed_of, can_be_scored
 from app.carried import settled, taken_over
 from app.catalogue import Catalogue, Family
-from app.confusions.gain_chart import gain_chart, verdict
-from app.confusions.ink import ink
+from app.chart import palette, pressed, show_chart
+from app.confusions.plain_words import plain
+from app.confusions.pressed import key_while
 from app.guard import sentences
 from app.links import keep, kept
 from app.recorded_pictures import recorded, say_missing
@@ -25,6 +25,14 @@ from recam_core.runs.compare_scores import ScoreComparison, compare_scores, rate
 from recam_core.runs.headline import headline, headlines
 from recam_core.runs.listed import ListedRun
 from recam_core.runs.settings import compare_settings
+from recam_core.views.charts.gains import BETTER, WORSE, GainRow, gain_chart, gains_csv
+
+
+_COMPARE = ":material/compare:"
+_MOST = (
+    "The picture in which most pixels of the class are put right, or wrong, in Explore. Not to be pressed where there is "
+    "none."
+)
 
 
 def comparison(chosen: Sequence[ListedRun], catalogue: Catalogue) -> None:
@@ -70,10 +78,10 @@ def _scores(chosen: Sequence[ListedRun], catalogue: Catalogue) -> bool:
     for sentence in rate_verdicts(found):
         st.text(sentence)
     _rate_table(found)
-    if st.button("The picture that tells most, in Explore", icon=":material/compare:", key="runs_telling", wrap=True):
-        shown = [run for run in chosen if run.key in found.keys]
+    shown = [run for run in chosen if run.key in found.keys]
+    if st.button("The picture that tells most, in Explore", icon=_COMPARE, key="runs_telling", wrap=True):
         open_maps(shown, catalogue, spec, found.telling)
-    _class_gains(found)
+    _class_gains(found, shown, catalogue)
     return True
 
 
@@ -183,7 +191,8 @@ def _rate_table(found: ScoreComparison) -> None:
     )
 
 
-def _class_gains(found: ScoreComparison) -> None:
+def _class_gains(found: ScoreComparison, shown: Sequence[ListedRun], catalogue: Catalogue) -> None:
+    """The gains of each class; the pictures behind one that is pressed, or chosen by keyboard, lead to Explore."""
     place = len(found.keys) - 1
     if place > 1:
         place = st.selectbox(
@@ -195,21 +204,87 @@ def _class_gains(found: ScoreComparison) -> None:
             width=420,
         )
     gain = found.gain
-    values, low, high = (100 * one[place] for one in (gain.gain, gain.gain_low, gain.gain_high))
-    order = [at for at in np.argsort(-np.nan_to_num(values, nan=-np.inf)) if not math.isnan(values[at])]
-    rows = [
-        {
-            "name": gain.names[at],
-            "value": int(gain.values[at]),
-            "gain": values[at],
-            "low": low[at],
-            "high": high[at],
-            "verdict": verdict(low[at], high[at]),
-        }
-        for at in order
-    ]
-    with st.expander(f"Class by class: what {found.titles[place]} gains over {found.titles[0]}", expanded=True):
-        st.altair_chart(gain_chart(pd.DataFrame(rows), [row["name"] for row in rows], ink()), width="stretch")
+    values = gain.gain[place]
+    order = [at for at in np.argsort(-np.nan_to_num(values, nan=-np.inf)).tolist() if not math.isnan(values[at])]
+    names = [gain.names[at] for at in order]
+    if st.session_state.get("runs_class") not in names:
+        st.session_state["runs_class"] = None
+    rows = [_gain_row(found, place, at, st.session_state["runs_class"]) for at in order]
+    title = f"Class by class: what {plain(found.titles[place])} gains over {plain(found.titles[0])}"
+    with st.expander(title, expanded=True):
+        if not rows:
+            st.caption("No class occurs in these pictures.")
+            return
+
+        def pressed_name(key: str) -> str | None:
+            at = pressed(key)
+            return names[at[0][0]] if at and at[0][0] < len(names) else None
+
+        def press() -> None:
+            if (name := pressed_name(key)) is not None:
+                st.session_state["runs_class"] = name
+
+        key = key_while(
+            f"runs_gains_{found.keys[0]}_{found.keys[place]}",
+            lambda key: pressed_name(key) in (None, st.session_state["runs_class"]),
+        )
+        with st.container(key="runs_gains"):
+            show_chart(
+                gain_chart(rows, palette(), title="gain in IoU, points, with 95% interval"),
+                key=key,
+                modes=("points",),
+                name="class_gains",
+                csv=gains_csv(rows, name="class"),
+                alt=f"What {found.titles[place]} gains over {found.titles[0]} by class, with intervals. The field below "
+                "chooses a class by keyboard.",
+                on_press=press,
+            )
+        _class_pictures(found, place, order, names, shown, catalogue)
+
+
+def _gain_row(found: ScoreComparison, place: int, at: int, looked_at: str | None) -> GainRow:
+    gain = found.gain
+    low, high = 100 * float(gain.gain_low[place, at]), 100 * float(gain.gain_high[place, at])
+    verdict = BETTER if low > 0 else WORSE if high < 0 else "may be noise"
+    known = not math.isnan(low)
+    return GainRow(
+        gain.names[at],
+        100 * float(gain.gain[place, at]),
+        low if known else None,
+        high if known else None,
+        verdict if known else "seen in one picture",
+        marked=gain.names[at] == looked_at,
+    )
+
+
+def _class_pictures(
+    found: ScoreComparison,
+    place: int,
+    order: Sequence[int],
+    names: Sequence[str],
+    shown: Sequence[ListedRun],
+    catalogue: Catalogue,
+) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom", key="runs_class_pictures"):
+        name = st.selectbox(
+            "Pictures behind a class",
+            names,
+            index=None,
+            key="runs_class",
+            placeholder="Press a dot, or choose here",
+            width=280,
+        )
+        if name is None:
+            return
+        gains, loses = found.by_class[place][order[names.index(name)]]
+        pictures = []
+        picture = None
+        if st.button("Where it gains most", icon=_COMPARE, key="runs_class_gains", disabled=gains is None, help=_MOST):
+            picture = gains
+        if st.button("Where it loses most", icon=_COMPARE, key="runs_class_loses", disabled=loses is None, help=_MOST):
+            picture = loses
+        if picture is not None:
+            open_maps([shown[0], shown[place]], catalogue, found.data, picture, classes=[name])
 
 
 # Settings -------------------------------------------------------------------------------------------------------------

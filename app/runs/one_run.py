@@ -2,17 +2,16 @@
 
 import json
 
-import altair as alt
-import pandas as pd
 import streamlit as st
 
-from app.confusions.ink import ink
+from app.chart import palette, show_chart
 from app.runs.plain_table import Cell, plain_table
 from recam_core.checkpoint.run_folder import METRICS_FILE
 from recam_core.runs.headline import headlines
 from recam_core.runs.lineage import again_command
 from recam_core.runs.listed import ListedRun
 from recam_core.runs.settings import run_settings
+from recam_core.views.charts.curves import Curve, curve_chart, curves_csv
 
 #: Not a curve: the axis, and what only says how long it took.
 _NO_CURVES = ("epoch", "seconds")
@@ -41,55 +40,56 @@ def one_run(run: ListedRun) -> None:
 
 def _curves(run: ListedRun) -> None:
     """Losses and scores over the epochs, each kind in a chart of its own."""
+    curves = _read_curves(run)
+    losses = [curve for name, curve in curves.items() if _is_loss(name)]
+    scores = [curve for name, curve in curves.items() if not _is_loss(name)]
+    if losses:
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            st.caption("Losses over the epochs", width="content")
+            log = st.toggle("Logarithmic", key="runs_log_losses", persist_state="session", width="content")
+        show_chart(
+            curve_chart(losses, palette(), log=log),
+            key="runs_losses",
+            name=f"{run.path.name}_losses",
+            csv=curves_csv(losses),
+            alt=f"Losses of {run.name} over the epochs",
+        )
+    if scores:
+        st.caption("Scores on the validation pictures")
+        show_chart(
+            curve_chart(scores, palette(), percent=True),
+            key="runs_scores",
+            name=f"{run.path.name}_scores",
+            csv=curves_csv(scores),
+            alt=f"Scores of {run.name} on the validation pictures, over the epochs",
+        )
+
+
+def _read_curves(run: ListedRun) -> dict[str, Curve]:
+    """By name in the file; nothing of a run without curves, such as an imported one."""
     try:
         entries = json.loads((run.path / METRICS_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        return  # a run without curves, such as an imported one
+        return {}
     rows = [row for row in entries if isinstance(row, dict)] if isinstance(entries, list) else []
-    points = [
-        {
-            "epoch": row.get("epoch", place),
-            "curve": name.replace("_", " "),
-            "value": float(value),
-            "loss": _is_loss(name),
-        }
-        for place, row in enumerate(rows, start=1)
-        for name, value in row.items()
-        if name not in _NO_CURVES and isinstance(value, (int, float)) and abs(value) < _MOST
-    ]
     if len(rows) < 2:
-        return
-    for losses, caption in ((True, "Losses over the epochs"), (False, "Scores on the validation pictures")):
-        some = [point for point in points if point["loss"] is losses]
-        if some:
-            st.caption(caption)
-            st.altair_chart(_chart(pd.DataFrame(some), dots=len(rows) <= 30), width="stretch")
+        return {}
+    points: dict[str, list[tuple[float, float]]] = {}
+    for place, row in enumerate(rows, start=1):
+        epoch = row.get("epoch")
+        for name, value in row.items():
+            if name not in _NO_CURVES and _is_number(value):
+                points.setdefault(name, []).append((float(epoch if _is_number(epoch) else place), float(value)))
+    return {name: Curve(name.replace("_", " "), *zip(*sorted(of_it), strict=True)) for name, of_it in points.items()}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and abs(value) < _MOST
 
 
 def _is_loss(name: str) -> bool:
     """Whether a curve is to fall; mAP and mIoU are to rise, between 0 and 1."""
     return name not in ("val_map", "val_seed_miou")
-
-
-def _chart(table: pd.DataFrame, dots: bool) -> alt.Chart:
-    colours = ink()
-    axis = {"labelColor": colours.quiet, "titleColor": colours.quiet, "gridColor": colours.line, "domain": False}
-    return (
-        alt.Chart(table)
-        .mark_line(strokeWidth=2, point=dots)
-        .encode(
-            x=alt.X("epoch:Q", axis=alt.Axis(tickMinStep=1, format="d", **axis)),
-            y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(**axis)),
-            color=alt.Color(
-                "curve:N", legend=alt.Legend(title=None, orient="top", labelColor=colours.text, symbolType="stroke")
-            ),
-            # A dash besides the colour, so that either alone tells the curves apart.
-            strokeDash=alt.StrokeDash("curve:N", legend=None),
-            tooltip=["curve:N", "epoch:Q", alt.Tooltip("value:Q", format=".4f")],
-        )
-        .properties(height=230)
-        .configure_view(strokeWidth=0)
-    )
 
 
 def _scores(run: ListedRun) -> None:

@@ -6,7 +6,7 @@ from html import escape
 
 import streamlit as st
 
-from app.confusions.ink import ink
+from app.chart import palette
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ def plain_table(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[Cell]]]
         rows: the head of each row, and its cells.
         caption: what it shows, for screen readers.
     """
-    colours = ink()
+    colours = palette()
     numbers = [bool(rows) and all(cells[place].kind for _, cells in rows) for place in range(len(heads))]
     head = "".join(
         f'<th scope="col"{" class=number" if number else ""}>{escape(name)}</th>'

@@ -4,14 +4,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import altair as alt
-import pandas as pd
 import streamlit as st
 
 from app.catalogue import Entry, Family, read_catalogue
-from app.confusions.ink import Ink, ink
+from app.chart import palette, pressed, show_chart
 from app.confusions.plain_words import plain
+from app.confusions.pressed import key_while
+from app.datasets import dataset
+from app.guard import sentences
+from app.links import open_explore, open_runs
 from recam_core.analysis.head_to_head import HeadToHead
+from recam_core.views.charts.gains import GainRow, gain_chart, gains_csv
 
 #: Further scores in ``run.json``, as the table heads them. Like the mIoU they are shares, shown as per cent.
 _DETAILS = {
@@ -22,7 +25,7 @@ _DETAILS = {
 }
 #: The split that is reported; others are what settings were chosen on.
 _REPORTED = "val"
-_CHANCE, _NO_INTERVAL = "may be chance", "no interval"
+_NO_INTERVAL = "no interval"
 
 
 @dataclass(frozen=True)
@@ -32,12 +35,14 @@ class Gain:
     Attributes:
         family: title of the family.
         run: title of the run.
+        keys: of BCE-CAM and of the run.
         miou, base: mIoU of the run and of BCE-CAM, 0..1.
         duel: with the interval, and wins and losses; None where the record keeps none.
     """
 
     family: str
     run: str
+    keys: tuple[str, str]
     miou: float
     base: float
     duel: HeadToHead | None
@@ -74,15 +79,12 @@ def _lead(families: Sequence[Family]) -> None:
     every = [gain for found in gains.values() for gain in found]
     if not every:
         return
-    st.altair_chart(
-        gain_figure(every, ink()),
-        width="stretch",
-        alt="What each run gains over the BCE-CAM of its data set, in points of mIoU, with 95% intervals",
-    )
+    _chart(every)
     st.caption(
         "Each dot is a run of that data set: right of 0 it is better than BCE-CAM, left of it worse. Lines are 95% "
         "intervals over pictures; what may be chance, or has no interval, is grey."
     )
+    _behind(every, {family.title: family for family in families})
     for family in families:
         if gains[family.key]:
             st.markdown(f"- **{plain(family.title)}.** {_sentence(family, gains[family.key])}")
@@ -102,7 +104,7 @@ def _gains(family: Family) -> list[Gain]:
         duel = HeadToHead.from_json(scores.get("against"))
         # A comparison with another run is not one with BCE-CAM.
         duel = duel if duel is not None and duel.over == _name(first) else None
-        found.append(Gain(family.title, entry.title, scores["miou"], base["miou"], duel))
+        found.append(Gain(family.title, entry.title, (first.key, entry.key), scores["miou"], base["miou"], duel))
     return found
 
 
@@ -134,72 +136,71 @@ def _sentence(family: Family, gains: Sequence[Gain]) -> str:
     return gain.duel.words(run, base)
 
 
-def gain_figure(gains: Sequence[Gain], ink: Ink) -> alt.LayerChart:
-    """The gains as dots with their intervals, one line a run; blue-green above 0, vermilion below, grey for chance.
+def _chart(gains: Sequence[Gain]) -> None:
+    """The gains as dots with their intervals, one line a run."""
+    if not 0 <= (st.session_state.get("results_gain") or 0) < len(gains):
+        st.session_state["results_gain"] = None  # runs were deleted meanwhile
+    rows = gain_rows(gains, st.session_state.get("results_gain"))
+
+    def place(key: str) -> int | None:
+        found = pressed(key)
+        return int(found[0][0]) if found else None
+
+    def press() -> None:
+        if place(key) is not None:
+            st.session_state["results_gain"] = place(key)
+
+    key = key_while("results_gains", lambda key: place(key) in (None, st.session_state.get("results_gain")))
+    with st.container(key="results_chart"):
+        show_chart(
+            gain_chart(rows, palette(), title="points of mIoU over BCE-CAM", legend=False),
+            key=key,
+            modes=("points",),
+            name="gains",
+            csv=gains_csv(rows, group="data", name="run"),
+            alt="What each run gains over the BCE-CAM of its data set, in points of mIoU, with 95% intervals. The "
+            "field below chooses one by keyboard.",
+            on_press=press,
+        )
+
+
+def gain_rows(gains: Sequence[Gain], looked_at: int | None) -> list[GainRow]:
+    """The gains, from top to bottom, as the chart and its CSV have them.
 
     Args:
-        gains: from top to bottom.
-        ink: colours of the page.
+        gains: of all families.
+        looked_at: the place of the one that is marked.
     """
-    rows = pd.DataFrame(
-        {
-            "line": [f"{gain.family} · {gain.run}" for gain in gains],
-            "gain": [100 * (gain.miou - gain.base) for gain in gains],
-            "low": [100 * gain.duel.low if gain.verdict != _NO_INTERVAL else float("nan") for gain in gains],
-            "high": [100 * gain.duel.high if gain.verdict != _NO_INTERVAL else float("nan") for gain in gains],
-            "verdict": [gain.verdict for gain in gains],
-        }
-    )
-    colours = {"better": ink.right, "worse": ink.wrong, _CHANCE: ink.quiet, _NO_INTERVAL: ink.quiet}
-    shown = [name for name in colours if (rows["verdict"] == name).any()]
-    y = alt.Y(
-        "line:N",
-        sort=rows["line"].tolist(),
-        title=None,
-        # Two lines a label, so that a phone has room for the dots.
-        axis=alt.Axis(
-            domain=False,
-            ticks=False,
-            labelColor=ink.text,
-            labelLimit=150,
-            labelOverlap=False,
-            labelExpr="split(datum.label, ' · ')",
-        ),
-    )
-    title = "points of mIoU over BCE-CAM"
-    axis = alt.Axis(
-        format="+.0f",
-        tickMinStep=1,
-        grid=True,
-        gridColor=ink.line,
-        domain=False,
-        labelColor=ink.quiet,
-        titleColor=ink.quiet,
-    )
-    colour = alt.Color("verdict:N", scale=alt.Scale(domain=shown, range=[colours[name] for name in shown]), legend=None)
-    zero = alt.Chart(pd.DataFrame({"at": [0]})).mark_rule(color=ink.quiet, strokeWidth=1).encode(x="at:Q")
-    bars = (
-        alt.Chart(rows.dropna())
-        .mark_rule(strokeWidth=3, strokeCap="round", opacity=0.55)
-        .encode(y, x=alt.X("low:Q", title=title, axis=axis), x2="high:Q", color=colour)
-    )
-    points = (
-        alt.Chart(rows)
-        .mark_point(filled=True, size=90, opacity=1)
-        .encode(
-            y,
-            x=alt.X("gain:Q", title=title, axis=axis),
-            color=colour,
-            tooltip=[
-                alt.Tooltip("line:N", title=" "),
-                alt.Tooltip("gain:Q", title="gain, points", format="+.1f"),
-                alt.Tooltip("low:Q", title="interval from", format="+.1f"),
-                alt.Tooltip("high:Q", title="to", format="+.1f"),
-                alt.Tooltip("verdict:N", title="verdict"),
-            ],
+    rows = []
+    for place, gain in enumerate(gains):
+        known = gain.verdict != _NO_INTERVAL
+        low, high = (100 * gain.duel.low, 100 * gain.duel.high) if known else (None, None)
+        change = 100 * (gain.miou - gain.base)
+        rows.append(GainRow(gain.run, change, low, high, gain.verdict, gain.family, marked=place == looked_at))
+    return rows
+
+
+def _behind(gains: Sequence[Gain], families: dict[str, Family]) -> None:
+    """The way from a dot to its scores class by class, and to its maps."""
+    with st.container(horizontal=True, vertical_alignment="bottom", key="results_behind"):
+        place = st.selectbox(
+            "Behind a dot",
+            range(len(gains)),
+            index=None,
+            format_func=lambda place: f"{gains[place].family}: {gains[place].run}",
+            key="results_gain",
+            placeholder="Press a dot, or choose here",
+            width=360,
         )
-    )
-    return alt.layer(zero, bars, points).properties(height=90 + 36 * len(rows)).configure_view(strokeWidth=0)
+        if place is None:
+            return
+        gain = gains[place]
+        family = families[gain.family]
+        if st.button("Class by class, on Runs", icon=":material/difference:", key="results_to_runs", wrap=True):
+            open_runs(gain.keys)
+        if st.button("Its maps, in Explore", icon=":material/compare:", key="results_to_explore", wrap=True):
+            with sentences():
+                open_explore(data=family.pictures, picture=dataset(family.pictures).ids[0], runs=gain.keys)
 
 
 # Everything ---------------------------------------------------------------------------------------------------------

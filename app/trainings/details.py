@@ -1,16 +1,22 @@
 """One training at length: curves, the end of its log, and the command line."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
-from app.confusions.ink import ink
+from app.chart import palette
 from app.guard import sentences
 from app.links import TRAINING, kept
-from app.trainings.curves import loss_chart, loss_table, score_chart, score_table
+from app.live_chart import live_chart, plotly_for
+from app.trainings.curves import loss_curves, score_curves
+from app.trainings.words import plain
 from recam_core.errors import UserError
 from recam_core.trainings.listing import Training, find_training
+from recam_core.views.charts.curves import Curve, curve_chart, curves_csv
 
 #: Seconds between two looks at a training that goes on.
 _LIVELY = 3.0
+_LOG_HELP = "Losses on a logarithmic axis: how they fall late in a training is seen better there."
 #: Lines of the log that are shown; the command line shows more.
 _LINES = 10
 
@@ -30,7 +36,9 @@ def details(page: str) -> None:
         st.warning(str(error), icon=":material/search_off:")
         return
     with st.container(border=True, key=f"{page}_details"):
-        st.markdown(f"#### {training.job.name}")
+        st.markdown(f"#### {plain(training.job.name)}")
+        if training.job.grid is None:
+            plotly_for(page)
         st.fragment(_details, run_every=_LIVELY if training.is_live else None)(page, number)
 
 
@@ -50,18 +58,38 @@ def _curves(page: str, training: Training) -> None:
     number = training.id
     status, epochs = training.status, training.epochs()
     count = int(training.job.recipe.get("epochs", 1))
-    losses = loss_table(status.losses, epochs, status.steps, count)
-    scores = score_table(epochs)
+    losses = loss_curves(status.losses, epochs, status.steps, count)
+    scores = score_curves(epochs)
     left, right = st.columns(2, gap="large")
     with left:
-        if losses.empty:
-            st.caption("The curve of the losses begins with the first steps.")
+        if losses:
+            log = st.toggle("Logarithmic", key=f"{page}_log_losses", persist_state="session", help=_LOG_HELP)
+            figure = curve_chart(losses, palette(), until=count, log=log, title="loss", kept=number)
+            live_chart(figure, key=f"{page}_losses_{number}", name="losses", alt=_alt("Losses", losses))
+            _csv(losses, "losses", f"{page}_losses_csv")
         else:
-            st.altair_chart(loss_chart(losses, count, ink()), key=f"{page}_losses_{number}")
+            st.caption("The curve of the losses begins with the first steps.")
     with right:
-        if not scores.empty:
-            st.altair_chart(score_chart(scores, count, ink()), key=f"{page}_scores_{number}")
+        if scores:
+            # As high as the switch beside it, so that the two charts stand on one line.
+            st.container(height=40, border=False)
+            figure = curve_chart(scores, palette(), until=count, percent=True, kept=number)
+            live_chart(figure, key=f"{page}_scores_{number}", name="scores", alt=_alt("Scores", scores))
+            _csv(scores, "scores", f"{page}_scores_csv")
         elif training.job.val:
             st.caption("Scores of the watched pictures come after the first epoch.")
         else:
             st.caption("No pictures were given to watch, so there are no scores.")
+
+
+def _csv(curves: Sequence[Curve], name: str, key: str) -> None:
+    st.download_button(
+        "CSV", lambda: curves_csv(curves), f"{name}.csv", "text/csv", key=key, icon=":material/download:",
+        type="tertiary", on_click="ignore", help="The numbers of this chart.",
+    )  # fmt: skip
+
+
+def _alt(what: str, curves: Sequence[Curve]) -> str:
+    """The chart for those who cannot see it: where each curve stands."""
+    last = "; ".join(f"{curve.name} {curve.values[-1]:.4g} at epoch {curve.epochs[-1]:.4g}" for curve in curves)
+    return f"{what} over the epochs: {last}"

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from recam_core.analysis.analysed import Analysed
 from recam_core.analysis.class_gain import ClassGain, class_gain
-from recam_core.analysis.outcomes import outcomes_of_all
+from recam_core.analysis.outcomes import Outcomes, outcomes_of_all
 from recam_core.analysis.picture_table import picture_table
 from recam_core.analysis.rate_gain import RATES, RateGain, rate_gain
 from recam_core.errors import UserError
@@ -25,6 +27,9 @@ class ScoreComparison:
         gain: IoU per class, mIoU, and what each run gains over the first, with 95% intervals over pictures.
         rates: how often each run errs, and the changes to the first, with such intervals.
         telling: id of the picture on which the last run differs most from the first.
+        by_class: M tuples of S pairs, as ``gain`` orders methods and classes: the ids of the pictures in which the run
+            has most pixels of a class right that the first has wrong, on balance, and the other way round (pixels that
+            it misses, and those of others that it takes for the class); None where there is none.
     """
 
     keys: tuple[str, ...]
@@ -35,6 +40,7 @@ class ScoreComparison:
     gain: ClassGain
     rates: RateGain
     telling: str
+    by_class: tuple[tuple[tuple[str | None, str | None], ...], ...]
 
 
 def compare_scores(
@@ -76,7 +82,41 @@ def compare_scores(
         gain,
         rates,
         table.ids[int(difference.argmax())],
+        _pictures_by_class([outcomes[key] for key in gain.keys], gain.values, table.ids),
     )
+
+
+def _pictures_by_class(
+    found: Sequence[Outcomes], values: np.ndarray, ids: Sequence[str]
+) -> tuple[tuple[tuple[str | None, str | None], ...], ...]:
+    first = _class_errors(found[0])
+    pairs = []
+    for outcomes in found:
+        fewer = first - _class_errors(outcomes)
+        gained, lost = fewer.argmax(axis=1), fewer.argmin(axis=1)
+        pairs.append(
+            tuple(
+                (
+                    ids[gained[value]] if fewer[value, gained[value]] > 0 else None,
+                    ids[lost[value]] if fewer[value, lost[value]] < 0 else None,
+                )
+                for value in values.tolist()
+            )
+        )
+    return tuple(pairs)
+
+
+def _class_errors(outcomes: Outcomes) -> np.ndarray:
+    """(K+1) x N, int64: pixels that are of a value and missed, and pixels of others that are taken for it."""
+    wrong = outcomes.truth != outcomes.predicted
+    image, pixels = outcomes.image[wrong], outcomes.pixels[wrong]
+    count = outcomes.pictures
+
+    def sums(value: np.ndarray) -> np.ndarray:
+        place = value[wrong].astype(np.int64) * count + image
+        return np.bincount(place, weights=pixels, minlength=outcomes.values * count).astype(np.int64)
+
+    return (sums(outcomes.truth) + sums(outcomes.predicted)).reshape(outcomes.values, count)
 
 
 def verdicts(comparison: ScoreComparison) -> list[str]:

@@ -146,7 +146,7 @@ def test_each_experiment_ends_in_chart_table_and_sentence(shown: Callable[..., A
         assert spec in words
     for start in ("1 · train", "2 · choose", "3 · report"):
         assert start in words
-    charts = page.get("vega_lite_chart") or page.get("arrow_vega_lite_chart")
+    charts = page.get("plotly_chart")
     assert len(charts) == (2 if kind == "grid" else len(job.found.chart.panels))
     table = page.dataframe[0].value
     reported = [row for row in job.found.rows if row["part"] == REPORT]

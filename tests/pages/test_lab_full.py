@@ -159,7 +159,7 @@ def test_a_result_on_disk_has_chart_table_sentence_and_maps(
     page = shown(grid=kept.id)
     assert not page.error
     assert kept.found.sentence.split("@")[0] in words(page)
-    assert len(page.get("vega_lite_chart") or page.get("arrow_vega_lite_chart")) == 2
+    assert len(page.get("plotly_chart")) == 2
     table = page.dataframe[0].value
     reported = [row for row in kept.found.rows if row["part"] == REPORT]
     assert table["setting"].tolist() == [row["key"] for row in reported]

@@ -8,12 +8,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from tiny_families import write_rowed
 
-from app.confusions.ink import _LIGHT
 from app.screens import results
 from recam_core.analysis.head_to_head import HeadToHead
 from recam_core.atomic_write import write_json
 from recam_core.checkpoint.run_folder import INFO_FILE
 from recam_core.method.extraction import RULES
+from recam_core.views.charts.gains import gain_chart
+from recam_core.views.charts.palette import LIGHT
 
 
 def show_results() -> None:
@@ -64,19 +65,22 @@ def test_results_lead_with_a_chart_and_a_sentence_a_data_set(assets: Path, runs:
 
 
 def test_gains_are_told_by_their_intervals() -> None:
+    keys = ("photos/bce", "photos/recam")
     gains = [
-        results.Gain("Photos", "ReCAM", 0.7, 0.6, HeadToHead("bce fc1", 0.1, 0.05, 0.2, 9, 6, 2, 1, 0)),
-        results.Gain("Photos", "SCE-CAM", 0.5, 0.6, HeadToHead("bce fc1", -0.1, -0.2, -0.05, 9, 2, 6, 1, 0)),
-        results.Gain("Scenes", "ReCAM", 0.61, 0.6, HeadToHead("bce fc1", 0.01, -0.2, 0.05, 9, 2, 6, 1, 0)),
-        results.Gain("Scenes", "mine", 0.61, 0.6, None),
+        results.Gain("Photos", "ReCAM", keys, 0.7, 0.6, HeadToHead("bce fc1", 0.1, 0.05, 0.2, 9, 6, 2, 1, 0)),
+        results.Gain("Photos", "SCE-CAM", keys, 0.5, 0.6, HeadToHead("bce fc1", -0.1, -0.2, -0.05, 9, 2, 6, 1, 0)),
+        results.Gain("Scenes", "ReCAM", keys, 0.61, 0.6, HeadToHead("bce fc1", 0.01, -0.2, 0.05, 9, 2, 6, 1, 0)),
+        results.Gain("Scenes", "mine", keys, 0.61, 0.6, None),
     ]
     assert [gain.verdict for gain in gains] == ["better", "worse", "may be chance", "no interval"]
-    chart = results.gain_figure(gains, _LIGHT)
-    rows = chart.layer[2].data
-    assert rows["gain"].round(1).tolist() == [10.0, -10.0, 1.0, 1.0]
-    assert len(chart.layer[1].data) == 3  # lines of the three that have an interval
-    colours = chart.to_dict()["layer"][2]["encoding"]["color"]["scale"]["range"]
-    assert colours == [_LIGHT.right, _LIGHT.wrong, _LIGHT.quiet, _LIGHT.quiet]
+    rows = results.gain_rows(gains, 1)
+    assert [round(row.gain, 1) for row in rows] == [10.0, -10.0, 1.0, 1.0]
+    assert [row.low is not None for row in rows] == [True, True, True, False]  # the three that have an interval
+    assert [row.marked for row in rows] == [False, True, False, False]
+    chart = gain_chart(rows, LIGHT, title="points", legend=False)
+    assert {trace.name: trace.marker.color for trace in chart.data if trace.name} == {
+        "better": LIGHT.right, "worse": LIGHT.wrong, "may be chance": LIGHT.quiet, "no interval": LIGHT.quiet
+    }  # fmt: skip
 
 
 def test_results_of_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from chart_content import live_figures, trace
 from streamlit.testing.v1 import AppTest
 
 from recam_core.atomic_write import write_json
@@ -164,7 +165,24 @@ def test_curves_log_and_scores_of_a_running_one(page: AppTest) -> None:
     page.run()
     assert not page.exception
     assert "epoch 1 of 15, step 2 of 30, about 7 min left" in page.get("progress")[0].proto.text
-    assert len(page.get("vega_lite_chart")) == 2
+    charts = live_figures(page)
+    assert set(charts) == {"losses", "scores"}
+    losses = {one["name"]: one for one in charts["losses"]["data"]}
+    assert set(losses) == {"total", "L_bce", "L_sce", "of the watched pictures"}
+    assert losses["total"]["x"] == [0.5, 1.0]  # two of the 30 steps of 15 epochs
+    assert losses["total"]["y"] == [0.9, 0.7]
+    assert losses["of the watched pictures"]["y"] == [0.9]
+    assert trace(charts["scores"], "seed mIoU")["y"] == [0.31]
+    for chart in charts.values():
+        assert chart["layout"]["xaxis"]["range"] == [0, 15]  # the whole way
+        assert chart["layout"]["uirevision"] == number
+    # The same chart, logarithmic: a zoom on the axis of the epochs stays, one on the losses is of another axis.
+    page.toggle(key="training_log_losses").set_value(True).run()
+    assert not page.exception
+    log = live_figures(page)["losses"]["layout"]
+    assert (log["yaxis"]["type"], charts["losses"]["layout"]["yaxis"]["type"]) == ("log", "linear")
+    assert log["uirevision"] == charts["losses"]["layout"]["uirevision"]
+    assert log["yaxis"]["uirevision"] != charts["losses"]["layout"]["yaxis"]["uirevision"]
     assert "Cancelled; the last finished epoch is kept" in page.code[0].value
     # Its process goes: the last state stays and says so.
     here.process_start = "another"

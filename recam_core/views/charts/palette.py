@@ -67,3 +67,9 @@ DARK = Palette(
     wrong="#e9873f",
     methods=("#9aa7ac", "#e9ac24", "#3fb3c8", "#ae8fd8", "#ea7a2a", "#7cc6f0"),
 )
+
+
+def translucent(colour: str, share: float) -> str:
+    """A colour written as ``#rrggbb`` that covers a share (0..1) of what is below it."""
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{share:g})"

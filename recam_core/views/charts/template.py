@@ -24,7 +24,10 @@ def template(palette: Palette) -> go.layout.Template:
         "title": {"font": {"color": palette.quiet, "size": 12}, "standoff": 8},
         "automargin": True,
     }
+    # A press marks what it means on the page; that Plotly fades everything else would say something else.
+    as_drawn = {"marker": {"opacity": 1}}
     return go.layout.Template(
+        data={"scatter": [go.Scatter(selected=as_drawn, unselected=as_drawn)]},
         layout={
             "font": {"family": FONT, "color": palette.text, "size": 12},
             "paper_bgcolor": "rgba(0,0,0,0)",
@@ -43,7 +46,6 @@ def template(palette: Palette) -> go.layout.Template:
             "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "font": {"color": palette.text}},
             "dragmode": "zoom",
             "hovermode": "closest",
-            # A press marks what it means on the page; that Plotly fades everything else would say something else.
             "clickmode": "event+select",
-        }
+        },
     )

@@ -1,0 +1,136 @@
+"""A grid of two settings as a heat map whose cells can be pressed."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import plotly.graph_objects as go
+
+from recam_core.experiments.chart import Heat
+from recam_core.experiments.experiment import Experiment
+from recam_core.views.charts.palette import Palette
+from recam_core.views.charts.plain import plain
+from recam_core.views.charts.setting_points import PART_WORDS
+from recam_core.views.charts.template import template
+
+_ROW, _SMALLEST_ROW, _TALLEST = 38, 20, 460
+#: What names and title of the columns take of the height.
+_HEAD = 110
+#: With more columns than this there is no room for numbers in the cells.
+_NUMBERED = 14
+#: Characters that a name has room for.
+_NAME = 18
+
+
+def heat_chart(experiment: Experiment, heat: Heat, marked: int | None, palette: Palette) -> go.Figure:
+    """The mIoU of each cell of one part, in colours that both parts share.
+
+    Plotly's heat maps report no presses in Streamlit, so there is a marker in the middle of each cell, too, whose
+    ``customdata`` is the place of the setting; the nearest one is pressed, which is always the cell's own.
+
+    Args:
+        experiment: whose chart is of the kind ``heat``.
+        heat: of the part.
+        marked: place of the setting whose maps are shown.
+        palette: of the page.
+    """
+    chart = experiment.chart
+    places = {one.label: place for place, one in enumerate(experiment.settings)}
+    known = [value for each in chart.heats for row in each.values for value in row if value is not None]
+    low, high = (min(known), max(known)) if known else (0.0, 1.0)
+    stops = (palette.middle, *palette.better)
+    before = (chart.reference or {}).get("mIoU", {}).get(heat.part)
+    text = {"texttemplate": "%{text}", "textfont": {"size": 11}} if len(heat.x) <= _NUMBERED else {}
+    cells = go.Heatmap(
+        x=list(range(len(heat.x))),
+        y=list(range(len(heat.y))),
+        z=[[None if value is None else 100 * value for value in row] for row in heat.values],
+        text=[["" if value is None else f"{100 * value:.1f}" for value in row] for row in heat.values],
+        zmin=100 * low,
+        zmax=100 * max(high, low + 1e-9),
+        colorscale=[[place / (len(stops) - 1), colour] for place, colour in enumerate(stops)],
+        showscale=False,
+        xgap=2,
+        ygap=2,
+        hoverinfo="skip",
+        **text,
+    )
+    found = list(_cells(heat))
+    presses = go.Scatter(
+        x=[column for _, column, _, _ in found],
+        y=[row for row, _, _, _ in found],
+        mode="markers",
+        name="settings",
+        marker={"symbol": "square", "size": 16, "color": "rgba(0,0,0,0)"},
+        customdata=[[places[key]] for _, _, key, _ in found],
+        hovertext=[_hover(key, value, before, heat.part) for _, _, key, value in found],
+        hoverinfo="text",
+    )
+    rings = [
+        _ring(row, column, width, tint)
+        for row, column, key, _ in found
+        for is_so, width, tint in (
+            (key == experiment.chosen, 3, palette.methods[1]),
+            (places[key] == marked, 2.5, palette.text),
+        )
+        if is_so
+    ]
+    figure = go.Figure([cells, presses])
+    row_height = int(np.clip(_TALLEST / max(len(heat.y), 1), _SMALLEST_ROW, _ROW))
+    names = {"showgrid": False, "fixedrange": True, "tickfont": {"color": palette.text}}
+    figure.update_layout(
+        template=template(palette),
+        height=row_height * len(heat.y) + _HEAD,
+        margin={"t": 8, "r": 8, "b": 4},
+        # The whole is in sight, so a finger that moves here scrolls the page.
+        dragmode=False,
+        hoverdistance=-1,
+        shapes=rings,
+        xaxis={
+            **names,
+            "title": {"text": plain(chart.x_title)},
+            "side": "top",
+            "tickangle": -35,
+            "tickvals": list(range(len(heat.x))),
+            "ticktext": [plain(name, _NAME) for name in heat.x],
+            "range": [-0.5, len(heat.x) - 0.5],
+        },
+        yaxis={
+            **names,
+            "title": {"text": plain(chart.y_title)},
+            "tickvals": list(range(len(heat.y))),
+            "ticktext": [plain(name, _NAME) for name in heat.y],
+            "range": [len(heat.y) - 0.5, -0.5],
+        },
+    )
+    return figure
+
+
+def _cells(heat: Heat) -> Iterator[tuple[int, int, str, float | None]]:
+    """Row, column, key and value of each."""
+    for row, (values, keys) in enumerate(zip(heat.values, heat.keys, strict=True)):
+        for column, (value, key) in enumerate(zip(values, keys, strict=True)):
+            yield row, column, key, value
+
+
+def _hover(key: str, value: float | None, before: float | None, part: str) -> str:
+    lines = [f"<b>{plain(key)}</b>"]
+    if value is None:
+        lines.append("not measured")
+    else:
+        lines.append(plain(f"mIoU: {100 * value:.2f} %"))
+        if before is not None:
+            lines.append(plain(f"{100 * (value - before):+.2f} points to not retrained".replace("-", "−", 1)))
+    lines.append(f"on the part that {PART_WORDS[part]}")
+    return "<br>".join(lines)
+
+
+def _ring(row: int, column: int, width: float, tint: str) -> dict:
+    return {
+        "type": "rect",
+        "x0": column - 0.5,
+        "x1": column + 0.5,
+        "y0": row - 0.5,
+        "y1": row + 0.5,
+        "line": {"color": tint, "width": width},
+        "fillcolor": "rgba(0,0,0,0)",
+    }
