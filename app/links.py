@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote
 
 import streamlit as st
 
-from app.shared_state import ARRIVING, LAB_DEPTH, LAB_KIND, PAGES, TO_COMPARE
+from app.shared_state import ARRIVING, CELL_ARRIVING, LAB_DEPTH, LAB_KIND, PAGES, TO_COMPARE, WHY_ARRIVING
 from recam_core.data.sample import ClassList
 
 #: The overlay that Explore opens with.
@@ -131,6 +131,52 @@ def open_explore(
         address["threshold"] = f"{threshold:.2f}"
     ARRIVING.set(True)
     st.switch_page(PAGES.get({})["explore"], query_params={name: value for name, value in address.items() if value})
+
+
+def open_why(
+    *,
+    family: str,
+    data: str,
+    picture: str,
+    runs: Sequence[str] = (),
+    called: str = "",
+    instead_of: str = "",
+    pin: Sequence[int] | None = None,
+    threshold: float | None = None,
+) -> None:
+    """Leave for the page Why with a question about a picture.
+
+    Args:
+        family: key of the family.
+        data: specification of the data set.
+        picture: id in it.
+        runs: keys of the run that is asked and of the one that came after it; none takes those that are chosen there.
+        called: name of the class that the place is called; "" for what the map gives there.
+        instead_of: name of the class that it is not called; "" for the truth.
+        pin: column and row of the pixel; None asks of the largest region that is called so.
+        threshold: one background threshold for both; None leaves each its own.
+    """
+    address = {"family": family, "data": data, "picture": picture, "runs": as_list(runs)}
+    address |= {"called": called, "instead": instead_of}
+    if pin is not None:
+        address["pin"] = f"{int(pin[0])}.{int(pin[1])}"
+    if threshold is not None:
+        address["threshold"] = f"{threshold:.2f}"
+    WHY_ARRIVING.set(True)
+    st.switch_page(PAGES.get({})["why"], query_params={name: value for name, value in address.items() if value})
+
+
+def open_confusions(*, family: str, data: str, truth: int, predicted: int) -> None:
+    """Leave for a cell of the confusion matrix.
+
+    Args:
+        family: key of the family.
+        data: specification of the data set.
+        truth, predicted: row and column: 0 background, k + 1 class k.
+    """
+    CELL_ARRIVING.set(True)
+    address = {"family": family, "data": data, "cell": f"{truth}.{predicted}"}
+    st.switch_page(PAGES.get({})["confusions"], query_params=address)
 
 
 def open_lab_grid(name: str) -> None:

@@ -13,7 +13,7 @@ if ROOT not in sys.path:
 
 from app import style  # noqa: E402
 from app.links import remember_pages  # noqa: E402
-from app.screens import about, confusions, data, explore, lab, results, runs, trainings  # noqa: E402
+from app.screens import about, confusions, data, explore, lab, results, runs, trainings, why  # noqa: E402
 
 # What the imports made stays for good: looking through its half a million objects again and again, as the collector of
 # cycles does while a large data set is opened, takes a third of a second each time.
@@ -28,6 +28,7 @@ def main() -> None:
     pages = {
         "explore": st.Page(explore.main, title="Explore", icon=":material/compare:", url_path="explore", default=True),
         "confusions": st.Page(confusions.main, title="Confusions", icon=":material/grid_on:", url_path="confusions"),
+        "why": st.Page(why.main, title="Why", icon=":material/quiz:", url_path="why"),
         "lab": st.Page(lab.main, title="Lab", icon=":material/science:", url_path="lab"),
         "trainings": st.Page(trainings.main, title="Training", icon=":material/model_training:", url_path="trainings"),
         "results": st.Page(results.main, title="Results", icon=":material/leaderboard:", url_path="results"),

@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from app.analysed import kept_analysis
+from app.attributions import attributed_maps
 from app.methods import Method
 from app.pictures import Picture
 from recam_core.data.sample import ClassList
@@ -60,13 +61,15 @@ def _prediction(weights: str, picture: str, _method: Method, _image: np.ndarray)
 
 def maps_of(method: Method, picture: Picture, classes: tuple[int, ...], how: Inference) -> ActivationMaps:
     """The maps of the classes; computed once for a method's weights, a picture's pixels and the settings."""
+    if method.attribution is not None:
+        return attributed_maps(method, picture, classes)
     stored = _stored_maps(method, picture, classes, how)
     return _maps(method.weights_key, picture.key, classes, how, method, picture.image, stored)
 
 
 def _stored_maps(method: Method, picture: Picture, classes: tuple[int, ...], how: Inference) -> ActivationMaps | None:
     """The maps that were made for the whole data set, where there are any."""
-    if method.entry is None or picture.source is None or how != Inference():
+    if method.entry is None or method.attribution is not None or picture.source is None or how != Inference():
         return None
     spec, picture_id = picture.source
     found = kept_analysis(method.entry, method.rule, spec)

@@ -12,6 +12,21 @@ from recam_core.method.extraction import MapWeights, gives_log_odds, map_weights
 
 
 @dataclass(frozen=True)
+class Attribution:
+    """How a pane's maps are made where another attribution method than the CAM of a rule makes them.
+
+    Attributes:
+        method: a key of :data:`recam_core.attribution.table.METHODS`.
+        head: whose logits are explained: ``fc1``, ``fc2`` or a rule that makes class weights.
+        against: pairs of a class and the other one that it is explained against; () explains each by itself.
+    """
+
+    method: str
+    head: str
+    against: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True)
 class Method:
     """One pane's way from a picture to its maps.
 
@@ -26,6 +41,7 @@ class Method:
         rule: its extraction rule.
         entry: the run that it is read off, if it is one as it lies on disk.
         softmax: whether its class probabilities are those of a softmax.
+        attribution: another way to its maps than by ``rule``; see :mod:`app.attributions`.
     """
 
     key: str
@@ -37,6 +53,7 @@ class Method:
     rule: str
     entry: Entry | None = None
     softmax: bool = False
+    attribution: Attribution | None = None
 
     @property
     def shared(self) -> SharedRun:

@@ -27,6 +27,9 @@ _RULES = """
   line-height: 1.5; color: #fff; background: #10181bcc; }
 .st-key-explore_thumbnails [data-testid="stHorizontalBlock"] { flex-wrap: nowrap; gap: 0.5rem; }
 .st-key-explore_thumbnails [data-testid="stColumn"] { min-width: 0; flex: 1 1 0; }
+/* Why: the photos under the evidence and under a channel are looked at, not studied pixel by pixel. */
+.st-key-why_parts img, .st-key-why_channels img { max-width: 30rem; }
+.st-key-why_answer p { font-size: 1.05rem; }
 .legend { display: flex; flex-wrap: wrap; gap: 0.35rem 1.1rem; font-size: 0.86rem; align-items: center; }
 .legend span { display: inline-flex; align-items: center; gap: 0.4rem; }
 .legend img, .legend i { height: 1.05rem; width: 1.6rem; border-radius: 0.2rem; display: inline-block; flex: none; }

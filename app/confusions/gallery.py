@@ -12,7 +12,7 @@ from app.confusions.results import single_class
 from app.confusions.selection import ANY, Selection, select
 from app.confusions.tag_panel import tag_panel
 from app.guard import sentences
-from app.links import keep, kept, open_explore
+from app.links import keep, kept, open_explore, open_why
 from recam_core.analysis.csv_tables import cell_csv, moved_csv
 from recam_core.analysis.taken_back import TakenBack
 from recam_core.scores.scores import Scores
@@ -195,14 +195,24 @@ def picture_buttons(
         moved: see :func:`gallery`.
     """
     rules = []
+    question = _question(compared, wanted)
     with st.container(key=f"confusions_gallery_pictures_{columns}"):
         for place, (picture, word) in enumerate(zip(pictures, words, strict=True)):
-            pressed = st.button(
-                word,
-                key=f"confusions_gallery_{place}",
-                help=f"{plain(picture)}: opens in Explore.",
-                width="stretch",
-            )
+            with st.container(key=f"confusions_gallery_one_{place}", gap=None):
+                pressed = st.button(
+                    word,
+                    key=f"confusions_gallery_{place}",
+                    help=f"{plain(picture)}: opens in Explore.",
+                    width="stretch",
+                )
+                if st.button(
+                    question,
+                    key=f"confusions_gallery_why_{place}",
+                    type="tertiary",
+                    icon=":material/quiz:",
+                    help=f"{plain(picture)}: which parts and which channels speak for the wrong class.",
+                ):
+                    _ask(compared, key, picture, wanted)
             if url := outlined_url(compared, key, picture, wanted, moved):
                 rules.append(
                     f".st-key-confusions_gallery_{place} button {{ background-image: url({url}) !important; }}"
@@ -210,6 +220,40 @@ def picture_buttons(
             if pressed:
                 _open(compared, picture, wanted, moved)
     st.html(f"<style>{''.join(rules)}</style>")
+
+
+def _question(compared: Compared, wanted: Selection) -> str:
+    """What the button below a picture asks."""
+    truth, predicted = _classes_asked(wanted)
+    names = compared.names
+    return (
+        f"Why {plain(names[predicted])}" + (f", not {plain(names[truth])}?" if truth else "?") if predicted else "Why?"
+    )
+
+
+def _classes_asked(wanted: Selection) -> tuple[int, int]:
+    """Truth and prediction of the selection as far as they are classes; 0 where one is not. Of what is right, nothing
+    is asked."""
+    if wanted.truth == wanted.predicted:
+        return 0, 0
+    return max(wanted.truth, 0), max(wanted.predicted, 0)
+
+
+def _ask(compared: Compared, key: str, picture: str, wanted: Selection) -> None:
+    """The page Why on this picture: of the method that is shown, and of what came after it."""
+    truth, predicted = _classes_asked(wanted)
+    keys = [method.key for method in compared.methods]
+    # The last method is the answer to the others; of itself, the first one is asked.
+    asked = key if key != keys[-1] else keys[0]
+    open_why(
+        family=compared.family.key,
+        data=compared.spec,
+        picture=picture,
+        runs=list(dict.fromkeys([asked, keys[-1]])),
+        called=compared.names[predicted] if predicted else "",
+        instead_of=compared.names[truth] if truth else "",
+        threshold=compared.one_threshold,
+    )
 
 
 def _open(compared: Compared, picture: str, wanted: Selection, moved: Moved | None) -> None:

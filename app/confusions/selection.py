@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from app.links import keep, kept
+from app.shared_state import CELL_ARRIVING
 
 #: In the place of a class: any other one.
 ANY = -1
@@ -63,6 +64,8 @@ def selection(values: int, usual: Selection) -> Selection:
         values: K + 1; anything beyond, as a choice made for other classes may be, falls back to ``usual``.
         usual: to begin with.
     """
+    if CELL_ARRIVING.pop(False):
+        st.session_state.pop("confusions_selection", None)
     wanted = st.session_state.get("confusions_selection") or _from_address()
     found = usual
     if wanted is not None:

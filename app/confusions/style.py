@@ -16,6 +16,13 @@ _RULES = """
   transform: translateY(-2px); box-shadow: 0 4px 14px #0004; }
 [class*="st-key-confusions_gallery_pictures_"] button p { font-size: 0.74rem; line-height: 1.4; padding: 0 0.4rem;
   border-radius: 0.3rem; color: #fff; background: #10181bcc; }
+[class*="st-key-confusions_gallery_one_"] > div { width: 100% !important; }
+[class*="st-key-confusions_gallery_pictures_"] [class*="st-key-confusions_gallery_why_"] button { aspect-ratio: auto;
+  min-height: 1.9rem; padding: 0 0.2rem; justify-content: flex-start; }
+[class*="st-key-confusions_gallery_pictures_"] [class*="st-key-confusions_gallery_why_"] button:hover {
+  transform: none; box-shadow: none; }
+[class*="st-key-confusions_gallery_pictures_"] [class*="st-key-confusions_gallery_why_"] button p { color: inherit;
+  background: none; padding: 0; font-size: 0.78rem; }
 @media (prefers-reduced-motion: reduce) { [class*="st-key-confusions_gallery_pictures_"] button { transition: none; } }
 .method-row { display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: 0.8rem; }
 .method-card { border: 1px solid var(--st-border-color, #8884); border-radius: 0.5rem; padding: 0.55rem 0.9rem;

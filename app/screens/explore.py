@@ -7,6 +7,7 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from app.attributions import HEADS, attribution_method, methods_help, ready_methods
 from app.carried import forget, settled, taken_over
 from app.catalogue import Catalogue, Entry, Family, read_catalogue
 from app.copy_link import copy_link
@@ -14,17 +15,19 @@ from app.explored_family import explored_family, photo_came, propose_family, res
 from app.export_panel import export_panel, panes_to_export
 from app.first_screen import is_presenting, lead_on, leave_button, present_button, say_sentence, top_of_page
 from app.guard import sentences
-from app.links import FIRST_OVERLAY, as_list, from_list, keep, keep_view, kept, view_in_address
+from app.links import FIRST_OVERLAY, as_list, from_list, keep, keep_view, kept, open_why, view_in_address
 from app.map_cache import Inference, make_ready, payload_of, prediction_of
 from app.methods import Method, method_of_entry
-from app.models import device_words
+from app.models import device_words, shared_run
 from app.picker import FROM_SET, can_step, open_picture, pick_picture, step_picture
 from app.pictures import Picture
 from app.recipe_fields import rule_name, rules_help
 from app.retrain_panel import fourth_pane, retrain_panel
 from app.shared_state import ARRIVING, CHOSEN_RUNS, CHOSEN_THRESHOLD, OWN_THRESHOLD, threshold_scope
 from app.viewer import viewer
+from recam_core.analysis.channels import closest_classes
 from recam_core.analysis.knows_most import seen_classes
+from recam_core.attribution.table import METHODS
 from recam_core.checkpoint.run_rule import rules_of_run
 from recam_core.data.sample import ClassList
 from recam_core.maps.inference import PAPER_SCALES, QUICK_SCALES
@@ -70,6 +73,7 @@ def main() -> None:
         with sentences():
             picture = pick_picture(family, on_photo=_photo_came)
         entries, rule, how = _settings(family)
+        attributions = _attributions(family, entries)
         with sentences():
             st.caption(f":material/memory: Computing on **{device_words()}**")
     say_family(catalogue, family)
@@ -80,7 +84,7 @@ def main() -> None:
         )
     else:
         with sentences():
-            _look(top, family, picture, entries, rule, how)
+            _look(top, family, picture, entries, rule, how, attributions)
     _faults(catalogue)
 
 
@@ -131,7 +135,17 @@ def _restore(catalogue: Catalogue) -> None:
         st.session_state["explore_rule"] = kept("rule")
     if kept("scales") in _SCALES:
         st.session_state["explore_scales"] = kept("scales")
+    _restore_attributions(family)
     st.session_state["explore_view"] = view_in_address(family.classes)
+
+
+def _restore_attributions(family: Family) -> None:
+    keys = {entry.key for entry in family.entries}
+    st.session_state["explore_attributions"] = [name for name in from_list(kept("attributions")) if name in METHODS]
+    if runs := [key for key in from_list(kept("attributed")) if key in keys]:
+        st.session_state[f"explore_attributed_{family.key}"] = runs
+    if kept("explains") in HEADS:
+        st.session_state["explore_attribution_head"] = kept("explains")
 
 
 def _settings(family: Family) -> tuple[list[Entry], str | None, Inference]:
@@ -187,6 +201,79 @@ def _settings(family: Family) -> tuple[list[Entry], str | None, Inference]:
     return [by_key[key] for key in chosen], None if rule == _AS_TRAINED else rule, how
 
 
+def _attributions(family: Family, entries: list[Entry]) -> list[tuple[Entry, str, str]]:
+    """(run, method, head) of the attribution panes that are chosen."""
+    if not entries and not family.entries:
+        return []
+    by_key = {entry.key: entry for entry in family.entries}
+    of = f"explore_attributed_{family.key}"
+    usual = [(entries or family.entries)[0].key]
+    st.session_state[of] = [key for key in st.session_state.get(of, usual) if key in by_key] or usual
+    with st.expander("Other attribution methods", expanded=bool(st.session_state.get("explore_attributions"))):
+        methods = st.multiselect(
+            "Panes of",
+            list(METHODS),
+            format_func=lambda key: METHODS[key].title,
+            key="explore_attributions",
+            persist_state="session",
+            placeholder="None",
+            help="What other methods see in the same network, as panes beside the others. What takes long is told "
+            "first, and made after a press.\n" + methods_help(),
+        )
+        runs = st.multiselect(
+            "Asked of",
+            list(by_key),
+            format_func=lambda key: by_key[key].title,
+            key=of,
+            persist_state="session",
+            disabled=not methods,
+        )
+        head = st.selectbox(
+            "They explain",
+            list(HEADS),
+            format_func=HEADS.__getitem__,
+            key="explore_attribution_head",
+            persist_state="session",
+            disabled=not methods,
+            help="The logits of FC1 or of FC2, or those of the weights that make the run's own map. A run without FC2 "
+            "explains FC1.",
+        )
+    keep("attributions", as_list(methods))
+    keep("attributed", as_list(runs) if methods else "", as_list(usual))
+    keep("explains", head if methods else "rule", "rule")
+    return [(by_key[key], method, head) for method in methods for key in runs]
+
+
+def _attributed(
+    family: Family,
+    picture: Picture,
+    present: tuple[int, ...],
+    attributions: list[tuple[Entry, str, str]],
+    room: int,
+) -> list[Method]:
+    """The attribution panes whose maps are there; for the others a panel tells the cost."""
+    if len(attributions) > room:
+        st.caption(
+            f":material/info: There is room for {room} of the {len(attributions)} attribution panes; take out panes "
+            "or methods to see the others."
+        )
+    wanted = []
+    for entry, method, head in attributions[: max(room, 0)]:
+        against = ()
+        if METHODS[method].needs_other:
+            if len(family.classes) < 2:
+                st.caption(f":material/info: {METHODS[method].title} needs a second class, and there is none.")
+                continue
+            with sentences():
+                fc1 = shared_run(entry).run.network.fc1.detach()
+                against = tuple(closest_classes(fc1, present).items())
+        wanted.append(attribution_method(entry, method, head, against))
+    found: list[Method] = []
+    with sentences():
+        found = ready_methods(wanted, picture, present, "explore_attribution")
+    return found
+
+
 def _rules(family: Family) -> list[str]:
     """The extraction rules that at least one run of the family can be read by."""
     found = {rule for entry in family.entries for rule in rules_of_run(entry.info)}
@@ -203,7 +290,13 @@ def _add_kept_run(family: Family, by_key: dict[str, Entry]) -> None:
 
 
 def _look(
-    top: DeltaGenerator, family: Family, picture: Picture, entries: list[Entry], rule: str | None, how: Inference
+    top: DeltaGenerator,
+    family: Family,
+    picture: Picture,
+    entries: list[Entry],
+    rule: str | None,
+    how: Inference,
+    attributions: list[tuple[Entry, str, str]],
 ) -> None:
     """Panes and retraining for one picture; what is said of it stands at the top."""
     methods: list[Method] = []
@@ -215,15 +308,19 @@ def _look(
     made = fourth_pane(family)
     if made is not None:
         methods.append(made)
-    if not methods:
+    if not methods and not attributions:
         st.info(
             "No method is chosen: add one under *Methods and maps* in the sidebar.", icon=":material/visibility_off:"
         )
         return
     for note in picture.notes:
         st.caption(f":material/info: {note}")
-    present = _present_classes(family, picture, methods[0])
+    asked = methods[0] if methods else method_of_entry(attributions[0][0])
+    present = _present_classes(family, picture, asked)
     if not present:
+        return
+    methods += _attributed(family, picture, present, attributions, MOST_PANES + 1 - len(methods))
+    if not methods:
         return
     _overlay_of_sets()
     lead = top.container(key="explore_lead")
@@ -256,6 +353,7 @@ def _look(
             return
         lead_on(family, picture)
         present_button()
+        _why_button(family, picture, methods, shown["view"])
         _copy_link(picture)
         panes = lambda: panes_to_export(methods, picture, present, family.classes, how, shown["view"])  # noqa: E731
         export_panel(
@@ -303,6 +401,28 @@ def _page(
     names = ", ".join(classes.names[k] for k in present)
     where = f"{picture.title} of {set_words(picture.source[0])}" if picture.source else picture.title
     return picture_page(payload, view, title=title, sentence=sentence, about=f"{where}: {names}")
+
+
+def _why_button(family: Family, picture: Picture, methods: Sequence[Method], view: Mapping[str, Any]) -> None:
+    """To the page Why, with the picture, the pinned pixel, and the first and last run that are shown."""
+    if picture.source is None:
+        return  # a photo of one's own is in this page alone
+    runs = [method.key for method in methods if method.entry is not None]
+    if st.button(
+        "Why?",
+        icon=":material/quiz:",
+        key="explore_why",
+        help="Which parts of the picture and which channels speak for a wrong class: at the pixel that is pinned "
+        "(press one in a pane), or in the largest wrong region.",
+    ):
+        open_why(
+            family=family.key,
+            data=picture.source[0],
+            picture=picture.source[1],
+            runs=list(dict.fromkeys([*runs[:1], *runs[-1:]])),
+            pin=view.get("pin"),
+            threshold=view.get("threshold") if view.get("cut") == "all" else None,
+        )
 
 
 def _copy_link(picture: Picture) -> None:

@@ -24,6 +24,7 @@ PREFIXES = {
     "runs": "runs_",
     "about": "about_",
     "data": "data_",
+    "why": "why_",
 }
 
 
@@ -61,6 +62,7 @@ SECTIONS: dict[str, tuple[Sequence, Callable[[AppTest, object], None]]] = {
     "runs": (("none", "one", "several"), choose_runs),
     "about": (("",), nothing),
     "data": (("zip", "weights"), choose("data_checkpoint_from")),
+    "why": (("the pixel", "the region around it"), choose("why_place_kind")),
 }
 
 

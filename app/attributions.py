@@ -1,0 +1,244 @@
+"""Attribution methods as panes: what they cost is told beforehand, long ones are made by a job, and all are kept."""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import streamlit as st
+import torch
+
+from app.catalogue import Entry
+from app.confusions.plain_words import plain
+from app.job_progress import job_progress
+from app.jobs import CANCELLED, FAILED, Job, board
+from app.links import keep, kept
+from app.methods import Attribution, Method, method_of_entry
+from app.models import device, device_words
+from app.pictures import Picture
+from app.trainings.words import duration
+from recam_core.attribution.maps import attribution_key, attribution_maps, cost
+from recam_core.attribution.table import METHODS, method_of
+from recam_core.checkpoint.run_folder import load_run
+from recam_core.maps.activation_maps import ActivationMaps
+from recam_core.method.extraction import RULES
+from recam_core.model.network import CamNetwork
+from recam_core.progress import ProgressFn
+
+#: Heads that can be explained, as people choose them.
+HEADS = {"rule": "as its map", "fc1": "FC1", "fc2": "FC2"}
+#: What takes longer is made by a job, after a press.
+_AT_ONCE = 6.0
+_REMEMBERED = 400
+
+
+class _Kept:
+    """Maps that were made, of all sessions; the oldest go first."""
+
+    def __init__(self) -> None:
+        self._maps: OrderedDict[str, ActivationMaps] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> ActivationMaps | None:
+        with self._lock:
+            if key in self._maps:
+                self._maps.move_to_end(key)
+            return self._maps.get(key)
+
+    def put(self, key: str, maps: ActivationMaps) -> None:
+        with self._lock:
+            self._maps[key] = maps
+            while len(self._maps) > _REMEMBERED:
+                self._maps.popitem(last=False)
+
+
+@st.cache_resource(show_spinner=False)
+def _kept() -> _Kept:
+    return _Kept()
+
+
+@dataclass
+class AttributionJob(Job):
+    """Making the attribution maps of one picture.
+
+    Attributes:
+        methods: whose.
+        picture: of what.
+        classes: the maps of which.
+    """
+
+    methods: tuple[Method, ...]
+    picture: Picture
+    classes: tuple[int, ...]
+
+
+# A method as a pane ---------------------------------------------------------------------------------------------------
+
+
+def head_of(entry: Entry, head: str) -> str:
+    """The head of a run that can be explained, as near as it gets to the one that was chosen of :data:`HEADS`."""
+    rule = entry.info.rule
+    has_fc2 = bool(entry.info.network.get("has_fc2"))
+    if head == "fc2" and has_fc2:
+        return "fc2"
+    if head == "rule" and rule in RULES and RULES[rule].makes_weights:
+        return rule
+    return "fc1"
+
+
+def attribution_method(
+    entry: Entry, method: str, head: str = "rule", against: Sequence[tuple[int, int]] = ()
+) -> Method:
+    """A run as an attribution method sees it; its network is not read yet.
+
+    Args:
+        entry: the run.
+        method: a key of :data:`~recam_core.attribution.table.METHODS`.
+        head: a key of :data:`HEADS`.
+        against: pairs of a class and the other one that it is explained against.
+
+    Raises:
+        UserError: unknown method.
+    """
+    wanted, explained = method_of(method), head_of(entry, head)
+    base, pairs = method_of_entry(entry), tuple(against)
+    return replace(
+        base,
+        key=f"{method}/{explained}/{entry.key}",
+        title=f"{wanted.title} of {base.title}",
+        about=f"explains {'the weights of the rule ' if explained not in ('fc1', 'fc2') else ''}"
+        f"{explained.upper() if explained in ('fc1', 'fc2') else explained.replace('_', ' ')}",
+        weights_key=f"{entry.info.weights_sha256}:{method}:{explained}:{pairs}",
+        # Chosen for other maps; shares of a maximum all the same.
+        threshold=None,
+        rule="fc1",
+        attribution=Attribution(method, explained, pairs),
+    )
+
+
+def methods_help() -> str:
+    """What the methods do, as a list."""
+    return "\n".join(f"- **{one.title}**: {one.about}" for one in METHODS.values())
+
+
+# Their maps -----------------------------------------------------------------------------------------------------------
+
+
+def attributed_maps(method: Method, picture: Picture, classes: tuple[int, ...]) -> ActivationMaps:
+    """The maps, kept or made now.
+
+    Raises:
+        UserError: the network's weights are missing, or it cannot be asked so.
+    """
+    maps = _kept().get(_key(method, picture, classes))
+    if maps is None:
+        with method.shared.lock:
+            maps = _made(method, method.shared.run.network, picture, classes)
+        _kept().put(_key(method, picture, classes), maps)
+    return maps
+
+
+def _made(
+    method: Method,
+    network: CamNetwork,
+    picture: Picture,
+    classes: tuple[int, ...],
+    progress: ProgressFn | None = None,
+) -> ActivationMaps:
+    how = method.attribution
+    against = {k: other for k, other in how.against if k in classes} or None
+    return attribution_maps(
+        network, picture.image, classes, how.method, head=how.head, against=against, progress=progress, id=picture.title
+    )
+
+
+def _key(method: Method, picture: Picture, classes: tuple[int, ...]) -> str:
+    how = method.attribution
+    sha = method.entry.info.weights_sha256
+    return attribution_key(sha, picture.key, how.method, how.head, classes, dict(how.against) or None)
+
+
+@st.cache_data(max_entries=64, ttl="1h", show_spinner=False)
+def _pass_seconds(weights: str, size: tuple[int, int], _method: Method, _image: np.ndarray) -> float:
+    """What one picture takes through the network here: the shorter of two tries, as the first one also warms up."""
+    with _method.shared.lock, torch.inference_mode():
+        network, tries = _method.shared.run.network, []
+        x = network.preprocess(_image)
+        for _ in range(2):
+            begin = time.perf_counter()
+            network.features(x).sum().item()  # waits for what a device does in the background
+            tries.append(time.perf_counter() - begin)
+    return min(tries)
+
+
+def seconds_of(method: Method, picture: Picture, classes: Sequence[int]) -> float:
+    """About how long the maps will take on this computer."""
+    size = picture.image.shape[:2]
+    passes = cost(method.attribution.method, len(classes), size)
+    return passes.seconds(_pass_seconds(method.entry.info.weights_sha256, size, method, picture.image))
+
+
+# Waiting for them -----------------------------------------------------------------------------------------------------
+
+
+def ready_methods(methods: Sequence[Method], picture: Picture, classes: tuple[int, ...], key: str) -> list[Method]:
+    """Those whose maps are there, or are made now; for the others a panel tells the cost and offers to make them.
+
+    Args:
+        methods: attribution methods.
+        picture: what they look at.
+        classes: the maps of which.
+        key: of the widgets.
+
+    Raises:
+        UserError: a network's weights are missing, or it cannot be asked so.
+    """
+    ready, waiting = [], []
+    for method in methods:
+        if _kept().get(_key(method, picture, classes)) is not None:
+            ready.append(method)
+            continue
+        seconds = seconds_of(method, picture, classes)
+        if seconds <= _AT_ONCE:
+            with st.spinner(f"{method.title}, about {duration(max(seconds, 1))}", show_time=True):
+                attributed_maps(method, picture, classes)
+            ready.append(method)
+        else:
+            waiting.append((method, seconds))
+    if waiting:
+        _panel(waiting, picture, classes, key)
+    return ready
+
+
+def _panel(waiting: list[tuple[Method, float]], picture: Picture, classes: tuple[int, ...], key: str) -> None:
+    """What it costs, the button, how far it is."""
+    job = board().find(kept("attribution"))
+    with st.container(border=True, key=f"{key}_panel"):
+        if isinstance(job, AttributionJob) and not job.is_over:
+            job_progress(job.id, key=f"{key}_cancel")
+            return
+        if isinstance(job, AttributionJob) and job.picture.key == picture.key:
+            if job.state == FAILED:
+                st.error(job.message, icon=":material/error:")
+            elif job.state == CANCELLED:
+                st.info("Cancelled. What was finished before is kept.", icon=":material/cancel:")
+        words = ", ".join(f"**{plain(one.title)}** about {duration(seconds)}" for one, seconds in waiting)
+        st.markdown(f"Not made for this picture yet: {words}. It is done once and kept while the app runs.")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if st.button("Compute", type="primary", icon=":material/play_arrow:", key=f"{key}_start"):
+                store = _kept()
+                job = AttributionJob(tuple(one for one, _ in waiting), picture, classes)
+                keep("attribution", board().start(job, lambda job: _work(job, store)).id)
+                st.rerun()
+            st.caption(f"On {device_words()}; it goes on when you leave the page.")
+
+
+def _work(job: AttributionJob, store: _Kept) -> None:
+    """Each method in turn, on a network of its own: the panes go on using the shared one meanwhile."""
+    for number, method in enumerate(job.methods, start=1):
+        job.begin(f"{method.title} ({number} of {len(job.methods)}), pass")
+        network = load_run(method.entry.path, device()).network
+        maps = _made(method, network, job.picture, job.classes, job.progress)
+        store.put(_key(method, job.picture, job.classes), maps)

@@ -1,0 +1,1 @@
+"""The page Why: a question about a place of a picture, and what answers it."""

@@ -1,0 +1,176 @@
+"""The row at the top: which runs, which pictures, which picture."""
+
+import numpy as np
+import streamlit as st
+
+from app.carried import forget, settled, taken_over
+from app.catalogue import Catalogue, Entry, Family
+from app.datasets import dataset
+from app.family_choice import choose_family
+from app.guard import sentences
+from app.links import as_list, from_list, keep, kept
+from app.map_cache import Inference, make_ready, prediction_of
+from app.methods import Method, method_of_entry
+from app.pictures import picture_of_set
+from app.recorded_pictures import recorded
+from app.shared_state import CHOSEN_DATA, CHOSEN_PICTURE, CHOSEN_RUNS
+from app.why.question import Scene
+from recam_core.data.match_classes import match_classes
+from recam_core.data.spec import KINDS
+from recam_core.errors import UserError
+
+_NONE = ""
+_SPEC_HELP = "Any data set on the computer that runs the app, written as one of\n" + "\n".join(
+    f"- `{kind.form}`: {kind.what}" for kind in KINDS.values()
+)
+
+
+def arrive() -> None:
+    """What the address says counts, whatever was chosen here before."""
+    forget("why_family")
+    forget("why_data")
+    forget("why_runs")
+    forget("why_shown")
+    forget("why_cut")
+    st.session_state.pop("why_family", None)
+    st.session_state["why_opening"] = True
+
+
+def choose(catalogue: Catalogue) -> Scene | None:
+    """Draw the row; None while there is nothing to look at, and the page says why.
+
+    Raises:
+        UserError: the data set or the picture cannot be used.
+    """
+    opening = st.session_state.pop("why_opening", False)
+    with st.container(key="why_choice"):
+        family_column, data_column, picture_column = st.columns([1, 1.2, 1.4], gap="medium")
+        with family_column:
+            family = choose_family(catalogue, "why_family", "Runs that know the same classes can be compared.")
+        with data_column:
+            spec = _spec(family, opening)
+        found = dataset(spec)
+        match = match_classes(found.classes, family.classes)
+        if not match.shared:
+            raise UserError(
+                f"{spec} and these checkpoints have no class in common; choose other pictures, or another family."
+            )
+        if not len(found):
+            raise UserError(f"{spec} holds no pictures.")
+        with picture_column:
+            index = _picture(family, spec, list(found.ids), opening)
+        entries = _runs(family, opening)
+    picture = picture_of_set(found, index, match)
+    methods: list[Method] = []
+    how = Inference()
+    for entry in entries:
+        with sentences():
+            method = method_of_entry(entry)
+            make_ready(method, picture, how)
+            methods.append(method)
+    if not methods:
+        return None
+    # A picture without labels: what the first network sees in it.
+    present = picture.labels or tuple(sorted(prediction_of(methods[0], picture)[1]))
+    return Scene(family, spec, picture, tuple(methods), present, how)
+
+
+def _spec(family: Family, opening: bool) -> str:
+    """The data set; the family's own to begin with."""
+    key = f"why_data_{family.key}"
+    named = kept("data")
+    elsewhere = taken_over(CHOSEN_DATA, family.key, "why_data", bool(named))
+    if elsewhere is not None and _can_be_shown(family, elsewhere):
+        st.session_state[key] = elsewhere
+    elif opening:
+        st.session_state[key] = named
+    shown = st.session_state.get(key) or family.pictures
+    found = recorded(family.entries[0].info.data, family.classes) if family.entries[0].info.data else None
+    here = [found.spec] if found is not None and found.is_here else []
+    options = list(dict.fromkeys([family.pictures, shown, *here]))
+    st.session_state[key] = shown
+    typed = st.selectbox(
+        "Pictures", options, accept_new_options=True, key=key, persist_state="session", help=_SPEC_HELP
+    )
+    spec = (typed or "").strip() or family.pictures
+    settled(CHOSEN_DATA, family.key, "why_data", spec, bool(named))
+    keep("data", spec, family.pictures)
+    return spec
+
+
+def _can_be_shown(family: Family, spec: str) -> bool:
+    try:
+        found = dataset(spec)
+    except UserError:
+        return False
+    return len(found) > 0 and bool(match_classes(found.classes, family.classes).shared)
+
+
+def _picture(family: Family, spec: str, ids: list[str], opening: bool) -> int:
+    """The index of the picture; the striking ones of the family come first in the list."""
+    standing = family.standing if family.standing is not None and spec == family.pictures else None
+    striking = [id for id in standing.striking if id in ids] if standing is not None else []
+    first = standing.first if standing is not None and standing.first in ids else ids[0]
+    order = list(dict.fromkeys([first, *striking, *ids]))
+    key = f"why_picture_{spec}"
+    named = kept("picture")
+    elsewhere = taken_over(CHOSEN_PICTURE, spec, "why_shown", bool(named))
+    if elsewhere in ids:
+        st.session_state[key] = elsewhere
+    elif opening and named in ids:
+        st.session_state[key] = named
+    if st.session_state.get(key) not in ids:
+        st.session_state[key] = first
+    gains = {} if standing is None else dict(zip(standing.ids, standing.gain.tolist(), strict=True))
+
+    def words(id: str) -> str:
+        gain = gains.get(id, float("nan"))
+        return id if np.isnan(gain) else f"{id}   ({100 * gain:+.0f} % right by ReCAM)"
+
+    chosen = st.selectbox(
+        "Picture", order, format_func=words, key=key, persist_state="session",
+        help="Type to search. Where maps of all pictures are kept, those in which ReCAM has more pixels right than "
+        "BCE-CAM come first.",
+    )  # fmt: skip
+    settled(CHOSEN_PICTURE, spec, "why_shown", chosen, bool(named))
+    keep("picture", chosen, first)
+    return ids.index(chosen)
+
+
+def _runs(family: Family, opening: bool) -> list[Entry]:
+    """The run that is asked, and the one after it."""
+    by_key = {entry.key: entry for entry in family.entries}
+    pair = family.pair or tuple(family.entries[:2])
+    usual = (pair[0].key, pair[1].key if len(pair) > 1 else _NONE)
+    named = tuple(key for key in from_list(kept("runs")) if key in by_key)[:2]
+    before = f"why_before_{family.key}"
+    after = f"why_after_{family.key}"
+    elsewhere = taken_over(CHOSEN_RUNS, family.key, "why_runs", bool(named)) or ()
+    known = [key for key in elsewhere if key in by_key]
+    wanted: tuple[str, ...] = (known[0], known[-1]) if len(known) > 1 else ()
+    if not wanted and opening:
+        wanted = named
+    if wanted:
+        st.session_state[before] = wanted[0]
+        st.session_state[after] = wanted[1] if len(wanted) > 1 else _NONE
+    if st.session_state.get(before) not in by_key:
+        st.session_state[before] = usual[0]
+    if st.session_state.get(after, usual[1]) not in (*by_key, _NONE) or after not in st.session_state:
+        st.session_state[after] = usual[1]
+    left, right = st.columns(2, gap="medium")
+    first = left.selectbox(
+        "Before", list(by_key), format_func=lambda key: by_key[key].title, key=before, persist_state="session",
+        help="The run that is asked: its wrong regions are listed, and its answer comes first.",
+    )  # fmt: skip
+    others = [key for key in by_key if key != first]
+    if st.session_state[after] == first:
+        st.session_state[after] = _NONE
+    second = right.selectbox(
+        "After", [*others, _NONE], format_func=lambda key: by_key[key].title if key else "none", key=after,
+        persist_state="session",
+        help="The run that the answer is held against, such as ReCAM. Each run is read by the rule it was trained for.",
+    )  # fmt: skip
+    chosen = tuple(key for key in (first, second) if key)
+    settled(CHOSEN_RUNS, family.key, "why_runs", chosen, bool(named))
+    keep("runs", as_list(chosen), as_list([key for key in usual if key]))
+    return [by_key[key] for key in chosen]
