@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from recam_core.analysis.csv_tables import csv_text
-from recam_core.checkpoint.run_folder import load_run
+from recam_core.checkpoint.run_folder import Run, load_run
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 from recam_core.experiments.noise import RESAMPLES, Difference, interval
@@ -306,6 +306,11 @@ def figure1(
         *vectors, fit.classes, settings, source=source_name(source, run), what=what, specs=(fit.spec, tested.spec),
         progress=progress,
     )  # fmt: skip
+
+
+def source_name(source: str, run: Run) -> str:
+    """The run as a record names it: without where on this computer it lies."""
+    return f"{run.path.parent.name}/{run.path.name}".strip("/") if named_backbone(source) is None else run.info.name
 
 
 def figure1_heads(
