@@ -34,7 +34,7 @@ def add_figure1(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", choices=("small", "paper"), default="small", help="with --depth full (small)")
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
     parser.add_argument("--workers", type=int, help="with --depth full: processes that load pictures")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to FILE; the page Theory shows it")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to FILE")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the table to FILE")
     parser.set_defaults(run=run_figure1)
 
@@ -46,6 +46,7 @@ def run_figure1(arguments: argparse.Namespace) -> int:
     from recam_core.device import pick_device
     from recam_core.experiments.figure1 import HeadSettings, figure1, text_figure1
     from recam_core.experiments.figure1_full import figure1_full
+    from recam_core.experiments.kept_figure1 import keep_figure1
     from recam_core.experiments.pooled_vectors import named_backbone
     from recam_core.experiments.protocol import data_and_report
     from recam_core.progress import terminal
@@ -88,6 +89,7 @@ def run_figure1(arguments: argparse.Namespace) -> int:
                 workers=arguments.workers,
                 progress=progress,
             )
+    keep_figure1(found)  # the page Theory shows it
     print(f"Figure 1, {found.depth}: {found.source}")
     print(text_figure1(found))
     print(f"\n{found.sentence}\n")

@@ -43,7 +43,7 @@ ALL, GROUP = SCOPES = ("all", "group")
 #: What is classified: whole pictures that show one class, or features masked to each present class (equation 3).
 WHAT = {"pictures": "pictures of a single class", "features": "single-label features"}
 #: Learning rates to choose from, and parts of the cross-validation.
-RATES, FOLDS = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1), 5
+RATES, FOLDS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2), 5
 #: A class with fewer training vectors than this cannot be in every fold's training.
 LEAST = 5
 #: So many groups are tried one by one; beyond, the group grows from the worst pair.
