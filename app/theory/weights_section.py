@@ -40,9 +40,10 @@ def weights_section(catalogue: Catalogue) -> None:
         )
     found = {place: _cosines(entry) for place, entry in (("before", before), ("after", after))}
     chosen = _pressed(family.key, found["before"])
+    reach = max(_reach(one) for one in found.values())
     for column, (place, entry) in zip(st.columns(2, gap="large"), (("before", before), ("after", after)), strict=True):
         with column:
-            _matrix(family.key, place, entry, found[place], chosen)
+            _matrix(family.key, place, entry, found[place], chosen, reach)
     _told(found["before"], found["after"], before, after, chosen)
     _to_why(family.key, (before, after))
 
@@ -56,7 +57,16 @@ def _cosines(entry: Entry) -> ClassCosines:
     return _read(str(entry.path), entry.info.weights_sha256, entry.info.rule, entry)
 
 
-def _matrix(family: str, place: str, entry: Entry, found: ClassCosines, chosen: tuple[int, int] | None) -> None:
+def _reach(found: ClassCosines) -> float:
+    """The largest similarity of different classes, so that a colour means the same in both matrices."""
+    off = ~np.eye(len(found.names), dtype=bool)
+    values = np.abs(np.concatenate([matrix[off] for matrix in found.matrices.values()]))
+    return max(float(np.nanmax(values)) if np.isfinite(values).any() else 0.0, 0.05)
+
+
+def _matrix(
+    family: str, place: str, entry: Entry, found: ClassCosines, chosen: tuple[int, int] | None, reach: float
+) -> None:
     keys = list(found.matrices)
     rows = st.segmented_control(
         "Rows of", keys, format_func=TITLES.get, default=keys[-1] if place == "after" else keys[0], required=True,
@@ -64,7 +74,9 @@ def _matrix(family: str, place: str, entry: Entry, found: ClassCosines, chosen: 
         help="FC1 makes BCE-CAM; FC2 is what ReCAM adds; w″ are the weights that the run's maps are made by.",
     )  # fmt: skip
     show_chart(
-        cosine_chart(found, rows, f"{entry.title}: {TITLES[rows]}, mean {found.mean(rows):+.3f}", palette(), chosen),
+        cosine_chart(
+            found, rows, f"{entry.title}: {TITLES[rows]}, mean {found.mean(rows):+.3f}", palette(), chosen, reach
+        ),
         key=_key(family, place),
         modes=("points",),
         name=f"cosines_{place}",

@@ -14,7 +14,12 @@ _SIDE, _AROUND, _LEAST, _MOST = 400, 120, 4, 34
 
 
 def cosine_chart(
-    found: ClassCosines, key: str, title: str, palette: Palette, pressed: tuple[int, int] | None = None
+    found: ClassCosines,
+    key: str,
+    title: str,
+    palette: Palette,
+    pressed: tuple[int, int] | None = None,
+    reach: float | None = None,
 ) -> go.Figure:
     """Each cell's ``customdata`` is the pair of classes, by number.
 
@@ -24,6 +29,7 @@ def cosine_chart(
         title: of the chart.
         palette: of the page.
         pressed: the pair that is looked at, which is outlined.
+        reach: similarity at the ends of the colours, so that two charts can share them; by default the largest.
     """
     count, matrix = len(found.names), found.matrices[key]
     row, column = np.nonzero(~np.eye(count, dtype=bool))
@@ -31,7 +37,7 @@ def cosine_chart(
     size = min(max(_SIDE / count - 1, _LEAST), _MOST)
     stops = (*palette.better[::-1], palette.middle, *palette.worse)
     known = np.abs(values[np.isfinite(values)])
-    most = max(float(known.max()) if len(known) else 0.0, 0.05)
+    most = reach or max(float(known.max()) if len(known) else 0.0, 0.05)
     outlined = np.zeros(len(row), dtype=bool)
     if pressed is not None:
         outlined = ((row == pressed[0]) & (column == pressed[1])) | ((row == pressed[1]) & (column == pressed[0]))

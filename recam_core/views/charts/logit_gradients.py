@@ -15,7 +15,7 @@ TITLES = {"bce": "BCE", "sce": "SCE"}
 QUANTITIES = {"on_q": "gradient on z_q", "on_p": "gradient on z_p", "loss": "loss"}
 _COLOURS = {"bce": 1, "sce": 2}
 _HEIGHT, _DEEP = 340, 420
-_X, _Y = "z_p \u2212 z_q", "z_p + z_q"
+_X, _Y = "z<sub>p</sub> \u2212 z<sub>q</sub>", "z<sub>p</sub> + z<sub>q</sub>"
 
 
 def gradient_bars(names: Sequence[str], gradients: Mapping[str, np.ndarray], palette: Palette) -> go.Figure:
@@ -90,7 +90,7 @@ def logit_map_chart(
             contours={"start": low, "end": high, "size": (high - low) / 10},
             line={"width": 0.5, "color": palette.quiet},
             colorbar={"thickness": 10, "outlinewidth": 0, "tickfont": {"color": palette.quiet}, "nticks": 6},
-            hovertemplate=f"{_X} %{{x:.1f}}<br>{_Y} %{{y:.1f}}<br>{QUANTITIES[quantity]} %{{z:.3f}}<extra></extra>",
+            hovertemplate=f"{_X} %{{x:.1f}}<br>{_Y} %{{y:.1f}}<br>{_words(quantity)} %{{z:.3f}}<extra></extra>",
         )
     )
     if found.careless.any():
@@ -126,7 +126,7 @@ def logit_map_chart(
         height=_HEIGHT + 40,
         margin={"t": 64},
         title={
-            "text": f"{TITLES[loss]}: {QUANTITIES[quantity]}",
+            "text": f"{TITLES[loss]}: {_words(quantity)}",
             "font": {"size": 14},
             "x": 0,
             "y": 0.98,
@@ -153,7 +153,7 @@ def logit_surface_chart(
     """
     values = _values(found, loss, quantity)
     low, high, stops = _scale(found, quantity, palette)
-    hover = f"{_X} %{{x:.1f}}<br>{_Y} %{{y:.1f}}<br>{QUANTITIES[quantity]} %{{z:.3f}}<extra></extra>"
+    hover = f"{_X} %{{x:.1f}}<br>{_Y} %{{y:.1f}}<br>{_words(quantity)} %{{z:.3f}}<extra></extra>"
     figure = go.Figure(
         go.Surface(
             x=found.difference,
@@ -208,7 +208,7 @@ def logit_surface_chart(
         template=template(palette),
         height=_DEEP,
         margin={"l": 0, "r": 0, "t": 34, "b": 0},
-        title={"text": f"{TITLES[loss]}: {QUANTITIES[quantity]}", "font": {"size": 14}, "x": 0},
+        title={"text": f"{TITLES[loss]}: {_words(quantity)}", "font": {"size": 14}, "x": 0},
         uirevision="turned",
         scene={
             "xaxis": {**axis, "title": {"text": _X}},
@@ -261,6 +261,11 @@ def descent_chart(
     return figure
 
 
+def _words(quantity: str) -> str:
+    """A quantity as Plotly writes it."""
+    return QUANTITIES[quantity].replace("z_q", "z<sub>q</sub>").replace("z_p", "z<sub>p</sub>")
+
+
 def _values(found: Surface, loss: str, quantity: str) -> np.ndarray:
     return {"on_q": found.on_q, "on_p": found.on_p, "loss": found.loss}[quantity][loss]
 
@@ -283,7 +288,7 @@ def _path(loss: str, path: np.ndarray, palette: Palette) -> go.Scatter:
         y=path[:, 1],
         mode="lines+markers",
         name=f"{TITLES[loss]}'s way down",
-        line={"color": palette.ground, "width": 3, "dash": "6px,4px" if loss == "sce" else "solid"},
+        line={"color": palette.text, "width": 2, "dash": "6px,4px" if loss == "sce" else "solid"},
         marker={
             "size": 7,
             "color": palette.methods[_COLOURS[loss]],
