@@ -13,7 +13,7 @@ if ROOT not in sys.path:
 
 from app import style  # noqa: E402
 from app.links import remember_pages  # noqa: E402
-from app.screens import about, confusions, data, explore, lab, results, runs, trainings, why  # noqa: E402
+from app.screens import about, confusions, data, explore, lab, results, runs, theory, trainings, why  # noqa: E402
 
 # What the imports made stays for good: looking through its half a million objects again and again, as the collector of
 # cycles does while a large data set is opened, takes a third of a second each time.
@@ -34,6 +34,7 @@ def main() -> None:
         "results": st.Page(results.main, title="Results", icon=":material/leaderboard:", url_path="results"),
         "data": st.Page(data.main, title="Data", icon=":material/photo_library:", url_path="data"),
         "runs": st.Page(runs.main, title="Runs", icon=":material/folder_open:", url_path="runs"),
+        "theory": st.Page(theory.main, title="Theory", icon=":material/school:", url_path="theory"),
         "about": st.Page(about.main, title="About the method", icon=":material/menu_book:", url_path="about"),
     }
     remember_pages(pages)

@@ -1,8 +1,8 @@
 """What several pages keep in the session: every such entry, with its type, who writes it and who reads it.
 
 Any other key, of the session or of a widget, begins with the name of its page (``explore_``, ``confusions_``, ``lab_``,
-``training_``, ``results_``, ``runs_``, ``about_``, ``data_``, ``why_``), and a part that several pages draw is handed
-the name.
+``training_``, ``results_``, ``runs_``, ``about_``, ``data_``, ``why_``, ``theory_``), and a part that several pages
+draw is handed the name.
 So no two pages can mean different things by one key; tests/test_state_keys.py holds it.
 """
 
@@ -71,7 +71,7 @@ CHOSEN_RUNS: Shared[Mapping[str, tuple[str, ...]]] = Shared("shared_runs")
 #: By "background" or "labels", as classes have a background or not: one threshold for all, or "own": each its own (and
 #: without a background, none).
 CHOSEN_THRESHOLD: Shared[Mapping[str, float | str]] = Shared("shared_threshold")
-#: By the specification of a data set: the id of the picture. Of Explore, Why and the Lab.
+#: By the specification of a data set: the id of the picture. Of Explore, Why, Theory and the Lab.
 CHOSEN_PICTURE: Shared[Mapping[str, str]] = Shared("shared_picture")
 #: Ids of the trainings that this session started. Written and read by Training and the Lab, which both show the queue.
 MY_TRAININGS: Shared[set[str]] = Shared("shared_my_trainings")

@@ -16,7 +16,8 @@ REPO_ROOT = Path(__file__).resolve().parent.parent
 STAGES = (
     *("errors", "progress", "atomic_write", "cache", "device", "large_blocks", "field_kinds", "lock"),
     *("folder_names", "zip_entries"),
-    *("data", "scenes", "model", "method", "checkpoint", "maps", "scores", "attribution", "train", "retrain"),
+    *("data", "scenes", "model", "method", "checkpoint", "maps", "scores", "theory", "attribution"),
+    *("train", "retrain"),
     *("analysis", "experiments", "trainings", "runs", "views", "report", "cli"),
 )
 

@@ -1,10 +1,9 @@
 """About the method: what the lab shows, in a page."""
 
-import numpy as np
 import streamlit as st
 
 from app.settings import PAPER_URL
-from recam_core.method.gradients import two_class_gradients
+from app.shared_state import PAGES
 
 #: Figures of the paper; none was measured here.
 _PUBLISHED = [
@@ -23,7 +22,7 @@ def main() -> None:
         _problem()
         _method()
         _background_row()
-        _gradients()
+        _theory()
         _published()
 
 
@@ -109,39 +108,18 @@ Where every pixel belongs to a class, there is no background to learn, and none 
     )
 
 
-def _gradients() -> None:
+def _theory() -> None:
     st.subheader("Why softmax separates what BCE leaves close")
     st.markdown(
         r"""
-Take a present class $p$ and an absent class $q$ that resembles it. The curves show how strongly each loss pulls at the
-two logits. Under BCE the pull on a class depends on its own logit alone, $\sigma(z_k) - y_k$: once $z_p$ is high
-enough the pull up is gone, however close $z_q$ is. Under SCE it depends on the distance alone,
-$\mathrm{softmax}(z)_k - y_k$: while $q$ stays near $p$, both are pulled, apart.
+Under BCE the pull on a class depends on its own logit alone, $\sigma(z_k) - y_k$: once a present class is believed, the
+pull up is gone, however close a confusing absent one is. Under SCE it depends on the distance,
+$\mathrm{softmax}(z)_k - y_k$: while the two are near, they are pulled apart. The page *Theory* shows it on logits that
+can be moved, on data sets and on weights, and lights up each term of these equations on a real picture.
 """
     )
-    total = st.slider(
-        "z_p + z_q: how strongly the picture speaks for both",
-        -8.0,
-        8.0,
-        4.0,
-        0.5,
-        key="about_total",
-        help="Move it: the BCE curves slide away, those of SCE stay.",
-    )
-    difference = np.linspace(-8, 8, 161)
-    bce, sce = two_class_gradients(difference, total)
-    for column, title, (on_p, on_q) in zip(st.columns(2), ("BCE", "SCE"), (bce, sce), strict=True):
-        with column:
-            st.markdown(f"**{title}**")
-            st.line_chart(
-                {"z_p − z_q": difference, "on z_p (present)": on_p, "on z_q (absent)": on_q},
-                x="z_p − z_q",
-                y=["on z_p (present)", "on z_q (absent)"],
-                x_label="z_p − z_q",
-                y_label="gradient",
-                height=260,
-                alt=f"Gradients of {title} on the logits of a present and an absent class",
-            )
+    if (page := PAGES.get({}).get("theory")) is not None:
+        st.page_link(page, label="Theory, live", icon=":material/school:")
 
 
 def _published() -> None:

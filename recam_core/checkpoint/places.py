@@ -18,6 +18,11 @@ def shipped_maps_folder() -> Path:
     return Path(os.environ.get("RECAM_ASSETS") or ROOT / "assets") / "maps"
 
 
+def shipped_theory_folder() -> Path:
+    """The folder of the results of figure 1 that ship, see :mod:`recam_core.experiments.kept_figure1`."""
+    return Path(os.environ.get("RECAM_ASSETS") or ROOT / "assets") / "theory"
+
+
 def runs_folder() -> Path:
     """The folder of the user's own runs; the environment variable ``RECAM_RUNS`` names another one."""
     return Path(os.environ.get("RECAM_RUNS") or ROOT / "runs")

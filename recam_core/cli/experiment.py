@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recam_core.cli.ablation import add_ablation
+from recam_core.cli.figure1 import add_figure1
 from recam_core.cli.output import write_results, write_table
 from recam_core.errors import UserError
 
@@ -45,6 +46,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         _add_kind(kinds.add_parser(kind, help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}."), kind, update)
     meaning = "the paper's tables: BCE, SCE, FC2 with BCE and ReCAM; lambda; masks; rules - over several seeds"
     add_ablation(kinds.add_parser("ablation", help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}."))
+    meaning = "the paper's figure 1: single-label pictures told apart by BCE and by SCE, all classes and a hard group"
+    add_figure1(kinds.add_parser("figure1", help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}."))
     meaning = "a grid of full trainings, backbone and all, by processes of this machine or by Ray"
     _add_full(kinds.add_parser("full", help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}."))
 

@@ -27,6 +27,7 @@ COMMANDS = (
     "retrain",
     "trainings",
     "experiment",
+    "theory",
     "runs",
     "checkpoint",
 )

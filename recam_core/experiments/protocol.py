@@ -71,6 +71,27 @@ def protocol_for(data: str, report: str | None = None) -> Protocol:
     )
 
 
+def data_and_report(data: str, report: str = f"@{REPORT_SPLIT}") -> tuple[Dataset, Dataset]:
+    """What is trained on as a whole, and what is reported on, checked: the same classes, and no picture in both.
+
+    Args:
+        data: a specification.
+        report: another one, or ``@SPLIT`` of the same data.
+
+    Raises:
+        UserError: data that cannot be opened, has other classes, or shares pictures.
+    """
+    spec = parse_spec(data)
+    text = report.strip()
+    target = f"{Spec(spec.kind, spec.root, None, None)}{text}" if text.startswith("@") else text
+    parts = {"training": open_dataset(data), "report": open_dataset(target)}
+    first, second = parts.values()
+    if first.classes != second.classes:
+        raise UserError(f"{second.spec} and {first.spec} have different classes and cannot be compared.")
+    check_apart(parts)
+    return first, second
+
+
 def open_parts(protocol: Protocol) -> dict[str, Dataset]:
     """The three data sets, checked: same classes, masks to score against, and no picture in two of them.
 

@@ -15,10 +15,16 @@ from recam_core.method.truth_grid import truth_shares
 
 @dataclass(frozen=True)
 class BatchLoss:
-    """The loss to minimise and the parts that it is made of, each averaged over the batch."""
+    """The loss to minimise and the parts that it is made of, each averaged over the batch.
+
+    Attributes:
+        total, parts: as said.
+        single: of ReCAM, what :func:`single_label_logits` gave on the way; None without FC2.
+    """
 
     total: Tensor
     parts: dict[str, Tensor]
+    single: tuple[Tensor, Tensor, Tensor] | None = None
 
 
 def bce_batch(logits: Tensor, labels: Tensor) -> BatchLoss:
@@ -123,4 +129,5 @@ def recam_batch(
     power = background_power if background > 0 else None
     single, category, image = single_label_logits(features, labels, fc1, fc2, mask, truth, power)
     second = fc2_loss_of(fc2_loss, single, category, image, len(labels), len(fc1), background)
-    return BatchLoss(bce + weight * second, {"bce": bce, "sce" if fc2_loss == "sce" else "fc2_bce": second})
+    parts = {"bce": bce, "sce" if fc2_loss == "sce" else "fc2_bce": second}
+    return BatchLoss(bce + weight * second, parts, (single, category, image))

@@ -87,7 +87,7 @@ def _turns(backgrounds: Tensor) -> list[Tensor]:
 class _Pairs:
     """Pooled features of pairs with their labels, and the gradient of their loss in closed form.
 
-    A full batch of a linear classifier has its gradient as (belief - target) times the features (method/gradients.py).
+    A full batch of a linear classifier has its gradient as (belief - target) times the features (theory/losses.py).
     """
 
     def __init__(

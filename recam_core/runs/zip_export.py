@@ -13,6 +13,7 @@ from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, WEIGHTS_FI
 from recam_core.errors import UserError
 from recam_core.runs.listed import ListedRun
 from recam_core.runs.weights_header import check_weights
+from recam_core.theory.negatives import NEGATIVES_FILE
 
 
 def export_name(run: ListedRun) -> str:
@@ -66,7 +67,8 @@ def write_zip(run: ListedRun, stream: BinaryIO) -> None:
             record = json.dumps(asdict(info), indent=2) + "\n"
             archive.writestr(_entry(f"{folder}/{INFO_FILE}", ZIP_DEFLATED), record.encode("utf-8"))
             # Weights are as good as random numbers to a packer.
-            for name, kind in ((METRICS_FILE, ZIP_DEFLATED), (WEIGHTS_FILE, ZIP_STORED)):
+            for name in (METRICS_FILE, NEGATIVES_FILE, WEIGHTS_FILE):
+                kind = ZIP_STORED if name == WEIGHTS_FILE else ZIP_DEFLATED
                 if (run.path / name).is_file():
                     with (
                         (run.path / name).open("rb") as source,

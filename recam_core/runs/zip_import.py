@@ -18,6 +18,7 @@ from recam_core.retrain.named_run import check_run_name
 from recam_core.runs.folder_lock import locked
 from recam_core.runs.weights_header import check_weights
 from recam_core.runs.zip_rules import LARGEST_ZIP, check_entries
+from recam_core.theory.negatives import NEGATIVES_FILE, read_negatives
 from recam_core.zip_entries import opened_zip, unpack_entry
 
 _LONGEST_TEXT = 2_000
@@ -83,6 +84,8 @@ def _check_run(folder: Path) -> RunInfo:
         raise UserError("The weights are not those that the record was written for; export the run again.")
     if (folder / METRICS_FILE).exists():
         _check_curves(folder / METRICS_FILE)
+    if (folder / NEGATIVES_FILE).exists() and read_negatives(folder) is None:
+        raise UserError(f"{NEGATIVES_FILE} in the zip is no curve of gradients.")
     return info
 
 

@@ -4,10 +4,11 @@ from zipfile import ZipInfo
 
 from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, WEIGHTS_FILE
 from recam_core.errors import UserError
+from recam_core.theory.negatives import NEGATIVES_FILE
 from recam_core.zip_entries import plain_parts, shown
 
 #: The files that a run consists of, and how many bytes each may have: 1 GiB of weights is ten times the ResNet-50's.
-FILES = {WEIGHTS_FILE: 1 << 30, INFO_FILE: 4 << 20, METRICS_FILE: 16 << 20}
+FILES = {WEIGHTS_FILE: 1 << 30, INFO_FILE: 4 << 20, METRICS_FILE: 16 << 20, NEGATIVES_FILE: 16 << 20}
 NEEDED = (WEIGHTS_FILE, INFO_FILE)
 #: Bytes that a zip of one run may have.
 LARGEST_ZIP = sum(FILES.values()) + (1 << 20)

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from recam_core.method.step import BatchLoss, bce_batch, recam_batch, sce_batch
 from recam_core.model.imagenet import load_imagenet
 from recam_core.model.network import CamNetwork
 from recam_core.progress import ProgressFn, silent
+from recam_core.theory.negatives import PARTS, NegativeCounts, watched, write_negatives
 from recam_core.train.batches import EpochOrder, epoch_seed, loader_of
 from recam_core.train.curves import write_curves
 from recam_core.train.loss_reader import LossReader
@@ -93,11 +95,13 @@ def train(
     scaled = recipe.amp and device.type == "cuda" and not torch.cuda.is_bf16_supported()
     scaler = torch.amp.GradScaler(device.type, enabled=scaled)
     history: list[dict[str, Any]] = []
+    negatives: list[dict[str, Any]] = []
     if resumed is not None:
         network.load_state_dict(resumed["network"])
         optimizer.load_state_dict(resumed["optimizer"])
         scaler.load_state_dict(resumed["scaler"])
         history, weights = resumed["history"], resumed["weights"]
+        negatives = resumed.get("negatives", [])
 
     mask = parse_mask(recipe.mask)
     fill = tuple(round(value * 255) for value in network.spec.mean)
@@ -109,6 +113,7 @@ def train(
     order = EpochOrder(len(views), recipe.batch_size, recipe.seed)
     batches = loader_of(views, order, device, workers)
     losses_of = LossReader()
+    confusing = NegativeCounts(min(PARTS, per_epoch), device)
 
     def keep(new: dict[str, Any]) -> None:
         history[-1].update(new)
@@ -118,9 +123,11 @@ def train(
             "optimizer": optimizer.state_dict(),
             "scaler": scaler.state_dict(),
             "history": history,
+            "negatives": negatives,
             "weights": weights,
         }
         save_state(out, state)
+        write_negatives(out, *watched(recipe.method, recipe.to_json()), negatives)
         write_curves(out, history, new)
 
     def score() -> None:
@@ -157,7 +164,8 @@ def train(
             factor = lr_factor(epoch * per_epoch + step, steps, recipe.warmup, recipe.poly_power)
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * factor
-            loss = _loss(network, recipe, mask, images, labels, truth)
+            part = step * confusing.parts // per_epoch
+            loss = _loss(network, recipe, mask, images, labels, truth, partial(_count, confusing, part))
             optimizer.zero_grad(set_to_none=True)
             scaler.scale(loss.total).backward()
             scaler.step(optimizer)
@@ -168,11 +176,13 @@ def train(
             account(*read)
         seconds = time.perf_counter() - started
         history.append({"epoch": epoch + 1})
+        negatives += [point.to_json() for point in confusing.read(epoch + 1)]
         keep({**{name: value / per_epoch for name, value in sums.items()}, "seconds": seconds})
         score()
 
     # Once more: a kill between the last state and its curves must not leave a run without them.
     write_json(out / METRICS_FILE, history)
+    write_negatives(out, *watched(recipe.method, recipe.to_json()), negatives)
     record = _record(recipe, dataset, out, init, weights, command or command_line())
     info = save_run(out, network.eval(), record, half=half)
     # A finished run needs no state to go on from; it is as large as three copies of the weights.
@@ -241,8 +251,28 @@ def _optimizer(recipe: Recipe, network: CamNetwork) -> torch.optim.Optimizer:
     return torch.optim.SGD(groups, momentum=0.9, weight_decay=recipe.weight_decay)
 
 
-def _loss(network: CamNetwork, recipe: Recipe, mask: Any, images: Tensor, labels: Tensor, truth: Tensor) -> BatchLoss:
-    """Forward pass and loss; mixed precision covers the backbone, the losses stay in single precision."""
+def _count(counts: NegativeCounts, part: int, features: Tensor, labels: Tensor, fc1: Tensor, loss: BatchLoss) -> None:
+    """See what the confusing negatives of a batch receive; nothing of the training hangs on it."""
+    if loss.single is None:
+        counts.add_pictures(part, features, labels, fc1)
+    else:
+        logits, category, image = loss.single
+        counts.add_pairs(part, logits, category, labels[image])
+
+
+def _loss(
+    network: CamNetwork,
+    recipe: Recipe,
+    mask: Any,
+    images: Tensor,
+    labels: Tensor,
+    truth: Tensor,
+    watch: Callable[[Tensor, Tensor, Tensor, BatchLoss], None],
+) -> BatchLoss:
+    """Forward pass and loss; mixed precision covers the backbone, the losses stay in single precision.
+
+    ``watch`` is shown the features, the labels, FC1 and the loss.
+    """
     device = network.device
     x = network.preprocess(images.to(device, non_blocking=True))
     labels = labels.to(device, non_blocking=True)
@@ -251,23 +281,25 @@ def _loss(network: CamNetwork, recipe: Recipe, mask: Any, images: Tensor, labels
     features = features.float()
     logits = features.mean(dim=(2, 3)) @ network.fc1.T
     if recipe.method == "bce":
-        return bce_batch(logits, labels)
-    if recipe.method == "sce":
-        return sce_batch(logits, labels)
-    truth = truth.to(device) if truth.numel() else None
-    return recam_batch(
-        features,
-        logits,
-        labels,
-        network.fc1,
-        network.fc2,
-        mask,
-        recipe.weight,
-        truth,
-        recipe.fc2_loss,
-        recipe.background,
-        recipe.background_power,
-    )
+        loss = bce_batch(logits, labels)
+    elif recipe.method == "sce":
+        loss = sce_batch(logits, labels)
+    else:
+        loss = recam_batch(
+            features,
+            logits,
+            labels,
+            network.fc1,
+            network.fc2,
+            mask,
+            recipe.weight,
+            truth.to(device) if truth.numel() else None,
+            recipe.fc2_loss,
+            recipe.background,
+            recipe.background_power,
+        )
+    watch(features, labels, network.fc1, loss)
+    return loss
 
 
 def _mixed_precision(device: torch.device, wanted: bool) -> AbstractContextManager:

@@ -11,6 +11,7 @@ from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, WEIGHTS_FI
 from recam_core.errors import UserError
 from recam_core.experiments.kept_result import RESULT_FILE
 from recam_core.retrain.named_run import check_run_name
+from recam_core.theory.negatives import NEGATIVES_FILE
 from recam_core.train.recipe import Recipe
 from recam_core.trainings.command import train_command
 from recam_core.trainings.job import TrainingJob
@@ -122,5 +123,7 @@ def keep_run(grid: KeptGrid, run: str | Path, name: str, recipe: Recipe, thresho
     with replacing_folder(runs_folder() / name, fresh=True) as temporary:
         for file in (WEIGHTS_FILE, METRICS_FILE):
             shutil.copy(Path(run) / file, temporary)
+        if (Path(run) / NEGATIVES_FILE).is_file():  # runs of older versions have none
+            shutil.copy(Path(run) / NEGATIVES_FILE, temporary)
         write_json(temporary / INFO_FILE, asdict(info))
     return info

@@ -11,6 +11,7 @@ from viewer_content import viewer_of
 from app import catalogue
 from app.lab.kinds import KINDS
 from app.picker import FROM_SET, OWN_PHOTO
+from app.screens.theory import SECTIONS as THEORY
 from app.shared_state import LAB_DEPTH, LAB_KIND
 from recam_core.train.recipe import METHODS
 
@@ -25,6 +26,7 @@ PREFIXES = {
     "about": "about_",
     "data": "data_",
     "why": "why_",
+    "theory": "theory_",
 }
 
 
@@ -62,7 +64,8 @@ SECTIONS: dict[str, tuple[Sequence, Callable[[AppTest, object], None]]] = {
     "runs": (("none", "one", "several"), choose_runs),
     "about": (("",), nothing),
     "data": (("zip", "weights"), choose("data_checkpoint_from")),
-    "why": (("",), nothing),
+    "theory": (tuple(THEORY), choose("theory_section")),
+    "why": (("the pixel", "the region around it"), choose("why_place_kind")),
 }
 
 

@@ -1,0 +1,1 @@
+"""The page Theory, one file a section."""

@@ -1,0 +1,170 @@
+"""The paper's figure 1 on this computer's data: what is kept, and heads trained here."""
+
+import shlex
+from dataclasses import dataclass, replace
+
+import streamlit as st
+
+from app.catalogue import Catalogue
+from app.chart import palette, show_chart
+from app.confusions.plain_words import plain
+from app.family_choice import choose_family
+from app.guard import sentences
+from app.job_progress import job_progress
+from app.jobs import CANCELLED, DONE, FAILED, Job, board
+from app.models import device
+from app.recorded_pictures import recorded
+from app.theory.picture import choose_run
+from recam_core.checkpoint.places import ROOT
+from recam_core.experiments.figure1 import WHAT, Figure1, HeadSettings, check_settings, figure1
+from recam_core.experiments.kept_figure1 import keep_figure1, kept_figures
+from recam_core.experiments.pooled_vectors import IMAGENET
+from recam_core.experiments.protocol import data_and_report
+from recam_core.views.charts.figure1 import figure1_chart, figure1_confusion_chart
+
+_DEPTHS = {"heads": "heads", "full": "whole networks"}
+
+
+@dataclass
+class Figure1Job(Job):
+    """Figure 1 by heads.
+
+    Attributes:
+        source, data, report, what, settings: as :func:`recam_core.experiments.figure1.figure1` takes them.
+        kept: the name under which the result is kept, once the state is ``DONE``.
+    """
+
+    source: str
+    data: str
+    report: str
+    what: str
+    settings: HeadSettings
+    kept: str = ""
+
+
+def figure1_section(catalogue: Catalogue) -> None:
+    """Draw the section."""
+    st.markdown(
+        "The paper's first figure: of pictures that show **one** class, classifiers trained by SCE tell apart better "
+        "than those trained by BCE, above all within a hard group of classes. Here the group is found in the confusion "
+        "matrix, and the same is asked of features that are masked to one class, which every picture gives."
+    )
+    kept = kept_figures()
+    with st.expander("Train heads on other features or pictures", icon=":material/science:", expanded=not kept):
+        with sentences():
+            _form(catalogue)
+    kept = kept_figures()
+    if not kept:
+        st.info("No result is kept yet.", icon=":material/bar_chart:")
+        return
+    if st.session_state.get("theory_figure") not in kept:
+        st.session_state["theory_figure"] = next(iter(kept))
+    name = st.selectbox(
+        "Result", list(kept), format_func=lambda one: _title(kept[one]), key="theory_figure", persist_state="session",
+        help="Those that ship come first, then what was made on this computer, also by the command line.",
+    )  # fmt: skip
+    _result(kept[name], name)
+
+
+def _title(found: Figure1) -> str:
+    return (
+        f"{found.fit.rpartition('/')[2]}: {WHAT[found.what]}, {_DEPTHS.get(found.depth, found.depth)} on {found.source}"
+    )
+
+
+def _result(found: Figure1, name: str) -> None:
+    st.markdown(plain(found.sentence))
+    left, right = st.columns([1, 1.1], gap="large")
+    with left:
+        show_chart(
+            figure1_chart(found, palette()),
+            key=f"theory_figure1_{name}",
+            name="figure1",
+            csv=found.to_csv(),
+            alt="Accuracy of classifiers by BCE and by SCE, of all classes and of the hard group",
+        )
+    with right:
+        show_chart(
+            figure1_confusion_chart(found, palette()),
+            key=f"theory_confused_{name}",
+            name="figure1_confusion",
+            alt="The cross-validated confusion matrix in which the hard group was found",
+        )
+    for note in found.notes:
+        st.caption(plain(note))
+
+
+def _form(catalogue: Catalogue) -> None:
+    if not catalogue.families:
+        st.info("There are no runs yet: the page *Explore* says how to make one.", icon=":material/inventory_2:")
+        return
+    first, second, third = st.columns(3, gap="medium")
+    with first:
+        family = choose_family(catalogue, "theory_family", "Runs that know the same classes.")
+    with second:
+        entry = choose_run(
+            family, "theory_features", "Features of", family.by_method("bce"), "Its backbone stays as it is."
+        )
+        neutral = st.toggle(
+            "ImageNet's backbone instead", key="theory_neutral",
+            help="A run's backbone was trained by its loss. ImageNet's has seen neither; it gives pictures only.",
+        )  # fmt: skip
+    with third:
+        what = st.segmented_control(
+            "Of", list(WHAT), default="pictures", required=True, key="theory_what", persist_state="session",
+            disabled=neutral, help="; ".join(f"{key}: {words}" for key, words in WHAT.items()),
+        )  # fmt: skip
+        group = st.number_input("Classes in the hard group", 2, 20, 3, key="theory_group")
+    here = recorded(entry.info.data, family.classes)
+    data_column, report_column, button_column = st.columns([1.6, 1.2, 1], gap="medium", vertical_alignment="bottom")
+    data = data_column.text_input(
+        "Trained on", here.spec if here.is_here else "", key=f"theory_fit_{entry.key}",
+        placeholder="such as voc:FOLDER@train", help="A data set in the classes of the run.",
+    )  # fmt: skip
+    report = report_column.text_input("Reported on", "@val", key="theory_report", help="Another data set, or @SPLIT.")
+    job = board().find(st.session_state.get("theory_figure_job", ""))
+    runs = job is not None and not job.is_over
+    pressed = button_column.button(
+        "Train heads", icon=":material/play_arrow:", key="theory_train", type="primary", disabled=runs, width="stretch"
+    )
+    settings = HeadSettings(group=int(group))
+    source = IMAGENET if neutral else str(entry.path)
+    wanted = Figure1Job(source, data.strip(), report.strip(), "pictures" if neutral else what, settings)
+    if pressed:
+        check_settings(settings)
+        data_and_report(wanted.data, wanted.report)  # say what is wrong at once
+        job = board().start(wanted, _work)
+        st.session_state["theory_figure_job"] = job.id
+        st.rerun()
+    if isinstance(job, Figure1Job):
+        if not job.is_over:
+            job_progress(job.id, key="theory_figure_cancel")
+        elif job.state == FAILED:
+            st.error(job.message, icon=":material/error:")
+        elif job.state == CANCELLED:
+            st.caption("Cancelled.")
+        elif job.state == DONE and job.kept and st.session_state.get("theory_figure_told") != job.id:
+            st.session_state["theory_figure_told"] = job.id
+            st.session_state["theory_figure"] = job.kept
+    st.caption("The same from the command line; whole networks by `--depth full --folder DIR`")
+    st.code(_command(wanted), language="bash", wrap_lines=True)
+
+
+def _command(job: Figure1Job) -> str:
+    source = job.source.removeprefix(f"{ROOT}/")
+    words = ["python", "-m", "recam_core", "experiment", "figure1", source, "--data", job.data or "SPEC"]
+    words += ["--report", job.report or "@val", "--what", job.what, "--group", str(job.settings.group)]
+    return shlex.join(words)
+
+
+def _work(job: Figure1Job) -> None:
+    job.begin("Computing features")
+
+    def progress(done: int, total: int, note: str = "") -> None:
+        words = "Training heads, epoch" if "classifiers" in note else "Computing features, picture"
+        if words != job.step or total != job.total:
+            job.begin(words)
+        job.progress(done, total)
+
+    found = figure1(job.source, job.data, job.report, job.what, replace(job.settings), device(), progress)
+    job.kept = keep_figure1(found).stem

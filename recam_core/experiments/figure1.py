@@ -1,0 +1,559 @@
+"""The paper's figure 1: of single-label pictures, does softmax cross-entropy make the better classifier?
+
+All classes, and a hard group of them that is found in the confusion matrix; classifiers trained with BCE and with SCE,
+accuracy over seeds. Heads are linear classifiers on pooled features that stay as they are; learning rates are chosen, a
+loss each, and the group is found, by cross-validation on the training pictures, so that nothing is chosen where it is
+reported.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recam_core.analysis.csv_tables import csv_text
+from recam_core.checkpoint.run_folder import Run, load_run
+from recam_core.data.sample import ClassList
+from recam_core.errors import UserError
+from recam_core.experiments.noise import RESAMPLES, Difference, interval
+from recam_core.experiments.pooled_vectors import (
+    LabelledVectors,
+    imagenet_run,
+    named_backbone,
+    pooled_vectors,
+    single_label_features,
+    single_label_pictures,
+)
+from recam_core.experiments.protocol import data_and_report
+from recam_core.experiments.wording import capital, listing, percent, points
+from recam_core.progress import ProgressFn, silent
+from recam_core.retrain.cosine_adam import CosineAdam
+from recam_core.retrain.head_recipe import HeadRecipe
+from recam_core.scores.bootstrap import picture_weights
+
+LOSSES = ("bce", "sce")
+TITLES = {"bce": "BCE", "sce": "SCE"}
+ALL, GROUP = SCOPES = ("all", "group")
+#: What is classified: whole pictures that show one class, or features masked to each present class (equation 3).
+WHAT = {"pictures": "pictures of a single class", "features": "single-label features"}
+#: Learning rates to choose from, and parts of the cross-validation.
+RATES, FOLDS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2), 5
+#: A class with fewer training vectors than this cannot be in every fold's training.
+LEAST = 5
+#: So many groups are tried one by one; beyond, the group grows from the worst pair.
+_EXHAUSTIVE = 60_000
+
+
+@dataclass(frozen=True)
+class HeadSettings:
+    """How the linear classifiers are trained.
+
+    Attributes:
+        epochs, batch_size: as the names say.
+        rates: learning rates of AdamW to choose from, each falling to 0 along a half cosine.
+        weight_decay: of AdamW.
+        seeds: of the initial weights and the order of the batches.
+        group: how many classes the hard group has.
+    """
+
+    epochs: int = 40
+    batch_size: int = 64
+    rates: tuple[float, ...] = RATES
+    weight_decay: float = 1e-2
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    group: int = 5
+
+
+@dataclass(frozen=True)
+class Figure1Row:
+    """One bar of the figure.
+
+    Attributes:
+        scope: ``all`` classes or the hard ``group``.
+        loss: ``bce`` or ``sce``.
+        rate: that cross-validation preferred; nan where none was chosen (whole networks).
+        accuracy: one a seed, the share of right vectors of the report part.
+        class_mean: one a seed, the mean over the classes of the share of right vectors.
+    """
+
+    scope: str
+    loss: str
+    rate: float
+    accuracy: tuple[float, ...]
+    class_mean: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """Over the seeds, as of the accuracy."""
+        return float(np.mean(self.accuracy))
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation over the seeds; nan for one."""
+        return float(np.std(self.accuracy, ddof=1)) if len(self.accuracy) > 1 else math.nan
+
+
+@dataclass(frozen=True)
+class Figure1:
+    """What came out.
+
+    Attributes:
+        source: the run or the backbone that the features are of, or how the networks were trained.
+        what: a key of :data:`WHAT`.
+        depth: ``heads`` or ``full``.
+        fit, report: specifications of the data.
+        classes: by scope, the names of the classes.
+        left_out: names of classes with too few vectors to train or to test on.
+        fit_count, report_count: by scope, how many vectors there are.
+        pictures: by scope, how many pictures the report part has.
+        rows: one a scope and loss.
+        gains: by scope, SCE's accuracy less BCE's, with the interval over draws of pictures and seeds.
+        confusion: K' x K' counts of the training part's cross-validation (rows the truth), both losses together, which
+            the group was found in; K' are the classes of scope ``all``.
+        settings: of the classifiers.
+    """
+
+    source: str
+    what: str
+    depth: str
+    fit: str
+    report: str
+    classes: dict[str, tuple[str, ...]]
+    left_out: tuple[str, ...]
+    fit_count: dict[str, int]
+    report_count: dict[str, int]
+    pictures: dict[str, int]
+    rows: tuple[Figure1Row, ...]
+    gains: dict[str, Difference]
+    confusion: np.ndarray
+    settings: dict[str, Any]
+
+    def row(self, scope: str, loss: str) -> Figure1Row:
+        """One bar."""
+        return next(row for row in self.rows if (row.scope, row.loss) == (scope, loss))
+
+    @property
+    def sentence(self) -> str:
+        """What the data supports."""
+        parts = []
+        for scope, gain in self.gains.items():
+            sce, bce = self.row(scope, "sce"), self.row(scope, "bce")
+            classes = self.classes[scope]
+            named = (
+                f"of all {len(classes)} classes" if scope == ALL else f"of the hard group ({listing(list(classes))})"
+            )
+            if gain.within_noise:
+                verdict = "the difference may be chance"
+            else:
+                verdict = "SCE is better" if gain.value > 0 else "BCE is better"
+            parts.append(
+                f"{named}, SCE reaches {percent(sce.mean)} and BCE {percent(bce.mean)}: {points(gain)}, {verdict}"
+            )
+        return f"{capital('; '.join(parts))}."
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should know besides."""
+        scopes = ", ".join(
+            f"{self.fit_count[scope]} and {self.report_count[scope]} ({'all' if scope == ALL else 'group'})"
+            for scope in self.gains
+        )
+        chosen = "the group is found" if self.depth == "full" else "learning rates are chosen, and the group is found,"
+        notes = [
+            f"{capital(WHAT[self.what])}: trained on {self.fit}, reported on {self.report}; {scopes}.",
+            f"{capital(chosen)} by cross-validation of linear classifiers on the training part.",
+            "Intervals are 95 % over draws of the pictures and the seeds.",
+        ]
+        if self.left_out:
+            notes.append(f"Left out for want of examples: {listing(list(self.left_out))}.")
+        return tuple(notes)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as JSON values; nan becomes None."""
+        return {
+            "kind": "figure1",
+            "source": self.source,
+            "what": self.what,
+            "depth": self.depth,
+            "fit": self.fit,
+            "report": self.report,
+            "classes": {scope: list(names) for scope, names in self.classes.items()},
+            "left_out": list(self.left_out),
+            "fit_count": self.fit_count,
+            "report_count": self.report_count,
+            "pictures": self.pictures,
+            "rows": [
+                {
+                    "scope": row.scope,
+                    "loss": row.loss,
+                    "rate": _or_none(row.rate),
+                    "accuracy": list(row.accuracy),
+                    "class_mean": list(row.class_mean),
+                }
+                for row in self.rows
+            ],
+            "gains": {
+                scope: [_or_none(gain.value), _or_none(gain.low), _or_none(gain.high)]
+                for scope, gain in self.gains.items()
+            },
+            "confusion": self.confusion.tolist(),
+            "settings": self.settings,
+            "sentence": self.sentence,
+        }
+
+    def to_csv(self) -> str:
+        """One line a scope, loss and seed."""
+        lines = [
+            (row.scope, TITLES[row.loss], seed, one, mean)
+            for row in self.rows
+            for seed, one, mean in zip(self.settings["seeds"], row.accuracy, row.class_mean, strict=True)
+        ]
+        return csv_text(["classes", "loss", "seed", "accuracy", "mean of the classes"], lines)
+
+
+def figure1_from_json(values: dict[str, Any]) -> Figure1:
+    """What :meth:`Figure1.to_json` wrote. Raises ValueError, KeyError or TypeError for anything else."""
+    if values["kind"] != "figure1" or values["what"] not in WHAT:
+        raise ValueError("no result of figure 1")
+    rows = tuple(
+        Figure1Row(
+            str(row["scope"]),
+            str(row["loss"]),
+            _or_nan(row["rate"]),
+            tuple(map(float, row["accuracy"])),
+            tuple(map(float, row["class_mean"])),
+        )
+        for row in values["rows"]
+    )
+    return Figure1(
+        str(values["source"]),
+        values["what"],
+        str(values["depth"]),
+        str(values["fit"]),
+        str(values["report"]),
+        {scope: tuple(map(str, names)) for scope, names in values["classes"].items()},
+        tuple(map(str, values["left_out"])),
+        {scope: int(count) for scope, count in values["fit_count"].items()},
+        {scope: int(count) for scope, count in values["report_count"].items()},
+        {scope: int(count) for scope, count in values["pictures"].items()},
+        rows,
+        {scope: Difference(*map(_or_nan, ends)) for scope, ends in values["gains"].items()},
+        np.array(values["confusion"], dtype=np.int64),
+        dict(values["settings"]),
+    )
+
+
+def check_settings(settings: HeadSettings) -> None:
+    """Refuse settings that cannot work before any feature is computed.
+
+    Raises:
+        UserError: the first one that is out of range.
+    """
+    rules = [
+        (1 <= settings.epochs <= 10_000, "the epochs must be 1 to 10000"),
+        (1 <= settings.batch_size <= 65_536, "the batch size must be 1 to 65536"),
+        (bool(settings.rates) and all(0 < rate <= 10 for rate in settings.rates), "rates must be above 0, at most 10"),
+        (len(set(settings.rates)) == len(settings.rates), "each rate is named once"),
+        (0 <= settings.weight_decay <= 10, "the weight decay must be 0 to 10"),
+        (bool(settings.seeds) and all(seed >= 0 for seed in settings.seeds), "seeds are whole numbers from 0 on"),
+        (len(set(settings.seeds)) == len(settings.seeds), "each seed is named once"),
+        (settings.group >= 2, "the hard group must have 2 classes or more"),
+    ]
+    for holds, sentence in rules:
+        if not holds:
+            raise UserError(f"Figure 1 cannot be made so: {sentence}.")
+
+
+def figure1(
+    source: str,
+    data: str,
+    report: str = "@val",
+    what: str = "pictures",
+    settings: HeadSettings = HeadSettings(),
+    device: torch.device | str = "cpu",
+    progress: ProgressFn = silent,
+) -> Figure1:
+    """The figure by heads, from names to the result.
+
+    Args:
+        source: the folder of a run, or ``imagenet`` or ``imagenet:BACKBONE``.
+        data, report: specifications of what is trained on and reported on; ``@SPLIT`` is of the same data.
+        what: a key of :data:`WHAT`; single-label features are masked by the run's own maps, so they need a run.
+        settings: of the classifiers.
+        device: of the backbone.
+        progress: called after each picture and each epoch; may raise Cancelled.
+
+    Raises:
+        UserError: names, settings or data that cannot be used.
+    """
+    check_settings(settings)
+    if what not in WHAT:
+        raise UserError(f"There is no '{what}' to classify: choose one of {', '.join(WHAT)}.")
+    fit, tested = data_and_report(data, report)
+    backbone = named_backbone(source)
+    if backbone is not None and what == "features":
+        raise UserError("Single-label features are masked by the maps of a run; ImageNet's backbone has none.")
+    run = load_run(source, device) if backbone is None else imagenet_run(backbone, fit.classes, device)
+    read = single_label_pictures if what == "pictures" else single_label_features
+    vectors = [read(pooled_vectors(run, one, progress)) for one in (fit, tested)]
+    return figure1_heads(
+        *vectors, fit.classes, settings, source=source_name(source, run), what=what, specs=(fit.spec, tested.spec),
+        progress=progress,
+    )  # fmt: skip
+
+
+def source_name(source: str, run: Run) -> str:
+    """The run as a record names it: without where on this computer it lies."""
+    return f"{run.path.parent.name}/{run.path.name}".strip("/") if named_backbone(source) is None else run.info.name
+
+
+def figure1_heads(
+    fit: LabelledVectors,
+    report: LabelledVectors,
+    classes: ClassList,
+    settings: HeadSettings,
+    *,
+    source: str,
+    what: str,
+    specs: tuple[str, str],
+    progress: ProgressFn = silent,
+) -> Figure1:
+    """The figure by linear classifiers on pooled features.
+
+    Args:
+        fit, report: single-label vectors to train on and to test on, of the same C channels and classes.
+        classes: the K classes.
+        settings: of the classifiers.
+        source: what made the features, for the record.
+        what: a key of :data:`WHAT`.
+        specs: of both data sets, for the record.
+        progress: called after each epoch of each batch of classifiers; may raise Cancelled.
+
+    Raises:
+        UserError: settings out of range, or fewer classes with enough vectors than the group is to have.
+    """
+    check_settings(settings)
+    used = usable_classes(fit, report, len(classes), settings.group)
+    fit_all, report_all = fit.of(used), report.of(used)
+    steps = (len(LOSSES) * 2 * 2) * settings.epochs
+    stage = itertools.count()
+
+    def staged(done: int, total: int, note: str = "", at: int = 0) -> None:
+        progress(at * settings.epochs + done, steps, note)
+
+    def next_stage() -> ProgressFn:
+        return partial(staged, at=next(stage))
+
+    rates, confusion = cross_validated(fit_all, len(used), settings, next_stage)
+    group = hardest_group(confusion, settings.group)
+    scopes = {ALL: used, GROUP: tuple(used[place] for place in group)}
+    rows, gains, counts = [], {}, {"fit": {}, "report": {}, "pictures": {}}
+    for scope, members in scopes.items():
+        train, test = (fit_all, report_all) if scope == ALL else (fit.of(members), report.of(members))
+        if scope == GROUP:
+            rates, _ = cross_validated(train, len(members), settings, next_stage)
+        right = {}
+        for loss in LOSSES:
+            weights = train_linear(
+                train, len(members), loss, [(rates[loss], seed) for seed in settings.seeds], settings, next_stage()
+            )
+            predicted = (test.x @ weights.transpose(1, 2)).argmax(dim=2)
+            right[loss] = (predicted == test.y).numpy()
+            rows.append(row_of(scope, loss, rates[loss], right[loss], test.y.numpy()))
+        gains[scope] = gain_of(right["sce"], right["bce"], test.picture.numpy())
+        counts["fit"][scope], counts["report"][scope] = len(train.y), len(test.y)
+        counts["pictures"][scope] = len(torch.unique(test.picture))
+    return Figure1(
+        source,
+        what,
+        "heads",
+        *specs,
+        {scope: tuple(classes.names[k] for k in members) for scope, members in scopes.items()},
+        tuple(name for k, name in enumerate(classes.names) if k not in used),
+        counts["fit"],
+        counts["report"],
+        counts["pictures"],
+        tuple(rows),
+        gains,
+        confusion,
+        {**vars(settings), "rates": list(settings.rates), "seeds": list(settings.seeds)},
+    )
+
+
+def usable_classes(fit: LabelledVectors, report: LabelledVectors, classes: int, group: int) -> tuple[int, ...]:
+    """Classes with enough vectors to be learnt in each fold and to be tested.
+
+    Raises:
+        UserError: fewer than the hard group is to have.
+    """
+    trained, tested = (torch.bincount(one.y, minlength=classes) for one in (fit, report))
+    used = tuple(k for k in range(classes) if trained[k] >= LEAST and tested[k] >= 1)
+    if len(used) < max(group, 2):
+        raise UserError(
+            f"Only {len(used)} classes have {LEAST} single-label examples to train on and one to test on; the hard "
+            f"group is to have {group}. Ask for a smaller group, for single-label features, or for other data."
+        )
+    return used
+
+
+def train_linear(
+    vectors: LabelledVectors,
+    classes: int,
+    loss: str,
+    runs: Sequence[tuple[float, int]],
+    settings: HeadSettings,
+    progress: ProgressFn = silent,
+    without: Sequence[Tensor] | None = None,
+) -> Tensor:
+    """Bias-free linear classifiers, as FC1 and FC2 are, trained side by side by AdamW on batches.
+
+    Args:
+        vectors: N to learn.
+        classes: K of them.
+        loss: ``bce`` (equation 1) or ``sce``.
+        runs: R pairs of a learning rate and a seed, which decides the first weights and the order.
+        settings: all else.
+        progress: called after each epoch; may raise Cancelled.
+        without: R times the rows that a run must not see, for cross-validation.
+
+    Returns:
+        R x K x C.
+    """
+    count, channels = vectors.x.shape
+    rows = [torch.arange(count)] * len(runs)
+    if without is not None:
+        rows = [torch.arange(count)[~torch.isin(torch.arange(count), out)] for out in without]
+    generators = [torch.Generator().manual_seed(seed) for _, seed in runs]
+    bound = channels**-0.5
+    weights = torch.stack([(torch.rand(classes, channels, generator=g) * 2 - 1) * bound for g in generators])
+    recipes = [HeadRecipe(lr=rate, weight_decay=settings.weight_decay) for rate, _ in runs]
+    adam = CosineAdam([weights], recipes)
+    target = torch.nn.functional.one_hot(vectors.y, classes).float()
+    # Runs of one batch step together; where folds differ by a vector, the larger ones drop it in this epoch.
+    fewest = min(len(part) for part in rows)
+    steps = max(math.ceil(fewest / settings.batch_size), 1)
+    for epoch in range(settings.epochs):
+        order = torch.stack(
+            [part[torch.randperm(len(part), generator=g)][:fewest] for part, g in zip(rows, generators, strict=True)]
+        )
+        for step in range(steps):
+            batch = order[:, step * settings.batch_size : (step + 1) * settings.batch_size]
+            x, y = vectors.x[batch], target[batch]
+            z = x @ weights.transpose(1, 2)
+            believed = z.softmax(dim=2) if loss == "sce" else z.sigmoid()
+            gradient = (believed - y).transpose(1, 2) @ x / batch.shape[1]
+            if loss == "bce":
+                gradient /= classes  # the mean of equation 1
+            adam.step([gradient], (epoch + step / steps) / settings.epochs)
+        progress(epoch + 1, settings.epochs, f"{TITLES[loss]} classifiers")
+    return weights
+
+
+def cross_validated(
+    vectors: LabelledVectors, classes: int, settings: HeadSettings, next_stage: Callable[[], ProgressFn]
+) -> tuple[dict[str, float], np.ndarray]:
+    """The rate that suits each loss, and the confusion (K x K counts) of both losses together with it.
+
+    Each vector is told by classifiers that have not seen its picture. ``next_stage`` gives the progress function of
+    each loss.
+    """
+    pictures, place = torch.unique(vectors.picture, return_inverse=True)
+    fold = (torch.arange(len(pictures)) % FOLDS)[place]
+    out = [torch.nonzero(fold == one).flatten() for one in range(FOLDS)]
+    runs = [(rate, 0) for rate in settings.rates for _ in range(FOLDS)]
+    rates, confusion = {}, np.zeros((classes, classes), dtype=np.int64)
+    for loss in LOSSES:
+        weights = train_linear(
+            vectors, classes, loss, runs, settings, next_stage(), [part for _ in settings.rates for part in out]
+        )
+        best = None
+        for number, rate in enumerate(settings.rates):
+            predicted = torch.empty_like(vectors.y)
+            for one in range(FOLDS):
+                predicted[out[one]] = (vectors.x[out[one]] @ weights[number * FOLDS + one].T).argmax(dim=1)
+            right = float((predicted == vectors.y).float().mean())
+            if best is None or right > best[0]:
+                best = right, rate, predicted
+        rates[loss] = best[1]
+        np.add.at(confusion, (vectors.y.numpy(), best[2].numpy()), 1)
+    return rates, confusion
+
+
+def hardest_group(confusion: np.ndarray, size: int) -> tuple[int, ...]:
+    """The classes that are confused most with one another.
+
+    Args:
+        confusion: K x K counts, rows the truth.
+        size: how many classes.
+
+    Returns:
+        Their numbers, rising: those with the highest mean share of one member's vectors that another member is given.
+        Of all groups, while these are few; else the worst pair, grown by the class that adds most.
+    """
+    rates = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    np.fill_diagonal(rates, 0)
+    both = rates + rates.T
+    count = len(both)
+    size = min(size, count)
+    if math.comb(count, size) <= _EXHAUSTIVE:
+        groups = np.array(list(itertools.combinations(range(count), size)))
+        sums = both[groups[:, :, None], groups[:, None, :]].sum(axis=(1, 2))
+        return tuple(groups[int(sums.argmax())].tolist())
+    members = list(divmod(int(both.argmax()), count))
+    while len(members) < size:
+        gain = both[members].sum(axis=0)
+        gain[members] = -1
+        members.append(int(gain.argmax()))
+    return tuple(sorted(members))
+
+
+def row_of(scope: str, loss: str, rate: float, right: np.ndarray, truth: np.ndarray) -> Figure1Row:
+    """A bar of S x N bools: which vectors each seed's classifier has right."""
+    means = np.stack([right[:, truth == k].mean(axis=1) for k in np.unique(truth)])
+    return Figure1Row(scope, loss, rate, tuple(right.mean(axis=1).tolist()), tuple(means.mean(axis=0).tolist()))
+
+
+def gain_of(one: np.ndarray, other: np.ndarray, picture: np.ndarray) -> Difference:
+    """The difference of two accuracies with its interval over draws of the pictures and of the seeds.
+
+    Args:
+        one, other: S x N bools, which vectors are right.
+        picture: N, the picture of each vector; a picture is drawn with all of its vectors.
+    """
+    value = float(one.mean() - other.mean())
+    _, place = np.unique(picture, return_inverse=True)
+    pictures = int(place.max()) + 1
+    if pictures == 1:
+        return Difference(value, math.nan, math.nan)
+    generator = np.random.default_rng(0)
+    weights = picture_weights(generator, pictures, RESAMPLES)[place]  # N x R
+    seeds = generator.multinomial(len(one), np.full(len(one), 1 / len(one)), size=RESAMPLES) / len(one)  # R x S
+    difference = (one.astype(np.float64) - other) @ weights  # S x R
+    return interval(value, (difference * seeds.T).sum(axis=0) / weights.sum(axis=0))
+
+
+def text_figure1(found: Figure1) -> str:
+    """The figure as a table for a terminal, in percent."""
+    lines = [f"{'classes':10s}{'loss':6s}{'accuracy':>10s}{'spread':>9s}{'mean of the classes':>21s}{'rate':>9s}"]
+    for row in found.rows:
+        spread = "-" if math.isnan(row.spread) else f"{100 * row.spread:.2f}"
+        rate = "-" if math.isnan(row.rate) else f"{row.rate:g}"
+        lines.append(
+            f"{row.scope:10s}{TITLES[row.loss]:6s}{100 * row.mean:>10.2f}{spread:>9s}"
+            f"{100 * float(np.mean(row.class_mean)):>21.2f}{rate:>9s}"
+        )
+    return "\n".join(lines)
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else float(value)

@@ -1,0 +1,218 @@
+"""What linear classifiers see of a data set: GAP(f(x)) of each picture, and of each single-label feature.
+
+Kept in a small file a (weights, data): some megabytes, where the features themselves would be gigabytes.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from recam_core.atomic_write import replacing_file
+from recam_core.cache import cache_folder, drop_oldest
+from recam_core.checkpoint.run_folder import Run, RunInfo
+from recam_core.data.check import listing_faults
+from recam_core.data.digest import dataset_digest
+from recam_core.data.sample import BrokenItem, ClassList, Dataset
+from recam_core.errors import UserError
+from recam_core.lock import waiting_for
+from recam_core.method.cam import cam
+from recam_core.method.single_label import pooled_single_label, present_pairs
+from recam_core.model.backbones import SMALL_BACKBONE
+from recam_core.model.imagenet import load_imagenet
+from recam_core.model.network import CamNetwork
+from recam_core.progress import ProgressFn, silent
+
+#: Bump when what a file holds changes, so that old ones are not read.
+_FORMAT = 1
+#: Instead of a run: a backbone with ImageNet weights that has seen neither loss, written ``imagenet:BACKBONE``.
+IMAGENET = "imagenet"
+
+
+@dataclass(frozen=True)
+class PooledVectors:
+    """Pooled features of a data set.
+
+    Attributes:
+        pictures: N x C, GAP(f(x)) of each picture.
+        labels: N x K bool.
+        pairs: P x C, GAP(M_p * f(x)) of each pair of a picture and a present class p under the soft mask (equations 3
+            and 4).
+        image, category: P int64, the picture and the class of each pair, sorted by picture.
+    """
+
+    pictures: Tensor
+    labels: Tensor
+    pairs: Tensor
+    image: Tensor
+    category: Tensor
+
+
+def named_backbone(source: str) -> str | None:
+    """The backbone of ``imagenet`` (the small one) or ``imagenet:BACKBONE``; None for anything else, such as a run."""
+    if source == IMAGENET:
+        return SMALL_BACKBONE
+    return source.removeprefix(f"{IMAGENET}:") if source.startswith(f"{IMAGENET}:") else None
+
+
+def imagenet_run(backbone: str, classes: ClassList, device: torch.device | str = "cpu") -> Run:
+    """A network that no data set of ours has trained: ImageNet's backbone, and an FC1 of zeros that means nothing.
+
+    Raises:
+        UserError: no such backbone, or its weights cannot be had.
+    """
+    network = CamNetwork(backbone, len(classes), 16)
+    source = load_imagenet(network.backbone, backbone, "auto")
+    with torch.no_grad():
+        network.fc1.zero_()
+    digest = hashlib.sha256(f"{IMAGENET}\0{backbone}\0{source}".encode())
+    for name, value in network.backbone.state_dict().items():
+        digest.update(name.encode() + value.detach().float().contiguous().numpy().tobytes()[:64])
+    info = RunInfo(
+        f"{IMAGENET}:{backbone}",
+        "bce",
+        "fc1",
+        {},
+        list(classes.names),
+        classes.has_background,
+        "ImageNet",
+        {},
+        0,
+        weights_sha256=digest.hexdigest(),
+    )
+    return Run(Path(info.name), info, network.to(device).eval().to(memory_format=torch.channels_last))
+
+
+def pooled_vectors(run: Run, dataset: Dataset, progress: ProgressFn = silent) -> PooledVectors:
+    """The pooled features of a data set under a run's backbone, at scale 1: read from the cache, or computed and kept.
+
+    Args:
+        run: its network's device does the work.
+        dataset: pictures with labels.
+        progress: called after each picture; may raise Cancelled, which leaves no file.
+
+    Raises:
+        UserError: classes that are not the run's, a broken picture, no room on the disk.
+    """
+    if tuple(dataset.classes.names) != tuple(run.info.classes):
+        raise UserError(f"The classes of {dataset.spec} are not those of the run {run.info.name}.")
+    for fault in listing_faults(dataset):
+        raise BrokenItem(fault)
+    if len(dataset) == 0:
+        raise UserError(f"{dataset.spec} has no pictures.")
+    path = _path(run, dataset)
+    found = _read(path, dataset)
+    if found is None:
+        with waiting_for(path.with_suffix(".lock"), partial(progress, 0, len(dataset), "features: waiting")):
+            found = _read(path, dataset)
+            if found is None:
+                found = _compute(run, dataset, progress)
+                _keep(path, found)
+    return found
+
+
+def _path(run: Run, dataset: Dataset) -> Path:
+    key = hashlib.sha256(f"{_FORMAT}\0{run.info.weights_sha256}\0{dataset_digest(dataset)}".encode())
+    stamp = getattr(dataset, "picture_stamp", None)
+    if stamp is not None:
+        key.update("".join(stamp(index) for index in range(len(dataset))).encode())
+    return cache_folder() / f"pooled-{key.hexdigest()[:32]}.safetensors"
+
+
+@torch.inference_mode()
+def _compute(run: Run, dataset: Dataset, progress: ProgressFn) -> PooledVectors:
+    pictures, labels, pairs, images, categories = [], [], [], [], []
+    for index in range(len(dataset)):
+        sample = dataset.load(index)
+        features = run.network.features(run.network.preprocess(sample.image)).float()
+        present = torch.from_numpy(sample.labels.copy())
+        image, category = present_pairs(present[None].to(features.device))
+        masks = cam(features, run.network.fc1)[image, category]
+        pictures.append(features.mean(dim=(2, 3))[0].cpu())
+        labels.append(present)
+        pairs.append(pooled_single_label(features, masks, image).cpu())
+        images.append(image.cpu() + index)
+        categories.append(category.cpu())
+        progress(index + 1, len(dataset), "computing features")
+    return PooledVectors(
+        torch.stack(pictures), torch.stack(labels), torch.cat(pairs), torch.cat(images), torch.cat(categories)
+    )
+
+
+def _keep(path: Path, found: PooledVectors) -> None:
+    with replacing_file(path) as temporary:
+        try:
+            tensors = {name: value.contiguous() for name, value in vars(found).items()}
+            save_file(tensors, temporary, metadata={"format": json.dumps(_FORMAT)})
+        except SafetensorError as error:
+            raise UserError(f"Cannot keep the features in {path}: the disk may be full ({error}).") from error
+    drop_oldest(path.parent.glob("pooled-*.safetensors"), keep=path)
+
+
+def _read(path: Path, dataset: Dataset) -> PooledVectors | None:
+    """What is in a file; None where there is none that can be read."""
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            found = PooledVectors(
+                **{name: file.get_tensor(name) for name in ("pictures", "labels", "pairs", "image", "category")}
+            )
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError):
+        return None  # damaged: computed again and overwritten
+    fits = (
+        found.labels.shape == (len(dataset), len(dataset.classes))
+        and len(found.pictures) == len(dataset)
+        and len(found.pairs) == len(found.image) == len(found.category) == int(found.labels.sum())
+    )
+    return found if fits else None
+
+
+@dataclass(frozen=True)
+class LabelledVectors:
+    """Vectors of one class each.
+
+    Attributes:
+        x: N x C float32.
+        y: N int64, the class.
+        picture: N int64, the picture that each is of.
+    """
+
+    x: Tensor
+    y: Tensor
+    picture: Tensor
+
+    def of(self, classes: Sequence[int]) -> "LabelledVectors":
+        """Those of some classes, which are numbered anew in this order."""
+        place = torch.full((int(max(int(self.y.max()) if len(self.y) else 0, *classes)) + 1,), -1)
+        place[torch.tensor(list(classes))] = torch.arange(len(classes))
+        new = place[self.y]
+        return LabelledVectors(self.x[new >= 0], new[new >= 0], self.picture[new >= 0])
+
+    def rows(self, rows: Tensor) -> "LabelledVectors":
+        """Some of them."""
+        return replace(self, x=self.x[rows], y=self.y[rows], picture=self.picture[rows])
+
+
+def single_label_pictures(found: PooledVectors) -> LabelledVectors:
+    """The pictures that show one class."""
+    picture = torch.nonzero(found.labels.sum(dim=1) == 1).flatten()
+    return LabelledVectors(found.pictures[picture], found.labels[picture].int().argmax(dim=1), picture)
+
+
+def single_label_features(found: PooledVectors) -> LabelledVectors:
+    """The features masked to each present class of each picture."""
+    return LabelledVectors(found.pairs, found.category, found.image)
+
+
+def counted(vectors: LabelledVectors, classes: int) -> np.ndarray:
+    """K: how many vectors each class has."""
+    return torch.bincount(vectors.y, minlength=classes).numpy()

@@ -1,0 +1,91 @@
+"""Cosine similarities between classes as a matrix of square markers, which can be pressed."""
+
+import numpy as np
+import plotly.graph_objects as go
+
+from recam_core.analysis.csv_tables import csv_text
+from recam_core.theory.weights import TITLES, ClassCosines
+from recam_core.views.charts.palette import Palette
+from recam_core.views.charts.plain import plain
+from recam_core.views.charts.template import template
+
+#: Pixels of the whole matrix, and of its names.
+_SIDE, _AROUND, _LEAST, _MOST = 400, 120, 4, 34
+
+
+def cosine_chart(
+    found: ClassCosines,
+    key: str,
+    title: str,
+    palette: Palette,
+    pressed: tuple[int, int] | None = None,
+    reach: float | None = None,
+) -> go.Figure:
+    """Each cell's ``customdata`` is the pair of classes, by number.
+
+    Args:
+        found: of a run.
+        key: which rows, a key of its matrices.
+        title: of the chart.
+        palette: of the page.
+        pressed: the pair that is looked at, which is outlined.
+        reach: similarity at the ends of the colours, so that two charts can share them; by default the largest.
+    """
+    count, matrix = len(found.names), found.matrices[key]
+    row, column = np.nonzero(~np.eye(count, dtype=bool))
+    values = matrix[row, column]
+    size = min(max(_SIDE / count - 1, _LEAST), _MOST)
+    stops = (*palette.better[::-1], palette.middle, *palette.worse)
+    known = np.abs(values[np.isfinite(values)])
+    most = reach or max(float(known.max()) if len(known) else 0.0, 0.05)
+    outlined = np.zeros(len(row), dtype=bool)
+    if pressed is not None:
+        outlined = ((row == pressed[0]) & (column == pressed[1])) | ((row == pressed[1]) & (column == pressed[0]))
+    names = [plain(name) for name in found.names]
+    figure = go.Figure(
+        go.Scatter(
+            x=column,
+            y=row,
+            mode="markers",
+            marker={
+                "symbol": "square",
+                "size": size,
+                "color": np.where(np.isfinite(values), values, 0),
+                "cmin": -most,
+                "cmax": most,
+                "colorscale": [[place / (len(stops) - 1), colour] for place, colour in enumerate(stops)],
+                "colorbar": {"thickness": 10, "outlinewidth": 0, "tickfont": {"color": palette.quiet}, "nticks": 5},
+                "line": {"color": palette.text, "width": np.where(outlined, 2.5, 0)},
+                "opacity": 1,
+            },
+            customdata=np.stack([row, column], axis=1),
+            text=[f"{names[r]} and {names[c]}: {v:+.3f}" for r, c, v in zip(row, column, values, strict=True)],
+            hovertemplate="%{text}<extra></extra>",
+            showlegend=False,
+        )
+    )
+    ticks = {"tickmode": "array", "tickvals": list(range(count)), "ticktext": [plain(name, 12) for name in found.names]}
+    if count > 30:
+        ticks["tickfont"] = {"size": 8}
+    figure.update_layout(
+        template=template(palette),
+        height=max(int(count * (size + 1)), 160) + _AROUND,
+        margin={"t": 40},
+        title={"text": plain(title, 60), "font": {"size": 14}, "x": 0, "y": 0.99, "yanchor": "top"},
+        dragmode=False,
+        xaxis={**ticks, "showgrid": False, "range": [-0.6, count - 0.4], "tickangle": -60},
+        yaxis={**ticks, "showgrid": False, "range": [count - 0.4, -0.6]},
+    )
+    return figure
+
+
+def cosines_csv(found: ClassCosines) -> str:
+    """One line a pair of different classes, a column a set of rows."""
+    first, second = np.triu_indices(len(found.names), 1)
+    return csv_text(
+        ["class", "other class", *(TITLES[key] for key in found.matrices)],
+        (
+            (found.names[one], found.names[other], *(float(matrix[one, other]) for matrix in found.matrices.values()))
+            for one, other in zip(first.tolist(), second.tolist(), strict=True)
+        ),
+    )
