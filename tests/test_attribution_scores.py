@@ -126,7 +126,8 @@ def test_sensitivity_is_the_largest_change(image: np.ndarray) -> None:
 
     found = faithfulness(LooksAtACorner(), image, maps_of(corner()), explain=explain, settings=SETTINGS)
     assert found.sensitivity == pytest.approx(2 * 51 / 255)
-    assert len(made) == 2 and not np.array_equal(made[0], made[1])
+    assert len(made) == 2
+    assert not np.array_equal(made[0], made[1])
     change = np.abs(made[0].astype(int) - image)
     assert 1 <= change.max() <= np.ceil(0.02 * 255)
 
@@ -176,14 +177,16 @@ def test_localisation_by_hand() -> None:
     found = localisation(maps, mask, CLASSES, threshold=0.9)
     assert found.pointing[0] == pytest.approx(0.5)
     # Upsampling lets a little spill beyond the fourth column of cells.
-    assert found.energy[0] == pytest.approx(0.5, abs=0.01) and found.energy[0] < 0.5
+    assert found.energy[0] == pytest.approx(0.5, abs=0.01)
+    assert found.energy[0] < 0.5
     assert found.share[0] == pytest.approx(0.25)
     flat = localisation(maps_of(np.full((8, 8), 255)), mask, CLASSES)
     assert flat.energy[0] == flat.pointing[0] == flat.best_iou[0] == 0.25
     # Nothing but a threshold that keeps columns 0 to 15 whole reaches one half: 256 of 512 pixels.
     assert found.best_iou[0] == pytest.approx(0.5)
     columns = (np.asarray([found.best_threshold[0], 0.9]) < 1).all()
-    assert columns and found.iou[0] < found.best_iou[0]
+    assert columns
+    assert found.iou[0] < found.best_iou[0]
     # The second class is not there.
     assert np.isnan([found.pointing[1], found.energy[1], found.best_iou[1], found.iou[1], found.share[1]]).all()
 
@@ -195,7 +198,8 @@ def test_void_does_not_count_and_an_empty_map_points_nowhere() -> None:
     found = localisation(maps_of(corner(), np.zeros((8, 8))), mask, ClassList(("a", "b"), False))
     assert found.energy[0] == pytest.approx(0.5, abs=0.02)
     assert found.share.tolist() == [0.5, 0.5]
-    assert np.isnan(found.pointing[1]) and np.isnan(found.energy[1])
+    assert np.isnan(found.pointing[1])
+    assert np.isnan(found.energy[1])
     assert found.best_iou[1] == 0
     assert np.isnan(found.iou).all()
 

@@ -50,7 +50,8 @@ def test_the_stages_are_those_of_the_backbone_itself(network: CamNetwork, image:
         torch.testing.assert_close(features, network.backbone(x))
     assert len(outputs) == len(stage_names(network.backbone)) >= 4
     sides = [output.shape[-1] for output in outputs]
-    assert sides == sorted(sides, reverse=True) and sides[-1] == features.shape[-1]
+    assert sides == sorted(sides, reverse=True)
+    assert sides[-1] == features.shape[-1]
     # The last stage of this backbone is its output; hooks must have seen it whole.
     torch.testing.assert_close(outputs[-1], features)
     assert {name: len(module._forward_hooks) for name, module in network.backbone.named_modules()} == before

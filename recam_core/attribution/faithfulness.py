@@ -1,7 +1,7 @@
 """How well a map says what the network looks at, without ground truth: four scores of a picture.
 
-The network's answer is the probability of the class (deletion, insertion) or its logit (infidelity). What is hidden shows
-a baseline: the picture blurred until nothing can be made out, or its mean colour.
+The network's answer is the probability of the class (deletion, insertion) or its logit (infidelity). What is hidden
+shows a baseline: the picture blurred until nothing can be made out, or its mean colour.
 """
 
 from collections.abc import Callable, Sequence
@@ -297,7 +297,7 @@ def _sensitivity(
         # A tuple: captum 0.9 takes the first dimension of a bare tensor apart, and subtracts the wrong things.
         return (torch.from_numpy(np.stack(found)).float(),)
 
-    whole = torch.from_numpy(np.ascontiguousarray(image)).float()[None]
+    whole = torch.from_numpy(np.array(image)).float()[None]
     value = sensitivity_max(explained, whole, shaken, perturb_radius=settings.radius, n_perturb_samples=settings.shakes)
     return float(value)
 
