@@ -67,9 +67,9 @@ def _gains(compared: Compared, key: str, gain: ClassGain, wanted: Selection) -> 
     colours, titles = palette(), compared.titles
     alone = gain.reference == key
     left, right = (st.container(), None) if alone else st.columns(2, gap="medium")
+    dots = iou_chart(gain, titles, colours)
     with left:
-        words = "IoU of each class by each method"
-        _class_chart("confusions_iou_chart", iou_chart(gain, titles, colours), int, wanted, words)
+        _class_chart("confusions_iou_chart", dots, int, wanted, "IoU of each class by each method")
     if right is None:
         return
     rows, values = gain_rows(gain, key, looked_at=wanted.truth if wanted.predicted == ANY else None)
@@ -77,6 +77,8 @@ def _gains(compared: Compared, key: str, gain: ClassGain, wanted: Selection) -> 
         return
     with right:
         chart = gain_chart(rows, colours, title="gain in IoU, points, with 95% interval")
+        # A line of one chart goes on in the other.
+        chart.update_layout(height=dots.layout.height, margin_t=dots.layout.margin.t, xaxis_fixedrange=True)
         words = f"What {titles[key]} gains over {titles[gain.reference]} by class, with intervals"
         _class_chart(
             "confusions_gain_chart",

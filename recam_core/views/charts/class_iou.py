@@ -18,7 +18,9 @@ MEAN_WORDS = "mean of all"
 NOISE, SEEN_ONCE = "may be noise", "seen in one picture"
 #: A shape besides the colour, so that either alone tells the methods apart.
 SYMBOLS = ("circle", "triangle-up", "diamond", "square", "cross", "triangle-down")
-_ROW, _SMALLEST_ROW, _MANY, _LONGEST_NAME, _REST = 25, 14, 30, 22, 90
+_ROW, _SMALLEST_ROW, _MANY, _LONGEST_NAME = 25, 14, 30, 22
+#: What a legend of up to two lines takes above, and that with the axis.
+_ABOVE, _REST = 48, 108
 
 
 def iou_chart(
@@ -76,8 +78,8 @@ def iou_chart(
     figure.update_layout(
         template=template(palette),
         height=len(names) * (_SMALLEST_ROW if many else _ROW) + _REST,
-        margin={"t": 30, "r": 14},
-        xaxis={"title": {"text": "IoU, per cent"}, "nticks": 7},
+        margin={"t": _ABOVE, "r": 14},
+        xaxis={"title": {"text": "IoU, per cent"}, "nticks": 7, "fixedrange": True},
         yaxis={
             "fixedrange": True,
             "range": [len(names) - 0.5, -0.5],

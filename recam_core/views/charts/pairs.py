@@ -120,7 +120,8 @@ def _names(
         y=[pair.share[max(shown, key=lambda key, pair=pair: pair.share[key])] for pair in named],
         mode="text",
         text=[
-            f"  {plain(names[pair.truth], _LONGEST_NAME)} → {plain(names[pair.predicted], _LONGEST_NAME)}  "
+            # Wide blanks, which are not cut off, keep the words clear of the point.
+            f"\u2003{plain(names[pair.truth], _LONGEST_NAME)} → {plain(names[pair.predicted], _LONGEST_NAME)}\u2003"
             for pair in named
         ],
         textposition=["top left" if pair.together_share > middle else "top right" for pair in named],
