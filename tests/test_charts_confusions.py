@@ -333,7 +333,6 @@ def test_pictures_are_better_above_the_diagonal():
     }  # fmt: skip
     assert (list(kinds["better (1)"].x), list(kinds["better (1)"].y)) == ([0.5], [0.6])
     assert figure.layout.xaxis.range == figure.layout.yaxis.range
-    assert figure.layout.dragmode == "lasso"
     assert "&lt;b&gt;0" in texts(figure)
     assert "<b>0" not in texts(figure)
     alone = pictures_chart(table, LARGEST, "two", titles, LIGHT, drawn_pictures(table, LARGEST, "two"))

@@ -65,7 +65,7 @@ def pictures_section(compared: Compared, wanted: Selection) -> None:
                 st.caption(f"The first {_ROWS:,} of {len(order):,} pictures in this order; CSV has all.")
     with look_column:
         places, moved = marked or order[:_SHOWN].tolist(), moved if found else None
-        how = "draw around points" if shape == _PLOT else "mark rows"
+        how = "press or draw around points" if shape == _PLOT else "mark rows"
         _look(compared, key, table, places, "" if marked else how, moved, found)
     with sentences():
         tag_list(compared)
@@ -110,8 +110,9 @@ def _plot(compared: Compared, key: str, table: PictureTable) -> list[int]:
     if not len(positions):
         st.info("No picture has both figures.", icon=":material/search_off:")
         return []
-    # A selection is of points of this very plot: any other one begins without.
-    chart = f"confusions_pictures_plot_{compared.spec}_{key}_{across}"
+    # A selection is of points of this very plot: any other one begins without, and so does it once it is cleared.
+    begun = st.session_state.setdefault("confusions_pictures_plot_number", 0)
+    chart = f"confusions_pictures_plot_{compared.spec}_{key}_{across}_{begun}"
     with st.container(key="confusions_pictures_plot"):
         show_chart(
             pictures_chart(table, across, key, titles, palette(), positions),
@@ -122,12 +123,22 @@ def _plot(compared: Compared, key: str, table: PictureTable) -> list[int]:
             "list marks pictures by keyboard; CSV has the numbers.",
         )
     pictures = len(table) if chosen is None else int(chosen.sum())
-    words = "Draw around points to see their pictures, or press one; a double press lets them go."
+    words = (
+        "Press a point to see its picture, or draw around several by lasso or box, which are in the bar above the plot."
+    )
     if len(positions) == MOST_DRAWN:
         words += f" Drawn are {MOST_DRAWN:,} of {pictures:,} pictures, evenly by their difference; CSV has all."
     st.caption(words)
     drawn = set(positions.tolist())
-    return [place for (place,) in numbers(chart, 1) if place in drawn]
+    marked = [place for (place,) in numbers(chart, 1) if place in drawn]
+    if marked:
+        st.button(
+            "Let them go",
+            icon=":material/deselect:",
+            key="confusions_pictures_clear",
+            on_click=lambda: st.session_state.update(confusions_pictures_plot_number=begun + 1),
+        )
+    return marked
 
 
 def _summary(compared: Compared, table: PictureTable) -> None:

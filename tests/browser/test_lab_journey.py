@@ -22,6 +22,7 @@ pytestmark = pytest.mark.skipif(
     not (shipped_folder() / "scenes" / "bce" / "run.json").is_file(), reason="needs the shipped checkpoints"
 )
 #: Far fewer than the page begins with: the journey is about the way.
+LARGEST = "chart => [Math.max(...chart._fullData.find(trace => trace.name === 'settings').x)]"
 ADDRESS = "lab?family=scenes&data=scenes:train=40,val=10@train"
 
 
@@ -80,14 +81,15 @@ def test_from_the_sweep_to_the_maps(app_url: str, app_runs: Path, page: Page, co
     press(page, ".st-key-lab_panel_1", "settings", [0])
     expect(page.get_by_role("heading", name="Maps of lambda 0", exact=True)).to_be_visible()
     wait_until_finished(page, 120)
-    # By keyboard it is a row of the table.
-    grid = page.locator(".st-key-lab_table canvas").first
-    grid.focus()
-    for key in (*["ArrowDown"] * 3, "Shift+Space"):
-        page.keyboard.press(key)
-    expect(page.get_by_role("heading", name="Maps of lambda 0", exact=True)).to_have_count(0)
-    expect(page.locator(".st-key-lab_point h4")).to_contain_text("Maps of")
+    # By keyboard it is a field, and the chart shows which one it is.
+    field = page.get_by_role("combobox", name="Setting whose maps are shown")
+    field.focus()
+    page.keyboard.type("lambda 100")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Maps of lambda 100", exact=True)).to_be_visible()
     wait_until_finished(page, 120)
+    ring = chart.evaluate("chart => Array.from(chart._fullData.find(trace => trace.name === 'marked').x)")
+    assert ring == [place for place in chart.evaluate(LARGEST) for _ in ring]
     press(page, ".st-key-lab_panel_0", "settings", [6])
     expect(page.get_by_role("heading", name="Maps of lambda 3", exact=True)).to_be_visible()
     expect(titles.last).to_contain_text("lambda 3")

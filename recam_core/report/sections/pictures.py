@@ -76,7 +76,7 @@ def _plot(data: ReportData, figures: Figures) -> list[Markup]:
         words += f" Drawn are {len(positions):,} of {int(data.listed.sum()):,}; the table has all."
     title = f"{data.subject.title} against {data.reference.title}, picture by picture"
     chart = figures.add(
-        lambda palette: pictures_chart(table, *both, data.titles, palette, positions).update_layout(dragmode="zoom"),
+        lambda palette: pictures_chart(table, *both, data.titles, palette, positions),
         title,
         large=True,
     )

@@ -89,8 +89,6 @@ def pictures_chart(
         height=_HEIGHT,
         margin={"l": 8, "r": 12, "t": 40, "b": 8},
         showlegend=compared,
-        # What this plot is for; zoom is in the bar.
-        dragmode="lasso",
     )
     # Of two methods, the same ends on both axes: what is above the diagonal is better.
     ends = [_around(across, up)] * 2 if compared else [_around(across), _around(up)]
