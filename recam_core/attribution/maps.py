@@ -260,6 +260,8 @@ def _questions(
 
 
 def _scales(method: AttributionMethod, settings: AttributionSettings, any_size: bool) -> list[tuple[float, bool]]:
+    if method.own_views:
+        return [(1.0, False)]
     scales = settings.scales if settings.scales is not None else method.scales if any_size else (1.0,)
     mirror = settings.mirror if settings.mirror is not None else method.mirror
     if not any_size and tuple(scales) != (1.0,):

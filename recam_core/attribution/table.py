@@ -11,6 +11,8 @@ from recam_core.attribution.guided_grad_cam import guided_grad_cam
 from recam_core.attribution.layer_maps import cam, finer_cam, grad_cam, layer_cam
 from recam_core.attribution.occlusion import occlusion, windows
 from recam_core.attribution.pixel_gradients import integrated_gradients, smooth_grad
+from recam_core.attribution.region_cam import passes as region_passes
+from recam_core.attribution.region_cam import region_cam
 from recam_core.errors import UserError
 from recam_core.maps.inference import QUICK_SCALES
 
@@ -51,6 +53,7 @@ class AttributionMethod:
         needs_other: whether it asks for the difference of two classes (``against``).
         needs_linear: whether it works on networks only that end in pooling and a linear classifier.
         needs_network: whether it works on networks of this project only, and not on classifiers from elsewhere.
+        own_views: whether it makes its scales and mirror images itself, and is asked once, of the picture as it is.
         on_pixels: whether it attributes to the picture's pixels rather than to a layer's activations.
     """
 
@@ -66,6 +69,7 @@ class AttributionMethod:
     needs_other: bool = False
     needs_linear: bool = False
     needs_network: bool = False
+    own_views: bool = False
     on_pixels: bool = False
 
 
@@ -190,6 +194,19 @@ METHODS: dict[str, AttributionMethod] = {
             deep_lift,
             lambda work: (2 * work.classes, 2 * work.classes),
             on_pixels=True,
+        ),
+        AttributionMethod(
+            "region_cam",
+            "Region-CAM",
+            "Where the gradients of all stages and the CAM point, carried on to all places whose features are alike: "
+            "whole objects rather than their most telling parts. Its thresholds lie higher than those of a CAM.",
+            "A_8 · A_16 · (2/3 CAM + 1/3 Σ_l S_l), S_l = Σ_c ReLU(∂z_k/∂F_l,c), A(i, j) ∝ ReLU(cos(F(i), F(j)))^4",
+            "Cai and Abhayaratne, arXiv 2510.25134",
+            region_cam,
+            lambda work: region_passes(work.classes, work.settings.scales, work.settings.mirror),
+            needs_linear=True,
+            needs_network=True,
+            own_views=True,
         ),
     )
 }
