@@ -213,7 +213,7 @@ def ready_methods(methods: Sequence[Method], picture: Picture, classes: tuple[in
         with sentences():  # one that cannot be asked spoils no other
             is_known = kept_results().get(stands_for(method, picture, classes)) is not None
             seconds = 0.0 if is_known else seconds_of(method, picture, classes)
-            if seconds > _AT_ONCE:
+            if not is_known and seconds > _AT_ONCE:
                 waiting.append((method, seconds))
                 continue
             words = f"{method.title}, about {duration(max(seconds, 1))}"

@@ -7,6 +7,7 @@ from app.chart import palette, pressed, show_chart
 from app.confusions.plain_words import plain
 from app.why.answers import AS_MAP, FC1, FC2, Told
 from app.why.question import Question
+from app.why.shown_picture import show_picture
 from recam_core.analysis.channels import Contributions, table_rows
 from recam_core.analysis.csv_tables import csv_text
 from recam_core.views.charts.contributions import contribution_chart
@@ -111,10 +112,9 @@ def _fires(question: Question, one: Told, channel: int, side: str) -> None:
     factor = screen_factor(image.shape[:2])
     picture = heat_overlay(enlarge_photo(image, factor), enlarge_levels(levels, factor), opacity=0.55)
     here = levels[question.pixels].mean() / 255
-    st.image(
+    show_picture(
         draw_pin(picture, question.column, question.row, factor),
-        width="stretch",
-        alt=f"Where channel {channel} of {one.method.title} fires; at the place it has {here:.0%} of its maximum.",
+        f"Where channel {channel} of {one.method.title} fires; at the place it has {here:.0%} of its maximum.",
     )
     st.caption(
         f"Channel {channel} has {found.activation[channel]:.3g} here, {here:.0%} of its maximum in this picture."

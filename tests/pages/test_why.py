@@ -37,6 +37,14 @@ def texts(page: AppTest) -> str:
     return "\n".join(str(element.value) for kind in ("markdown", "caption") for element in getattr(page, kind))
 
 
+def wait_for(page: AppTest, is_there: Callable[[], bool], seconds: float = 240) -> None:
+    """Look again until the work of a job is on the page."""
+    end = time.monotonic() + seconds
+    while not is_there() and time.monotonic() < end:
+        time.sleep(0.5)
+        page.run()
+
+
 def fine(page: AppTest) -> None:
     assert not page.exception, page.exception
     assert not page.error, page.error[0].value
@@ -239,11 +247,7 @@ def test_what_takes_long_is_told_first_and_made_by_a_job(
     assert re.search(r"Not made for this picture yet: \*\*Grad\\-CAM of BCE\\-CAM\*\* about \d+ s", texts(page))
     page.button(key="explore_attribution_start").click().run()
     fine(page)
-    for _ in range(100):
-        if len(viewer_of(page).titles) == 4:
-            break
-        time.sleep(0.3)
-        page.run()
+    wait_for(page, lambda: len(viewer_of(page).titles) == 4)
     fine(page)
     assert viewer_of(page).titles[-1] == "Grad-CAM of BCE-CAM"
 
@@ -267,11 +271,7 @@ def test_scores_of_the_maps_are_made_by_a_job(why: Callable[..., AppTest], asset
     assert re.search(r"About \d+ s", texts(page))
     page.button(key="why_scores_start").click().run()
     fine(page)
-    for _ in range(200):
-        if page.dataframe and any("deletion" in frame.value.columns for frame in page.dataframe):
-            break
-        time.sleep(0.3)
-        page.run()
+    wait_for(page, lambda: any("deletion" in one.value and len(one.value) == 4 for one in page.dataframe))
     fine(page)
     table = next(frame.value for frame in page.dataframe if "deletion" in frame.value.columns)
     assert list(table["map"]) == ["CAM of BCE-CAM", "CAM of ReCAM"] * 2
