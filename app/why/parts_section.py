@@ -12,6 +12,7 @@ from app.map_cache import maps_of
 from app.methods import Method
 from app.why.answers import AS_MAP, Told
 from app.why.question import Question
+from app.why.shown_picture import show_picture
 from recam_core.attribution.table import METHODS
 from recam_core.maps.activation_maps import full_size
 from recam_core.views.encode import data_url
@@ -77,11 +78,11 @@ def _differences(question: Question, answers: list[Told]) -> None:
         picture = evidence_overlay(enlarge_photo(image, factor), evidence, most)
         share = float((evidence > 0).mean())
         column.markdown(f"**{plain(one.method.title)}**")
-        column.image(
-            draw_pin(picture, question.column, question.row, factor),
-            width="stretch",
-            alt=f"{one.method.title}: {share:.0%} of the picture speaks for {names[0]} rather than {names[1]}",
-        )
+        with column:
+            show_picture(
+                draw_pin(picture, question.column, question.row, factor),
+                f"{one.method.title}: {share:.0%} of the picture speaks for {names[0]} rather than {names[1]}",
+            )
         column.caption(
             f"{a} leads in {share:.0%} of the picture, {b} in the rest; full colour is a lead of {most:.2g} or more."
         )
@@ -119,9 +120,8 @@ def _heat(question: Question, method: Method) -> None:
     factor = screen_factor(image.shape[:2])
     picture = heat_overlay(enlarge_photo(image, factor), enlarge_levels(levels, factor), opacity=0.55)
     here = levels[question.pixels].mean() / 255
-    st.image(
+    show_picture(
         draw_pin(picture, question.column, question.row, factor),
-        width="stretch",
-        alt=f"{method.title}: the place has {here:.0%} of the most that speaks for {question.names[0]}",
+        f"{method.title}: the place has {here:.0%} of the most that speaks for {question.names[0]}",
     )
     st.caption(f"The place has {here:.0%} of the greatest value.")

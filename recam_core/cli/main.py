@@ -15,6 +15,7 @@ COMMANDS = (
     "data",
     "train",
     "cams",
+    "attribute",
     "evaluate",
     "analyse",
     "report",

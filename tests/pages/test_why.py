@@ -14,6 +14,9 @@ from app import attributions
 from app.shared_state import WHY_ARRIVING
 from recam_core.analysis.channels import contributions, map_rows, one_pixel, place_weights
 from recam_core.analysis.wrong_regions import wrong_regions
+from recam_core.attribution.faithfulness import FaithfulnessSettings, faithfulness
+from recam_core.attribution.localisation import localisation
+from recam_core.attribution.maps import attribution_maps
 from recam_core.attribution.table import METHODS
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.data.spec import open_dataset
@@ -32,6 +35,14 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def texts(page: AppTest) -> str:
     return "\n".join(str(element.value) for kind in ("markdown", "caption") for element in getattr(page, kind))
+
+
+def wait_for(page: AppTest, is_there: Callable[[], bool], seconds: float = 240) -> None:
+    """Look again until the work of a job is on the page."""
+    end = time.monotonic() + seconds
+    while not is_there() and time.monotonic() < end:
+        time.sleep(0.5)
+        page.run()
 
 
 def fine(page: AppTest) -> None:
@@ -230,17 +241,13 @@ def test_what_takes_long_is_told_first_and_made_by_a_job(
     opened: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attributions, "_AT_ONCE", -1.0)
-    attributions._kept.clear()
+    attributions.kept_results.clear()
     page = opened(data=SPEC, attributions="grad_cam", attributed="scenes/bce")
     assert viewer_of(page).titles == ["BCE-CAM", "SCE-CAM", "ReCAM"]
     assert re.search(r"Not made for this picture yet: \*\*Grad\\-CAM of BCE\\-CAM\*\* about \d+ s", texts(page))
     page.button(key="explore_attribution_start").click().run()
     fine(page)
-    for _ in range(100):
-        if len(viewer_of(page).titles) == 4:
-            break
-        time.sleep(0.3)
-        page.run()
+    wait_for(page, lambda: len(viewer_of(page).titles) == 4)
     fine(page)
     assert viewer_of(page).titles[-1] == "Grad-CAM of BCE-CAM"
 
@@ -257,3 +264,23 @@ def test_every_method_answers_on_both_pages(why: Callable[..., AppTest], method:
     page.run()
     fine(page)
     assert any(title.startswith(METHODS[method].title) for title in viewer_of(page).titles)
+
+
+def test_scores_of_the_maps_are_made_by_a_job(why: Callable[..., AppTest], assets) -> None:
+    page = why()
+    assert re.search(r"About \d+ s", texts(page))
+    page.button(key="why_scores_start").click().run()
+    fine(page)
+    wait_for(page, lambda: any("deletion" in one.value and len(one.value) == 4 for one in page.dataframe))
+    fine(page)
+    table = next(frame.value for frame in page.dataframe if "deletion" in frame.value.columns)
+    assert list(table["map"]) == ["CAM of BCE-CAM", "CAM of ReCAM"] * 2
+    # The same by the library, of the first line.
+    names, sample = open_dataset(SPEC).classes.names, open_dataset(SPEC).load(0)
+    k = names.index(table["class"][0])
+    run = load_run(assets / "checkpoints" / "scenes" / "bce", "cpu")
+    maps = attribution_maps(run.network, sample.image, [k], "cam")
+    by_hand = faithfulness(run.network, sample.image, maps, settings=FaithfulnessSettings(shakes=0))
+    assert table["deletion"][0] == pytest.approx(by_hand.deletion_area[0], abs=1e-4)
+    found = localisation(maps, sample.mask, open_dataset(SPEC).classes)
+    np.testing.assert_allclose(table["energy"][0], found.energy[0])
