@@ -104,11 +104,11 @@ def test_logits_of_a_picture_and_of_a_place(source: str, monkeypatch: pytest.Mon
         monkeypatch.setattr(
             "app.theory.losses_section.logit_map", lambda *_: pytest.fail("the network was asked again")
         )
-        before = page.markdown[-2].value
+        before = figure(page, "theory_bars")["data"][0]["y"]
         page.slider(key="theory_across").set_value(5).run()
         page.slider(key="theory_down").set_value(5).run()
         assert not page.exception
-        assert before
+        assert figure(page, "theory_bars")["data"][0]["y"] != before
 
 
 @pytest.mark.usefixtures("opened")
@@ -235,7 +235,8 @@ def test_weights_of_two_runs(assets: Path) -> None:
     box.select(pair).run() if hasattr(box, "select") else box.set_value((1, 3)).run()
     said = next(one.value for one in page.markdown if one.value.startswith("**") and " and " in one.value)
     assert f"{found.matrices['fc2'][1, 3]:+.3f}" in said
-    cells = figure(page, "theory_cosines_after")["data"][0]
+    drawn, cells = figure(page, "theory_cosines_after")["data"]
+    assert drawn["type"] == "heatmap"
     assert len(values(cells["x"])) == len(names) * (len(names) - 1)
     assert page.get("plotly_chart")
 
