@@ -14,6 +14,8 @@ from app.jobs import board
 from app.screens.theory import SECTIONS
 from recam_core.cache import cache_folder
 from recam_core.checkpoint.run_folder import read_info
+from recam_core.data.spec import open_dataset
+from recam_core.errors import UserError
 from recam_core.experiments.figure1 import figure1_from_json
 from recam_core.experiments.kept_figure1 import keep_figure1, kept_figures
 from recam_core.theory.losses import descend, softmax
@@ -192,6 +194,35 @@ def test_heads_are_trained_and_the_figure_is_kept() -> None:
     drawn = figure(page, "theory_figure1")["data"]
     np.testing.assert_allclose(values(drawn[0]["y"]), [100 * found.row(s, "bce").mean for s in ("all", "group")])
     assert any("experiment figure1" in box.value for box in page.code)
+
+
+@pytest.mark.usefixtures("opened")
+def test_whole_networks_are_trained_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def stand_in(fit, report, recipe, settings, folder, *, device, progress):
+        asked.append((fit.spec, report.spec, recipe.epochs, settings.seeds, folder))
+        progress(1, 2, "all bce seed 0: epoch")
+        raise UserError("Too few pictures.")
+
+    monkeypatch.setattr("app.theory.figure1_section.figure1_full", stand_in)
+    page = section("figure1")
+    page.toggle(key="theory_whole").set_value(True).run()
+    page.number_input(key="theory_epochs").set_value(4).run()
+    page.number_input(key="theory_seeds").set_value(1).run()
+    entry = page.selectbox(key=f"theory_features_{page.selectbox(key='theory_family').value}").value
+    page.text_input(key=f"theory_fit_{entry}").set_value(TINY_SCENES).run()
+    assert any("--depth full --epochs 4" in box.value for box in page.code)
+    page.button(key="theory_train").click().run()
+    job = board().find(page.session_state["theory_figure_job"])
+    while not job.is_over:
+        time.sleep(0.05)
+    page.run()
+    assert page.error[0].value == "Too few pictures."
+    ((fit, report, *rest, folder),) = asked
+    assert (fit, report) == tuple(open_dataset(TINY_SCENES.replace("@train", part)).spec for part in ("@train", "@val"))
+    assert rest == [4, (0,)]
+    assert cache_folder() in folder.parents
 
 
 @pytest.mark.usefixtures("opened")
