@@ -1,5 +1,6 @@
 """The paper's figure 1 on this computer's data: what is kept, and heads trained here."""
 
+import hashlib
 import shlex
 from dataclasses import dataclass, replace
 
@@ -15,11 +16,14 @@ from app.jobs import CANCELLED, DONE, FAILED, Job, board
 from app.models import device
 from app.recorded_pictures import recorded
 from app.theory.picture import choose_run
+from recam_core.cache import cache_folder
 from recam_core.checkpoint.places import ROOT
 from recam_core.experiments.figure1 import WHAT, Figure1, HeadSettings, check_settings, figure1
+from recam_core.experiments.figure1_full import figure1_full
 from recam_core.experiments.kept_figure1 import keep_figure1, kept_figures
 from recam_core.experiments.pooled_vectors import IMAGENET
 from recam_core.experiments.protocol import data_and_report
+from recam_core.train.recipe import preset
 from recam_core.views.charts.figure1 import figure1_chart, figure1_confusion_chart
 
 _DEPTHS = {"heads": "heads", "full": "whole networks"}
@@ -27,10 +31,11 @@ _DEPTHS = {"heads": "heads", "full": "whole networks"}
 
 @dataclass
 class Figure1Job(Job):
-    """Figure 1 by heads.
+    """Figure 1 by heads, or by whole networks.
 
     Attributes:
         source, data, report, what, settings: as :func:`recam_core.experiments.figure1.figure1` takes them.
+        epochs: of whole networks; 0 trains heads.
         kept: the name under which the result is kept, once the state is ``DONE``.
     """
 
@@ -39,6 +44,7 @@ class Figure1Job(Job):
     report: str
     what: str
     settings: HeadSettings
+    epochs: int = 0
     kept: str = ""
 
 
@@ -109,12 +115,21 @@ def _form(catalogue: Catalogue) -> None:
             "ImageNet's backbone instead", key="theory_neutral",
             help="A run's backbone was trained by its loss. ImageNet's has seen neither; it gives pictures only.",
         )  # fmt: skip
+        whole = st.toggle(
+            "Train whole networks", key="theory_whole",
+            help="Backbone and all, from ImageNet's weights, one network a loss, seed and group of classes: hours on a "
+            "processor. What is finished is kept, and a cancelled training goes on from its last epoch.",
+        )  # fmt: skip
     with third:
         what = st.segmented_control(
             "Of", list(WHAT), default="pictures", required=True, key="theory_what", persist_state="session",
-            disabled=neutral, help="; ".join(f"{key}: {words}" for key, words in WHAT.items()),
+            disabled=neutral or whole, help="; ".join(f"{key}: {words}" for key, words in WHAT.items()),
         )  # fmt: skip
         group = st.number_input("Classes in the hard group", 2, 20, 3, key="theory_group")
+        epochs, seeds = 0, HeadSettings().seeds
+        if whole:
+            epochs = int(st.number_input("Epochs", 1, 100, 3, key="theory_epochs"))
+            seeds = tuple(range(int(st.number_input("Seeds", 1, 10, 2, key="theory_seeds"))))
     here = recorded(entry.info.data, family.classes)
     data_column, report_column, button_column = st.columns([1.6, 1.2, 1], gap="medium", vertical_alignment="bottom")
     data = data_column.text_input(
@@ -125,15 +140,22 @@ def _form(catalogue: Catalogue) -> None:
     job = board().find(st.session_state.get("theory_figure_job", ""))
     runs = job is not None and not job.is_over
     pressed = button_column.button(
-        "Train heads", icon=":material/play_arrow:", key="theory_train", type="primary", disabled=runs, width="stretch"
+        "Train networks" if whole else "Train heads",
+        icon=":material/play_arrow:",
+        key="theory_train",
+        type="primary",
+        disabled=runs,
+        width="stretch",
     )
-    settings = HeadSettings(group=int(group))
-    source = IMAGENET if neutral else str(entry.path)
-    wanted = Figure1Job(source, data.strip(), report.strip(), "pictures" if neutral else what, settings)
+    settings = HeadSettings(group=int(group), seeds=seeds)
+    plain_pictures = neutral or whole
+    source = IMAGENET if plain_pictures else str(entry.path)
+    wanted = Figure1Job(source, data.strip(), report.strip(), "pictures" if plain_pictures else what, settings, epochs)
     if pressed:
         check_settings(settings)
         data_and_report(wanted.data, wanted.report)  # say what is wrong at once
-        job = board().start(wanted, _work)
+        # Hours of work do not stand before what takes seconds.
+        job = board().start(wanted, _work, at_once=whole)
         st.session_state["theory_figure_job"] = job.id
         st.rerun()
     if isinstance(job, Figure1Job):
@@ -146,7 +168,7 @@ def _form(catalogue: Catalogue) -> None:
         elif job.state == DONE and job.kept and st.session_state.get("theory_figure_told") != job.id:
             st.session_state["theory_figure_told"] = job.id
             st.session_state["theory_figure"] = job.kept
-    st.caption("The same from the command line; whole networks by `--depth full --folder DIR`")
+    st.caption("The same from the command line")
     st.code(_command(wanted), language="bash", wrap_lines=True)
 
 
@@ -154,6 +176,9 @@ def _command(job: Figure1Job) -> str:
     source = job.source.removeprefix(f"{ROOT}/")
     words = ["python", "-m", "recam_core", "experiment", "figure1", source, "--data", job.data or "SPEC"]
     words += ["--report", job.report or "@val", "--what", job.what, "--group", str(job.settings.group)]
+    if job.epochs:
+        words += ["--depth", "full", "--epochs", str(job.epochs), "--folder", "runs/figure1"]
+        words += ["--seeds", *map(str, job.settings.seeds)]
     return shlex.join(words)
 
 
@@ -161,10 +186,20 @@ def _work(job: Figure1Job) -> None:
     job.begin("Computing features")
 
     def progress(done: int, total: int, note: str = "") -> None:
-        words = "Training heads, epoch" if "classifiers" in note else "Computing features, picture"
+        words = "Computing features, picture"
+        if "seed" in note:
+            words = "Training networks, step"
+        elif "classifiers" in note:
+            words = "Training heads, epoch"
         if words != job.step or total != job.total:
             job.begin(words)
         job.progress(done, total)
 
-    found = figure1(job.source, job.data, job.report, job.what, replace(job.settings), device(), progress)
+    if job.epochs:
+        recipe = replace(preset("bce", "small"), epochs=job.epochs)
+        fit, report = data_and_report(job.data, job.report)
+        folder = cache_folder() / "figure1-runs" / hashlib.sha256(repr((fit.spec, recipe)).encode()).hexdigest()[:16]
+        found = figure1_full(fit, report, recipe, job.settings, folder, device=device(), progress=progress)
+    else:
+        found = figure1(job.source, job.data, job.report, job.what, job.settings, device(), progress)
     job.kept = keep_figure1(found).stem

@@ -136,6 +136,7 @@ def _two_logits(found: Logits, descents: dict, p: int, q: int) -> None:
     }
     for column, loss in zip(st.columns(2, gap="large"), LOSSES, strict=True):
         with column:
+            st.markdown(f"**{TITLES[loss]}**: {QUANTITIES[quantity]}")
             if view == "surface":
                 figure = logit_surface_chart(drawn, loss, quantity, palette(), at=at)
             else:

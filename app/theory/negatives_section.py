@@ -40,7 +40,9 @@ def negatives_section(catalogue: Catalogue) -> None:
         "A picture shows a cow *and* a sheep. Masked to the cow, it is a feature of a single label, and the sheep "
         "beside it is the negative that is most easily confused. How much gradient does such a negative still "
         f"receive? Under BCE it is $\\sigma(z_q)$, under SCE $\\mathrm{{softmax}}(z)_q$; below {GONE:g} it counts as "
-        "gone."
+        "gone. Each classifier is trained by one of the two: the other curve is what that loss *would* do to its "
+        "logits. SCE fixes only how far logits are apart and not how high they are, so $\\sigma$ of logits that SCE "
+        "trained says little by itself."
     )
     if not catalogue.families:
         st.info("There are no runs yet: the page *Explore* says how to make one.", icon=":material/inventory_2:")

@@ -73,10 +73,9 @@ def _matrix(
         key=f"theory_rows_{place}_{entry.key}", persist_state="session",
         help="FC1 makes BCE-CAM; FC2 is what ReCAM adds; w″ are the weights that the run's maps are made by.",
     )  # fmt: skip
+    title = f"{entry.title}: {TITLES[rows]}, mean {found.mean(rows):+.3f}"
     show_chart(
-        cosine_chart(
-            found, rows, f"{entry.title}: {TITLES[rows]}, mean {found.mean(rows):+.3f}", palette(), chosen, reach
-        ),
+        cosine_chart(found, rows, title, palette(), chosen, reach),
         key=_key(family, place),
         modes=("points",),
         name=f"cosines_{place}",

@@ -43,7 +43,7 @@ ALL, GROUP = SCOPES = ("all", "group")
 #: What is classified: whole pictures that show one class, or features masked to each present class (equation 3).
 WHAT = {"pictures": "pictures of a single class", "features": "single-label features"}
 #: Learning rates to choose from, and parts of the cross-validation.
-RATES, FOLDS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2), 5
+RATES, FOLDS = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1), 5
 #: A class with fewer training vectors than this cannot be in every fold's training.
 LEAST = 5
 #: So many groups are tried one by one; beyond, the group grows from the worst pair.
@@ -170,6 +170,16 @@ class Figure1:
             f"{capital(chosen)} by cross-validation of linear classifiers on the training part.",
             "Intervals are 95 % over draws of the pictures and the seeds.",
         ]
+        rates = self.settings.get("rates", ())
+        edges = [
+            f"{row.scope} {TITLES[row.loss]}"
+            for row in self.rows
+            if row.rate in (min(rates, default=None), max(rates, default=None))
+        ]
+        if edges:
+            notes.append(f"At an end of the rates that were tried: {listing(edges)}.")
+        if not (self.confusion.sum() - np.trace(self.confusion)):
+            notes.append("Nothing was confused in the cross-validation, so no group is harder than another.")
         if self.left_out:
             notes.append(f"Left out for want of examples: {listing(list(self.left_out))}.")
         return tuple(notes)

@@ -14,6 +14,8 @@ from app.jobs import board
 from app.screens.theory import SECTIONS
 from recam_core.cache import cache_folder
 from recam_core.checkpoint.run_folder import read_info
+from recam_core.data.spec import open_dataset
+from recam_core.errors import UserError
 from recam_core.experiments.figure1 import figure1_from_json
 from recam_core.experiments.kept_figure1 import keep_figure1, kept_figures
 from recam_core.theory.losses import descend, softmax
@@ -104,11 +106,11 @@ def test_logits_of_a_picture_and_of_a_place(source: str, monkeypatch: pytest.Mon
         monkeypatch.setattr(
             "app.theory.losses_section.logit_map", lambda *_: pytest.fail("the network was asked again")
         )
-        before = page.markdown[-2].value
+        before = figure(page, "theory_bars")["data"][0]["y"]
         page.slider(key="theory_across").set_value(5).run()
         page.slider(key="theory_down").set_value(5).run()
         assert not page.exception
-        assert before
+        assert figure(page, "theory_bars")["data"][0]["y"] != before
 
 
 @pytest.mark.usefixtures("opened")
@@ -195,6 +197,35 @@ def test_heads_are_trained_and_the_figure_is_kept() -> None:
 
 
 @pytest.mark.usefixtures("opened")
+def test_whole_networks_are_trained_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def stand_in(fit, report, recipe, settings, folder, *, device, progress):
+        asked.append((fit.spec, report.spec, recipe.epochs, settings.seeds, folder))
+        progress(1, 2, "all bce seed 0: epoch")
+        raise UserError("Too few pictures.")
+
+    monkeypatch.setattr("app.theory.figure1_section.figure1_full", stand_in)
+    page = section("figure1")
+    page.toggle(key="theory_whole").set_value(True).run()
+    page.number_input(key="theory_epochs").set_value(4).run()
+    page.number_input(key="theory_seeds").set_value(1).run()
+    entry = page.selectbox(key=f"theory_features_{page.selectbox(key='theory_family').value}").value
+    page.text_input(key=f"theory_fit_{entry}").set_value(TINY_SCENES).run()
+    assert any("--depth full --epochs 4" in box.value for box in page.code)
+    page.button(key="theory_train").click().run()
+    job = board().find(page.session_state["theory_figure_job"])
+    while not job.is_over:
+        time.sleep(0.05)
+    page.run()
+    assert page.error[0].value == "Too few pictures."
+    ((fit, report, *rest, folder),) = asked
+    assert (fit, report) == tuple(open_dataset(TINY_SCENES.replace("@train", part)).spec for part in ("@train", "@val"))
+    assert rest == [4, (0,)]
+    assert cache_folder() in folder.parents
+
+
+@pytest.mark.usefixtures("opened")
 def test_a_figure_of_the_command_line_is_listed_and_a_damaged_one_is_not(assets: Path) -> None:
     names = [["a", "b"], ["a", "b"]]
     rows = [
@@ -235,7 +266,8 @@ def test_weights_of_two_runs(assets: Path) -> None:
     box.select(pair).run() if hasattr(box, "select") else box.set_value((1, 3)).run()
     said = next(one.value for one in page.markdown if one.value.startswith("**") and " and " in one.value)
     assert f"{found.matrices['fc2'][1, 3]:+.3f}" in said
-    cells = figure(page, "theory_cosines_after")["data"][0]
+    drawn, cells = figure(page, "theory_cosines_after")["data"]
+    assert drawn["type"] == "heatmap"
     assert len(values(cells["x"])) == len(names) * (len(names) - 1)
     assert page.get("plotly_chart")
 

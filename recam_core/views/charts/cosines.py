@@ -1,4 +1,7 @@
-"""Cosine similarities between classes as a matrix of square markers, which can be pressed."""
+"""Cosine similarities between classes as a matrix whose squares can be pressed.
+
+Plotly's heat maps report no presses in Streamlit, so an unseen square marker lies on each cell.
+"""
 
 import numpy as np
 import plotly.graph_objects as go
@@ -38,32 +41,40 @@ def cosine_chart(
     stops = (*palette.better[::-1], palette.middle, *palette.worse)
     known = np.abs(values[np.isfinite(values)])
     most = reach or max(float(known.max()) if len(known) else 0.0, 0.05)
-    outlined = np.zeros(len(row), dtype=bool)
-    if pressed is not None:
-        outlined = ((row == pressed[0]) & (column == pressed[1])) | ((row == pressed[1]) & (column == pressed[0]))
     names = [plain(name) for name in found.names]
+    shown = np.where(np.eye(count, dtype=bool), np.nan, matrix)
     figure = go.Figure(
+        go.Heatmap(
+            x=list(range(count)),
+            y=list(range(count)),
+            z=shown,
+            zmin=-most,
+            zmax=most,
+            colorscale=[[place / (len(stops) - 1), colour] for place, colour in enumerate(stops)],
+            colorbar={"thickness": 10, "outlinewidth": 0, "tickfont": {"color": palette.quiet}, "nticks": 5},
+            xgap=1 if count <= 30 else 0,
+            ygap=1 if count <= 30 else 0,
+            hoverinfo="skip",
+            hoverongaps=False,
+        )
+    )
+    figure.add_trace(
         go.Scatter(
             x=column,
             y=row,
             mode="markers",
-            marker={
-                "symbol": "square",
-                "size": size,
-                "color": np.where(np.isfinite(values), values, 0),
-                "cmin": -most,
-                "cmax": most,
-                "colorscale": [[place / (len(stops) - 1), colour] for place, colour in enumerate(stops)],
-                "colorbar": {"thickness": 10, "outlinewidth": 0, "tickfont": {"color": palette.quiet}, "nticks": 5},
-                "line": {"color": palette.text, "width": np.where(outlined, 2.5, 0)},
-                "opacity": 1,
-            },
+            # Nothing to see: the nearest one is pressed, which is always the cell's own.
+            marker={"symbol": "square", "size": size, "color": "rgba(0,0,0,0)"},
             customdata=np.stack([row, column], axis=1),
             text=[f"{names[r]} and {names[c]}: {v:+.3f}" for r, c, v in zip(row, column, values, strict=True)],
             hovertemplate="%{text}<extra></extra>",
             showlegend=False,
         )
     )
+    for y, x in (pressed, pressed[::-1]) if pressed is not None else ():
+        figure.add_shape(
+            type="rect", x0=x - 0.5, x1=x + 0.5, y0=y - 0.5, y1=y + 0.5, line={"color": palette.text, "width": 2.5}
+        )
     ticks = {"tickmode": "array", "tickvals": list(range(count)), "ticktext": [plain(name, 12) for name in found.names]}
     if count > 30:
         ticks["tickfont"] = {"size": 8}

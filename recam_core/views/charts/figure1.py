@@ -4,7 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from recam_core.experiments.figure1 import ALL, LOSSES, TITLES, Figure1
-from recam_core.views.charts.palette import Palette
+from recam_core.views.charts.palette import Palette, hatch
 from recam_core.views.charts.plain import plain
 from recam_core.views.charts.template import template
 
@@ -25,7 +25,7 @@ def figure1_chart(found: Figure1, palette: Palette) -> go.Figure:
                 y=[100 * row.mean for row in rows],
                 width=0.36,
                 name=TITLES[loss],
-                marker={"color": palette.methods[_COLOURS[loss]], "pattern": {"shape": "/" if loss == "sce" else ""}},
+                marker={"color": palette.methods[_COLOURS[loss]], "pattern": hatch(palette) if loss == "sce" else {}},
                 text=[f"{100 * row.mean:.1f}" for row in rows],
                 textposition="inside",
                 insidetextanchor="start",
@@ -63,7 +63,7 @@ def figure1_chart(found: Figure1, palette: Palette) -> go.Figure:
                 for scope, names in found.classes.items()
             ],
         },
-        yaxis={"title": {"text": "accuracy, %"}, "range": [0, 100]},
+        yaxis={"title": {"text": "accuracy, %"}, "range": [0, 103]},
     )
     return figure
 

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from recam_core.theory.losses import Descent, Surface
-from recam_core.views.charts.palette import Palette
+from recam_core.views.charts.palette import Palette, hatch
 from recam_core.views.charts.plain import plain
 from recam_core.views.charts.template import template
 
@@ -32,7 +32,7 @@ def gradient_bars(names: Sequence[str], gradients: Mapping[str, np.ndarray], pal
                 x=list(range(len(names))),
                 y=np.asarray(values),
                 name=TITLES[loss],
-                marker={"color": palette.methods[_COLOURS[loss]], "pattern": {"shape": "/" if loss == "sce" else ""}},
+                marker={"color": palette.methods[_COLOURS[loss]], "pattern": hatch(palette) if loss == "sce" else {}},
                 text=[f"{value:+.2f}" for value in values],
                 textposition="outside" if len(names) <= 8 else "none",
                 cliponaxis=False,
@@ -123,15 +123,8 @@ def logit_map_chart(
     reach = float(found.difference[-1])
     figure.update_layout(
         template=template(palette),
-        height=_HEIGHT + 40,
-        margin={"t": 64},
-        title={
-            "text": f"{TITLES[loss]}: {_words(quantity)}",
-            "font": {"size": 14},
-            "x": 0,
-            "y": 0.98,
-            "yanchor": "top",
-        },
+        height=_HEIGHT + 60,
+        margin={"t": 84},
         xaxis={"title": {"text": _X}, "range": [-reach, reach], "showgrid": False},
         yaxis={"title": {"text": _Y}, "range": [-reach, reach], "showgrid": False},
     )
@@ -207,8 +200,7 @@ def logit_surface_chart(
     figure.update_layout(
         template=template(palette),
         height=_DEEP,
-        margin={"l": 0, "r": 0, "t": 34, "b": 0},
-        title={"text": f"{TITLES[loss]}: {_words(quantity)}", "font": {"size": 14}, "x": 0},
+        margin={"l": 0, "r": 0, "t": 4, "b": 0},
         uirevision="turned",
         scene={
             "xaxis": {**axis, "title": {"text": _X}},

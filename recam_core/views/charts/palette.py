@@ -73,3 +73,8 @@ def translucent(colour: str, share: float) -> str:
     """A colour written as ``#rrggbb`` that covers a share (0..1) of what is below it."""
     red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
     return f"rgba({red},{green},{blue},{share:g})"
+
+
+def hatch(palette: Palette) -> dict[str, object]:
+    """The pattern of a bar that is told from another without its colour; words inside stay readable."""
+    return {"shape": "/", "fillmode": "overlay", "fgcolor": palette.ground, "fgopacity": 0.45, "solidity": 0.2}
