@@ -22,6 +22,7 @@ COMMANDS = (
     "striking",
     "figure",
     "page",
+    "attribute",
     "tags",
     "retrain",
     "trainings",
