@@ -143,7 +143,7 @@ def test_the_command_prints_a_table_and_writes_what_it_found(
     assert compare(place / "recam", "--data", data, "--select", data, "--json", file, *FEW) == 0
     table = capsys.readouterr().out
     found = json.loads(file.read_text())
-    assert found["rule"] == "rectified_product"
+    assert found["head"] == "rectified_product"
     assert [one["method"] for one in found["methods"]] == ["cam", "region_cam"]
     for one in found["methods"]:
         assert f"{100 * one['miou']:.1f}" in table
@@ -158,7 +158,7 @@ def test_the_command_prints_a_table_and_writes_what_it_found(
     ("wrong", "said"),
     [
         (("--methods", "nothing"), "no attribution method"),
-        (("--rule", "fc2"), "FC2"),
+        (("--head", "fc2"), "FC2"),
         (("--threshold", 2), "between 0 and 1"),
         (("--steps", 0), "steps"),
         (("--json", "/nowhere/at/all.json"), "no folder"),

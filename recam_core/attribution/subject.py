@@ -1,7 +1,8 @@
 """A network as attribution methods see it: a picture in, logits out, and the layer whose activations they weigh."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -31,6 +32,7 @@ class Subject:
         num_classes: K.
         split: whether the work is done in ``lower``: ``upper`` then costs nothing beside it.
         any_size: whether it takes pictures of any size, so that maps can be made at several scales.
+        lock: held while it is asked, where hooks of two threads would meet in ``upper``.
     """
 
     network: nn.Module
@@ -42,6 +44,7 @@ class Subject:
     num_classes: int
     split: bool = True
     any_size: bool = True
+    lock: AbstractContextManager = field(default_factory=nullcontext)
 
     def logits(self, x: Tensor) -> Tensor:
         """B x K of normalised pictures, B x 3 x H x W; gradients flow where the caller lets them."""
@@ -49,7 +52,7 @@ class Subject:
 
     def sample(self, x: Tensor) -> Tensor:
         """A small part of pictures, where the network takes it: enough to see what it is made of."""
-        return x[..., :64, :64] if self.any_size else x
+        return x[..., :96, :96] if self.any_size else x
 
 
 @runtime_checkable
