@@ -150,6 +150,10 @@ def test_the_command_prints_a_table_and_writes_what_it_found(
         assert f"{one['threshold']:.2f}" in table
         assert f"{one['scores']['insertion']['mean']:.3f}" in table
     assert "flatters; --select" not in table
+    gain = found["gains"]["Region-CAM"]
+    assert gain["gain"] == pytest.approx(found["methods"][1]["miou"] - found["methods"][0]["miou"])
+    assert gain["low"] <= gain["gain"] <= gain["high"]
+    assert f"Region-CAM: {100 * gain['gain']:+.1f} points of seed mIoU over CAM" in table
     assert compare(place / "recam", "--data", data, *FEW) == 0
     assert "flatters; --select" in capsys.readouterr().out
 
