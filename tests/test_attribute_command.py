@@ -139,3 +139,32 @@ def test_names_of_maps_say_who_was_asked_for_what(place: Path) -> None:
     network = load_run(place / "mine", pick_device("cpu")).network
     asked = Attributed(network, "mine", "", ("red", "green", "blue"), "grad_cam", "fc2", 1)
     assert asked.rule == "grad_cam-fc2-against-green"
+
+
+def test_reports_and_pictures_read_attributions_as_rules(
+    place: Path, spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setenv("RECAM_CACHE", str(tmp_path / "cache"))
+    run = str(place / "mine")
+    assert main(["analyse", run, "--data", spec, "--rule", "layer_cam-fc2"]) == 0
+    (folder,) = (tmp_path / "cache").glob("maps-*")
+    stored = MapStore(folder / "maps")
+    assert (stored.info.rule, stored.info.scales) == ("layer_cam-fc2", (1.0, 2.0))
+    # What is kept is not made again, and is the same as the command for attributions makes.
+    before = (folder / "maps" / "maps.bin").stat().st_mtime_ns
+    report = tmp_path / "report.html"
+    assert main(["report", spec, "--runs", run, "--rule", "layer_cam-fc2", "--out", str(report)]) == 0
+    assert "layer cam-fc2" in report.read_text()
+    assert (folder / "maps" / "maps.bin").stat().st_mtime_ns == before
+    command = ["attribute", "maps", run, "--data", spec, "--method", "layer_cam", "--head", "fc2"]
+    assert main([*command, "--store", str(tmp_path)]) == 0
+    made = MapStore(tmp_path / "mine-layer_cam-fc2")
+    for id in made:
+        np.testing.assert_array_equal(made[id].activations, stored[id].activations)
+    figure = tmp_path / "figure.png"
+    assert main(["figure", "--runs", run, "--rule", "grad_cam-fc1", "--data", spec, "--out", str(figure)]) == 0
+    assert figure.is_file()
+    capsys.readouterr()
+    for rule, message in (("lime-fc1", "or an attribution method"), ("cam-fc9", "fc9"), ("cam-softmax", "background")):
+        assert main(["analyse", run, "--data", spec, "--rule", rule]) == 2
+        assert message in capsys.readouterr().err
