@@ -8,7 +8,7 @@ from torch import nn
 from recam_core.attribution.asked import AttributionSettings
 from recam_core.attribution.classifier import ForeignClassifier, foreign_classifier
 from recam_core.attribution.maps import raw_attributions
-from recam_core.attribution.subject import subject_of
+from recam_core.attribution.subject import Subject, subject_of
 from recam_core.model.network import CamNetwork
 
 #: How near the values must be, as a share of the map's maximum.
@@ -43,6 +43,13 @@ def ours(network: CamNetwork | ForeignClassifier, image: np.ndarray, k: int, met
     return found / found.max()
 
 
+def most_and_least(subject: Subject, x: torch.Tensor) -> tuple[int, int]:
+    """The classes with the largest and the smallest logit: the map of their difference is positive somewhere."""
+    with torch.no_grad():
+        logits = subject.logits(x)[0]
+    return int(logits.argmax()), int(logits.argmin())
+
+
 def near(found: np.ndarray, expected: np.ndarray) -> None:
     assert expected.max() > 0
     np.testing.assert_allclose(found, expected / expected.max(), atol=NEAR)
@@ -55,18 +62,18 @@ def test_torchcam_sees_the_same(network: CamNetwork, image: np.ndarray, method: 
     subject = subject_of(network, head)
     whole = nn.Sequential(subject.lower, subject.upper)
     settings = AttributionSettings(gamma=0.6)
-    for k, other in ((1, 3), (4, 0)):
-        if method == "finer_cam":
-            peer = methods.FinerCAM(whole, subject.layer, gamma=0.6)
-        else:
-            peer = {"grad_cam": methods.GradCAM, "layer_cam": methods.LayerCAM}[method](whole, subject.layer)
-        with peer:
-            x = network.preprocess(image).requires_grad_()
-            asked = (k, whole(x), other) if method == "finer_cam" else (k, whole(x))
-            (expected,) = peer(*asked, normalized=False)
-        against = other if method == "finer_cam" else None
-        found = ours(network, image, k, method, head=head, against=against, settings=settings)
-        near(found, expected[0].detach().clamp(min=0).numpy())
+    x = network.preprocess(image).requires_grad_()
+    k, other = most_and_least(subject, x)
+    if method == "finer_cam":
+        peer = methods.FinerCAM(whole, subject.layer, gamma=0.6)
+    else:
+        peer = {"grad_cam": methods.GradCAM, "layer_cam": methods.LayerCAM}[method](whole, subject.layer)
+    with peer:
+        asked = (k, whole(x), other) if method == "finer_cam" else (k, whole(x))
+        (expected,) = peer(*asked, normalized=False)
+    against = other if method == "finer_cam" else None
+    found = ours(network, image, k, method, head=head, against=against, settings=settings)
+    near(found, expected[0].detach().clamp(min=0).numpy())
 
 
 def test_torchcam_takes_the_same_classes_where_none_is_named(network: CamNetwork, image: np.ndarray) -> None:
@@ -74,8 +81,10 @@ def test_torchcam_takes_the_same_classes_where_none_is_named(network: CamNetwork
     subject = subject_of(network)
     whole = nn.Sequential(subject.lower, subject.upper)
     with methods.FinerCAM(whole, subject.layer, gamma=1.0) as peer:
-        (expected,) = peer(2, whole(network.preprocess(image).requires_grad_()), normalized=False)
-    near(ours(network, image, 2, "finer_cam"), expected[0].detach().clamp(min=0).numpy())
+        x = network.preprocess(image).requires_grad_()
+        k, _ = most_and_least(subject, x)
+        (expected,) = peer(k, whole(x), normalized=False)
+    near(ours(network, image, k, "finer_cam"), expected[0].detach().clamp(min=0).numpy())
 
 
 @pytest.mark.parametrize("method", ["grad_cam", "layer_cam", "finer_cam"])
@@ -83,8 +92,9 @@ def test_grad_cam_sees_the_same(network: CamNetwork, image: np.ndarray, method: 
     pytest.importorskip("pytorch_grad_cam")
     subject = subject_of(network, "fc2")
     whole = nn.Sequential(subject.lower, subject.upper)
-    expected = _grad_cam_package(whole, subject.layer, network.preprocess(image), method, 1, 3)
-    found = ours(network, image, 1, method, head="fc2", against=3 if method == "finer_cam" else None)
+    k, other = most_and_least(subject, network.preprocess(image))
+    expected = _grad_cam_package(whole, subject.layer, network.preprocess(image), method, k, other)
+    found = ours(network, image, k, method, head="fc2", against=other if method == "finer_cam" else None)
     near(found, expected)
 
 
@@ -100,7 +110,6 @@ def test_grad_cam_sees_the_same_in_a_transformer(
     def grid(tokens: torch.Tensor) -> torch.Tensor:
         return tokens[:, 1:].reshape(len(tokens), 14, 14, -1).permute(0, 3, 1, 2)
 
-    # The package wants weights with gradients; the classifier's own stay as they are.
     x = transformer.preprocess(image).requires_grad_()
     expected = _grad_cam_package(subject.upper, norm, x, method, 1, 2, grid)
     near(ours(transformer, image, 1, method, against=2 if method == "finer_cam" else None), expected)

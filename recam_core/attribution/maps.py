@@ -155,15 +155,17 @@ def cost(
 
 
 def attribution_views(
-    method: str, settings: AttributionSettings, network: CamNetwork | Attributable
+    method: str, settings: AttributionSettings | None = None, network: CamNetwork | Attributable | None = None
 ) -> tuple[tuple[float, ...], bool]:
     """The scales that maps are summed over, and whether mirror images are; arguments as :func:`attribution_maps`.
+
+    Without a network, of one of this project.
 
     Raises:
         UserError: unknown method, or one or settings that the network does not allow.
     """
-    wanted = method_of(method)
-    views = _views(subject_of(network), wanted, settings)
+    wanted, settings = method_of(method), settings or AttributionSettings()
+    views = _scales(wanted, settings, True) if network is None else _views(subject_of(network), wanted, settings)
     return tuple(dict.fromkeys(scale for scale, _ in views)), any(mirrored for _, mirrored in views)
 
 
