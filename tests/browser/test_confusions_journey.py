@@ -57,7 +57,7 @@ def press(page: Page, mark: Locator) -> None:
 def press_cell(page: Page, truth: str, predicted: str) -> None:
     """Press a cell of the matrix, by the names beside its row and above its column."""
     chart = page.locator(".st-key-confusions_matrix")
-    rows, columns = (chart.locator(f".{axis}tick text").all_inner_texts() for axis in "yx")
+    rows, columns = (chart.locator(f".{axis}tick text").all_text_contents() for axis in "yx")
     press(page, marks(page, "matrix").nth(rows.index(truth) * len(columns) + columns.index(predicted)))
 
 

@@ -81,7 +81,7 @@ def test_charts_of_a_report_follow_the_light_and_answer_the_pointer(
     point.scroll_into_view_if_needed()
     point.hover(force=True)
     expect(page.locator("#pairs .hoverlayer")).to_contain_text("pictures with both")
-    image = page.locator("#pairs .modebar-btn[data-title*='png']")
+    image = page.locator("#pairs .modebar-btn[data-title*='PNG' i]")
     with page.expect_download() as download:
         image.click()
     assert download.value.suggested_filename.endswith(".png")
