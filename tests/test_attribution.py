@@ -44,7 +44,7 @@ class Hand:
 
 
 class Bent(nn.Module):
-    """A ReLU that is used twice, one whose input goes elsewhere too, a skip connection, a ReLU6, activations in place."""
+    """A ReLU that is used twice, one whose input goes elsewhere too, a skip connection, a ReLU6, some in place."""
 
     def __init__(self) -> None:
         super().__init__()
