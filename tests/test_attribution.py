@@ -1,6 +1,7 @@
 """Attributions on networks small enough to work out by hand, and what all methods have in common."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +11,11 @@ from torch import Tensor, nn
 
 from recam_core.attribution.asked import AttributionSettings
 from recam_core.attribution.maps import attribution_key, attribution_maps, cost, raw_attributions
+from recam_core.attribution.network_copy import MaxByReLU
 from recam_core.attribution.subject import PooledHead, Subject
 from recam_core.attribution.table import METHODS
+from recam_core.checkpoint.run_folder import load_run
+from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps
 from recam_core.maps.inference import activation_maps
@@ -40,7 +44,7 @@ class Hand:
 
 
 class Bent(nn.Module):
-    """Convolutions with a ReLU that is used twice, a skip connection, a ReLU6, and an activation in place."""
+    """A ReLU that is used twice, one whose input goes elsewhere too, a skip connection, a ReLU6, some in place."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,11 +52,12 @@ class Bent(nn.Module):
         self.first, self.second = nn.Conv2d(3, 6, 3, padding=1), nn.Conv2d(6, 6, 3, padding=1)
         for parameter in self.parameters():
             parameter.data = torch.randn(parameter.shape, generator=generator)
-        self.relu, self.last = nn.ReLU(inplace=True), nn.ReLU6(inplace=True)
+        self.relu, self.free, self.last = nn.ReLU(inplace=True), nn.ReLU(), nn.ReLU6(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.relu(self.first(x))
-        return self.last(self.relu(self.second(x) + x) - 2)
+        x = self.second(x) + x
+        return self.last(self.relu(self.free(x) - 0.3 * x) - 2)
 
 
 WEIGHT = torch.tensor([[1.0, -2.0, 0.5], [0.0, 3.0, 1.0], [-1.0, -1.0, -1.0]])
@@ -175,6 +180,33 @@ def test_attributions_add_up_to_the_difference_of_the_logits(
     np.testing.assert_allclose(found.sum(axis=(1, 2)), expected, atol=tolerance * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("backbone", ["tf_efficientnet_lite0", "resnet50"])
+def test_deep_lift_adds_up_on_the_backbones_of_this_project(image: np.ndarray, backbone: str) -> None:
+    """ReLU6, ReLUs that are used three times, pooling windows that overlap: what captum alone gets wrong."""
+    torch.manual_seed(0)
+    network = CamNetwork(backbone, 3).eval()
+    found = raw_attributions(network, image, [0, 1], "deep_lift")
+    with torch.no_grad():
+        x = network.preprocess(image)
+        expected = (network(x)[1] - network(torch.zeros_like(x))[1])[0, :2].numpy()
+    np.testing.assert_allclose(found.sum(axis=(1, 2)), expected, atol=1e-3 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    "pool",
+    [
+        nn.MaxPool2d(3, 2, 1),
+        nn.MaxPool2d(2),
+        nn.MaxPool2d(3, 2, ceil_mode=True),
+        nn.MaxPool2d((3, 2), 1, dilation=2),
+    ],
+)
+def test_max_pooling_by_relus_is_max_pooling(pool: nn.MaxPool2d) -> None:
+    for height, width in ((12, 15), (13, 17)):
+        x = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(0))
+        torch.testing.assert_close(MaxByReLU(pool)(x), pool(x))
+
+
 def test_deep_lift_is_refused_where_its_parts_are_not_the_whole(small: np.ndarray) -> None:
     class Smooth(Bent):
         def forward(self, x: Tensor) -> Tensor:
@@ -197,6 +229,17 @@ def test_guided_grad_cam_is_refused_where_it_would_pass_over_activations(small: 
         raw_attributions(Hand(Functional(), torch.ones(2, 6)), small, [0], "guided_grad_cam")
     with pytest.raises(UserError, match="gelu"):
         raw_attributions(Hand(Smooth(), torch.ones(2, 6)), small, [0], "guided_grad_cam")
+
+
+def test_a_copy_that_computes_something_else_is_refused(small: np.ndarray) -> None:
+    class Overwriting(Bent):
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.first(x)
+            return self.relu(x) + x  # what it adds was overwritten in place, which a copy does not do
+
+    for method in ("deep_lift", "guided_grad_cam"):
+        with pytest.raises(UserError, match="in place"):
+            raw_attributions(Hand(Overwriting(), torch.ones(2, 6)), small, [0], method)
 
 
 def test_guided_gradients_pass_each_relu_in_both_directions(small: np.ndarray) -> None:
@@ -288,19 +331,14 @@ def test_a_method_makes_maps_and_leaves_the_network_as_it_was(
             network, image, [0, 1], method, progress=lambda done, total, note: calls.append((done, total)), **arguments
         )
 
-    if method == "deep_lift":
-        # Its max pooling overlaps, for which captum's rule does not add up.
-        with pytest.raises(UserError, match="add up"):
-            made()
-    else:
-        with torch.inference_mode():  # as the app may have it around
-            found = made()
-        dones = [done for done, _ in calls]
-        assert dones == sorted(dones)
-        assert calls[-1] == (cost(method, 2, image.shape[:2], settings, network).forward,) * 2
-        np.testing.assert_array_equal(found.activations, made().activations)
-        assert found.activations.shape == (2, 18, 24)
-        assert set(found.activations.max(axis=(1, 2)).tolist()) <= {0, 255}
+    with torch.inference_mode():  # as the app may have it around
+        found = made()
+    dones = [done for done, _ in calls]
+    assert dones == sorted(dones)
+    assert calls[-1] == (cost(method, 2, image.shape[:2], settings, network).forward,) * 2
+    np.testing.assert_array_equal(found.activations, made().activations)
+    assert found.activations.shape == (2, 18, 24)
+    assert set(found.activations.max(axis=(1, 2)).tolist()) <= {0, 255}
     with pytest.raises(Cancelled):
         attribution_maps(network, image, [0, 1], method, cancelled=lambda: True, **arguments)
     now = _traces(network)
@@ -393,3 +431,21 @@ def test_a_pass_is_counted_as_a_pass(bent: Hand, small: np.ndarray) -> None:
             assert sum(passes) - extra == cost(method, 2, small.shape[:2], settings).forward, method
     finally:
         handle.remove()
+
+
+# What ships -------------------------------------------------------------------------------------------------------
+
+
+def test_shipped_networks_can_be_asked_by_every_method(repo_root: Path) -> None:
+    run = load_run(repo_root / "assets" / "checkpoints" / "photos" / "recam", torch.device("cpu"))
+    picture = open_dataset("gallery").load(0).image[100:260, 150:330]
+    settings = replace(FEW, scales=(1.0,), mirror=False)
+    made = {
+        method: attribution_maps(run.network, picture, [0], method, head="fc2", settings=settings).activations[0]
+        for method in METHODS
+    }
+    # A pagoda, for the class of buildings: all find something, and no two pixel methods the same.
+    assert all(found.max() == 255 for found in made.values())
+    assert np.abs(made["cam"].astype(int) - made["grad_cam"]).max() <= 1
+    pixel = [made[method] for method in METHODS if METHODS[method].on_pixels]
+    assert all((one != other).any() for n, one in enumerate(pixel) for other in pixel[:n])
