@@ -15,16 +15,17 @@ from pathlib import Path
 from recam_core.analysis.cell_index import CellIndex
 from recam_core.analysis.counts_on_disk import open_counts, writing_counts
 from recam_core.atomic_write import replacing_folder
-from recam_core.attribution.attributed_set import attributed_run, attributions_of_dataset, check_maps, views_of_rule
 from recam_core.cache import cache_folder, drop_oldest
 from recam_core.checkpoint.places import shipped_maps_folder
 from recam_core.checkpoint.run_folder import Run, RunInfo
+from recam_core.checkpoint.run_rule import check_rule
 from recam_core.data.digest import dataset_digest
 from recam_core.data.sample import Dataset, Sample
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps
 from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset, store_info
 from recam_core.maps.store import MapStore, writing_store
+from recam_core.method.extraction import RULES
 from recam_core.progress import ProgressFn, silent, with_pauses
 from recam_core.scores.evaluate import check_classes, count_maps
 from recam_core.scores.pixel_counts import PixelCounts, load_counts
@@ -62,6 +63,20 @@ class Analysed:
 def settings_of(info: RunInfo) -> MapSettings:
     """The settings under which runs are compared: the usual scales, mirror images, classes of the ground truth."""
     return MapSettings(softmax=info.method == "sce")
+
+
+def check_maps(info: RunInfo, rule: str) -> str:
+    """The name of an extraction rule, or of attributions such as ``grad_cam-fc2``, if a run can be read so.
+
+    Raises:
+        UserError: unknown, or it needs FC2 or its background row where the run has none.
+    """
+    if rule in RULES:
+        return check_rule(info, rule)
+    # Here and below only where it is needed: captum takes a second to load, and most never ask for it.
+    from recam_core.attribution.attributed_set import check_attribution
+
+    return check_attribution(info, rule)
 
 
 def analysed_name(info: RunInfo, rule: str, digest: str, settings: MapSettings) -> str:
@@ -186,6 +201,10 @@ def analyse(
 
 def _settings(info: RunInfo, rule: str, settings: MapSettings) -> MapSettings:
     """The settings as maps of this name are made: attributions have scales and mirror images of their own."""
+    if rule in RULES:
+        return settings
+    from recam_core.attribution.attributed_set import views_of_rule
+
     views = views_of_rule(rule, info.classes)
     return settings if views is None else replace(settings, scales=views[0], mirror=views[1])
 
@@ -194,12 +213,13 @@ def _pictures(
     run: Run, rule: str, dataset: Dataset, settings: MapSettings, progress: ProgressFn
 ) -> Iterator[tuple[Sample, ActivationMaps]]:
     """Each picture with its maps, by an extraction rule or an attribution method."""
-    asked = attributed_run(run, rule)
-    if asked is not None:
-        yield from attributions_of_dataset(asked, dataset, progress)
+    if rule in RULES:
+        for sample, maps in maps_of_dataset(run.network, dataset, [rule], settings):
+            yield sample, maps[rule]
         return
-    for sample, maps in maps_of_dataset(run.network, dataset, [rule], settings):
-        yield sample, maps[rule]
+    from recam_core.attribution.attributed_set import attributed_run, attributions_of_dataset
+
+    yield from attributions_of_dataset(attributed_run(run, rule), dataset, progress)
 
 
 def _keep_counts(counts: PixelCounts, folder: Path) -> None:

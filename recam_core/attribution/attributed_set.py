@@ -84,20 +84,18 @@ def read_rule(rule: str, classes: Sequence[str]) -> tuple[str, str, int | None] 
     return method, head, classes.index(other) if other else None
 
 
-def check_maps(info: RunInfo, rule: str) -> str:
-    """The name of an extraction rule, or of attributions such as ``grad_cam-fc2``, if a run can be read so.
+def check_attribution(info: RunInfo, rule: str) -> str:
+    """The name of attributions, such as ``grad_cam-fc2``, if a run can be asked so.
 
     Raises:
         UserError: unknown, or it needs FC2 or its background row where the run has none.
     """
     named = read_rule(rule, info.classes)
     if named is None:
-        if rule not in RULES:
-            raise UserError(
-                f"There is no extraction rule '{rule}': choose one of {', '.join(RULES)}, or an attribution method "
-                f"with a head, such as grad_cam-fc1 (methods: {', '.join(METHODS)})."
-            )
-        return check_rule(info, rule)
+        raise UserError(
+            f"There is no extraction rule '{rule}': choose one of {', '.join(RULES)}, or an attribution method "
+            f"with a head, such as grad_cam-fc1 (methods: {', '.join(METHODS)})."
+        )
     check_rule(info, named[1])
     if not RULES[named[1]].makes_weights:
         raise UserError(f"The rule '{named[1]}' makes no class weights but probabilities; attributions need weights.")

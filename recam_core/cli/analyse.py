@@ -31,8 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Analyse each run; each result is kept whole or not at all."""
-    from recam_core.analysis.analysed import analyse, settings_of
-    from recam_core.attribution.attributed_set import check_maps
+    from recam_core.analysis.analysed import analyse, check_maps, settings_of
     from recam_core.checkpoint.run_folder import load_run, read_info
     from recam_core.data.spec import open_dataset
     from recam_core.device import pick_device

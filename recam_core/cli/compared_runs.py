@@ -54,7 +54,7 @@ def checked_infos(paths: Sequence[Path], rule: str | None, classes: ClassList, w
     Raises:
         UserError: no run, other classes, or a rule that a run cannot be read by.
     """
-    from recam_core.attribution.attributed_set import check_maps
+    from recam_core.analysis.analysed import check_maps
     from recam_core.checkpoint.run_folder import read_info
     from recam_core.scores.evaluate import check_classes
 
