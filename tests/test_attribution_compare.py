@@ -143,13 +143,17 @@ def test_the_command_prints_a_table_and_writes_what_it_found(
     assert compare(place / "recam", "--data", data, "--select", data, "--json", file, *FEW) == 0
     table = capsys.readouterr().out
     found = json.loads(file.read_text())
-    assert found["rule"] == "rectified_product"
+    assert found["head"] == "rectified_product"
     assert [one["method"] for one in found["methods"]] == ["cam", "region_cam"]
     for one in found["methods"]:
         assert f"{100 * one['miou']:.1f}" in table
         assert f"{one['threshold']:.2f}" in table
         assert f"{one['scores']['insertion']['mean']:.3f}" in table
     assert "flatters; --select" not in table
+    gain = found["gains"]["Region-CAM"]
+    assert gain["gain"] == pytest.approx(found["methods"][1]["miou"] - found["methods"][0]["miou"])
+    assert gain["low"] <= gain["gain"] <= gain["high"]
+    assert f"Region-CAM: {100 * gain['gain']:+.1f} points of seed mIoU over CAM" in table
     assert compare(place / "recam", "--data", data, *FEW) == 0
     assert "flatters; --select" in capsys.readouterr().out
 
@@ -158,7 +162,7 @@ def test_the_command_prints_a_table_and_writes_what_it_found(
     ("wrong", "said"),
     [
         (("--methods", "nothing"), "no attribution method"),
-        (("--rule", "fc2"), "FC2"),
+        (("--head", "fc2"), "FC2"),
         (("--threshold", 2), "between 0 and 1"),
         (("--steps", 0), "steps"),
         (("--json", "/nowhere/at/all.json"), "no folder"),

@@ -11,9 +11,11 @@ from recam_core.attribution.asked import AttributionSettings
 from recam_core.attribution.maps import attribution_maps, cost
 from recam_core.attribution.region_cam import MOST_CELLS, Stages, propagated, semantic_information, stage_names
 from recam_core.attribution.region_cam import _grid as grid_of
+from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 from recam_core.model.network import CamNetwork
 from recam_core.progress import Cancelled
+from recam_core.scores.shown_threshold import shown_threshold
 
 
 @pytest.fixture(scope="module")
@@ -153,3 +155,11 @@ def test_two_threads_do_not_mix(network: CamNetwork, image: np.ndarray) -> None:
 def test_a_backbone_without_stages_is_refused() -> None:
     with pytest.raises(UserError, match="stages"):
         stage_names(nn.Sequential(nn.Conv2d(3, 4, 1)))
+
+
+def test_thresholds_of_other_maps_are_none_for_regions() -> None:
+    classes = ClassList(("cat",), True)
+    assert shown_threshold("region_cam-fc1", [(0.13, "fc1")], classes) == 0.5
+    assert shown_threshold("region_cam-sum", [(0.13, "fc1"), (0.6, "region_cam-fc1")], classes) == 0.6
+    assert shown_threshold("fc1", [(0.6, "region_cam-fc1"), (0.13, "sum")], classes) == 0.13
+    assert shown_threshold("region_cam-fc1", [], ClassList(("cat",), False)) is None

@@ -8,7 +8,8 @@ What is kept is a folder per (weights, rule, data set, inference settings): ``ma
 import hashlib
 import os
 import shutil
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from recam_core.analysis.cell_index import CellIndex
@@ -19,11 +20,13 @@ from recam_core.checkpoint.places import shipped_maps_folder
 from recam_core.checkpoint.run_folder import Run, RunInfo
 from recam_core.checkpoint.run_rule import check_rule
 from recam_core.data.digest import dataset_digest
-from recam_core.data.sample import Dataset
+from recam_core.data.sample import Dataset, Sample
 from recam_core.errors import UserError
+from recam_core.maps.activation_maps import ActivationMaps
 from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset, store_info
 from recam_core.maps.store import MapStore, writing_store
-from recam_core.progress import ProgressFn, silent
+from recam_core.method.extraction import RULES
+from recam_core.progress import ProgressFn, silent, with_pauses
 from recam_core.scores.evaluate import check_classes, count_maps
 from recam_core.scores.pixel_counts import PixelCounts, load_counts
 
@@ -62,6 +65,20 @@ def settings_of(info: RunInfo) -> MapSettings:
     return MapSettings(softmax=info.method == "sce")
 
 
+def check_maps(info: RunInfo, rule: str) -> str:
+    """The name of an extraction rule, or of attributions such as ``grad_cam-fc2``, if a run can be read so.
+
+    Raises:
+        UserError: unknown, or it needs FC2 or its background row where the run has none.
+    """
+    if rule in RULES:
+        return check_rule(info, rule)
+    # Here and below only where it is needed: captum takes a second to load, and most never ask for it.
+    from recam_core.attribution.attributed_set import check_attribution
+
+    return check_attribution(info, rule)
+
+
 def analysed_name(info: RunInfo, rule: str, digest: str, settings: MapSettings) -> str:
     """The folder name of a method on a data set.
 
@@ -91,7 +108,7 @@ def find_analysed(
         key, title: how the result is called; the run's name unless given.
         digest: of the data set, where the caller has it already.
     """
-    name = analysed_name(info, rule, digest or dataset_digest(dataset), settings)
+    name = analysed_name(info, rule, digest or dataset_digest(dataset), _settings(info, rule, settings))
     for folder in (shipped_maps_folder(), cache_folder()):
         found = _read(folder / name, info, rule, key or info.name, title or info.name)
         if found is not None:
@@ -152,12 +169,13 @@ def analyse(
     """
     info = run.info
     key, title = key or info.name, title or info.name
-    check_rule(info, rule)
+    check_maps(info, rule)
     check_classes(info.class_list, dataset.classes, f"The run {info.name}", f"the data set {dataset.spec}")
     digest = dataset_digest(dataset)
     if folder is None and (kept := find_analysed(info, rule, dataset, settings, key, title, digest)) is not None:
         progress(len(dataset), len(dataset), "maps from the cache")
         return kept
+    settings = _settings(info, rule, settings)
     target = (folder or cache_folder()) / analysed_name(info, rule, digest, settings)
     with replacing_folder(target) as temporary:
         rows = temporary / "rows"
@@ -165,11 +183,12 @@ def analyse(
             writing_store(temporary / "maps", store_info(info, rule, dataset, settings)) as writer,
             writing_counts(rows, dataset.classes) as counts,
         ):
-            for done, (sample, maps) in enumerate(maps_of_dataset(run.network, dataset, [rule], settings), start=1):
-                writer.add(maps[rule])
+            work, within = with_pauses(progress)
+            for done, (sample, maps) in enumerate(_pictures(run, rule, dataset, settings, within), start=1):
+                writer.add(maps)
                 if sample.mask is not None:
-                    counts.add(sample.id, count_maps(maps[rule], sample.mask, dataset.classes))
-                progress(done, len(dataset), f"maps of {title}")
+                    counts.add(sample.id, count_maps(maps, sample.mask, dataset.classes))
+                work(done, len(dataset), f"maps of {title}")
         _keep_counts(open_counts(rows), temporary)
         shutil.rmtree(rows)
     if folder is None:
@@ -178,6 +197,29 @@ def analyse(
     if made is None:
         raise UserError(f"The maps that were just written to {target} cannot be read again; is the disk sound?")
     return made
+
+
+def _settings(info: RunInfo, rule: str, settings: MapSettings) -> MapSettings:
+    """The settings as maps of this name are made: attributions have scales and mirror images of their own."""
+    if rule in RULES:
+        return settings
+    from recam_core.attribution.attributed_set import views_of_rule
+
+    views = views_of_rule(rule, info.classes)
+    return settings if views is None else replace(settings, scales=views[0], mirror=views[1])
+
+
+def _pictures(
+    run: Run, rule: str, dataset: Dataset, settings: MapSettings, progress: ProgressFn
+) -> Iterator[tuple[Sample, ActivationMaps]]:
+    """Each picture with its maps, by an extraction rule or an attribution method."""
+    if rule in RULES:
+        for sample, maps in maps_of_dataset(run.network, dataset, [rule], settings):
+            yield sample, maps[rule]
+        return
+    from recam_core.attribution.attributed_set import attributed_run, attributions_of_dataset
+
+    yield from attributions_of_dataset(attributed_run(run, rule), dataset, progress)
 
 
 def _keep_counts(counts: PixelCounts, folder: Path) -> None:

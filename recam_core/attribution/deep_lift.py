@@ -7,7 +7,7 @@ from captum.attr import DeepLift
 from torch import Tensor
 
 from recam_core.attribution.asked import Answers, Asked
-from recam_core.attribution.network_copy import DifferenceReLU6, network_copy
+from recam_core.attribution.network_copy import DifferenceReLU6, MaxByReLU, network_copy
 from recam_core.errors import UserError
 
 #: How far the sum of attributions may be from the difference of the answers, as a share of the larger of the two.
@@ -20,7 +20,7 @@ def deep_lift(asked: Asked) -> Tensor:
     Raises:
         UserError: the attributions do not add up to the difference of the answers, so that they mean nothing.
     """
-    own = network_copy(asked.subject, asked.subject.sample(asked.x), DifferenceReLU6)
+    own = network_copy(asked.subject, asked.subject.sample(asked.x), DifferenceReLU6, MaxByReLU)
     method, found = DeepLift(Answers(own.network, asked.questions, asked.passed)), []
     blank = torch.zeros_like(asked.x)
     with torch.no_grad():

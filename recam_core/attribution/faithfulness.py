@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from captum.metrics import infidelity, sensitivity_max
 from torch import Tensor
 
 from recam_core.attribution.subject import Attributable, Subject, subject_of
@@ -238,6 +237,8 @@ def _squares(grid: tuple[int, int], settings: FaithfulnessSettings) -> np.ndarra
 
 def _infidelity(asking: _Asking, maps: ActivationMaps, settings: FaithfulnessSettings) -> np.ndarray:
     """n: captum's infidelity of each map, with the cells of its grid as inputs, as a share of the changes' square."""
+    from captum.metrics import infidelity
+
     grid = tuple(maps.activations.shape[1:])
     shown = torch.from_numpy(~_squares(grid, settings)).float()
     # The answers are the same for every class: captum asks a table of them, and the network is asked once.
@@ -275,6 +276,8 @@ def _sensitivity(
     settings: FaithfulnessSettings,
 ) -> float:
     """Captum's sensitivity of all maps together; noise comes from the seed alone."""
+    from captum.metrics import sensitivity_max
+
     if not maps.activations.any():
         return float("nan")
     generator = np.random.default_rng(settings.seed)

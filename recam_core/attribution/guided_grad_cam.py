@@ -1,10 +1,12 @@
 """Guided Grad-CAM: Grad-CAM times gradients that pass a ReLU forwards and backwards."""
 
 import warnings
+from typing import Any
 
 import torch
 from captum.attr import GuidedGradCam
 from torch import Tensor, nn
+from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from recam_core.attribution.asked import Answers, Asked
@@ -57,7 +59,9 @@ class _Activations(TorchDispatchMode):
         self.relus = 0
         self.others: list[str] = []
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # noqa: ANN001, ANN204
+    def __torch_dispatch__(
+        self, func: OpOverload, types: tuple, args: tuple = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         name = func.overloadpacket.__name__.removesuffix("_")
         self.relus += name == "relu"
         if name in _WITHOUT_RULE:

@@ -1,5 +1,8 @@
 """Methods that weigh the activations of the last feature layer: CAM, Grad-CAM, LayerCAM and Finer-CAM."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 import torch.nn.functional as F
 from captum.attr import LayerGradCam
@@ -18,7 +21,9 @@ def cam(asked: Asked) -> Tensor:
             "This classifier is no linear layer on pooled features, so its maps have no closed form (equation 2); "
             "Grad-CAM is the same by gradients."
         )
-    return responses(asked.below().float(), asked.questions @ weight)[0]
+    with torch.no_grad(), _seen(asked.subject.layer) as features:
+        asked.above()(asked.below())
+    return responses(features[0].float(), asked.questions @ weight)[0]
 
 
 def grad_cam(asked: Asked) -> Tensor:
@@ -40,22 +45,29 @@ def layer_cam(asked: Asked) -> Tensor:
 
     Times the number of cells, so that views of different sizes weigh alike.
     """
-    seen: list[Tensor] = []
-
-    def begin_here(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        seen.append(output.detach().requires_grad_())
-        return seen[0]
-
-    handle = asked.subject.layer.register_forward_hook(begin_here)
-    try:
+    with _seen(asked.subject.layer) as seen:
         answers = asked.above()(asked.below())[0]
-    finally:
-        handle.remove()
     found = []
     for answer in answers:
         (gradient,) = torch.autograd.grad(answer, seen[0], retain_graph=True)
         found.append((F.relu(gradient) * seen[0].detach()).sum(dim=1) * gradient[0, 0].numel())
     return torch.cat(found)
+
+
+@contextmanager
+def _seen(layer: nn.Module) -> Iterator[list[Tensor]]:
+    """What the layer puts out; gradients of what follows end there."""
+    found: list[Tensor] = []
+
+    def begin_here(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        found.append(output.detach().requires_grad_())
+        return found[-1]
+
+    handle = layer.register_forward_hook(begin_here)
+    try:
+        yield found
+    finally:
+        handle.remove()
 
 
 def finer_cam(asked: Asked) -> Tensor:

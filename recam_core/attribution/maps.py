@@ -18,7 +18,6 @@ from recam_core.attribution.table import AttributionMethod, Work, method_of
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import FULL, ActivationMaps, grid_size
 from recam_core.maps.inference import SHORTEST_SIDE
-from recam_core.method.cam import normalise
 from recam_core.model.network import CamNetwork
 from recam_core.progress import Cancelled, ProgressFn, silent
 
@@ -56,8 +55,8 @@ def attribution_maps(
         classes: the class indices (from 0) to make maps of.
         method: a key of :data:`~recam_core.attribution.table.METHODS`.
         head: whose logits are explained: ``fc1``, ``fc2`` or an extraction rule that makes class weights.
-        against: explain z_k - gamma z_other, "why k and not the other"; one other class for all, or one a class. Without
-            it, methods that need one take the mean of the classes whose logits are nearest.
+        against: explain z_k - gamma z_other, "why k and not the other"; one other class for all, or one a class.
+            Without it, methods that need one take the mean of the classes whose logits are nearest.
         settings: how; each method's own unless given.
         progress: called after each pass with (passes done, all passes, note); may raise Cancelled.
         cancelled: asked before each pass; True raises Cancelled.
@@ -85,7 +84,9 @@ def attribution_maps(
             for scale, mirrored in views:
                 found = _attributed(subject, _view(whole, scale, mirrored), wanted, questions, settings, passed)
                 total += _on_grid(found.flip(-1) if mirrored else found, grid)
-        levels = (normalise(total) * FULL).round().to(torch.uint8).cpu().numpy()
+        peak = total.amax(dim=(1, 2), keepdim=True)
+        # Gradients of pixels are tiny: unlike features, they may have a maximum far below any constant.
+        levels = (total / torch.where(peak > 0, peak, 1) * FULL).round().to(torch.uint8).cpu().numpy()
     return ActivationMaps(id, size, classes, levels)
 
 
@@ -151,6 +152,21 @@ def cost(
         one = wanted.passes(_work(subject, classes, _scaled(size, scale), settings))
         forward, backward = forward + one[0] * scale**2, backward + one[1] * scale**2
     return Cost(forward, backward)
+
+
+def attribution_views(
+    method: str, settings: AttributionSettings | None = None, network: CamNetwork | Attributable | None = None
+) -> tuple[tuple[float, ...], bool]:
+    """The scales that maps are summed over, and whether mirror images are; arguments as :func:`attribution_maps`.
+
+    Without a network, of one of this project.
+
+    Raises:
+        UserError: unknown method, or one or settings that the network does not allow.
+    """
+    wanted, settings = method_of(method), settings or AttributionSettings()
+    views = _scales(wanted, settings, True) if network is None else _views(subject_of(network), wanted, settings)
+    return tuple(dict.fromkeys(scale for scale, _ in views)), any(mirrored for _, mirrored in views)
 
 
 def pass_seconds(network: CamNetwork | Attributable, image: np.ndarray) -> float:
@@ -277,6 +293,8 @@ def _views(subject: Subject, method: AttributionMethod, settings: AttributionSet
 
 
 def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    if scale == 1:
+        return size
     return max(round(size[0] * scale), SHORTEST_SIDE), max(round(size[1] * scale), SHORTEST_SIDE)
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recam_core.attribution.subject import Subject
@@ -24,7 +25,12 @@ class NetworkCopy:
     layer: nn.Module
 
 
-def network_copy(subject: Subject, x: Tensor, relu6: Callable[[], nn.Module]) -> NetworkCopy:
+def network_copy(
+    subject: Subject,
+    x: Tensor,
+    relu6: Callable[[], nn.Module],
+    pool: Callable[[nn.MaxPool2d], nn.Module] | None = None,
+) -> NetworkCopy:
     """Copy a network; other threads may be using it meanwhile.
 
     Captum's hooks change the gradients of what goes into and comes out of a ReLU. Each call of one therefore gets a
@@ -35,6 +41,7 @@ def network_copy(subject: Subject, x: Tensor, relu6: Callable[[], nn.Module]) ->
         subject: the network.
         x: pictures that it takes, B x 3 x H x W.
         relu6: makes what stands in for a ReLU6, which captum passes over without a word.
+        pool: makes what stands in for max pooling; None leaves it.
     """
     whole = nn.Sequential(subject.lower, subject.upper)
     place = next(name for name, module in whole.named_modules() if module is subject.layer)
@@ -52,6 +59,8 @@ def network_copy(subject: Subject, x: Tensor, relu6: Callable[[], nn.Module]) ->
         for name, child in module.named_children():
             if child in apart:
                 setattr(module, name, apart[child])
+            elif pool is not None and isinstance(child, nn.MaxPool2d):
+                setattr(module, name, pool(child))
     return NetworkCopy(made, made.get_submodule(place))
 
 
@@ -106,3 +115,35 @@ class DifferenceReLU6(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.first(x.clone()) - self.second(x - 6)
+
+
+class MaxByReLU(nn.Module):
+    """Max pooling as a chain of max(a, b) = a + ReLU(b - a), whose rules add up; captum's own does not where windows
+    overlap."""
+
+    def __init__(self, pool: nn.MaxPool2d) -> None:
+        super().__init__()
+        self._kernel, self._stride = _pair(pool.kernel_size), _pair(pool.stride)
+        self._padding, self._dilation = _pair(pool.padding), _pair(pool.dilation)
+        self._round_up = pool.ceil_mode
+        self.each = nn.ModuleList(nn.ReLU() for _ in range(self._kernel[0] * self._kernel[1] - 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        one = torch.empty(1, *x.shape[-2:], device="meta")
+        shape = F.max_pool2d(one, self._kernel, self._stride, self._padding, self._dilation, self._round_up).shape
+        height, width = shape[-2:]
+        (top, left), (down, right), (far, wide) = self._padding, self._stride, self._dilation
+        below = max((height - 1) * down + (self._kernel[0] - 1) * far + 1 - x.shape[-2] - top, 0)
+        beside = max((width - 1) * right + (self._kernel[1] - 1) * wide + 1 - x.shape[-1] - left, 0)
+        # Nothing is smaller than the smallest; without end, differences would have none either.
+        padded = F.pad(x, (left, beside, top, below), value=float(x.min()))
+        found, each = None, iter(self.each)
+        for row in range(self._kernel[0]):
+            for column in range(self._kernel[1]):
+                part = padded[..., row * far :: down, column * wide :: right][..., :height, :width]
+                found = part if found is None else found + next(each)(part - found)
+        return found
+
+
+def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    return value if isinstance(value, tuple) else (value, value)

@@ -167,7 +167,7 @@ METHODS: dict[str, AttributionMethod] = {
         AttributionMethod(
             "saliency",
             "SmoothGrad",
-            "Which pixels the logit is most sensitive to, as the mean over noisy pictures: no matter in which direction.",
+            "Which pixels the logit is most sensitive to, in whatever direction; the mean over noisy pictures.",
             "max over colours |mean over noise ∂z_k/∂x|",
             "Simonyan et al., 2013; Smilkov et al., 2017",
             smooth_grad,
@@ -187,8 +187,8 @@ METHODS: dict[str, AttributionMethod] = {
         AttributionMethod(
             "deep_lift",
             "DeepLIFT",
-            "What each pixel adds against a blank picture, by a rule for each layer; refused where the parts do not add "
-            "up to the whole.",
+            "What each pixel adds against a blank picture, by a rule for each layer; refused where the parts do not "
+            "add up to the whole.",
             "Σ parts = z_k(x) − z_k(blank)",
             "Shrikumar et al., ICML 2017",
             deep_lift,

@@ -18,7 +18,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders")
     parser.add_argument("--data", required=True, metavar="SPEC", help="the data set, such as scenes@val")
-    parser.add_argument("--rule", metavar="RULE", help="extraction rule (default: each run's own)")
+    parser.add_argument(
+        "--rule",
+        metavar="RULE",
+        help="extraction rule, or attribution method with a head, such as grad_cam-fc1 (default: each run's own)",
+    )
     parser.add_argument("--to", type=Path, metavar="DIR", help="keep them here, and not in the cache")
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu (default: auto)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was made to FILE")
@@ -27,9 +31,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Analyse each run; each result is kept whole or not at all."""
-    from recam_core.analysis.analysed import analyse, settings_of
+    from recam_core.analysis.analysed import analyse, check_maps, settings_of
     from recam_core.checkpoint.run_folder import load_run, read_info
-    from recam_core.checkpoint.run_rule import check_rule
     from recam_core.data.spec import open_dataset
     from recam_core.device import pick_device
     from recam_core.progress import terminal
@@ -39,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     dataset = open_dataset(arguments.data)
     infos = [read_info(path) for path in arguments.runs]
     # Everything that can be wrong is looked for before the first of what may be hours of inference.
-    rules = [check_rule(info, arguments.rule or info.rule) for info in infos]
+    rules = [check_maps(info, arguments.rule or info.rule) for info in infos]
     for info in infos:
         check_classes(info.class_list, dataset.classes, f"The run {info.name}", f"the data set {dataset.spec}")
     made = []

@@ -24,10 +24,12 @@ DESCRIPTION = (
 def add_compare(subparsers: argparse._SubParsersAction) -> None:
     """Register ``compare`` among the sub-commands of ``attribute``."""
     parser = subparsers.add_parser("compare", help="score methods side by side on a data set", description=DESCRIPTION)
-    parser.add_argument("source", type=Path, metavar="RUN", help="a run folder")
+    parser.add_argument("run_folder", type=Path, metavar="RUN", help="a run folder")
     parser.add_argument("--data", required=True, metavar="SPEC", help="the data set, such as scenes@val")
     parser.add_argument("--methods", nargs="+", metavar="METHOD", help="which ones (default: all)")
-    parser.add_argument("--rule", metavar="RULE", help="whose logits: an extraction rule (default: the run's own)")
+    parser.add_argument(
+        "--head", metavar="HEAD", help="fc1, fc2 or an extraction rule of weights (default: the run's own)"
+    )
     parser.add_argument(
         "--select",
         metavar="SPEC",
@@ -69,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     # Everything that can be wrong is looked for before what may be hours of work.
     check_threshold(arguments.threshold)
-    info = read_info(arguments.source)
+    info = read_info(arguments.run_folder)
     dataset = open_dataset(arguments.data)
     selection = None if arguments.select is None else open_dataset(arguments.select)
     if selection is not None and not selection.has_masks:
@@ -80,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json is not None and not arguments.json.resolve().parent.is_dir():
         raise UserError(f"There is no folder {arguments.json.resolve().parent} to write {arguments.json.name} to.")
     device = pick_device(arguments.device)
-    network = load_run(arguments.source, device).network.eval()
+    network = load_run(arguments.run_folder, device).network.eval()
     print(f"{len(methods)} methods on {dataset.spec}, {info.name}, logits of {plan.head}, {describe_device(device)}.")
     found: list[MethodScores] = []
 
@@ -103,8 +105,38 @@ def run(arguments: argparse.Namespace) -> int:
             progress=progress,
         )
     print("\n".join(compare_table(found, dataset.classes.has_background)))
-    write_results(arguments.json, _results(arguments, info, dataset, plan, found))
+    results = _results(arguments, info, dataset, plan, found)
+    results["gains"] = _gains(found, arguments.bootstrap)
+    for title, gain in results["gains"].items():
+        span = "" if gain["low"] is None else f" (95 %: {100 * gain['low']:+.1f} to {100 * gain['high']:+.1f})"
+        print(f"{title}: {100 * gain['gain']:+.1f} points of seed mIoU over {gain['over']}{span}.")
+    write_results(arguments.json, results)
     return 0
+
+
+def _gains(found: list[MethodScores], draws: int) -> dict[str, dict]:
+    """What each method gains over the first in seed mIoU, by pairs of the same pictures; by title."""
+    from recam_core.analysis.class_gain import class_gain
+    from recam_core.scores.scores import json_number
+
+    scored = {one.title: one.evaluation for one in found if one.evaluation is not None}
+    if len(scored) < 2 or draws < 1:
+        return {}
+    gain = class_gain(
+        {title: one.counts for title, one in scored.items()},
+        {title: (one.fixed or one.best).threshold for title, one in scored.items()},
+        resamples=draws,
+    )
+    return {
+        title: {
+            "over": gain.reference,
+            "gain": float(gain.miou_gain[place]),
+            "low": json_number(float(gain.miou_gain_low[place])),
+            "high": json_number(float(gain.miou_gain_high[place])),
+        }
+        for place, title in enumerate(gain.keys)
+        if title != gain.reference
+    }
 
 
 def _plan(arguments: argparse.Namespace, info: RunInfo) -> ComparePlan:
@@ -113,9 +145,9 @@ def _plan(arguments: argparse.Namespace, info: RunInfo) -> ComparePlan:
     from recam_core.checkpoint.run_rule import check_rule
     from recam_core.method.extraction import RULES
 
-    rule = check_rule(info, arguments.rule or info.rule)
+    rule = check_rule(info, arguments.head or info.rule)
     if not RULES[rule].makes_weights:
-        raise UserError(f"The rule '{rule}' makes no class weights but probabilities; choose another with --rule.")
+        raise UserError(f"The rule '{rule}' makes no class weights but probabilities; choose another with --head.")
     if arguments.bootstrap < 0:
         raise UserError(f"The draws for intervals are none or more, not {arguments.bootstrap}.")
     return ComparePlan(
@@ -140,12 +172,12 @@ def _results(
     from dataclasses import asdict
 
     return {
-        "run": str(arguments.source),
+        "run": str(arguments.run_folder),
         "name": info.name,
         "weights": info.weights_sha256,
         "data": dataset.spec,
         "select": arguments.select,
-        "rule": plan.head,
+        "head": plan.head,
         "faithfulness": asdict(plan.faithfulness),
         "methods": [one.to_json() for one in found],
     }

@@ -27,7 +27,12 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threshold", type=float, metavar="T", help="one background threshold for all (default: each run's own)"
     )
-    parser.add_argument("--rule", metavar="RULE", help="one extraction rule for all (default: each run's own)")
+    parser.add_argument(
+        "--rule",
+        metavar="RULE",
+        help="one extraction rule for all, or an attribution method with a head, such as grad_cam-fc1 (default: each "
+        "run's own)",
+    )
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu (default: auto)")
 
 
@@ -49,14 +54,14 @@ def checked_infos(paths: Sequence[Path], rule: str | None, classes: ClassList, w
     Raises:
         UserError: no run, other classes, or a rule that a run cannot be read by.
     """
+    from recam_core.analysis.analysed import check_maps
     from recam_core.checkpoint.run_folder import read_info
-    from recam_core.checkpoint.run_rule import check_rule
     from recam_core.scores.evaluate import check_classes
 
     infos = [read_info(path) for path in paths]
     for info in infos:
         check_classes(info.class_list, classes, f"The run {info.name}", what)
-        check_rule(info, rule or info.rule)
+        check_maps(info, rule or info.rule)
     return infos
 
 

@@ -56,10 +56,12 @@ class Seen:
 
     def panes(self) -> tuple[FigurePane, ...]:
         """One a run; where nothing is known of the picture, the first run names the classes for all."""
+        from recam_core.attribution.attributed_set import attributed_run
         from recam_core.checkpoint.run_folder import load_run
         from recam_core.device import pick_device
         from recam_core.maps.inference import maps_from_features, picture_features, predicted_classes
         from recam_core.method.extraction import map_weights
+        from recam_core.progress import terminal
         from recam_core.scores.shown_threshold import shown_threshold
         from recam_core.views.figure_cells import FigurePane
 
@@ -68,14 +70,20 @@ class Seen:
         chosen = [(info.threshold, info.rule) for info in self.infos]
         panes = []
         for path, info, title, rule in zip(arguments.runs, self.infos, self.titles, self.rules, strict=True):
-            network = load_run(path, device).network
+            run = load_run(path, device)
+            network = run.network
             features = picture_features(network, sample.image)
             if not present:
                 present = tuple(predicted_classes(features, softmax=info.method == "sce").tolist())
                 print(f"{title} sees {', '.join(classes.names[k] for k in present)}.")
-            fc2 = None if network.fc2 is None else network.fc2.detach()
-            weight = map_weights(rule, network.fc1.detach(), fc2)
-            maps = maps_from_features(features, weight, present, sample.id)
+            asked = attributed_run(run, rule)
+            if asked is None:
+                fc2 = None if network.fc2 is None else network.fc2.detach()
+                weight = map_weights(rule, network.fc1.detach(), fc2)
+                maps = maps_from_features(features, weight, present, sample.id)
+            else:
+                with terminal(f"{title}, {rule}") as progress:
+                    maps = asked.maps(sample.image, [k for k in present if k != asked.against], sample.id, progress)
             threshold = shown_threshold(rule, [(info.threshold, info.rule), *chosen], classes)
             if arguments.threshold is not None and classes.has_background:
                 threshold = arguments.threshold

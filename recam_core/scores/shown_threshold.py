@@ -9,17 +9,20 @@ from recam_core.method.extraction import gives_log_odds
 USUAL_THRESHOLD = 0.25
 #: The same for maps of probabilities: the class is as likely as not.
 EVEN_ODDS = 0.5
+#: The same for Region-CAM, whose maps fill whole objects: near what was chosen on other pictures (docs/results.md).
+WHOLE_REGIONS = 0.5
 
 
 def usual_threshold(rule: str) -> float:
     """The threshold of maps of a rule where none was chosen."""
-    return EVEN_ODDS if gives_log_odds(rule) else USUAL_THRESHOLD
+    return {"log-odds": EVEN_ODDS, "regions": WHOLE_REGIONS}.get(_kind(rule), USUAL_THRESHOLD)
 
 
 def shown_threshold(rule: str, chosen: Sequence[tuple[float | None, str]], classes: ClassList) -> float | None:
     """The first threshold that was chosen on maps of the same kind, else the usual one.
 
-    A share of a map's maximum and a probability are no thresholds for each other's maps.
+    A share of a map's maximum and a probability are no thresholds for each other's maps, and neither are those of maps
+    of an object's most telling parts and of whole objects.
 
     Args:
         rule: of the maps.
@@ -29,5 +32,12 @@ def shown_threshold(rule: str, chosen: Sequence[tuple[float | None, str]], class
     """
     if not classes.has_background:
         return None
-    alike = (value for value, other in chosen if value is not None and gives_log_odds(other) == gives_log_odds(rule))
+    alike = (value for value, other in chosen if value is not None and _kind(other) == _kind(rule))
     return next(alike, usual_threshold(rule))
+
+
+def _kind(rule: str) -> str:
+    """Maps of one kind can share a threshold; attributions are named METHOD-HEAD."""
+    if rule.startswith("region_cam-"):
+        return "regions"
+    return "log-odds" if gives_log_odds(rule) else "shares"
