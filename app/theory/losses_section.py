@@ -148,10 +148,11 @@ def _two_logits(found: Logits, descents: dict, p: int, q: int) -> None:
                 alt=f"{QUANTITIES[quantity]} of {TITLES[loss]} over the difference and the sum of two logits",
             )
     inside = bool(careless_region(*at, share=share))
-    beyond = " and beyond these axes" if max(map(abs, at)) > _REACH else ""
+    where = ("inside" if inside else "outside of") + " it"
+    where += " and beyond these axes" if max(map(abs, at)) > _REACH else ""
     st.caption(
         "In the framed wedge BCE has stopped caring about *q*, although *q* is as strong as *p* or nearly so, and SCE "
-        f"has not. These logits lie {'inside' if inside else 'outside of'} it{beyond}. The other half of the fault is on the "
+        f"has not. These logits lie {where}. The other half of the fault is on the "
         "far side: high on the right and up, BCE no longer pushes *p* away from *q* (see the gradient on z_p). "
         "Here two classes are all there are; more of them take a part of SCE's belief."
     )
