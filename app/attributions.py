@@ -1,17 +1,18 @@
 """Attribution methods as panes: what they cost is told beforehand, long ones are made by a job, and all are kept."""
 
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import streamlit as st
-import torch
 
 from app.catalogue import Entry
 from app.confusions.plain_words import plain
+from app.guard import sentences
 from app.job_progress import job_progress
 from app.jobs import CANCELLED, FAILED, Job, board
 from app.links import keep, kept
@@ -19,9 +20,10 @@ from app.methods import Attribution, Method, method_of_entry
 from app.models import device, device_words
 from app.pictures import Picture
 from app.trainings.words import duration
-from recam_core.attribution.maps import attribution_key, attribution_maps, cost
+from recam_core.attribution.maps import attribution_key, attribution_maps, cost, pass_seconds
 from recam_core.attribution.table import METHODS, method_of
 from recam_core.checkpoint.run_folder import load_run
+from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps
 from recam_core.method.extraction import RULES
 from recam_core.model.network import CamNetwork
@@ -34,29 +36,30 @@ _AT_ONCE = 6.0
 _REMEMBERED = 400
 
 
-class _Kept:
-    """Maps that were made, of all sessions; the oldest go first."""
+class Kept:
+    """What was made, or why a network cannot be asked so; of all sessions, the oldest go first."""
 
     def __init__(self) -> None:
-        self._maps: OrderedDict[str, ActivationMaps] = OrderedDict()
+        self._made: OrderedDict[str, Any] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: str) -> ActivationMaps | None:
+    def get(self, key: str) -> Any:
         with self._lock:
-            if key in self._maps:
-                self._maps.move_to_end(key)
-            return self._maps.get(key)
+            if key in self._made:
+                self._made.move_to_end(key)
+            return self._made.get(key)
 
-    def put(self, key: str, maps: ActivationMaps) -> None:
+    def put(self, key: str, made: Any) -> None:
         with self._lock:
-            self._maps[key] = maps
-            while len(self._maps) > _REMEMBERED:
-                self._maps.popitem(last=False)
+            self._made[key] = made
+            while len(self._made) > _REMEMBERED:
+                self._made.popitem(last=False)
 
 
 @st.cache_resource(show_spinner=False)
-def _kept() -> _Kept:
-    return _Kept()
+def kept_results() -> Kept:
+    """The one store of this server."""
+    return Kept()
 
 
 @dataclass
@@ -132,12 +135,30 @@ def attributed_maps(method: Method, picture: Picture, classes: tuple[int, ...]) 
     Raises:
         UserError: the network's weights are missing, or it cannot be asked so.
     """
-    maps = _kept().get(_key(method, picture, classes))
+    store, key = kept_results(), stands_for(method, picture, classes)
+    maps = store.get(key)
     if maps is None:
-        with method.shared.lock:
-            maps = _made(method, method.shared.run.network, picture, classes)
-        _kept().put(_key(method, picture, classes), maps)
+        network, lock = method.shared.run.network, method.shared.lock
+        with lock:
+            maps = _made_or_refused(method, network, picture, classes)
+        store.put(key, maps)
+    if isinstance(maps, UserError):
+        raise UserError(str(maps))
     return maps
+
+
+def _made_or_refused(
+    method: Method,
+    network: CamNetwork,
+    picture: Picture,
+    classes: tuple[int, ...],
+    progress: ProgressFn | None = None,
+) -> ActivationMaps | UserError:
+    """What is kept: a refusal as well, which takes as long to find out."""
+    try:
+        return _made(method, network, picture, classes, progress)
+    except UserError as error:
+        return error
 
 
 def _made(
@@ -154,7 +175,8 @@ def _made(
     )
 
 
-def _key(method: Method, picture: Picture, classes: tuple[int, ...]) -> str:
+def stands_for(method: Method, picture: Picture, classes: tuple[int, ...]) -> str:
+    """The key of the maps of a method."""
     how = method.attribution
     sha = method.entry.info.weights_sha256
     return attribution_key(sha, picture.key, how.method, how.head, classes, dict(how.against) or None)
@@ -162,22 +184,16 @@ def _key(method: Method, picture: Picture, classes: tuple[int, ...]) -> str:
 
 @st.cache_data(max_entries=64, ttl="1h", show_spinner=False)
 def _pass_seconds(weights: str, size: tuple[int, int], _method: Method, _image: np.ndarray) -> float:
-    """What one picture takes through the network here: the shorter of two tries, as the first one also warms up."""
-    with _method.shared.lock, torch.inference_mode():
-        network, tries = _method.shared.run.network, []
-        x = network.preprocess(_image)
-        for _ in range(2):
-            begin = time.perf_counter()
-            network.features(x).sum().item()  # waits for what a device does in the background
-            tries.append(time.perf_counter() - begin)
-    return min(tries)
+    with _method.shared.lock:
+        return pass_seconds(_method.shared.run.network, _image)
 
 
-def seconds_of(method: Method, picture: Picture, classes: Sequence[int]) -> float:
-    """About how long the maps will take on this computer."""
+def seconds_of(method: Method, picture: Picture, classes: Sequence[int], more: int = 0) -> float:
+    """About how long the maps, and so many forward passes more, will take on this computer."""
     size = picture.image.shape[:2]
     passes = cost(method.attribution.method, len(classes), size)
-    return passes.seconds(_pass_seconds(method.entry.info.weights_sha256, size, method, picture.image))
+    one = _pass_seconds(method.entry.info.weights_sha256, size, method, picture.image)
+    return passes.seconds(one) + more * one
 
 
 # Waiting for them -----------------------------------------------------------------------------------------------------
@@ -191,22 +207,19 @@ def ready_methods(methods: Sequence[Method], picture: Picture, classes: tuple[in
         picture: what they look at.
         classes: the maps of which.
         key: of the widgets.
-
-    Raises:
-        UserError: a network's weights are missing, or it cannot be asked so.
     """
     ready, waiting = [], []
     for method in methods:
-        if _kept().get(_key(method, picture, classes)) is not None:
-            ready.append(method)
-            continue
-        seconds = seconds_of(method, picture, classes)
-        if seconds <= _AT_ONCE:
-            with st.spinner(f"{method.title}, about {duration(max(seconds, 1))}", show_time=True):
+        with sentences():  # one that cannot be asked spoils no other
+            is_known = kept_results().get(stands_for(method, picture, classes)) is not None
+            seconds = 0.0 if is_known else seconds_of(method, picture, classes)
+            if not is_known and seconds > _AT_ONCE:
+                waiting.append((method, seconds))
+                continue
+            words = f"{method.title}, about {duration(max(seconds, 1))}"
+            with nullcontext() if is_known else st.spinner(words, show_time=True):
                 attributed_maps(method, picture, classes)
             ready.append(method)
-        else:
-            waiting.append((method, seconds))
     if waiting:
         _panel(waiting, picture, classes, key)
     return ready
@@ -228,17 +241,33 @@ def _panel(waiting: list[tuple[Method, float]], picture: Picture, classes: tuple
         st.markdown(f"Not made for this picture yet: {words}. It is done once and kept while the app runs.")
         with st.container(horizontal=True, vertical_alignment="center"):
             if st.button("Compute", type="primary", icon=":material/play_arrow:", key=f"{key}_start"):
-                store = _kept()
+                store = kept_results()
                 job = AttributionJob(tuple(one for one, _ in waiting), picture, classes)
                 keep("attribution", board().start(job, lambda job: _work(job, store)).id)
                 st.rerun()
             st.caption(f"On {device_words()}; it goes on when you leave the page.")
 
 
-def _work(job: AttributionJob, store: _Kept) -> None:
+def _work(job: AttributionJob, store: Kept) -> None:
     """Each method in turn, on a network of its own: the panes go on using the shared one meanwhile."""
     for number, method in enumerate(job.methods, start=1):
         job.begin(f"{method.title} ({number} of {len(job.methods)}), pass")
         network = load_run(method.entry.path, device()).network
-        maps = _made(method, network, job.picture, job.classes, job.progress)
-        store.put(_key(method, job.picture, job.classes), maps)
+        maps_in_job(method, network, job.picture, job.classes, job.progress, store)
+
+
+def maps_in_job(
+    method: Method,
+    network: CamNetwork,
+    picture: Picture,
+    classes: tuple[int, ...],
+    progress: ProgressFn,
+    store: Kept,
+) -> ActivationMaps | UserError:
+    """The maps, kept or made now by the job's own network, or why it cannot be asked so; they are kept."""
+    key = stands_for(method, picture, classes)
+    maps = store.get(key)
+    if maps is None:
+        maps = _made_or_refused(method, network, picture, classes, progress)
+        store.put(key, maps)
+    return maps

@@ -75,6 +75,13 @@ def test_contributions_sum_to_the_difference_of_the_maps(divided: bool, views: i
             np.testing.assert_allclose([one.of_a, one.of_b], shown, atol=1.5 / 255)
 
 
+def test_a_class_without_any_activation_is_not_divided() -> None:
+    weights = torch.stack([-torch.ones(5), torch.ones(5)])
+    one = contributions(features(), weights, 0, 1, pixel(5, 5), divided=True)
+    assert one.maximum_a == 1
+    assert one.of_a == pytest.approx(-one.activation.sum())
+
+
 def test_a_place_is_the_mean_of_its_pixels() -> None:
     pixels = np.zeros(SIZE, dtype=bool)
     pixels[3:9, 10:17] = True

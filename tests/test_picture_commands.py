@@ -308,3 +308,69 @@ def test_a_page_that_cannot_be_is_refused(call, place, capsys, options, words):
     assert call("page", "--runs", "one", "--data", f"folder:{place / 'data'}", *options) == 2
     assert words in capsys.readouterr().err
     assert not list(place.glob("page*"))
+
+
+# Why -----------------------------------------------------------------------------------------------------------------
+
+
+def test_why_answers_by_channels_that_sum_to_the_difference(place, call, capsys, tmp_path):
+    data = ("--data", f"folder:{place / 'data'}")
+    file = tmp_path / "channels.csv"
+    assert (
+        call(
+            "why",
+            "--runs",
+            "one",
+            "two",
+            *data,
+            "--pixel",
+            20,
+            30,
+            "--called",
+            "red",
+            "--instead-of",
+            "blue",
+            "--csv",
+            file,
+        )
+        == 0
+    )
+    said = capsys.readouterr().out
+    assert "column 20, row 30: why red and not blue?" in said
+    rows = list(csv.DictReader(file.open(newline="")))
+    assert {row["weights"] for row in rows} == {"map (fc1)", "map (rectified_product)", "FC1", "FC2"}
+    for title, rule in (("one", "fc1"), ("two", "rectified_product")):
+        of_map = [row for row in rows if row["weights"] == f"map ({rule})"]
+        total = sum(float(row["contribution"]) for row in of_map)
+        printed = float(re.search(rf"{title}[^\n]*sum to ([-+.e0-9]+)", said)[1])
+        assert total == pytest.approx(printed, rel=1e-2, abs=1e-3)
+        # The logits of FC1 by hand: weight times activation.
+        one = next(row for row in rows if row["weights"] == "FC1" and float(row["activation"]) > 0.1)
+        by_hand = (float(one["red"]) - float(one["blue"])) * float(one["activation"])
+        assert float(one["contribution"]) == pytest.approx(by_hand, rel=1e-3, abs=1e-5)
+
+
+def test_why_finds_the_largest_wrong_region_by_itself(place, call, capsys):
+    for id, mask, seeds in seeds_by_hand(place, "one"):
+        code = call("why", "--runs", "one", "--data", f"folder:{place / 'data'}", "--picture", id)
+        out, err = capsys.readouterr()
+        if code:
+            assert "no such wrong region" in err
+            assert not (seeds != mask).any()
+            continue
+        column, row = map(int, re.search(r"column (\d+), row (\d+)", out).groups())
+        assert seeds[row, column] != mask[row, column]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--pixel", 48, 0], "outside this picture"),
+        (["--pixel", 0, 0, "--called", "mauve"], "no class 'mauve'"),
+        (["--pixel", 0, 0, "--called", "red", "--instead-of", "red"], "two different classes"),
+        (["--most", 0], "from 1"),
+    ],
+)
+def test_why_refuses_bad_questions(place, call, capsys, arguments, words):
+    assert call("why", "--runs", "one", "--data", f"folder:{place / 'data'}", *arguments) == 2
+    assert words in capsys.readouterr().err

@@ -18,14 +18,13 @@ from app.guard import sentences
 from app.links import FIRST_OVERLAY, as_list, from_list, keep, keep_view, kept, open_why, view_in_address
 from app.map_cache import Inference, make_ready, payload_of, prediction_of
 from app.methods import Method, method_of_entry
-from app.models import device_words, shared_run
+from app.models import device_words
 from app.picker import FROM_SET, can_step, open_picture, pick_picture, step_picture
 from app.pictures import Picture
 from app.recipe_fields import rule_name, rules_help
 from app.retrain_panel import fourth_pane, retrain_panel
 from app.shared_state import ARRIVING, CHOSEN_RUNS, CHOSEN_THRESHOLD, OWN_THRESHOLD, threshold_scope
 from app.viewer import viewer
-from recam_core.analysis.channels import closest_classes
 from recam_core.analysis.knows_most import seen_classes
 from recam_core.attribution.table import METHODS
 from recam_core.checkpoint.run_rule import rules_of_run
@@ -245,7 +244,6 @@ def _attributions(family: Family, entries: list[Entry]) -> list[tuple[Entry, str
 
 
 def _attributed(
-    family: Family,
     picture: Picture,
     present: tuple[int, ...],
     attributions: list[tuple[Entry, str, str]],
@@ -257,21 +255,8 @@ def _attributed(
             f":material/info: There is room for {room} of the {len(attributions)} attribution panes; take out panes "
             "or methods to see the others."
         )
-    wanted = []
-    for entry, method, head in attributions[: max(room, 0)]:
-        against = ()
-        if METHODS[method].needs_other:
-            if len(family.classes) < 2:
-                st.caption(f":material/info: {METHODS[method].title} needs a second class, and there is none.")
-                continue
-            with sentences():
-                fc1 = shared_run(entry).run.network.fc1.detach()
-                against = tuple(closest_classes(fc1, present).items())
-        wanted.append(attribution_method(entry, method, head, against))
-    found: list[Method] = []
-    with sentences():
-        found = ready_methods(wanted, picture, present, "explore_attribution")
-    return found
+    wanted = [attribution_method(entry, method, head) for entry, method, head in attributions[: max(room, 0)]]
+    return ready_methods(wanted, picture, present, "explore_attribution")
 
 
 def _rules(family: Family) -> list[str]:
@@ -319,7 +304,7 @@ def _look(
     present = _present_classes(family, picture, asked)
     if not present:
         return
-    methods += _attributed(family, picture, present, attributions, MOST_PANES + 1 - len(methods))
+    methods += _attributed(picture, present, attributions, MOST_PANES + 1 - len(methods))
     if not methods:
         return
     _overlay_of_sets()

@@ -15,6 +15,7 @@ from app.why.choose import arrive, choose
 from app.why.parts_section import parts_section
 from app.why.place import question
 from app.why.question import Question, Scene
+from app.why.scores_section import scores_section
 from recam_core.analysis.why import Answer, why_sentence
 
 _ABOUT = (
@@ -63,6 +64,7 @@ def _page(catalogue: Catalogue) -> None:
     with sentences():
         parts_section(asked, answers)
     channels_section(asked, answers)
+    scores_section(asked, answers)
 
 
 def _say(asked: Question, answers: list[Told]) -> None:

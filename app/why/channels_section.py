@@ -5,9 +5,9 @@ import streamlit as st
 
 from app.chart import palette, pressed, show_chart
 from app.confusions.plain_words import plain
-from app.confusions.pressed import key_while
 from app.why.answers import AS_MAP, FC1, FC2, Told
 from app.why.question import Question
+from app.why.shown_picture import show_picture
 from recam_core.analysis.channels import Contributions, table_rows
 from recam_core.analysis.csv_tables import csv_text
 from recam_core.views.charts.contributions import contribution_chart
@@ -63,18 +63,18 @@ def _method(question: Question, one: Told, side: str) -> None:
     if not listed:
         st.info("No channel is active here.", icon=":material/blur_off:")
         return
+    # A chart keeps what is pressed in it: chosen elsewhere, another channel begins a new one.
+    number = st.session_state.setdefault(f"why_bars_number_{side}", 0)
+    chart = f"why_bars_{side}_{number}"
+    if (marked := pressed(chart)) and marked[0][0] in listed:
+        st.session_state[f"why_channel_{side}"] = int(marked[0][0])
     channel = _channel(listed, side)
-    name = f"why_bars_{side}"
-    chart = key_while(name, lambda key: pressed(key) in ([], [(channel,)]))
     show_chart(
         contribution_chart(found, *question.names, palette(), most=_SHOWN, pressed=channel),
         key=chart,
         modes=("points",),
         name=f"channels_{one.method.title}",
     )
-    if (marked := pressed(chart)) and marked[0][0] != channel:
-        st.session_state[f"why_channel_{side}"] = int(marked[0][0])
-        st.rerun()
     _fires(question, one, channel, side)
     _table(question, one, found, listed, side)
 
@@ -99,6 +99,7 @@ def _fires(question: Question, one: Told, channel: int, side: str) -> None:
 
     def chosen() -> None:
         st.session_state[f"why_channel_{side}"] = st.session_state[f"why_channel_list_{side}"]
+        st.session_state[f"why_bars_number_{side}"] += 1
 
     st.selectbox(
         "Channel",
@@ -111,10 +112,9 @@ def _fires(question: Question, one: Told, channel: int, side: str) -> None:
     factor = screen_factor(image.shape[:2])
     picture = heat_overlay(enlarge_photo(image, factor), enlarge_levels(levels, factor), opacity=0.55)
     here = levels[question.pixels].mean() / 255
-    st.image(
+    show_picture(
         draw_pin(picture, question.column, question.row, factor),
-        width="stretch",
-        alt=f"Where channel {channel} of {one.method.title} fires; at the place it has {here:.0%} of its maximum.",
+        f"Where channel {channel} of {one.method.title} fires; at the place it has {here:.0%} of its maximum.",
     )
     st.caption(
         f"Channel {channel} has {found.activation[channel]:.3g} here, {here:.0%} of its maximum in this picture."

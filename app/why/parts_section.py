@@ -12,6 +12,7 @@ from app.map_cache import maps_of
 from app.methods import Method
 from app.why.answers import AS_MAP, Told
 from app.why.question import Question
+from app.why.shown_picture import show_picture
 from recam_core.attribution.table import METHODS
 from recam_core.maps.activation_maps import full_size
 from recam_core.views.encode import data_url
@@ -77,11 +78,11 @@ def _differences(question: Question, answers: list[Told]) -> None:
         picture = evidence_overlay(enlarge_photo(image, factor), evidence, most)
         share = float((evidence > 0).mean())
         column.markdown(f"**{plain(one.method.title)}**")
-        column.image(
-            draw_pin(picture, question.column, question.row, factor),
-            width="stretch",
-            alt=f"{one.method.title}: {share:.0%} of the picture speaks for {names[0]} rather than {names[1]}",
-        )
+        with column:
+            show_picture(
+                draw_pin(picture, question.column, question.row, factor),
+                f"{one.method.title}: {share:.0%} of the picture speaks for {names[0]} rather than {names[1]}",
+            )
         column.caption(
             f"{a} leads in {share:.0%} of the picture, {b} in the rest; full colour is a lead of {most:.2g} or more."
         )
@@ -112,16 +113,15 @@ def _attributions(question: Question, answers: list[Told], way: str, head: str) 
 def _heat(question: Question, method: Method) -> None:
     maps = maps_of(method, question.scene.picture, (question.a,), question.scene.how)
     levels, image = full_size(maps)[0], question.scene.picture.image
-    st.markdown(f"**{plain(method.title)}**")
+    st.markdown(f"**{plain(method.title)}** · {plain(method.about)}")
     if not levels.any():
         st.info(f"Nothing speaks for {plain(question.names[0])} here by this method.", icon=":material/blur_off:")
         return
     factor = screen_factor(image.shape[:2])
     picture = heat_overlay(enlarge_photo(image, factor), enlarge_levels(levels, factor), opacity=0.55)
     here = levels[question.pixels].mean() / 255
-    st.image(
+    show_picture(
         draw_pin(picture, question.column, question.row, factor),
-        width="stretch",
-        alt=f"{method.title}: the place has {here:.0%} of the most that speaks for {question.names[0]}",
+        f"{method.title}: the place has {here:.0%} of the most that speaks for {question.names[0]}",
     )
-    st.caption(f"The place has {here:.0%} of the greatest value; {plain(method.about)}.")
+    st.caption(f"The place has {here:.0%} of the greatest value.")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from app.carried import settled, taken_over
@@ -85,7 +86,7 @@ def _arrive_at(scene: Scene) -> bool:
     view["pin"] = list(named)
     st.session_state["why_view"] = view
     st.session_state["why_named_classes"] = (called, instead)
-    st.session_state.pop("why_asked_at", None)
+    st.session_state.pop("why_asked", None)
     return True
 
 
@@ -171,27 +172,31 @@ def _numbers(pin: tuple[int, int] | None, width: int, height: int) -> None:
 # The classes ---------------------------------------------------------------------------------------------------------
 
 
-def _classes(scene: Scene, seeds: tuple[Any, ...], pin: tuple[int, int]) -> tuple[int, int]:
+def _classes(scene: Scene, seeds: tuple[np.ndarray, ...], pin: tuple[int, int]) -> tuple[int, int]:
     """A and B: as the pixel proposes them, until others are chosen for it."""
     names = scene.classes.names
+    order = [*scene.present, *(k for k in range(len(names)) if k not in scene.present)]
     at = (st.session_state["why_at"], pin)
-    if st.session_state.get("why_asked_at") != at:
+    before, a, b = st.session_state.get("why_asked", (None, 0, 1))
+    if before != at:
         a, b = asked_classes(scene, seeds, *pin)
         called, instead = st.session_state.pop("why_named_classes", (None, None))
         a = a if called is None else called
         b = b if instead is None else instead
-        if a == b:
-            b = next(k for k in (*scene.present, *range(len(names))) if k != a)
-        st.session_state["why_asked_at"] = at
-        st.session_state["why_a"] = a
-        st.session_state["why_b"] = b
-    order = [*scene.present, *(k for k in range(len(names)) if k not in scene.present)]
+    if a == b:
+        b = next(k for k in order if k != a)
+    # Not the widgets' own memory, which ends where another page is looked at.
+    st.session_state["why_asked"] = (at, a, b)
+    st.session_state["why_a"] = a
+    st.session_state["why_b"] = b
+
+    def chosen() -> None:
+        st.session_state["why_asked"] = (at, st.session_state["why_a"], st.session_state["why_b"])
+
     left, right = st.columns(2, gap="small", wrap=False)
-    a = left.selectbox("Why", order, format_func=names.__getitem__, key="why_a")
+    left.selectbox("Why", order, format_func=names.__getitem__, key="why_a", on_change=chosen)
     others = [k for k in order if k != a]
-    if st.session_state["why_b"] == a:
-        st.session_state["why_b"] = others[0]
-    b = right.selectbox("and not", others, format_func=names.__getitem__, key="why_b")
+    right.selectbox("and not", others, format_func=names.__getitem__, key="why_b", on_change=chosen)
     keep("called", names[a])
     keep("instead", names[b])
     if st.session_state.get("why_not_found"):

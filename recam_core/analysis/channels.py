@@ -30,7 +30,7 @@ class Contributions:
         activation: C, float64; the mean of f_c over the place and over the views of the picture.
         weight_a, weight_b: C, float64; the rows of the two classes.
         maximum_a, maximum_b: what each row is divided by: 1 for the logits, the maximum of the class's map for what
-            equation 2 compares.
+            equation 2 compares (1 where that map is empty).
     """
 
     activation: np.ndarray
@@ -159,7 +159,9 @@ def contributions(
     pair = rows[[a, b]].detach()
     maxima = (1.0, 1.0)
     if divided:
-        maxima = tuple(max(float(raw.max()), EPSILON) for raw in _mean_maps(features, pair, rectified=True))
+        # A map without any activation stays as it is: nothing can be divided by its maximum.
+        greatest = (float(raw.max()) for raw in _mean_maps(features, pair, rectified=True))
+        maxima = tuple(one if one > EPSILON else 1.0 for one in greatest)
     weights = pair.double().cpu().numpy()
     return Contributions(features_at(features, place), weights[0], weights[1], *maxima)
 
@@ -170,24 +172,6 @@ def map_rows(weights: MapWeights) -> tuple[Tensor, bool]:
     Maps of probabilities compare logits of FC2: log(p_A / p_B) = (w'_A - w'_B) . f.
     """
     return weights.weight, weights.background is None
-
-
-def closest_classes(rows: Tensor, classes: Sequence[int]) -> dict[int, int]:
-    """Of each class, the one that it is most easily taken for: whose weights point most nearly the same way.
-
-    Args:
-        rows: K x C, at least two rows.
-        classes: those that are asked about, from 0.
-
-    Raises:
-        UserError: there is no other class.
-    """
-    if len(rows) < 2:
-        raise UserError("There is a single class, so none that it could be taken for.")
-    unit = F.normalize(rows.detach().float(), dim=1)
-    alike = unit @ unit.T
-    alike.fill_diagonal_(-torch.inf)
-    return {int(k): int(alike[k].argmax()) for k in classes}
 
 
 def difference_map(features: PictureFeatures, one: Contributions) -> np.ndarray:

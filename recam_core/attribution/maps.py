@@ -2,7 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -12,7 +14,7 @@ from torch import Tensor
 
 from recam_core.attribution.asked import Asked, AttributionSettings
 from recam_core.attribution.subject import Attributable, Subject, subject_of
-from recam_core.attribution.table import AttributionMethod, method_of
+from recam_core.attribution.table import AttributionMethod, Work, method_of
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import FULL, ActivationMaps, grid_size
 from recam_core.maps.inference import SHORTEST_SIDE
@@ -22,6 +24,12 @@ from recam_core.progress import Cancelled, ProgressFn, silent
 
 #: The other class of each class, or one for all.
 Against = int | Mapping[int, int] | None
+#: Finer-CAM without another class: so many whose logits are nearest to the class's own, as its paper has it.
+NEAREST = 3
+#: What the activations of all pictures of a pass may take together where no GPU says what is free.
+MOST_BYTES = 1 << 29
+#: More pictures a pass make it no faster.
+MOST_ROWS = 16
 
 
 def attribution_maps(
@@ -48,7 +56,8 @@ def attribution_maps(
         classes: the class indices (from 0) to make maps of.
         method: a key of :data:`~recam_core.attribution.table.METHODS`.
         head: whose logits are explained: ``fc1``, ``fc2`` or an extraction rule that makes class weights.
-        against: explain z_k - gamma z_other, "why k and not the other"; one other class for all, or one a class.
+        against: explain z_k - gamma z_other, "why k and not the other"; one other class for all, or one a class. Without
+            it, methods that need one take the mean of the classes whose logits are nearest.
         settings: how; each method's own unless given.
         progress: called after each pass with (passes done, all passes, note); may raise Cancelled.
         cancelled: asked before each pass; True raises Cancelled.
@@ -66,14 +75,16 @@ def attribution_maps(
     if not len(classes):
         return ActivationMaps(id, size, classes, np.zeros((0, *grid), dtype=np.uint8))
     views = _views(subject, wanted, settings)
-    passed = _reporter(_total(wanted, len(classes), size, views, settings), progress, cancelled, wanted.title)
-    with torch.inference_mode(False), torch.no_grad():
+    with subject.lock, torch.inference_mode(False), torch.no_grad():
         whole = subject.preprocess(image)
-        questions = _questions(subject, whole, wanted, classes, against, settings)
-        total = whole.new_zeros((len(classes), *grid))
-        for scale, mirrored in views:
-            found = _attributed(subject, _view(whole, scale, mirrored), wanted, questions, settings, passed)
-            total += _on_grid(found.flip(-1) if mirrored else found, grid)
+        works = [_work(subject, len(classes), _scaled(tuple(whole.shape[-2:]), scale), settings) for scale, _ in views]
+        passes = sum(wanted.passes(work)[0] for work in works)
+        with _reporting(passes, progress, cancelled, wanted.title) as passed:
+            questions = _questions(subject, whole, wanted, classes, against, settings)
+            total = whole.new_zeros((len(classes), *grid))
+            for scale, mirrored in views:
+                found = _attributed(subject, _view(whole, scale, mirrored), wanted, questions, settings, passed)
+                total += _on_grid(found.flip(-1) if mirrored else found, grid)
         levels = (normalise(total) * FULL).round().to(torch.uint8).cpu().numpy()
     return ActivationMaps(id, size, classes, levels)
 
@@ -96,7 +107,7 @@ def raw_attributions(
     classes = np.unique(np.asarray(classes, dtype=np.int64))
     subject = subject_of(network, head)
     _views(subject, wanted, settings)
-    with torch.inference_mode(False), torch.no_grad():
+    with subject.lock, torch.inference_mode(False), torch.no_grad():
         x = subject.preprocess(image)
         questions = _questions(subject, x, wanted, classes, against, settings)
         return _attributed(subject, x, wanted, questions, settings, lambda count: None).float().cpu().numpy()
@@ -119,19 +130,39 @@ class Cost:
 
 
 def cost(
-    method: str, classes: int, size: tuple[int, int], settings: AttributionSettings | None = None, any_size: bool = True
+    method: str,
+    classes: int,
+    size: tuple[int, int],
+    settings: AttributionSettings | None = None,
+    network: CamNetwork | Attributable | None = None,
 ) -> Cost:
     """What the maps of so many classes of a picture of size (H, W) will cost.
 
+    Args:
+        network: a network of this project unless given; others may need more passes.
+
     Raises:
-        UserError: unknown method, or settings out of range.
+        UserError: unknown method, or settings that the network does not allow.
     """
     wanted, settings = method_of(method), settings or AttributionSettings()
+    subject = None if network is None else subject_of(network)
     forward = backward = 0.0
-    for scale, _ in _scales(wanted, settings, any_size):
-        one = wanted.passes(classes, _scaled(size, scale), settings)
+    for scale, _ in _scales(wanted, settings, subject is None or subject.any_size):
+        one = wanted.passes(_work(subject, classes, _scaled(size, scale), settings))
         forward, backward = forward + one[0] * scale**2, backward + one[1] * scale**2
     return Cost(forward, backward)
+
+
+def pass_seconds(network: CamNetwork | Attributable, image: np.ndarray) -> float:
+    """How long one forward pass of a picture takes, by one that is timed; what makes :meth:`Cost.seconds` of costs."""
+    subject = subject_of(network)
+    with subject.lock, torch.inference_mode():
+        x = subject.preprocess(image)
+        # The first pass of a process sets things up; a small one does that as well.
+        subject.logits(subject.sample(x))
+        begin = time.perf_counter()
+        subject.logits(x).cpu()  # which waits for a GPU
+        return time.perf_counter() - begin
 
 
 def attribution_key(
@@ -163,8 +194,28 @@ def _attributed(
     settings: AttributionSettings,
     passed: Callable[[int], None],
 ) -> Tensor:
+    rows = len(questions) if subject.split and not method.on_pixels else _rows(subject, x)
     with torch.enable_grad():
-        return method.attribute(Asked(subject, x, questions, settings, len(questions), passed)).detach()
+        return method.attribute(Asked(subject, x, questions, settings, rows, passed)).detach().float()
+
+
+def _rows(subject: Subject, x: Tensor) -> int:
+    """How many pictures fit into memory at once with what their gradients need, by what a small part of one keeps."""
+    held: dict[int, int] = {}
+
+    def count(tensor: Tensor) -> Tensor:
+        held[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    small = subject.sample(x)
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+        answers = subject.logits(small.clone().requires_grad_())
+    del answers
+    for weight in (*subject.lower.parameters(), *subject.upper.parameters()):
+        held.pop(weight.untyped_storage().data_ptr(), None)  # weights are there once, whatever the number of pictures
+    bytes_each = max(sum(held.values()), small.nbytes) * x[0, 0].numel() / small[0, 0].numel()
+    room = torch.cuda.mem_get_info(x.device)[0] // 2 if x.is_cuda else MOST_BYTES
+    return max(1, min(int(room / bytes_each), MOST_ROWS))
 
 
 def _on_grid(found: Tensor, grid: tuple[int, int]) -> Tensor:
@@ -185,29 +236,34 @@ def _questions(
 ) -> Tensor:
     """n x K: what is explained of the logits."""
     count = subject.num_classes
-    if classes[0] < 0 or classes[-1] >= count:
-        raise UserError(f"There is no class {int(classes[-1])}: the network has {count}, counted from 0.")
-    if method.needs_other and against is None:
-        raise UserError(f"{method.title} asks why one class and not another: name the other one.")
+    wrong = next((k for k in classes.tolist() if not 0 <= k < count), None)
+    if wrong is not None:
+        raise UserError(f"There is no class {wrong}: the network has {count}, counted from 0.")
     questions = torch.zeros(len(classes), count, device=x.device)
+    logits = None
     for row, k in enumerate(classes.tolist()):
         questions[row, k] = 1
         other = against.get(k) if isinstance(against, Mapping) else against
-        if other is None:
-            if method.needs_other:
-                raise UserError(f"{method.title} asks why one class and not another: class {k} has no other.")
-            continue
-        if other == k or not 0 <= other < count:
+        if other is not None and (other == k or not 0 <= other < count):
             raise UserError(f"Class {k} cannot be held against class {other}; choose another one of {count}.")
-        questions[row, other] = -settings.gamma
+        others = [] if other is None else [other]
+        if other is None and method.needs_other:
+            if count < 2:
+                raise UserError(f"{method.title} asks why one class and not another, and this network has one only.")
+            logits = subject.logits(x)[0] if logits is None else logits
+            distance = (logits - logits[k]).abs()
+            distance[k] = torch.inf
+            others = distance.topk(min(NEAREST, count - 1), largest=False).indices.tolist()
+        for one in others:
+            questions[row, one] = -settings.gamma / len(others)
     return questions
 
 
 def _scales(method: AttributionMethod, settings: AttributionSettings, any_size: bool) -> list[tuple[float, bool]]:
+    if method.own_views:
+        return [(1.0, False)]
     scales = settings.scales if settings.scales is not None else method.scales if any_size else (1.0,)
     mirror = settings.mirror if settings.mirror is not None else method.mirror
-    if not scales or any(not 0.05 <= scale <= 4 for scale in scales):
-        raise UserError("Scales are one or more numbers from 0.05 to 4, such as 0.5 1.0 1.5 2.0.")
     if not any_size and tuple(scales) != (1.0,):
         raise UserError("This classifier takes pictures of one size only: leave out the scales.")
     return [(scale, mirrored) for scale in scales for mirrored in ((False, True) if mirror else (False,))]
@@ -232,29 +288,28 @@ def _view(whole: Tensor, scale: float, mirrored: bool) -> Tensor:
     return x.flip(-1) if mirrored else x
 
 
-def _total(
-    method: AttributionMethod,
-    classes: int,
-    size: tuple[int, int],
-    views: list[tuple[float, bool]],
-    settings: AttributionSettings,
-) -> int:
-    return sum(method.passes(classes, _scaled(size, scale), settings)[0] for scale, _ in views)
+def _work(subject: Subject | None, classes: int, size: tuple[int, int], settings: AttributionSettings) -> Work:
+    if subject is None:
+        return Work(classes, size, settings)
+    return Work(classes, size, settings, subject.split, subject.weight is not None)
 
 
-def _reporter(
+@contextmanager
+def _reporting(
     total: int, progress: ProgressFn | None, cancelled: Callable[[], bool] | None, note: str
-) -> Callable[[int], None]:
+) -> Iterator[Callable[[int], None]]:
     """What methods call after each pass: reports it, and stops the work where it was cancelled."""
     report, done = progress or silent, 0
 
     def passed(count: int) -> None:
         nonlocal done
-        done = min(done + count, total)
+        # Methods may take a pass more than they said; the bar ends when the work does.
+        done = min(done + count, total - 1)
         report(done, total, note)
         if cancelled is not None and cancelled():
             raise Cancelled
 
     if cancelled is not None and cancelled():
         raise Cancelled
-    return passed
+    yield passed
+    report(total, total, note)

@@ -1,7 +1,8 @@
 """A network as attribution methods see it: a picture in, logits out, and the layer whose activations they weigh."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -29,7 +30,9 @@ class Subject:
             maps have a closed form; None elsewhere.
         preprocess: an image, H x W x 3 uint8, to 1 x 3 x H' x W'.
         num_classes: K.
+        split: whether the work is done in ``lower``: ``upper`` then costs nothing beside it.
         any_size: whether it takes pictures of any size, so that maps can be made at several scales.
+        lock: held while it is asked, where hooks of two threads would meet in ``upper``.
     """
 
     network: nn.Module
@@ -39,11 +42,17 @@ class Subject:
     weight: Tensor | None
     preprocess: Callable[[np.ndarray], Tensor]
     num_classes: int
+    split: bool = True
     any_size: bool = True
+    lock: AbstractContextManager = field(default_factory=nullcontext)
 
     def logits(self, x: Tensor) -> Tensor:
         """B x K of normalised pictures, B x 3 x H x W; gradients flow where the caller lets them."""
         return self.upper(self.lower(x))
+
+    def sample(self, x: Tensor) -> Tensor:
+        """A small part of pictures, where the network takes it: enough to see what it is made of."""
+        return x[..., :96, :96] if self.any_size else x
 
 
 @runtime_checkable

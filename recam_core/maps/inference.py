@@ -63,16 +63,21 @@ def picture_features(
     whole = network.preprocess(image)
     found = []
     for scale in scales:
-        x = whole
-        if scale != 1:
-            size = (max(round(height * scale), SHORTEST_SIDE), max(round(width * scale), SHORTEST_SIDE))
-            x = F.interpolate(whole, size=size, mode="bilinear", align_corners=False, antialias=scale < 1)
+        x = scaled_view(whole, scale)
         if mirror:
             x = torch.cat([x, x.flip(-1)]).contiguous(memory_format=torch.channels_last)
         found.append(network.features(x).float())
     nearest = min(range(len(scales)), key=lambda index: abs(scales[index] - 1))
     logits = found[nearest].mean(dim=(0, 2, 3)) @ network.fc1.float().T
     return PictureFeatures((height, width), tuple(found), logits)
+
+
+def scaled_view(whole: Tensor, scale: float) -> Tensor:
+    """A picture, B x 3 x H x W, at a factor of its size."""
+    if scale == 1:
+        return whole
+    size = [max(round(side * scale), SHORTEST_SIDE) for side in whole.shape[-2:]]
+    return F.interpolate(whole, size=size, mode="bilinear", align_corners=False, antialias=scale < 1)
 
 
 @torch.inference_mode()

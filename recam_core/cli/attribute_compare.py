@@ -1,0 +1,158 @@
+"""``python -m recam_core attribute compare``: attribution methods side by side on a data set."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recam_core.cli.output import write_results
+from recam_core.errors import UserError
+
+if TYPE_CHECKING:
+    from recam_core.attribution.compare import ComparePlan, MethodScores
+    from recam_core.checkpoint.run_folder import RunInfo
+    from recam_core.data.sample import Dataset
+
+DESCRIPTION = (
+    "Score attribution methods on a data set: seeds and localisation against the ground truth, and without it "
+    "deletion, insertion, infidelity and sensitivity, with 95%% intervals over pictures, and the seconds of a picture. "
+    "Maps are of the classes that each picture shows."
+)
+
+
+def add_compare(subparsers: argparse._SubParsersAction) -> None:
+    """Register ``compare`` among the sub-commands of ``attribute``."""
+    parser = subparsers.add_parser("compare", help="score methods side by side on a data set", description=DESCRIPTION)
+    parser.add_argument("source", type=Path, metavar="RUN", help="a run folder")
+    parser.add_argument("--data", required=True, metavar="SPEC", help="the data set, such as scenes@val")
+    parser.add_argument("--methods", nargs="+", metavar="METHOD", help="which ones (default: all)")
+    parser.add_argument("--rule", metavar="RULE", help="whose logits: an extraction rule (default: the run's own)")
+    parser.add_argument(
+        "--select",
+        metavar="SPEC",
+        help="pictures on which each method's background threshold is chosen, such as scenes@train.select (without it: "
+        "the best one on the very pictures that are scored, which flatters)",
+    )
+    parser.add_argument("--threshold", type=float, metavar="T", help="one background threshold for all methods")
+    parser.add_argument("--pictures", type=_count, metavar="N", help="only N pictures of the data, evenly spread")
+    parser.add_argument(
+        "--select-pictures", type=_count, metavar="N", help="only N pictures of --select, evenly spread"
+    )
+    parser.add_argument(
+        "--faithful",
+        type=_count,
+        default=12,
+        metavar="N",
+        help="pictures for the scores without ground truth, evenly spread; 0 for none (default: 12)",
+    )
+    parser.add_argument("--steps", type=int, default=16, help="steps of deletion and insertion (default: 16)")
+    parser.add_argument("--masks", type=int, default=32, help="squares of infidelity (default: 32)")
+    parser.add_argument("--shakes", type=int, default=3, help="noisy pictures of sensitivity; 0 for none (default: 3)")
+    parser.add_argument("--baseline", choices=("blur", "mean"), default="blur", help="what hidden parts show")
+    parser.add_argument("--bootstrap", type=int, default=1000, metavar="N", help="draws for intervals (default: 1000)")
+    parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu (default: auto)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to FILE, after each method anew")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Compare, print a table, and write what was asked for."""
+    from recam_core.attribution.compare import compare_methods, compare_table
+    from recam_core.attribution.table import METHODS, method_of
+    from recam_core.checkpoint.run_folder import load_run, read_info
+    from recam_core.cli.compared_runs import check_threshold
+    from recam_core.data.spec import open_dataset
+    from recam_core.device import describe_device, pick_device
+    from recam_core.progress import terminal
+    from recam_core.scores.evaluate import check_classes
+
+    # Everything that can be wrong is looked for before what may be hours of work.
+    check_threshold(arguments.threshold)
+    info = read_info(arguments.source)
+    dataset = open_dataset(arguments.data)
+    selection = None if arguments.select is None else open_dataset(arguments.select)
+    if selection is not None and not selection.has_masks:
+        raise UserError(f"{selection.spec} has no ground-truth masks, so no threshold can be chosen on it.")
+    check_classes(info.class_list, dataset.classes, f"The run {info.name}", f"the data set {dataset.spec}")
+    methods = [method_of(key).key for key in arguments.methods or METHODS]
+    plan = _plan(arguments, info)
+    if arguments.json is not None and not arguments.json.resolve().parent.is_dir():
+        raise UserError(f"There is no folder {arguments.json.resolve().parent} to write {arguments.json.name} to.")
+    device = pick_device(arguments.device)
+    network = load_run(arguments.source, device).network.eval()
+    print(f"{len(methods)} methods on {dataset.spec}, {info.name}, logits of {plan.head}, {describe_device(device)}.")
+    found: list[MethodScores] = []
+
+    def keep(one: MethodScores) -> None:
+        found.append(one)
+        if arguments.json is not None:
+            from recam_core.atomic_write import write_json
+
+            write_json(arguments.json, _results(arguments, info, dataset, plan, found))
+
+    with terminal("attributions") as progress:
+        compare_methods(
+            network,
+            dataset,
+            methods,
+            plan,
+            selection=selection,
+            threshold=arguments.threshold,
+            each=keep,
+            progress=progress,
+        )
+    print("\n".join(compare_table(found, dataset.classes.has_background)))
+    write_results(arguments.json, _results(arguments, info, dataset, plan, found))
+    return 0
+
+
+def _plan(arguments: argparse.Namespace, info: RunInfo) -> ComparePlan:
+    from recam_core.attribution.compare import ComparePlan
+    from recam_core.attribution.faithfulness import FaithfulnessSettings
+    from recam_core.checkpoint.run_rule import check_rule
+    from recam_core.method.extraction import RULES
+
+    rule = check_rule(info, arguments.rule or info.rule)
+    if not RULES[rule].makes_weights:
+        raise UserError(f"The rule '{rule}' makes no class weights but probabilities; choose another with --rule.")
+    if arguments.bootstrap < 0:
+        raise UserError(f"The draws for intervals are none or more, not {arguments.bootstrap}.")
+    return ComparePlan(
+        arguments.pictures or None,
+        arguments.select_pictures or None,
+        arguments.faithful,
+        rule,
+        faithfulness=FaithfulnessSettings(
+            steps=arguments.steps,
+            masks=arguments.masks,
+            shakes=arguments.shakes,
+            baseline=arguments.baseline,
+            softmax=info.method == "sce" or rule == "fc2",
+        ),
+        draws=arguments.bootstrap,
+    )
+
+
+def _results(
+    arguments: argparse.Namespace, info: RunInfo, dataset: Dataset, plan: ComparePlan, found: list[MethodScores]
+) -> dict:
+    from dataclasses import asdict
+
+    return {
+        "run": str(arguments.source),
+        "name": info.name,
+        "weights": info.weights_sha256,
+        "data": dataset.spec,
+        "select": arguments.select,
+        "rule": plan.head,
+        "faithfulness": asdict(plan.faithfulness),
+        "methods": [one.to_json() for one in found],
+    }
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{value} is not a number of pictures")
+    return value
