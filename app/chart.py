@@ -8,6 +8,10 @@ import streamlit as st
 
 from recam_core.views.charts.palette import DARK, LIGHT, Palette
 
+#: Of Plotly's bar: what dragging and a double press do as well, for which a phone has no room; and what would send the
+#: chart away.
+UNUSED_BUTTONS = ["zoomIn2d", "zoomOut2d", "autoScale2d", "sendChartToCloud"]
+
 
 def palette() -> Palette:
     """The colours that suit the theme in which the page is shown."""
@@ -38,8 +42,11 @@ def show_chart(
     config = {
         "displaylogo": False,
         "toImageButtonOptions": {"format": "png", "filename": name, "scale": 2},
-        "modeBarButtonsToRemove": [] if {"box", "lasso"} & set(modes) else ["select2d", "lasso2d"],
+        "modeBarButtonsToRemove": UNUSED_BUTTONS + ([] if {"box", "lasso"} & set(modes) else ["select2d", "lasso2d"]),
     }
+    if modes and figure.layout.dragmode is None:
+        # Streamlit looks for it here only, and has a chart whose points can be pressed moved by dragging otherwise.
+        figure.update_layout(dragmode="zoom")
     options: dict[str, Any] = {"on_select": on_press or "rerun", "selection_mode": tuple(modes)} if modes else {}
     st.plotly_chart(figure, key=key, theme=None, width="stretch", config=config, alt=alt, **options)
     if csv is not None:
@@ -60,3 +67,22 @@ def _values(customdata: Any) -> Sequence[Any]:
     if isinstance(customdata, Mapping):  # Streamlit hands arrays over as mappings from their places
         return [customdata[place] for place in sorted(customdata, key=int)]
     return customdata if isinstance(customdata, (list, tuple)) else (customdata,)
+
+
+#: A finger that moves over a chart scrolls the page, as Plotly would keep it from doing: what it gets of a touch is the
+#: press that the browser makes of it. With the lasso or the box in hand, a finger draws.
+_TOUCH = """<script>
+if (!window.chartsByTouch) {
+  window.chartsByTouch = true;
+  document.addEventListener("touchstart", (event) => {
+    const chart = event.target.closest?.(".js-plotly-plot");
+    if (!chart || !event.target.closest(".draglayer")) return;
+    if (!["lasso", "select"].includes(chart._fullLayout?.dragmode)) event.stopPropagation();
+  }, { capture: true, passive: true });
+}
+</script>"""
+
+
+def charts_by_touch() -> None:
+    """Let the page scroll where a finger moves over its charts; drawn once, below the page."""
+    st.html(_TOUCH, unsafe_allow_javascript=True)

@@ -29,14 +29,14 @@ class Chart {
     try {
       const plotly = await library();
       while (this.wanted) {
-        const { figure, name, alt } = this.wanted;
+        const { figure, name, alt, unused } = this.wanted;
         this.wanted = null;
         this.holder.style.minHeight = `${figure.layout.height}px`;
         this.holder.setAttribute("role", "figure");
         this.holder.setAttribute("aria-label", alt);
         await plotly.react(this.holder, figure.data, figure.layout, {
           displaylogo: false,
-          modeBarButtonsToRemove: ["select2d", "lasso2d"],
+          modeBarButtonsToRemove: unused,
           toImageButtonOptions: { format: "png", filename: name, scale: 2 },
         });
         this.watcher.observe(this.holder);

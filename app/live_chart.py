@@ -12,6 +12,8 @@ import plotly.graph_objects as go
 import streamlit as st
 from plotly.offline import get_plotlyjs
 
+from app.chart import UNUSED_BUTTONS
+
 
 @cache
 def _components():
@@ -47,4 +49,6 @@ def live_chart(figure: go.Figure, *, key: str, name: str, alt: str) -> None:
         alt: what it shows, for those who cannot see it.
     """
     _, chart = _components()
-    chart(key=key, data={"figure": json.loads(figure.to_json()), "name": name, "alt": alt}, height="content")
+    unused = [*UNUSED_BUTTONS, "select2d", "lasso2d"]
+    data = {"figure": json.loads(figure.to_json()), "name": name, "alt": alt, "unused": unused}
+    chart(key=key, data=data, height="content")

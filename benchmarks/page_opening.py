@@ -211,8 +211,8 @@ _RESTS = """() => {
   if (!app || app.dataset.testScriptState !== 'notRunning' || app.dataset.testConnectionState !== 'CONNECTED')
     return false;
   if (document.querySelector('[data-stale="true"], [data-testid="stSkeleton"]')) return false;
-  const charts = [...document.querySelectorAll('[data-testid="stVegaLiteChart"]')];
-  return charts.every((chart) => chart.querySelector('svg, canvas'));
+  const charts = [...document.querySelectorAll('[data-testid="stPlotlyChart"]')];
+  return charts.every((chart) => chart.querySelector('svg.main-svg'));
 }"""
 
 
@@ -241,7 +241,7 @@ def look_around(page: "Page", url: str) -> dict[str, float]:
         return page.locator(f".st-key-{key} button").locator("visible=true").first
 
     viewer = page.locator(".viewer[data-ready]")
-    matrix = page.locator(".st-key-confusions_matrix :is(g.mark-rect path, canvas)")
+    matrix = page.locator(".st-key-confusions_matrix .points path")
     picture = page.locator(".st-key-confusions_gallery_0 button")
     page.goto(f"{url}/about")  # the server's imports, and the browser's first look at the app's own files
     page.wait_for_function(_RESTS, timeout=240_000)
@@ -261,8 +261,8 @@ def look_around(page: "Page", url: str) -> dict[str, float]:
     visit.step("Confusions", page.get_by_role("link", name="Confusions").click, matrix, picture)
     steps = {
         "Matrix": matrix,
-        "Pairs": page.locator(".st-key-confusions_pairs_chart :is(g.mark-symbol path, canvas)"),
-        "Classes": page.locator(".st-key-confusions_gain_chart :is(g.mark-symbol path, canvas)"),
+        "Pairs": page.locator(".st-key-confusions_pairs_chart .points path"),
+        "Classes": page.locator(".st-key-confusions_gain_chart .points path"),
         "Pictures": page.get_by_text("the first ones; mark rows"),
     }
     at = 0.3

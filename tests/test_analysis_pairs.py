@@ -1,12 +1,10 @@
 """Confused pairs with their company, the order of a matrix, and where pixels flow."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 
 from analysis_data import K, counts_of, naive_confusions, random_pictures
-from recam_core.analysis.class_flow import OTHERS, class_flow, sankey_bands
+from recam_core.analysis.class_flow import OTHERS, class_flow, class_flows
 from recam_core.analysis.confused_pairs import top_pairs
 from recam_core.analysis.confusion_at import CumulativeConfusion
 from recam_core.analysis.matrix_order import order
@@ -154,58 +152,37 @@ def test_shares_of_a_class_add_up():
         class_flow(confusion, K + 1)
 
 
-def area(outline):
-    x, y = outline[:, 0], outline[:, 1]
-    return abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
-
-
-def test_bands_of_a_sankey_fill_their_bars():
+def test_flows_hold_every_pixel_of_their_rows():
     rng = np.random.default_rng(3)
     confusion = rng.integers(1, 100, (8, 8)) + np.diag(np.full(8, 400))
     rows = [3, 1, 0, 5]
-    sankey = sankey_bands(confusion, rows, most=2)
-    left = [bar for bar in sankey.bars if bar.side == "truth"]
-    right = [bar for bar in sankey.bars if bar.side == "predicted"]
-    assert [bar.value for bar in left] == rows
-    assert [bar.value for bar in right][:3] == [3, 1, 5]
-    assert [bar.value for bar in right][-2:] == [0, OTHERS]
-    assert len(right) == 3 + 2 + 2
-    for bars in (left, right):
-        assert sum(bar.pixels for bar in bars) == confusion[rows].sum()
-        assert sum(bar.share for bar in bars) == pytest.approx(1)
-        assert all(one.bottom < other.top for one, other in pairwise(bars))
-        assert bars[0].top == pytest.approx(0)
-        assert bars[-1].bottom == pytest.approx(1)
-    for bar in sankey.bars:
-        mine = [band for band in sankey.bands if (band.truth if bar.side == "truth" else band.predicted) == bar.value]
-        assert sum(band.pixels for band in mine) == bar.pixels
-        end = 0 if bar.side == "truth" else -1
-        spans = sorted((band.top[end, 1], band.bottom[end, 1]) for band in mine)
-        assert spans[0][0] == pytest.approx(bar.top)
-        assert spans[-1][1] == pytest.approx(bar.bottom)
-        for (_, bottom), (top, _) in pairwise(spans):
-            assert bottom == pytest.approx(top)  # no gap, no overlap
-    for band in sankey.bands:
-        if band.predicted != OTHERS:
-            assert band.pixels == confusion[band.truth, band.predicted]
-        assert band.share == pytest.approx(band.pixels / confusion[band.truth].sum())
-        assert band.right == (band.truth == band.predicted)
-        assert band.outline.min() >= 0
-        assert band.outline.max() <= 1 + 1e-12
-        assert area(band.outline) > 0
-    assert [band.pixels for band in sankey.bands] == sorted((band.pixels for band in sankey.bands), reverse=True)
+    flows = class_flows(confusion, rows, most=2)
+    assert list(dict.fromkeys(flow.truth for flow in flows)) == rows
+    for row in rows:
+        mine = [flow for flow in flows if flow.truth == row]
+        # The rows' own in their order, two more by size, the background, and the rest together.
+        assert [flow.predicted for flow in mine][:3] == [3, 1, 5]
+        assert [flow.predicted for flow in mine][-2:] == [0, OTHERS]
+        assert len(mine) == 3 + 2 + 2
+        assert sum(flow.pixels for flow in mine) == confusion[row].sum()
+        assert sum(flow.share for flow in mine) == pytest.approx(1)
+        named = [flow.predicted for flow in mine[:-1]]
+        assert mine[-1].pixels == np.delete(confusion[row], named).sum()
+    for flow in flows:
+        if flow.predicted != OTHERS:
+            assert flow.pixels == confusion[flow.truth, flow.predicted]
+    arrived = confusion[rows].sum(axis=0)
+    others = [flow.predicted for flow in flows[3:5]]
+    assert others == sorted(set(range(1, 8)) - set(rows), key=lambda value: -arrived[value])[:2]
 
 
-def test_a_sankey_of_little_or_nothing():
+def test_flows_of_little_or_nothing():
     confusion = np.zeros((4, 4), dtype=np.int64)
     for rows in ([0, 1, 2], []):
-        assert sankey_bands(confusion, rows).bars == sankey_bands(confusion, rows).bands == ()
+        assert class_flows(confusion, rows) == ()
     confusion[2, 2] = 7
-    sankey = sankey_bands(confusion, [1, 2, 2, 3], most=0)
-    assert [(band.truth, band.predicted, band.share) for band in sankey.bands] == [(2, 2, 1.0)]
-    assert len(sankey.bars) == 2
-    many = sankey_bands(np.ones((81, 81), np.int64), range(81), most=0)
-    assert len(many.bands) == 81 * 81
-    assert all(bar.bottom > bar.top for bar in many.bars)
+    (flow,) = class_flows(confusion, [1, 2, 2, 3], most=0)
+    assert (flow.truth, flow.predicted, flow.pixels, flow.share) == (2, 2, 7, 1.0)
+    assert len(class_flows(np.ones((81, 81), np.int64), range(81), most=0)) == 81 * 81
     with pytest.raises(UserError, match="no class"):
-        sankey_bands(confusion, [4])
+        class_flows(confusion, [4])

@@ -2,7 +2,9 @@
 
 import base64
 import csv
+import hashlib
 import io
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from plotly.offline import get_plotlyjs
 
 from recam_core.analysis.analysed import Analysed
 from recam_core.analysis.confusion_at import CumulativeConfusion
@@ -27,6 +30,7 @@ from recam_core.report.page import report_html, write_report
 from recam_core.report.report_data import report_data
 from recam_core.scores.evaluate import tally_store
 from recam_core.scores.scores import score
+from recam_core.views.charts.palette import DARK
 from tiny_data import TinyDataset
 
 HOSTILE = "</script><script>alert(1)</script><img src=//evil.example/x onerror=alert(1)>'\"&"
@@ -41,6 +45,7 @@ class Page(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.text: list[str] = []
+        self.scripts: list[str] = []
         self._open: list[str] = []
         self.feed(content)
         self.close()
@@ -48,6 +53,8 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.elements.append((tag, dict(attrs)))
+        if tag == "script":
+            self.scripts.append("")
         if tag not in VOID:
             self._open.append(tag)
 
@@ -55,8 +62,21 @@ class Page(HTMLParser):
         assert self._open.pop() == tag
 
     def handle_data(self, data):
-        if not self._open or self._open[-1] != "style":
+        if self._open and self._open[-1] == "script":
+            self.scripts[-1] += data
+        elif not self._open or self._open[-1] != "style":
             self.text.append(data)
+
+    @property
+    def figures(self) -> list[dict]:
+        """The charts, as the page's script reads them."""
+        return json.loads(self.scripts[0])
+
+    def figure(self, title: str) -> dict:
+        """The chart below a heading, in its light colours."""
+        (id,) = (attributes["id"] for _, attributes in self.elements
+                 if attributes.get("class") == "chart" and attributes["aria-label"] == title)  # fmt: skip
+        return next(figure for figure in self.figures if figure["id"] == id)["light"]
 
     @property
     def names(self) -> set[str]:
@@ -64,6 +84,15 @@ class Page(HTMLParser):
 
     def attribute(self, *names: str) -> list[str]:
         return [value or "" for _, attributes in self.elements for name, value in attributes.items() if name in names]
+
+
+def every_text(value) -> list[str]:
+    """Every string within what JSON holds."""
+    if isinstance(value, dict):
+        return [text for one in value.values() for text in every_text(one)]
+    if isinstance(value, list):
+        return [text for one in value for text in every_text(one)]
+    return [value] if isinstance(value, str) else []
 
 
 class Renamed(TinyDataset):
@@ -170,20 +199,68 @@ def test_the_page_says_what_came_out(page, data):
     assert "lr: 0.1" in text
 
 
-def test_the_page_loads_and_runs_nothing(page):
-    assert not page.names & {"script", "link", "iframe", "object", "embed", "form", "base", "audio", "video", "source"}
+def test_the_page_loads_nothing_and_runs_its_own_scripts_alone(page):
+    assert not page.names & {"link", "iframe", "object", "embed", "form", "base", "audio", "video", "source"}
     addresses = page.attribute("src", "href", "xlink:href", "action", "poster", "data", "srcset", "background")
     assert addresses
     assert all(address.startswith(("data:", "#")) for address in addresses)
     assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
     policy = next(attributes["content"] for _, attributes in page.elements if "http-equiv" in attributes)
     assert "default-src 'none'" in policy
+    # Data, Plotly, and what draws: the browser runs the last two, which it knows by their content.
+    kinds = [attributes.get("type") for name, attributes in page.elements if name == "script"]
+    assert kinds == ["application/json", None, None]
+    assert page.scripts[1] == get_plotlyjs()
+    hashed = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in page.scripts[1:]]
+    allowed = next(part for part in policy.split(";") if "script-src" in part).split()[1:]
+    assert allowed == [f"'sha256-{digest}'" for digest in hashed]
 
 
 def test_no_style_fetches_anything(data, dataset):
-    content = report_html(data, dataset, pictures=0)
+    content = report_html(data, dataset, pictures=0).replace(get_plotlyjs(), "")
+    assert len(content) < 1_000_000
     assert "url(" not in content
     assert "@import" not in content
+
+
+def test_each_chart_has_its_data_once_and_colours_for_both_lights(page, data):
+    titles = [attributes["aria-label"] for _, attributes in page.elements if attributes.get("class") == "chart"]
+    assert titles == [
+        "IoU of each class",
+        "Gain of ReCAM over BCE-CAM",
+        "BCE-CAM",
+        "ReCAM",
+        "ReCAM less BCE-CAM",
+        "Is company the cause?",
+        "BCE-CAM",
+        "ReCAM",
+        "ReCAM against BCE-CAM, picture by picture",
+    ]
+    assert len(page.figures) == len(titles)
+    for figure in page.figures:
+        assert figure["dark"]
+        # Only what has a colour differs, and it is there in the light figure, too.
+        for path, value in figure["dark"]:
+            part = figure["light"]
+            for name in path:
+                part = part[name]
+            assert part != value
+        text = json.dumps(figure["dark"])
+        assert DARK.text in text
+        assert "customdata" not in text
+
+
+def test_matrices_are_those_of_the_analysis(page, data):
+    heat = next(figure for figure in page.figures if figure["light"]["data"][0]["type"] == "heatmap")["light"]["data"][
+        0
+    ]
+    cells = np.frombuffer(base64.b64decode(heat["customdata"]["bdata"]), heat["customdata"]["dtype"])
+    cells = cells.reshape([int(side) for side in heat["customdata"]["shape"].split(",")])
+    confusion = data.confusions["one"]
+    assert [confusion[int(truth), int(predicted)] for truth, predicted in cells[..., :2].reshape(-1, 2)] == cells[
+        ..., 3
+    ].ravel().tolist()
+    assert cells[..., 3].sum() == confusion.sum()
 
 
 def test_tables_are_in_the_page_as_csv(page, data):
@@ -204,28 +281,17 @@ def test_tables_are_in_the_page_as_csv(page, data):
     assert [[int(cell) for cell in row[1:]] for row in rows[1:]] == data.confusions["two"].tolist()
 
 
-def test_company_is_plotted_against_confusion(data, dataset):
-    content = report_html(data, dataset, pictures=0)
-    chart = re.search(r'<svg[^>]* class="company">.*?</svg>', content, re.DOTALL).group()
+def test_company_is_plotted_against_confusion(page, data):
     known = [pair for pair in data.plotted if not np.isnan([pair.together_share, *pair.share.values()]).any()]
     assert data.plotted[: len(data.pairs)] == data.pairs
-    assert chart.count('class="pair"') == len(known) > 0
-    titles = re.findall(r"<title>([^<]* taken for [^<]*)</title>", chart)
-    names = ("background", *data.classes.names)
-    first = known[0]
-    assert titles[-1].startswith(f"{names[first.truth]} taken for {names[first.predicted]}: ")  # drawn last, on top
-    assert f"together in {first.together} pictures" in titles[-1]
+    traces = {trace.get("name"): trace for trace in page.figure("Is company the cause?")["data"]}
     for method in data.methods:
-        assert f"{method.title} {100 * first.share[method.key]:.1f}%" in titles[-1]
-    # Further right means more company, further up more confusion.
-    spots = [re.findall(r'<(?:circle cx="([\d.]+)" cy="([\d.]+)"|polygon points="([\d.]+),([\d.]+) )', group)
-             for group in chart.split('class="pair"')[1:]]  # fmt: skip
-    x = [float(spot[0][0]) for spot in spots]
-    y = [float(spot[0][1]) for spot in spots]
-    company, share = ([getattr(pair, name) for pair in reversed(known)] for name in ("together_share", "share"))
-    assert np.array_equal(np.argsort(x, kind="stable"), np.argsort(np.round(company, 9), kind="stable"))
-    share = [each["one"] for each in share]
-    assert np.all(np.diff(np.array(y)[np.argsort(share)]) <= 0.11)
+        mine = {(pair.truth, pair.predicted): pair for pair in known if pair.pixels[method.key] > 0}
+        trace = traces[method.title]
+        assert len(trace["x"]) == len(mine) > 0
+        for x, y, values in zip(trace["x"], trace["y"], trace["customdata"], strict=True):
+            pair = mine.pop(tuple(values))
+            assert (x, y) == (pair.together_share, pair.share[method.key])
 
 
 def test_galleries_begin_with_the_worst_picture(page, data):
@@ -244,8 +310,9 @@ def test_every_picture_has_words_for_those_who_do_not_see_it(page):
         if name == "img":
             assert "alt" in attributes
             assert attributes["src"].startswith("data:image/")
-        if name == "svg":
-            assert attributes.get("role") == "img" or attributes.get("aria-hidden") == "true"
+        if attributes.get("class") == "chart":
+            assert attributes["role"] == "img"
+            assert attributes["aria-label"]
 
 
 @pytest.mark.parametrize("has_background", [True, False])
@@ -260,7 +327,13 @@ def test_names_of_strangers_stay_text(tmp_path, has_background):
     ]
     content = report_html(report_data(methods, resamples=5), hostile, title=HOSTILE, about=HOSTILE, command=HOSTILE)
     page = Page(content)
-    assert not page.names & {"script"}
+    assert page.scripts[1] == get_plotlyjs()
+    assert sum(name == "script" for name, _ in page.elements) == len(page.scripts) == 3
+    # Nothing in a chart begins a tag of Plotly but what we put there.
+    told = [text for figure in page.figures for text in every_text(figure["light"])]
+    assert any("evil.example" in text for text in told)
+    tags = {tag for text in told for tag in re.findall(r"<[^>]*>?", text)}
+    assert tags <= {"<br>", "<b>", "</b>", "<extra>", "</extra>"}
     assert not [value for value in page.attribute("src") if not value.startswith("data:")]
     assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
     assert HOSTILE in "".join(page.text)

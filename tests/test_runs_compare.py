@@ -57,6 +57,27 @@ def test_differences_and_their_intervals() -> None:
     assert "below B" in sentence
 
 
+def test_the_pictures_behind_a_class() -> None:
+    """Those in which most pixels of a class are put right, and most are spoilt, counted by hand."""
+    first, second = spoilt(right(12), 0.3), spoilt(random_pictures(3, 12), 0.2)
+    found = compare_scores([method("a", first), method("b", second)], "x@val")
+    errors = []
+    for pictures in (first, second):
+        confusion = naive_confusions(pictures, 0.4)
+        errors.append(confusion.sum(axis=1) + confusion.sum(axis=2) - 2 * np.einsum("nkk->nk", confusion))
+    fewer = errors[0].astype(int) - errors[1].astype(int)
+    assert (fewer > 0).any()
+    assert (fewer < 0).any()
+    for place, value in enumerate(found.gain.values.tolist()):
+        gains, loses = found.by_class[1][place]
+        of_class = fewer[:, value]
+        assert (gains is None) == (of_class.max() <= 0)
+        assert (loses is None) == (of_class.min() >= 0)
+        assert gains is None or of_class[int(gains[1:])] == of_class.max()
+        assert loses is None or of_class[int(loses[1:])] == of_class.min()
+    assert set(found.by_class[0]) == {(None, None)}
+
+
 def test_chance_is_called_chance_and_the_same_the_same() -> None:
     pictures = random_pictures(5, 12)
     other = [(winner if n else np.roll(winner, 1), level, mask) for n, (winner, level, mask) in enumerate(pictures)]

@@ -1,27 +1,28 @@
 """Class by class: what each method gains, and where the pixels of one class go."""
 
-import altair as alt
+from collections.abc import Callable
+
 import numpy as np
-import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
+from app.chart import palette, show_chart
 from app.confusions.compared import Compared
-from app.confusions.flow_chart import GAP, MOST_OTHERS, flow_chart
-from app.confusions.flow_chart import PRESSED as PRESSED_BAND
-from app.confusions.flow_chart import PRESSED_FIELDS as BAND_FIELDS
-from app.confusions.gain_chart import PRESSED, PRESSED_FIELDS, gain_chart, iou_chart, verdict
 from app.confusions.gallery import gallery, method_choice, pixel_choice
-from app.confusions.ink import ink
 from app.confusions.plain_words import plain
-from app.confusions.pressed import key_while, point
+from app.confusions.pressed import key_while, number
 from app.confusions.results import gain_of, scores_of
 from app.confusions.selection import ANY, Selection, select
 from app.links import keep, kept
-from recam_core.analysis.class_flow import OTHERS, Sankey, sankey_bands
+from recam_core.analysis.class_flow import OTHERS, class_flows
 from recam_core.analysis.class_gain import ClassGain
 from recam_core.analysis.csv_tables import flow_csv, gain_csv
+from recam_core.views.charts.class_iou import MEAN, gain_rows, iou_chart
+from recam_core.views.charts.flow import flow_chart
+from recam_core.views.charts.gains import gain_chart
 
-_MEAN = "mean of all"
+#: Predictions with a bar of their own in a diagram; the rest share one.
+MOST_OTHERS = 3
 
 
 def classes_section(compared: Compared, wanted: Selection) -> None:
@@ -63,18 +64,29 @@ def _reference(compared: Compared, key: str) -> str:
 
 def _gains(compared: Compared, key: str, gain: ClassGain, wanted: Selection) -> None:
     place = gain.keys.index(key)
-    order = [_MEAN, *(gain.names[row] for row in gain.order.tolist())]
-    colours, titles = ink(), compared.titles
+    colours, titles = palette(), compared.titles
     alone = gain.reference == key
     left, right = (st.container(), None) if alone else st.columns(2, gap="medium")
+    dots = iou_chart(gain, titles, colours)
     with left:
-        dots = iou_chart(_dots(compared, gain), order, list(titles.values()), colours)
-        _class_chart("confusions_iou_chart", dots, wanted, "IoU of each class by each method")
+        _class_chart("confusions_iou_chart", dots, int, wanted, "IoU of each class by each method")
     if right is None:
         return
+    rows, values = gain_rows(gain, key, looked_at=wanted.truth if wanted.predicted == ANY else None)
+    if not rows:
+        return
     with right:
+        chart = gain_chart(rows, colours, title="gain in IoU, points, with 95% interval")
+        # A line of one chart goes on in the other.
+        chart.update_layout(height=dots.layout.height, margin_t=dots.layout.margin.t, xaxis_fixedrange=True)
         words = f"What {titles[key]} gains over {titles[gain.reference]} by class, with intervals"
-        _class_chart("confusions_gain_chart", gain_chart(_gain_rows(gain, place), order, colours), wanted, words)
+        _class_chart(
+            "confusions_gain_chart",
+            chart,
+            lambda place: values[place] if place < len(values) else MEAN,
+            wanted,
+            words,
+        )
     clear = int(gain.beyond_noise[place].sum())
     words = (
         f"{plain(titles[key])} less {plain(titles[gain.reference])}. Intervals say how far a gain would move with "
@@ -85,66 +97,38 @@ def _gains(compared: Compared, key: str, gain: ClassGain, wanted: Selection) -> 
     st.caption(words)
 
 
-def _class_chart(name: str, chart: alt.LayerChart, wanted: Selection, words: str) -> None:
-    """A chart of classes: a press on one shows where its pixels go."""
+def _class_chart(name: str, chart: go.Figure, value_of: Callable[[int], int], wanted: Selection, words: str) -> None:
+    """A chart of classes: a press on one shows where its pixels go.
 
-    def pressed(key: str) -> int | None:
-        found = point(key, PRESSED, PRESSED_FIELDS)
-        return None if found is None or found[0] == ANY else found[0]
+    Args:
+        name: of the chart.
+        chart: whose marks stand for a number each.
+        value_of: the class that a number stands for, or MEAN.
+        wanted: what is looked at.
+        words: what the chart shows.
+    """
 
-    key = key_while(name, lambda key: pressed(key) is None or (pressed(key), ANY) == (wanted.truth, wanted.predicted))
+    def value(key: str) -> int | None:
+        found = number(key, 1)
+        return None if found is None or value_of(found[0]) == MEAN else value_of(found[0])
+
+    key = key_while(name, lambda key: value(key) is None or (value(key), ANY) == (wanted.truth, wanted.predicted))
     with st.container(key=name):
-        st.altair_chart(
+        show_chart(
             chart,
             key=key,
-            on_select=lambda: None if pressed(key) is None else select(pressed(key), ANY),
-            width="stretch",
-            alt=words,
+            modes=("points",),
+            name=name.removeprefix("confusions_"),
+            on_press=lambda: None if value(key) is None else select(value(key), ANY),
+            alt=f"{words}. The list beside it chooses a class by keyboard; the CSV of gains has the numbers.",
         )
-
-
-def _dots(compared: Compared, gain: ClassGain) -> pd.DataFrame:
-    """One row a method and class, and the mean; classes that a method has no IoU of are left out."""
-    names, values, once = [*gain.names, _MEAN], [*gain.values.tolist(), ANY], [*gain.seen_once.tolist(), False]
-    frames = [
-        pd.DataFrame(
-            {
-                "name": names,
-                "value": values,
-                "method": compared.titles[method.key],
-                "iou": np.append(gain.iou[place], gain.miou[place]),
-                "low": np.append(gain.iou_low[place], gain.miou_low[place]),
-                "high": np.append(gain.iou_high[place], gain.miou_high[place]),
-                "once": once,
-            }
-        )
-        for method in compared.methods
-        for place in [gain.keys.index(method.key)]
-    ]
-    return pd.concat(frames).dropna(subset="iou")
-
-
-def _gain_rows(gain: ClassGain, place: int) -> pd.DataFrame:
-    low = 100 * np.append(gain.gain_low[place], gain.miou_gain_low[place])
-    high = 100 * np.append(gain.gain_high[place], gain.miou_gain_high[place])
-    return pd.DataFrame(
-        {
-            "name": [*gain.names, _MEAN],
-            "value": [*gain.values.tolist(), ANY],
-            "gain": 100 * np.append(gain.gain[place], gain.miou_gain[place]),
-            "low": low,
-            "high": high,
-            "verdict": [verdict(*ends) for ends in zip(low, high, strict=True)],
-        }
-    ).dropna(subset="gain")
 
 
 def _flows(compared: Compared, wanted: Selection) -> None:
     """One diagram a method, below one another so that they can be compared."""
     names = compared.names
     values = list(range(0 if compared.classes.has_background else 1, len(names)))
-    shown = wanted.truth if wanted.truth != ANY else wanted.predicted
-    shown = shown if shown in values else values[-1]
+    shown = next((value for value in wanted.values if value in values), values[-1])
     st.session_state["confusions_flow_class"] = shown
     st.selectbox(
         "Where do the pixels go of",
@@ -154,23 +138,21 @@ def _flows(compared: Compared, wanted: Selection) -> None:
         on_change=lambda: select(st.session_state["confusions_flow_class"], ANY),
     )
     for place, method in enumerate(compared.methods):
-        sankey = sankey_bands(
-            scores_of(compared, method.key).confusion, [shown], most=MOST_OTHERS, bar_width=0.025, gap=GAP
-        )
+        confusion = scores_of(compared, method.key).confusion
+        chart = flow_chart(confusion, [shown], names, palette(), most=MOST_OTHERS)
         st.caption(f"**{plain(compared.titles[method.key])}**")
-        if not sankey.bands:
+        if chart is None:
             st.caption("This class does not occur in these pictures.")
             continue
-        _flow(
-            f"confusions_flow_{place}", flow_chart(sankey, names, ink()), method.key, wanted, _flow_words(sankey, names)
-        )
+        _flow(f"confusions_flow_{place}", chart, method.key, wanted, _flow_words(confusion, shown, names))
+    st.caption("Press the square at the end of a band to see its pictures.")
 
 
-def _flow(name: str, chart: alt.LayerChart, method: str, wanted: Selection, words: str) -> None:
-    """One diagram: a press on a band shows its pixels, of the method that it is drawn for."""
+def _flow(name: str, chart: go.Figure, method: str, wanted: Selection, words: str) -> None:
+    """One diagram: a press on the square of a band shows its pixels, of the method that it is drawn for."""
 
     def band(key: str) -> tuple[int, int] | None:
-        found = point(key, PRESSED_BAND, BAND_FIELDS)
+        found = number(key, 2)
         return None if found is None else (found[0], ANY if found[1] == OTHERS else found[1])
 
     def shown(key: str) -> bool:
@@ -184,15 +166,16 @@ def _flow(name: str, chart: alt.LayerChart, method: str, wanted: Selection, word
 
     key = key_while(name, shown)
     with st.container(key=name):
-        st.altair_chart(chart, key=key, on_select=press, width="stretch", alt=words)
+        show_chart(chart, key=key, modes=("points",), name="class_flow", on_press=press, alt=words)
 
 
-def _flow_words(sankey: Sankey, names: tuple[str, ...]) -> str:
+def _flow_words(confusion: np.ndarray, truth: int, names: tuple[str, ...]) -> str:
     """The diagram for those who cannot see it."""
-    parts = (
-        f"{'others' if band.predicted == OTHERS else names[band.predicted]} {band.share:.1%}" for band in sankey.bands
+    flows = class_flows(confusion, [truth], most=MOST_OTHERS)
+    parts = (f"{'others' if flow.predicted == OTHERS else names[flow.predicted]} {flow.share:.1%}" for flow in flows)
+    return (
+        f"Pixels of {names[truth]}: {', '.join(parts)}. The lists below choose what they were taken for, by keyboard."
     )
-    return f"Pixels of {names[sankey.bands[0].truth]}: {', '.join(parts)}"
 
 
 def _downloads(compared: Compared, key: str, gain: ClassGain) -> None:

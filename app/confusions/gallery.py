@@ -19,6 +19,8 @@ from recam_core.scores.scores import Scores
 
 #: A page of pictures: full rows in two, three and four columns.
 PICTURES_A_PAGE = 12
+#: Of several pairs together, so many are named.
+_NAMED = 12
 
 
 def pixel_choice(compared: Compared, wanted: Selection) -> None:
@@ -35,7 +37,8 @@ def pixel_choice(compared: Compared, wanted: Selection) -> None:
             select(truth, predicted)
 
     def words(value: int) -> str:
-        return "anything else" if value == ANY else compared.names[value]
+        anything = "several pairs" if wanted.pairs else "anything else"
+        return anything if value == ANY else compared.names[value]
 
     truth_column, predicted_column = st.columns(2, gap="small")
     truth_column.selectbox("Pixels of", values, format_func=words, key="confusions_choice_truth", on_change=chosen)
@@ -119,7 +122,7 @@ def gallery(
             st.info(f"There are no such pixels of {plain(compared.titles[key])} at {at}.", icon=":material/search_off:")
             return
         pages = -(-len(positions) // PICTURES_A_PAGE)
-        name = f"{compared.spec}_{key}_{wanted.truth}_{wanted.predicted}" + (f"_{moved.name}" if moved else "")
+        name = f"{compared.spec}_{key}_{wanted.name}" + (f"_{moved.name}" if moved else "")
         page = min(st.session_state.get(f"confusions_gallery_page_{name}", 1), pages)
         shown = slice((page - 1) * PICTURES_A_PAGE, page * PICTURES_A_PAGE)
         ids = [compared.methods[0].counts.ids[place] for place in positions[shown].tolist()]
@@ -155,12 +158,17 @@ def _heading(compared: Compared, key: str, wanted: Selection, scores: Scores, pi
     share = ""
     if wanted.truth != ANY and (whole := int(scores.confusion[wanted.truth].sum())):
         share = f" ({total / whole:.1%} of {plain(compared.names[wanted.truth])})"
-    order = "most first" if wanted.truth == wanted.predicted else "worst first"
+    is_right = wanted.truth == wanted.predicted != ANY
+    order = "most first" if is_right else "worst first"
     count = "1 picture" if pictures == 1 else f"{pictures:,} pictures, {order}"
     title = plain(compared.titles[key])
     # Only rightly found pixels are in pictures of a single class.
-    single = wanted.truth == wanted.predicted and not compared.with_single and single_class(compared).any()
+    single = is_right and not compared.with_single and single_class(compared).any()
     left = " Pictures of a single class are left out." if single else ""
+    if wanted.pairs:
+        names = compared.names
+        pairs = [plain(f"{names[truth]} → {names[predicted]}") for truth, predicted in wanted.pairs]
+        st.caption(", ".join(pairs[:_NAMED]) + (f" and {len(pairs) - _NAMED} more" if len(pairs) > _NAMED else ""))
     st.caption(f"{title}: {total:,} pixels{share} in {count}.{left} Press one to open it in Explore.")
 
 

@@ -1,5 +1,7 @@
 """The pictures of a gallery: found by the index, drawn from the stored maps, kept between reruns."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import streamlit as st
 
@@ -24,27 +26,46 @@ def worst_pictures(compared: Compared, key: str, wanted: Selection) -> tuple[np.
     """Positions in the counts and pixels of the pictures that have such pixels under a method, most first."""
     index, threshold = index_of(compared.method(key)), compared.thresholds[key]
     chosen = listed_pictures(compared)
-    if wanted.truth == ANY:
-        return index.false_positives(wanted.predicted - 1, threshold, chosen)
-    if wanted.predicted == ANY:
-        return index.false_negatives(wanted.truth - 1, threshold, chosen)
-    return index.pictures(wanted.truth, wanted.predicted, threshold, chosen)
+
+    def cell(truth: int, predicted: int) -> tuple[np.ndarray, np.ndarray]:
+        if truth == ANY:
+            return index.false_positives(predicted - 1, threshold, chosen)
+        if predicted == ANY:
+            return index.false_negatives(truth - 1, threshold, chosen)
+        return index.pictures(truth, predicted, threshold, chosen)
+
+    return _together([cell(*values) for values in wanted.each])
 
 
-def _asked(wanted: Selection, moved: Moved) -> tuple[int | None, int | None]:
-    """Row and column of the pixels that moved; None for any."""
+def _together(found: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Positions and pixels of several cells, as one list, most first."""
+    if len(found) == 1:
+        return found[0]
+    positions, places = np.unique(np.concatenate([each for each, _ in found]), return_inverse=True)
+    pixels = np.zeros(len(positions), dtype=np.int64)
+    np.add.at(pixels, places, np.concatenate([each for _, each in found]))
+    order = np.argsort(-pixels, kind="stable")
+    return positions[order], pixels[order]
+
+
+def _asked(wanted: Selection, moved: Moved) -> tuple[tuple[int | None, int | None], ...]:
+    """Row and column of the pixels that moved, of each cell; None for any."""
     if not moved.of_cell:
-        return None, None
-    truth = None if wanted.truth == ANY else wanted.truth
+        return ((None, None),)
     # On the diagonal is what is right: there, any error is taken back into it, or lost from it.
-    return truth, None if wanted.predicted in (ANY, wanted.truth) else wanted.predicted
+    return tuple(
+        (None if truth == ANY else truth, None if predicted in (ANY, truth) else predicted)
+        for truth, predicted in wanted.each
+    )
 
 
 def moved_pictures(
     compared: Compared, wanted: Selection, moved: Moved, found: TakenBack
 ) -> tuple[np.ndarray, np.ndarray]:
     """Positions and pixels of the pictures in which pixels were taken back or lost, most first."""
-    return found.pictures(*_asked(wanted, moved), kind=moved.kind, lost=moved.lost, chosen=listed_pictures(compared))
+    chosen = listed_pictures(compared)
+    cells = _asked(wanted, moved)
+    return _together([found.pictures(*cell, kind=moved.kind, lost=moved.lost, chosen=chosen) for cell in cells])
 
 
 @st.cache_resource(max_entries=8, ttl="30m", show_spinner=False)
@@ -71,20 +92,18 @@ def _reading(maps: str, picture: str, _method: Analysed) -> tuple[np.ndarray, np
 
 @st.cache_data(max_entries=1000, ttl="1h", show_spinner=False)
 def _outlined(
-    maps: str, spec: str, picture: str, threshold: float | None, truth: int, predicted: int, _method: Analysed
+    maps: str, spec: str, picture: str, threshold: float | None, cells: tuple[tuple[int, int], ...], _method: Analysed
 ) -> str:
     classes = _method.counts.classes
     image, mask = _picture(spec, picture, classes)
     winner, level = _reading(maps, picture, _method)
     if mask.shape != winner.shape:
         raise UserError(f"{picture} has another size than its maps; make them again.")
-    pixels = cell_pixels(
-        seed_mask(winner, level, threshold),
-        mask,
-        None if truth == ANY else truth,
-        None if predicted == ANY else predicted,
-        classes.has_background,
-    )
+    seeds = seed_mask(winner, level, threshold)
+    pixels = np.zeros(mask.shape, dtype=bool)
+    for cell in cells:
+        asked = (None if value == ANY else value for value in cell)
+        pixels |= cell_pixels(seeds, mask, *asked, classes.has_background)
     return data_url(outlined(image, pixels), "jpeg")
 
 
@@ -94,8 +113,7 @@ def _outlined_moved(
     spec: str,
     picture: str,
     thresholds: tuple[float | None, float | None],
-    truth: int | None,
-    wrong: int | None,
+    cells: tuple[tuple[int | None, int | None], ...],
     kind: str | None,
     lost: bool,
     _methods: tuple[Analysed, Analysed],
@@ -108,7 +126,9 @@ def _outlined_moved(
     ]
     if any(each.shape != mask.shape for each in seeds):
         raise UserError(f"{picture} has another size than its maps; make them again.")
-    pixels = moved_pixels(*seeds, mask, truth, wrong, classes.has_background, kind=kind, lost=lost)
+    pixels = np.zeros(mask.shape, dtype=bool)
+    for cell in cells:
+        pixels |= moved_pixels(*seeds, mask, *cell, classes.has_background, kind=kind, lost=lost)
     # The colours of the view of Explore that a press opens.
     taken_back, lost_mark, _ = TAKEN_BACK_MARKS
     return data_url(outlined(image, pixels, colour=(lost_mark if lost else taken_back).colour), "jpeg")
@@ -127,7 +147,7 @@ def outlined_url(
                 compared.spec,
                 picture,
                 (compared.thresholds[moved.before], compared.thresholds[key]),
-                *_asked(wanted, moved),
+                _asked(wanted, moved),
                 moved.kind,
                 moved.lost,
                 methods,
@@ -137,8 +157,7 @@ def outlined_url(
             compared.spec,
             picture,
             compared.thresholds[key],
-            wanted.truth,
-            wanted.predicted,
+            wanted.each,
             method,
         )
     except (UserError, KeyError):

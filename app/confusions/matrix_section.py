@@ -3,21 +3,21 @@
 from html import escape
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
+from app.chart import palette, show_chart
 from app.confusions.compared import Compared
 from app.confusions.gallery import gallery, method_choice, pixel_choice
-from app.confusions.ink import Ink, ink
-from app.confusions.matrix_cells import difference_cells, matrix_cells
-from app.confusions.matrix_chart import PRESSED, PRESSED_FIELDS, matrix_chart
 from app.confusions.moved import Moved, moved_between, orders
 from app.confusions.plain_words import plain
-from app.confusions.pressed import key_while, point
+from app.confusions.pressed import key_while, number
 from app.confusions.results import confusions_of, order_of, scores_of
 from app.confusions.selection import Selection, select
 from app.links import keep, kept
 from recam_core.analysis.csv_tables import confusion_csv
+from recam_core.views.charts.matrix import matrix_chart
+from recam_core.views.charts.matrix_cells import MatrixCells, difference_cells, matrix_cells
+from recam_core.views.charts.palette import Palette
 
 _SHARES, _PIXELS = "share of each class", "pixels"
 _STILL = "still"
@@ -98,26 +98,25 @@ def _unit() -> str:
 
 
 def _matrix(compared: Compared, key: str, less: str, normalised: bool, wanted: Selection) -> None:
-    colours, names, confusions = ink(), compared.names, confusions_of(compared)
-    marked = wanted.cells(len(names))
+    colours, names, confusions = palette(), compared.names, confusions_of(compared)
+    how = {"normalised": normalised, "marked": wanted.cells(len(names))}
     if less:
-        cells = difference_cells(
-            confusions[less], confusions[key], names, order_of(compared), marked, normalised, colours
-        )
+        cells = difference_cells(confusions[less], confusions[key], names, order_of(compared), colours, **how)
     else:
-        cells = matrix_cells(confusions[key], names, order_of(compared), marked, normalised, colours)
+        cells = matrix_cells(confusions[key], names, order_of(compared), colours, **how)
     title = compared.titles[key] + (f" less {compared.titles[less]}" if less else "")
 
     def cell(key: str) -> tuple[int, ...] | None:
-        return point(key, PRESSED, PRESSED_FIELDS)
+        return number(key, 2)
 
     chart = key_while("confusions_matrix", lambda key: cell(key) in (None, (wanted.truth, wanted.predicted)))
     with st.container(key="confusions_matrix"):
-        st.altair_chart(
-            matrix_chart(cells, [names[value] for value in order_of(compared).tolist()], bool(less), colours),
+        show_chart(
+            matrix_chart(cells, colours),
             key=chart,
-            on_select=lambda: select(*cell(chart)) if cell(chart) else None,
-            width="stretch",
+            modes=("points",),
+            name="confusion_matrix",
+            on_press=lambda: select(*cell(chart)) if cell(chart) else None,
             alt=f"Confusion matrix of {title}. The lists beside it choose a cell by keyboard; CSV gives its numbers.",
         )
         background = (
@@ -127,50 +126,57 @@ def _matrix(compared: Compared, key: str, less: str, normalised: bool, wanted: S
     _lists(cells, normalised)
 
 
-def _lists(cells: pd.DataFrame, normalised: bool) -> None:
+def _lists(cells: MatrixCells, normalised: bool) -> None:
     """The cells that say most, as lines to press: in a narrow window they stand in the place of the matrix, whose cells
     are too small there for a finger (app.confusions.style shows the one or the other)."""
-    apart = cells[(cells["truth_value"] != cells["predicted_value"]) & (cells["words"] != "")]
+    apart = (cells.rows[:, None] != cells.columns) & (cells.words != "")
     with st.container(key="confusions_matrix_lists", gap="small"):
         rules = []
-        if "change" in cells:
-            size = apart["change" if normalised else "pixels_change"]
-            rules += _list("Taken back, most first", apart[size < 0], size[size < 0].abs(), normalised)
-            rules += _list("More confused than before, most first", apart[size > 0], size[size > 0], normalised)
+        if cells.before is not None:
+            size = cells.change if normalised else cells.pixels_change
+            rules += _list("Taken back, most first", cells, apart & (size < 0), np.abs(size), normalised)
+            rules += _list("More confused than before, most first", cells, apart & (size > 0), size, normalised)
         else:
-            rules += _list("Most confused first", apart, apart["share" if normalised else "pixels"], normalised)
+            size = cells.share if normalised else cells.pixels
+            rules += _list("Most confused first", cells, apart, size, normalised)
         if not rules:
             st.caption("No cell beside the right ones is worth a number.")
         else:
             st.html(f"<style>{''.join(rules)}</style>")
 
 
-def _list(heading: str, cells: pd.DataFrame, size: pd.Series, normalised: bool) -> list[str]:
+def _list(heading: str, cells: MatrixCells, some: np.ndarray, size: np.ndarray, normalised: bool) -> list[str]:
     """Draw one list; the rules of style that make a bar of each line."""
-    if not len(cells):
+    places = np.argwhere(some)
+    if not len(places):
         return []
     st.markdown(f"**{heading}**")
-    rules, most = [], float(size.max())
-    for place in size.sort_values(ascending=False, kind="stable").index[:_LISTED]:
-        cell = cells.loc[place]
-        line = f"{cell['truth_value']}_{cell['predicted_value']}"
-        unit = "" if not normalised else " points" if "change" in cells else " %"
-        number = plain(f"{cell['words']}{unit}")
+    sizes = size[some].astype(np.float64)
+    rules, colours = [], cells.colours
+    unit = "" if not normalised else " %" if cells.before is None else " points"
+    for place in np.argsort(-sizes, kind="stable")[:_LISTED].tolist():
+        row, column = places[place].tolist()
+        truth, predicted = int(cells.rows[row]), int(cells.columns[column])
+        line, marked = f"{truth}_{predicted}", bool(cells.marked[row, column])
+        words = plain(f"{cells.words[row, column]}{unit}")
         st.button(
-            f"**{number}** {plain(cell['truth'])} → {plain(cell['predicted'])}",
+            f"**{words}** {plain(cells.names[truth])} → {plain(cells.names[predicted])}",
             key=f"confusions_line_{line}",
-            type="primary" if cell["marked"] else "secondary",
+            type="primary" if marked else "secondary",
             width="stretch",
             on_click=select,
-            args=(int(cell["truth_value"]), int(cell["predicted_value"])),
+            args=(truth, predicted),
         )
-        if not cell["marked"]:
-            bar = f"linear-gradient(90deg, {cell['colour']}66 {100 * size[place] / most:.0f}%, transparent 0)"
-            rules.append(f".st-key-confusions_line_{line} button {{ background-image: {bar} !important; }}")
+        if not marked:
+            bar = f"{colours[row, column]}66 {100 * sizes[place] / sizes.max():.0f}%, transparent 0"
+            rules.append(
+                f".st-key-confusions_line_{line} button "
+                f"{{ background-image: linear-gradient(90deg, {bar}) !important; }}"
+            )
     return rules or [" "]
 
 
-def _legend(is_difference: bool, background: str, colours: Ink) -> None:
+def _legend(is_difference: bool, background: str, colours: Palette) -> None:
     def bar(*stops: str) -> str:
         return f'<i class="ramp" style="width:7rem;background:linear-gradient(90deg,{",".join(stops)})"></i>'
 

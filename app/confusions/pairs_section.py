@@ -5,22 +5,23 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from app.chart import palette, show_chart
 from app.confusions.compared import Compared
 from app.confusions.gallery import gallery, method_choice, pixel_choice
-from app.confusions.ink import ink
-from app.confusions.pairs_chart import PRESSED, PRESSED_FIELDS, pairs_chart
-from app.confusions.pressed import key_while, point, row
+from app.confusions.pressed import key_while, numbers, rows
 from app.confusions.results import pairs_of, scores_of
-from app.confusions.selection import Selection, select
+from app.confusions.selection import MOST_PAIRS, Selection, select_cells
 from app.links import keep, kept
 from recam_core.analysis.confused_pairs import ConfusedPair
 from recam_core.analysis.csv_tables import pairs_csv
+from recam_core.views.charts.pairs import pairs_chart
 
 #: Rows of the list, and points of the plot; CSV has all pairs, of which 80 classes have 6,320.
 _LISTED, _DRAWN = 200, 1_000
 _READING = (
     "A point far up on the left is confused though the two are seldom seen together: company is not the cause. Far "
-    "right and far up, it may well be. Larger points stand for more pixels."
+    "right and far up, it may well be. Larger points stand for more pixels. Several pairs are chosen by lasso or box, "
+    "which are in the bar above the plot, or by marking rows of the list."
 )
 
 
@@ -88,20 +89,19 @@ def _list(compared: Compared, key: str, pairs: Sequence[ConfusedPair], wanted: S
     if len(compared.methods) > 1:
         order += ["methods"] + [f"{titles[each.key]} " for each in compared.methods if each.key != key]
 
-    def pair(table: str) -> tuple[int, int] | None:
-        marked = row(table)
-        return None if marked is None or marked >= len(pairs) else (pairs[marked].truth, pairs[marked].predicted)
+    def marked(table: str) -> list[tuple[int, int]]:
+        return [(pairs[row].truth, pairs[row].predicted) for row in rows(table) if row < len(pairs)][:MOST_PAIRS]
 
     # The list is sorted anew with every threshold: a mark that stayed on its row would mark another pair.
-    table = key_while("confusions_pairs_list", lambda table: pair(table) in (None, (wanted.truth, wanted.predicted)))
+    table = key_while("confusions_pairs_list", lambda table: set(marked(table)) in (set(), set(wanted.each)))
     st.dataframe(
         frame,
         hide_index=True,
         column_order=order,
         height=440,
         key=table,
-        on_select=lambda: select(*pair(table)) if pair(table) else None,
-        selection_mode="single-row",
+        on_select=lambda: select_cells(marked(table)) if marked(table) else None,
+        selection_mode="multi-row",
         alt=f"Confused pairs of {titles[key]}, most pixels first",
         column_config={
             "share": st.column_config.ProgressColumn(
@@ -128,32 +128,41 @@ def _list(compared: Compared, key: str, pairs: Sequence[ConfusedPair], wanted: S
 
 
 def _plot(compared: Compared, key: str, pairs: Sequence[ConfusedPair], wanted: Selection) -> None:
-    def pair(chart: str) -> tuple[int, ...] | None:
-        return point(chart, PRESSED, PRESSED_FIELDS)
-
-    chart = key_while("confusions_pairs_chart", lambda chart: pair(chart) in (None, (wanted.truth, wanted.predicted)))
-    with st.container(key="confusions_pairs_chart"):
-        st.altair_chart(
-            pairs_chart(_points(compared, key, pairs, wanted), ink()),
-            key=chart,
-            on_select=lambda: select(*pair(chart)) if pair(chart) else None,
-            width="stretch",
-            alt="Each pair of classes by how often the two occur together and how much they are confused.",
-        )
-
-
-def _points(compared: Compared, key: str, pairs: Sequence[ConfusedPair], wanted: Selection) -> pd.DataFrame:
-    names = compared.names
-    frame = pd.DataFrame(
-        {
-            "truth_value": [pair.truth for pair in pairs],
-            "predicted_value": [pair.predicted for pair in pairs],
-            "words": [f"{names[pair.truth]} → {names[pair.predicted]}" for pair in pairs],
-            "together_share": [pair.together_share for pair in pairs],
-            "share": [pair.share[key] for pair in pairs],
-            "pixels": [pair.pixels[key] for pair in pairs],
-            "together": [pair.together for pair in pairs],
-            "marked": [(pair.truth, pair.predicted) == (wanted.truth, wanted.predicted) for pair in pairs],
-        }
+    logarithmic = st.toggle(
+        "Logarithmic",
+        value=kept("log") == "1",
+        key="confusions_pairs_log",
+        persist_state="session",
+        help="The upward axis by powers of ten: small shares, which else lie on the floor, are told apart.",
     )
-    return frame[frame["pixels"] > 0]
+    keep("log", "1" if logarithmic else "")
+    place = {(pair.truth, pair.predicted): number for number, pair in enumerate(pairs)}
+
+    def chosen(chart: str) -> list[tuple[int, int]]:
+        found = [pair for pair in numbers(chart, 2) if pair in place]
+        return sorted(set(found), key=place.__getitem__)
+
+    # Too many to be looked at together stay as they were drawn around; the gallery has those with most pixels.
+    chart = key_while(
+        "confusions_pairs_chart", lambda chart: set(chosen(chart)[:MOST_PAIRS]) in (set(), set(wanted.each))
+    )
+    with st.container(key="confusions_pairs_chart"):
+        show_chart(
+            pairs_chart(
+                pairs,
+                compared.names,
+                compared.titles,
+                palette(),
+                shown=[key],
+                marked=wanted.each,
+                logarithmic=logarithmic,
+            ),
+            key=chart,
+            modes=("points", "box", "lasso"),
+            name="confused_pairs",
+            on_press=lambda: select_cells(chosen(chart)) if chosen(chart) else None,
+            alt="Each pair of classes by how often the two occur together and how much they are confused. The list "
+            "beside it chooses pairs by keyboard.",
+        )
+    if len(chosen(chart)) > MOST_PAIRS:
+        st.caption(f"Of the {len(chosen(chart)):,} pairs chosen, the {MOST_PAIRS} with most pixels are looked at.")

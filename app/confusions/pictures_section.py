@@ -1,13 +1,15 @@
-"""The pictures one by one: how well each method does on them; rows can be marked, looked at and tagged."""
+"""The pictures one by one: how well each method does on them; rows and points can be marked, looked at and tagged."""
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
+from app.chart import palette, show_chart
 from app.confusions.compared import Compared
 from app.confusions.gallery import method_choice, picture_buttons
 from app.confusions.moved import Moved, moved_between, orders
 from app.confusions.plain_words import plain
+from app.confusions.pressed import numbers
 from app.confusions.results import chosen_pictures, listed_pictures, single_class, table_of
 from app.confusions.selection import ANY, Selection
 from app.confusions.tag_list import tag_list
@@ -19,12 +21,14 @@ from recam_core.analysis.head_to_head import picture_wins
 from recam_core.analysis.picture_table import PictureTable
 from recam_core.analysis.single_class import single_class_words
 from recam_core.analysis.taken_back import TakenBack
+from recam_core.views.charts.pictures import LARGEST, MOST_DRAWN, drawn_pictures, pictures_chart
 
 #: Rows that are sent to the browser: what a person scrolls through, and a page that still opens at once.
 _ROWS = 2_000
 #: Pictures shown beside the table.
 _SHOWN = 12
 _WORST, _GAINED, _LOST, _ID = "worst", "gained", "lost", "id"
+_LIST, _PLOT = "list", "plot"
 
 
 def pictures_section(compared: Compared, wanted: Selection) -> None:
@@ -52,13 +56,89 @@ def pictures_section(compared: Compared, wanted: Selection) -> None:
     _summary(compared, table)
     table_column, look_column = st.columns([1.6, 1], gap="large")
     with table_column:
-        marked = _rows(compared, key, table, order, moved, found)
-        if len(order) > _ROWS:
-            st.caption(f"The first {_ROWS:,} of {len(order):,} pictures in this order; CSV has all.")
+        shape = _shape()
+        if shape == _PLOT:
+            marked = _plot(compared, key, table)
+        else:
+            marked = _rows(compared, key, table, order, moved, found)
+            if len(order) > _ROWS:
+                st.caption(f"The first {_ROWS:,} of {len(order):,} pictures in this order; CSV has all.")
     with look_column:
-        _look(compared, key, table, marked or order[:_SHOWN].tolist(), bool(marked), moved if found else None, found)
+        places, moved = marked or order[:_SHOWN].tolist(), moved if found else None
+        how = "press or draw around points" if shape == _PLOT else "mark rows"
+        _look(compared, key, table, places, "" if marked else how, moved, found)
     with sentences():
         tag_list(compared)
+
+
+def _shape() -> str:
+    """Whether the pictures stand in a list or in a plot."""
+    shape = st.segmented_control(
+        "Pictures as",
+        [_LIST, _PLOT],
+        default=_PLOT if kept("as") == _PLOT else _LIST,
+        required=True,
+        format_func={_LIST: ":material/table_rows: List", _PLOT: ":material/scatter_plot: Plot"}.__getitem__,
+        key="confusions_pictures_as",
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+    keep("as", _PLOT if shape == _PLOT else "")
+    return shape or _LIST
+
+
+def _plot(compared: Compared, key: str, table: PictureTable) -> list[int]:
+    """Every picture as a point; positions of those that are chosen by a press, a box or a lasso."""
+    titles = compared.titles
+    offered = [*(other for other in titles if other != key), LARGEST]
+    wanted = st.session_state.setdefault("confusions_wanted_across", kept("across", offered[0]))
+    st.session_state["confusions_pictures_across"] = wanted if wanted in offered else offered[0]
+    across = st.selectbox(
+        "Against",
+        offered,
+        format_func=lambda other: titles.get(other, "the size of the largest object"),
+        key="confusions_pictures_across",
+        width=320,
+        help=f"What the mIoU of {plain(titles[key])} is drawn against.",
+        on_change=lambda: st.session_state.update(
+            confusions_wanted_across=st.session_state["confusions_pictures_across"]
+        ),
+    )
+    keep("across", across, offered[0])
+    chosen = listed_pictures(compared)
+    positions = drawn_pictures(table, across, key, chosen)
+    if not len(positions):
+        st.info("No picture has both figures.", icon=":material/search_off:")
+        return []
+    # A selection is of points of this very plot: any other one begins without, and so does it once it is cleared.
+    begun = st.session_state.setdefault("confusions_pictures_plot_number", 0)
+    chart = f"confusions_pictures_plot_{compared.spec}_{key}_{across}_{begun}"
+    with st.container(key="confusions_pictures_plot"):
+        show_chart(
+            pictures_chart(table, across, key, titles, palette(), positions),
+            key=chart,
+            modes=("points", "box", "lasso"),
+            name="pictures",
+            alt=f"Each picture by the mIoU of {titles[key]} against {titles.get(across, 'its largest object')}. The "
+            "list marks pictures by keyboard; CSV has the numbers.",
+        )
+    pictures = len(table) if chosen is None else int(chosen.sum())
+    words = (
+        "Press a point to see its picture, or draw around several by lasso or box, which are in the bar above the plot."
+    )
+    if len(positions) == MOST_DRAWN:
+        words += f" Drawn are {MOST_DRAWN:,} of {pictures:,} pictures, evenly by their difference; CSV has all."
+    st.caption(words)
+    drawn = set(positions.tolist())
+    marked = [place for (place,) in numbers(chart, 1) if place in drawn]
+    if marked:
+        st.button(
+            "Let them go",
+            icon=":material/deselect:",
+            key="confusions_pictures_clear",
+            on_click=lambda: st.session_state.update(confusions_pictures_plot_number=begun + 1),
+        )
+    return marked
 
 
 def _summary(compared: Compared, table: PictureTable) -> None:
@@ -196,14 +276,25 @@ def _look(
     key: str,
     table: PictureTable,
     places: list[int],
-    is_marked: bool,
+    how: str,
     moved: Moved | None,
     found: TakenBack | None,
 ) -> None:
-    """The marked pictures, or the first ones, with everything outlined that the method has wrong, or that moved."""
-    shown = places[:_SHOWN]
+    """The marked pictures, or the first ones, with everything outlined that the method has wrong, or that moved.
+
+    Args:
+        compared, key: as everywhere.
+        table: of the pictures.
+        places: positions of the pictures.
+        how: others are marked; "" where these are marked ones.
+        moved, found: see :func:`app.confusions.gallery.gallery`.
+    """
+    is_marked = not how
+    pages = -(-len(places) // _SHOWN)
+    page = min(st.session_state.get("confusions_look_page", 1), pages) if is_marked else 1
+    shown = places[(page - 1) * _SHOWN :][:_SHOWN]
     ids = [table.ids[place] for place in places]
-    what = f"{len(places):,} marked" if is_marked else "the first ones; mark rows to see others"
+    what = f"{len(places):,} marked" if is_marked else f"the first ones; {how} to see others"
     with st.container(horizontal=True, vertical_alignment="center"):
         pixels = f"All wrong pixels of {plain(compared.titles[key])}"
         if moved is not None:
@@ -216,4 +307,6 @@ def _look(
     words = [f"mIoU {table.miou[key][place]:.0%}" for place in shown]
     if moved is not None and found is not None:
         words = [f"{_moved_pixels(moved, found)[place]:,} px" for place in shown]
-    picture_buttons(compared, key, Selection(ANY, ANY), ids[:_SHOWN], words, 3, moved)
+    picture_buttons(compared, key, Selection(ANY, ANY), [table.ids[place] for place in shown], words, 3, moved)
+    if is_marked and pages > 1:
+        st.pagination(pages, max_visible_pages=5, key="confusions_look_page")

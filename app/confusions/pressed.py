@@ -1,23 +1,32 @@
 """Charts and tables whose marks can be pressed: what was pressed last, forgotten once something else is shown."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
 
+from app.chart import pressed
 
-def point(key: str, parameter: str, fields: Sequence[str]) -> tuple[int, ...] | None:
-    """The fields of the mark that is pressed in a chart; None where none is."""
+
+def numbers(key: str, count: int) -> list[tuple[int, ...]]:
+    """Of each mark that is selected in a chart, the first so many numbers that it stands for."""
+    return [tuple(int(value) for value in values[:count]) for values in pressed(key)]
+
+
+def number(key: str, count: int) -> tuple[int, ...] | None:
+    """Of the one mark that is pressed in a chart; None where none is."""
+    return next(iter(numbers(key, count)), None)
+
+
+def rows(key: str) -> list[int]:
+    """The rows that are marked in a table."""
     state: Mapping[str, Any] = st.session_state.get(key) or {}
-    points = state.get("selection", {}).get(parameter) or []
-    return tuple(int(points[0][field]) for field in fields) if points else None
+    return [int(row) for row in state.get("selection", {}).get("rows") or []]
 
 
 def row(key: str) -> int | None:
-    """The row that is marked in a table; None where none is."""
-    state: Mapping[str, Any] = st.session_state.get(key) or {}
-    rows = state.get("selection", {}).get("rows") or []
-    return int(rows[0]) if rows else None
+    """The one row that is marked in a table; None where none is."""
+    return next(iter(rows(key)), None)
 
 
 def key_while(name: str, still_shown: Callable[[str], bool]) -> str:

@@ -1,5 +1,6 @@
-"""The pixels that the galleries are about: one cell of the confusion matrix, or all false pixels of a class."""
+"""The pixels that galleries are about: a cell of the confusion matrix or several, or all false pixels of a class."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,8 @@ from app.shared_state import CELL_ARRIVING
 
 #: In the place of a class: any other one.
 ANY = -1
+#: Cells that are looked at together: more would make a link too long.
+MOST_PAIRS = 50
 _IN_ADDRESS = "cell"
 
 
@@ -21,19 +24,39 @@ class Selection:
         truth: what the ground truth says; ANY for the false positives of ``predicted``.
         predicted: what the seeds say; ANY for the false negatives of ``truth``; ANY in both places is every
             wrong pixel.
+        pairs: several cells together, with ANY in both places above; () for what these say.
     """
 
     truth: int
     predicted: int
+    pairs: tuple[tuple[int, int], ...] = ()
+
+    @classmethod
+    def of(cls, cells: Sequence[tuple[int, int]]) -> "Selection":
+        """One cell or several."""
+        return cls(*cells[0]) if len(cells) == 1 else cls(ANY, ANY, tuple(cells))
+
+    @property
+    def each(self) -> tuple[tuple[int, int], ...]:
+        """Ground truth and prediction, of every cell that it names."""
+        return self.pairs or ((self.truth, self.predicted),)
+
+    @property
+    def name(self) -> str:
+        """Short and unique, for links and keys."""
+        return ",".join(".".join("any" if value == ANY else str(value) for value in cell) for cell in self.each)
 
     @property
     def values(self) -> tuple[int, ...]:
         """The values that are named."""
-        return tuple(dict.fromkeys(value for value in (self.truth, self.predicted) if value != ANY))
+        return tuple(dict.fromkeys(value for cell in self.each for value in cell if value != ANY))
 
     def cells(self, values: int) -> np.ndarray:
         """values x values, bool: the cells of the matrix that it stands for."""
         chosen = np.zeros((values, values), dtype=bool)
+        if self.pairs:
+            chosen[tuple(np.array(self.pairs).T)] = True
+            return chosen
         rows = slice(None) if self.truth == ANY else self.truth
         columns = slice(None) if self.predicted == ANY else self.predicted
         chosen[rows, columns] = True
@@ -43,6 +66,8 @@ class Selection:
 
     def words(self, names: tuple[str, ...]) -> str:
         """A heading: what is confused with what."""
+        if self.pairs:
+            return f"{len(self.pairs)} pairs of classes"
         if self.truth == ANY:
             return f"false positives of {names[self.predicted]}"
         if self.predicted == ANY:
@@ -54,7 +79,12 @@ class Selection:
 
 def select(truth: int, predicted: int) -> None:
     """Look at these pixels from the next run on."""
-    st.session_state["confusions_selection"] = (truth, predicted)
+    select_cells([(truth, predicted)])
+
+
+def select_cells(cells: Sequence[tuple[int, int]]) -> None:
+    """Look at these cells, at least one, from the next run on; of too many, at the first ones."""
+    st.session_state["confusions_selection"] = tuple(dict.fromkeys(cells))[:MOST_PAIRS]
 
 
 def selection(values: int, usual: Selection) -> Selection:
@@ -67,23 +97,25 @@ def selection(values: int, usual: Selection) -> Selection:
     if CELL_ARRIVING.pop(False):
         st.session_state.pop("confusions_selection", None)
     wanted = st.session_state.get("confusions_selection") or _from_address()
-    found = usual
-    if wanted is not None:
-        truth, predicted = wanted
-        named = [value for value in wanted if value != ANY]
-        if named and all(0 <= value < values for value in named):
-            found = Selection(truth, predicted)
-    keep(_IN_ADDRESS, _written(found), _written(usual))
+    found = Selection.of(wanted) if wanted and _fits(wanted, values) else usual
+    keep(_IN_ADDRESS, "" if found == usual else found.name)
     return found
 
 
-def _written(chosen: Selection) -> str:
-    return ".".join("any" if value == ANY else str(value) for value in (chosen.truth, chosen.predicted))
+def _fits(cells: Sequence[tuple[int, int]], values: int) -> bool:
+    """Whether each cell names a class, and of several each names two."""
+    named = [[value for value in cell if value != ANY] for cell in cells]
+    whole = 1 if len(cells) == 1 else 2
+    return all(len(cell) >= whole and all(0 <= value < values for value in cell) for cell in named)
 
 
-def _from_address() -> tuple[int, int] | None:
-    parts = kept(_IN_ADDRESS).split(".")
-    if len(parts) != 2 or not all(part == "any" or (part.isascii() and part.isdigit()) for part in parts):
-        return None
-    truth, predicted = (ANY if part == "any" else int(part) for part in parts)
-    return truth, predicted
+def _from_address() -> tuple[tuple[int, int], ...]:
+    """The cells that the address names; none where it makes no sense."""
+    found = []
+    for cell in dict.fromkeys(kept(_IN_ADDRESS).split(",")):
+        parts = cell.split(".")
+        if len(parts) != 2 or not all(part == "any" or (part.isascii() and part.isdigit()) for part in parts):
+            return ()
+        truth, predicted = (ANY if part == "any" else int(part[:9]) for part in parts)
+        found.append((truth, predicted))
+    return tuple(found[:MOST_PAIRS])

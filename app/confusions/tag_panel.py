@@ -11,6 +11,9 @@ from recam_core.analysis.tags import LONGEST_NOTE, LONGEST_TAG, TagBook, Tagged
 from recam_core.checkpoint.places import tags_file
 from recam_core.errors import UserError
 
+#: More pictures than this are tagged as a whole: nobody takes some out of such a list one by one.
+_MOST_NAMED = 200
+
 
 def tag_book() -> TagBook:
     """The book of this installation. Raises UserError where the file is damaged."""
@@ -23,7 +26,7 @@ def tag_panel(compared: Compared, ids: Sequence[str], wanted: Selection | None) 
     Args:
         compared: names the data set and its classes.
         ids: the pictures that are offered.
-        wanted: the pixels that the tag is about; None for whole pictures.
+        wanted: the pixels that the tag is about; None, or several pairs, for whole pictures.
     """
     place = "cell" if wanted else "table"
     book = tag_book()
@@ -31,7 +34,13 @@ def tag_panel(compared: Compared, ids: Sequence[str], wanted: Selection | None) 
         "Tag", icon=":material/sell:", help="Put a tag and a note on these pictures.", key=f"confusions_tag_{place}"
     ):
         with st.form(f"confusions_tag_form_{place}", border=False, clear_on_submit=True):
-            chosen = st.multiselect("Pictures", list(ids), default=list(ids), key=f"confusions_tag_pictures_{place}")
+            if len(ids) > _MOST_NAMED:
+                st.caption(f"All {len(ids):,} pictures that are chosen.")
+                chosen = list(ids)
+            else:
+                chosen = st.multiselect(
+                    "Pictures", list(ids), default=list(ids), key=f"confusions_tag_pictures_{place}"
+                )
             tag = st.text_input(
                 "Tag",
                 max_chars=LONGEST_TAG,
@@ -54,7 +63,7 @@ def _save(
     book: TagBook, compared: Compared, chosen: Sequence[str], tag: str, note: str, wanted: Selection | None
 ) -> None:
     truth = predicted = ""
-    if wanted is not None:
+    if wanted is not None and not wanted.pairs:  # a tag is about one pair, or about whole pictures
         truth, predicted = (
             "any other" if value == ANY else compared.names[value] for value in (wanted.truth, wanted.predicted)
         )

@@ -80,7 +80,7 @@ def _chart(name: str, drawn: go.Figure, job: Shown, marked: int | None, words: s
             key=key,
             modes=("points",),
             name=name,
-            alt=f"{words}. The table below has the same figures, and its rows can be chosen by keyboard.",
+            alt=f"{words}. The table below has the same figures; the field below it chooses a setting by keyboard.",
             on_press=lambda: None if place(key) is None else look_at(job.id, place(key)),
         )
 

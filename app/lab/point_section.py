@@ -5,7 +5,7 @@ import streamlit as st
 from app.catalogue import Family
 from app.confusions.plain_words import plain
 from app.guard import sentences
-from app.lab.chosen_point import looked_at, setting_at
+from app.lab.chosen_point import look_at, looked_at, setting_at
 from app.lab.keep_panel import keep_panel
 from app.lab.keep_run_panel import keep_run_panel
 from app.lab.lab_job import LabJob
@@ -18,6 +18,7 @@ from recam_core.views.charts.setting_points import REFERENCE_PLACE
 def point_section(job: Shown, family: Family) -> None:
     """Draw the section; a hint before a setting was pressed."""
     place = looked_at(job)
+    _by_keyboard(job, place)
     if place is None:
         st.caption(
             ":material/touch_app: Press a point of the chart, or mark a row of the table, to see the maps behind it."
@@ -47,3 +48,18 @@ def point_section(job: Shown, family: Family) -> None:
             keep_panel(job, one, seed or 0, picture)
         elif isinstance(job, ShownGrid):
             keep_run_panel(job, one, seed or 0, picture)
+
+
+def _by_keyboard(job: Shown, place: int | None) -> None:
+    """A field that does what a press in the chart or the table does, which take no keys."""
+    key = f"lab_point_choice_{job.id}"
+    st.session_state[key] = place
+    st.selectbox(
+        "Setting whose maps are shown",
+        [REFERENCE_PLACE, *range(len(job.found.settings))],
+        format_func=lambda place: setting_at(job, place).label,
+        key=key,
+        placeholder="Press a point, or choose here",
+        on_change=lambda: look_at(job.id, st.session_state[key]),
+        width=420,
+    )

@@ -37,7 +37,7 @@ _SECTIONS = {
     ),
     "pictures": (
         ":material/photo_library: Pictures",
-        "Sort the table to find pictures, mark rows to tag them, open one in Explore.",
+        "Sort the list to find pictures, or draw around points of the plot; tag them, or open one in Explore.",
         pictures_section,
     ),
 }

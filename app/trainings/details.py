@@ -63,16 +63,19 @@ def _curves(page: str, training: Training) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         if losses:
-            log = st.toggle("Logarithmic", key=f"{page}_log_losses", persist_state="session", help=_LOG_HELP)
-            figure = curve_chart(losses, palette(), until=count, log=log, title="loss", kept=number)
-            live_chart(figure, key=f"{page}_losses_{number}", name="losses", alt=_alt("Losses", losses))
-            _csv(losses, "losses", f"{page}_losses_csv")
+            chart = st.container()
+            with st.container(horizontal=True, vertical_alignment="center"):
+                _csv(losses, "losses", f"{page}_losses_csv")
+                log = st.toggle(
+                    "Logarithmic", key=f"{page}_log_losses", persist_state="session", help=_LOG_HELP, width="content"
+                )
+            with chart:
+                figure = curve_chart(losses, palette(), until=count, log=log, title="loss", kept=number)
+                live_chart(figure, key=f"{page}_losses_{number}", name="losses", alt=_alt("Losses", losses))
         else:
             st.caption("The curve of the losses begins with the first steps.")
     with right:
         if scores:
-            # As high as the switch beside it, so that the two charts stand on one line.
-            st.container(height=40, border=False)
             figure = curve_chart(scores, palette(), until=count, percent=True, kept=number)
             live_chart(figure, key=f"{page}_scores_{number}", name="scores", alt=_alt("Scores", scores))
             _csv(scores, "scores", f"{page}_scores_csv")

@@ -1,4 +1,4 @@
-"""The report: one HTML file that opens anywhere, without a server, a script or a single request."""
+"""The report: one HTML file that opens anywhere, without a server or a single request."""
 
 from datetime import datetime, timezone
 from pathlib import Path
@@ -7,6 +7,7 @@ from recam_core.atomic_write import replacing_file
 from recam_core.data.sample import Dataset
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
+from recam_core.report.figures import Figures
 from recam_core.report.markup import Markup, percent, points, tag
 from recam_core.report.page_style import PAGE_STYLE
 from recam_core.report.report_data import ReportData
@@ -18,8 +19,8 @@ from recam_core.report.sections.pictures import pictures_section
 from recam_core.report.sections.scores import scores_section
 from recam_core.report.sections.settings import settings_section
 
-#: Even if a name slipped through as markup, the browser would load nothing and run nothing.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+#: Even if a name slipped through as markup, the browser would load nothing, and run nothing but the page's own scripts.
+_POLICY = "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 def report_html(
@@ -49,13 +50,14 @@ def report_html(
     if not 0 <= pictures <= 50:
         raise UserError(f"A gallery of a report shows 0 to 50 pictures, got {pictures}.")
     title = title or f"{_listing([method.title for method in data.methods])} on {data.spec}"
+    figures = Figures()
     sections = [
         ("Scores", "scores", scores_section(data)),
-        ("Classes", "classes", classes_section(data)),
-        ("Confusion matrices", "confusions", matrices_section(data)),
-        ("Confused pairs", "pairs", pairs_section(data)),
-        ("Where pixels go", "flow", flow_section(data)),
-        ("Pictures", "pictures", pictures_section(data, dataset, pictures, progress)),
+        ("Classes", "classes", classes_section(data, figures)),
+        ("Confusion matrices", "confusions", matrices_section(data, figures)),
+        ("Confused pairs", "pairs", pairs_section(data, figures)),
+        ("Where pixels go", "flow", flow_section(data, figures)),
+        ("Pictures", "pictures", pictures_section(data, dataset, figures, pictures, progress)),
         ("Settings", "settings", settings_section(data, command)),
     ]
     sections = [section for section in sections if section[2]]
@@ -64,7 +66,7 @@ def report_html(
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        tag("meta", http_equiv="Content-Security-Policy", content=f"{_POLICY}; {figures.policy()}"),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("title", title),
@@ -82,6 +84,7 @@ def report_html(
             *(section for _, _, section in sections),
             tag("footer", f"Made by ReCAM Lab on {made}. This file holds all that it shows."),
         ),
+        figures.scripts(),
     )
     return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
 

@@ -2,11 +2,9 @@
 
 PAGE_STYLE = """
 :root { color-scheme: light dark; --ground: #ffffff; --ink: #1a1d21; --faint: #555d68; --line: #d8dce2;
-  --stripe: #f4f5f7; --link: #0b5cad; --s0: #0072b2; --s1: #c4570c; --s2: #007a5a; --s3: #a3457c; --s4: #7a6a00;
-  --s5: #4b4f58; }
+  --stripe: #f4f5f7; --link: #0b5cad; }
 @media (prefers-color-scheme: dark) { :root { --ground: #14171c; --ink: #e8eaee; --faint: #a7afba; --line: #363c46;
-  --stripe: #1b1f26; --link: #7db8f2; --s0: #56b4e9; --s1: #f0914d; --s2: #3fc79a; --s3: #dd93bf; --s4: #e3d24a;
-  --s5: #b4bac4; } }
+  --stripe: #1b1f26; --link: #7db8f2; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
@@ -40,32 +38,11 @@ details { margin: 0.6rem 0; }
 summary { cursor: pointer; }
 .save { font-size: 0.85rem; margin: 0.25rem 0 0; }
 .charts { display: flex; flex-wrap: wrap; gap: 0.5rem 1.5rem; align-items: flex-start; }
-.charts > * { max-width: 100%; }
+.charts > figure { flex: 1 1 28rem; min-width: 0; max-width: 46rem; }
 figure { margin: 0; }
 figure h3 { margin-top: 0.9rem; }
-svg { display: block; font-size: 11px; overflow: visible; }
-svg text { fill: var(--ink); dominant-baseline: central; }
-svg .row { text-anchor: end; }
-svg .after { text-anchor: start; }
-svg .mark { text-anchor: middle; fill: var(--faint); }
-svg .column { text-anchor: start; dominant-baseline: auto; }
-svg .number { text-anchor: middle; font-size: 10px; pointer-events: none; }
-svg .cells { image-rendering: pixelated; }
-svg .grid { stroke: var(--line); fill: none; stroke-width: 1; }
-svg .joined { stroke: var(--faint); fill: none; stroke-width: 1; }
-svg .zero { stroke: var(--ink); stroke-width: 1.4; }
-svg .stripe { fill: var(--stripe); }
-svg .spot { fill: transparent; }
-svg g:hover > .spot { stroke: var(--ink); }
-svg.many { font-size: 8px; }
-.series { color: var(--s0); fill: currentColor; }
-.s1 { color: var(--s1); } .s2 { color: var(--s2); } .s3 { color: var(--s3); } .s4 { color: var(--s4); }
-.s5 { color: var(--s5); } .once { color: var(--faint); }
-.interval { stroke: currentColor; stroke-width: 1.6; fill: none; }
-svg .band { opacity: 0.28; }
-svg .band.wrong { opacity: 0.8; }
-svg .band.lost { opacity: 0.5; }
-svg .band:hover { opacity: 1; }
+figure.large { flex-basis: 100%; max-width: 62rem; }
+.once { color: var(--faint); }
 .legend { display: flex; flex-wrap: wrap; gap: 0.3rem 1.2rem; align-items: center; font-size: 0.9rem; max-width: none; }
 .legend span { display: inline-flex; gap: 0.45rem; align-items: center; }
 .legend img { height: 1.1rem; width: 1.65rem; border-radius: 0.15rem; }
@@ -84,12 +61,12 @@ footer { margin-top: 3rem; padding-top: 0.8rem; border-top: 1px solid var(--line
 @media (max-width: 40rem) { dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: 0.5rem; }
   .cells-row figure { flex-basis: 40%; max-width: calc(50% - 0.3rem); } }
 @media print { :root { --ground: #ffffff; --ink: #000000; --faint: #444444; --line: #bbbbbb; --stripe: #f2f2f2;
-  --s0: #0072b2; --s1: #c4570c; --s2: #007a5a; --s3: #a3457c; --s4: #7a6a00; --s5: #4b4f58; color-scheme: light; }
+  color-scheme: light; }
   @page { margin: 14mm; } body { font-size: 9.5pt; } main { max-width: none; padding: 0; }
   nav, .save { display: none; } .wide { overflow: visible; } a { color: inherit; text-decoration: none; }
-  svg, img { print-color-adjust: exact; -webkit-print-color-adjust: exact; } svg { max-width: 100%; height: auto; }
+  svg, img { print-color-adjust: exact; -webkit-print-color-adjust: exact; } .modebar { display: none; }
   table, .charts > *, figure, dl { break-inside: avoid; } h2, h3, h4 { break-after: avoid; }
   table { font-size: 7pt; } th, td { padding: 0.15rem 0.35rem; } tbody th { min-width: 0; } td small { display: block; }
-  .charts { gap: 0.4rem 2%; } .charts > * { flex: 0 0 49%; } .charts .wide { margin: 0.2rem 0; }
+  .charts { display: block; } .charts .wide { margin: 0.2rem 0; }
   .cells-row figure { flex: 1 1 2.6cm; max-width: 5cm; } }
 """

@@ -32,11 +32,55 @@ def open_confusions(page: Page, app_url: str, console_errors: list[str], address
     console_errors[:] = [error for error in console_errors if "404" not in error]
 
 
-def cell(page: Page, truth: str, predicted: str) -> Locator:
-    """A cell of the matrix, by what a screen reader is told of it."""
-    return page.locator(
-        f'.st-key-confusions_matrix [aria-label^="taken for: {predicted}; ground truth: {truth};"]'
-    ).first
+def marks(page: Page, chart: str) -> Locator:
+    """The marks of a chart that can be pressed: one a point, in the order of its data."""
+    return page.locator(f".st-key-confusions_{chart} .points path.point")
+
+
+def still(page: Page, mark: Locator) -> dict[str, float]:
+    """Where a mark is, in the middle of the window, once the page no longer moves."""
+    mark.evaluate("mark => mark.scrollIntoView({ block: 'center', behavior: 'instant' })")
+    box, before = mark.bounding_box(), None
+    while box != before:
+        page.wait_for_timeout(400)
+        box, before = mark.bounding_box(), box
+    return box
+
+
+def press(page: Page, mark: Locator) -> None:
+    """Press a mark where it is drawn: what hears it is a layer over all marks."""
+    box = still(page, mark)
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+
+def press_cell(page: Page, truth: str, predicted: str) -> None:
+    """Press a cell of the matrix, by the names beside its row and above its column."""
+    chart = page.locator(".st-key-confusions_matrix")
+    rows, columns = (chart.locator(f".{axis}tick text").all_text_contents() for axis in "yx")
+    press(page, marks(page, "matrix").nth(rows.index(truth) * len(columns) + columns.index(predicted)))
+
+
+def take_lasso(page: Page, chart: str) -> None:
+    """Choose the lasso in the bar of a chart, which shows under the pointer."""
+    whole = page.locator(f".st-key-confusions_{chart} .stPlotlyChart")
+    still(page, whole)
+    whole.hover()
+    whole.locator(".modebar-btn[data-title*='Lasso']").click()
+
+
+def draw_around(page: Page, chart: str, points: list[Locator]) -> None:
+    """Draw a lasso around points of a chart, a little wider than they are."""
+    still(page, page.locator(f".st-key-confusions_{chart}"))
+    boxes = [point.bounding_box() for point in points]
+    left, top = (min(box[side] for box in boxes) - 12 for side in ("x", "y"))
+    right = max(box["x"] + box["width"] for box in boxes) + 12
+    bottom = max(box["y"] + box["height"] for box in boxes) + 12
+    page.mouse.move(left, top)
+    page.mouse.down()
+    for x, y in ((right, top), (right, bottom), (left, bottom), (left, top)):
+        page.mouse.move(x, y, steps=8)
+    page.mouse.up()
 
 
 def heading(page: Page, words: str) -> None:
@@ -71,7 +115,7 @@ def test_from_a_cell_to_the_picture_behind_it(
     expect(page.get_by_text("Press a cell")).to_be_visible()
 
     # A press on a cell of the matrix shows its pictures, the worst one first, with the pixels outlined.
-    cell(page, "cat", "dog").click()
+    press_cell(page, "cat", "dog")
     heading(page, "Cat taken for dog")
     picture, pixels = worst("recam", "cat", "dog")
     expect(first_picture(page)).to_contain_text(f"{pixels:,} px")
@@ -81,7 +125,7 @@ def test_from_a_cell_to_the_picture_behind_it(
     # A second press on the same cell counts, after something else was chosen in the lists.
     page.locator(".st-key-confusions_wider_row button").first.click()
     heading(page, "False negatives of cat")
-    cell(page, "cat", "dog").click()
+    press_cell(page, "cat", "dog")
     heading(page, "Cat taken for dog")
 
     # Another method, and what changed between two.
@@ -120,24 +164,88 @@ def test_every_section_answers_to_a_press(app_url: str, page: Page, console_erro
         no_exception(page)
 
     section("Pairs")
-    points = page.locator(".st-key-confusions_pairs_chart g.mark-symbol path")
+    points = marks(page, "pairs_chart")
     expect(points.first).to_be_attached()
     title = page.get_by_role("heading", name="taken for").inner_text()
-    points.nth(3).click(force=True)
+    press(page, points.nth(3))
     expect(page.get_by_role("heading", name="taken for")).not_to_have_text(title)
     wait_until_finished(page)
 
     section("Classes")
-    page.locator(".st-key-confusions_gain_chart g.mark-symbol path").nth(2).click(force=True)
+    press(page, marks(page, "gain_chart").first)
     expect(page.get_by_role("heading", name="False negatives of")).to_be_visible()
     wait_until_finished(page)
-    bands = page.locator(".st-key-confusions_flow_0 g.mark-area path")
-    expect(bands.first).to_be_visible()
-    page.locator('.st-key-confusions_flow_0 [aria-label*="kind: right"]').first.click()
+    press(page, marks(page, "iou_chart").nth(5))
+    expect(page.get_by_role("heading", name="False negatives of")).to_be_visible()
+    wait_until_finished(page)
+    # A flow: its band tells what it is, and the square at its end shows its pixels.
+    band = page.locator(".st-key-confusions_flow_0 .sankey-link").first
+    box = band.bounding_box()
+    page.mouse.move(box["x"] + 3, box["y"] + box["height"] / 2)
+    expect(page.locator(".st-key-confusions_flow_0 .hoverlayer")).to_contain_text("share of the class's pixels")
+    press(page, marks(page, "flow_0").first)
     expect(page.get_by_role("heading", name="rightly found")).to_be_visible()
+    wait_until_finished(page)
+    press(page, marks(page, "flow_1").nth(1))
+    expect(page.get_by_role("heading", name="taken for")).to_be_visible()
 
     section("Pictures")
     expect(first_picture(page)).to_contain_text("mIoU")
+
+
+def test_a_lasso_makes_a_gallery_and_a_tag(app_url: str, app_runs: Path, page: Page, console_errors: list[str]) -> None:
+    open_confusions(page, app_url, console_errors, "section=pictures&as=plot")
+    points = marks(page, "pictures_plot")
+    expect(points.first).to_be_attached()
+    expect(page.get_by_text("draw around points to see others")).to_be_visible()
+    press(page, points.nth(1))
+    expect(page.get_by_text("in 1 marked")).to_be_visible()
+    wait_until_finished(page)
+    page.locator(".st-key-confusions_pictures_clear button").first.click()
+    expect(page.get_by_text("draw around points to see others")).to_be_visible()
+    wait_until_finished(page)
+    take_lasso(page, "pictures_plot")
+    draw_around(page, "pictures_plot", [points.nth(0)])
+    marked = page.get_by_text(re.compile(r"in \d+ marked"))
+    expect(marked).to_be_visible()
+    wait_until_finished(page)
+    count = int(re.search(r"in (\d+) marked", marked.inner_text()).group(1))
+    assert 1 <= count < points.count()
+    pictures = page.locator("[class*='st-key-confusions_gallery_pictures_'] button").locator("visible=true")
+    assert pictures.count() == min(count, 12)
+    # They can be kept as a tag.
+    page.locator(".st-key-confusions_tag_table button").first.click()
+    page.get_by_role("textbox", name="Tag").fill("near each other")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("lists all tags")).to_be_visible()
+    kept = [
+        entry for entry in TagBook(app_runs / "tags.sqlite").entries("scenes@val") if entry.tag == "near each other"
+    ]
+    assert len(kept) == count
+    page.keyboard.press("Escape")
+    page.locator(".st-key-confusions_pictures_clear button").first.click()
+    expect(page.get_by_text("draw around points to see others")).to_be_visible()
+    no_exception(page)
+
+
+def test_a_lasso_around_pairs_shows_the_pictures_of_all(app_url: str, page: Page, console_errors: list[str]) -> None:
+    open_confusions(page, app_url, console_errors, "section=pairs")
+    points = marks(page, "pairs_chart")
+    expect(points.first).to_be_attached()
+    take_lasso(page, "pairs_chart")
+    draw_around(page, "pairs_chart", [points.nth(0), points.nth(2)])
+    expect(page.get_by_role("heading", name="pairs of classes")).to_be_visible()
+    wait_until_finished(page)
+    expect(first_picture(page)).to_contain_text("px")
+    expect(page).to_have_url(re.compile(r"cell=\d+\.\d+(,|%2C)\d+"))
+    # The list and the matrix mark what was drawn around; one cell of it is one pair again.
+    choice = page.locator(".st-key-confusions_section")
+    choice.get_by_role("radio", name="Matrix").or_(choice.get_by_role("button", name="Matrix")).first.click()
+    wait_until_finished(page)
+    heading(page, "pairs of classes")
+    press_cell(page, "cat", "dog")
+    heading(page, "Cat taken for dog")
+    no_exception(page)
 
 
 def test_a_link_restores_the_view(app_url: str, page: Page, console_errors: list[str]) -> None:
@@ -169,12 +277,10 @@ def test_fits_the_window_in_both_lights(
         expect(page.locator(".st-key-confusions_matrix_lists").get_by_role("button").first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         return
-    expect(page.locator(".st-key-confusions_matrix g.mark-rect path").first).to_be_visible()
+    expect(page.locator(".st-key-confusions_matrix .heatmaplayer image")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    ground = (
-        page.locator(".st-key-confusions_matrix g.mark-rect path").nth(20).evaluate("e => e.getAttribute('stroke')")
-    )
-    assert ground == {"light": "#fcfcfa", "dark": "#12181b"}[scheme]
+    words = page.locator(".st-key-confusions_matrix .ytick text").first
+    expect(words).to_have_css("fill", {"light": "rgb(28, 37, 40)", "dark": "rgb(230, 236, 236)"}[scheme])
     if name is not None:
         _keep_screenshot(page, repo_root, tmp_path, f"confusions{name}.png")
 

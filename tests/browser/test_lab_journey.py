@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from plotly_chart import hover, place_of, press
 from recam_core.checkpoint.places import shipped_folder
 from recam_core.checkpoint.run_folder import read_info
 from recam_core.lock import holding, try_lock
@@ -14,12 +15,14 @@ from recam_core.trainings.devices import training_device
 from recam_core.trainings.listing import list_trainings
 from recam_core.trainings.places import trainings_folder
 from recam_core.trainings.turn import device_lock
+from recam_core.views.charts.palette import DARK
 from streamlit_page import no_exception, open_app, wait_until_finished
 
 pytestmark = pytest.mark.skipif(
     not (shipped_folder() / "scenes" / "bce" / "run.json").is_file(), reason="needs the shipped checkpoints"
 )
 #: Far fewer than the page begins with: the journey is about the way.
+LARGEST = "chart => [Math.max(...chart._fullData.find(trace => trace.name === 'settings').x)]"
 ADDRESS = "lab?family=scenes&data=scenes:train=40,val=10@train"
 
 
@@ -47,11 +50,14 @@ def test_from_the_sweep_to_the_maps(app_url: str, app_runs: Path, page: Page, co
         expect(page.get_by_text(words)).to_be_visible()
     run_experiment(page)
     expect(page.locator(".lab-sentence")).to_contain_text("is the best of 10 on scenes:train=40,val=10@train.select")
-    expect(page.locator(".st-key-lab_chart .stVegaLiteChart")).to_have_count(4)
+    expect(page.locator(".st-key-lab_chart .stPlotlyChart")).to_have_count(4)
 
     # A press on a point shows its maps, beside those of the run before.
-    point = page.locator('.st-key-lab_panel_0 [aria-label*="lambda 3;"]')
-    point.first.click(force=True)
+    told = hover(page, ".st-key-lab_panel_0", "settings", [6])
+    assert told.startswith("lambda 3")
+    assert "mIoU: " in told
+    assert " %" in told
+    press(page, ".st-key-lab_panel_0", "settings", [6])
     expect(page.get_by_role("heading", name="Maps of lambda 3", exact=True)).to_be_visible()
     titles = page.locator(".viewer[data-ready] .pane-head strong")
     expect(titles.first).to_have_text("BCE-CAM, not retrained")
@@ -63,6 +69,30 @@ def test_from_the_sweep_to_the_maps(app_url: str, app_runs: Path, page: Page, co
     page.locator(".viewer").focus()
     page.keyboard.press("ArrowRight")
     expect(picture).not_to_have_value(before)
+    wait_until_finished(page, 120)
+
+    # The other marks stay as they were, and the pressed one has a ring; another one is pressed just as well.
+    chart = page.locator(".st-key-lab_panel_0 .js-plotly-plot")
+    faint = (
+        "chart => [...chart.querySelectorAll('.points path')].filter(mark => getComputedStyle(mark).opacity < 1).length"
+    )
+    assert chart.evaluate(faint) == 0
+    assert chart.evaluate("chart => chart._fullData.filter(trace => trace.name === 'marked').length") == 1
+    press(page, ".st-key-lab_panel_1", "settings", [0])
+    expect(page.get_by_role("heading", name="Maps of lambda 0", exact=True)).to_be_visible()
+    wait_until_finished(page, 120)
+    # By keyboard it is a field, and the chart shows which one it is.
+    field = page.get_by_role("combobox", name="Setting whose maps are shown")
+    field.focus()
+    page.keyboard.type("lambda 100")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Maps of lambda 100", exact=True)).to_be_visible()
+    wait_until_finished(page, 120)
+    ring = chart.evaluate("chart => Array.from(chart._fullData.find(trace => trace.name === 'marked').x)")
+    assert ring == [place for place in chart.evaluate(LARGEST) for _ in ring]
+    press(page, ".st-key-lab_panel_0", "settings", [6])
+    expect(page.get_by_role("heading", name="Maps of lambda 3", exact=True)).to_be_visible()
+    expect(titles.last).to_contain_text("lambda 3")
     wait_until_finished(page, 120)
 
     # The address holds the result, the point and the picture.
@@ -91,11 +121,21 @@ def test_a_grid_in_a_narrow_dark_window(app_url: str, new_page: Callable[..., Pa
     page = new_page(width=420, height=1000, color_scheme="dark")
     open_lab(page, app_url, console_errors, "&experiment=grid")
     run_experiment(page)
-    cells = page.locator(".st-key-lab_heat_1 g.mark-rect path")
-    expect(cells.first).to_be_attached()
-    assert cells.first.evaluate("e => e.getAttribute('stroke')") == "#12181b"
-    cells.nth(8).click(force=True)
-    expect(page.locator(".st-key-lab_point h4")).to_contain_text("Maps of mask")
+    # A cell is pressed wherever it is hit, here near its corner, and knows what it is.
+    across, down = place_of(page, ".st-key-lab_heat_1", "settings", [8])
+    beside, below = place_of(page, ".st-key-lab_heat_1", "settings", [0])
+    chart = page.locator(".st-key-lab_heat_1 .js-plotly-plot")
+    assert chart.evaluate("chart => chart._fullLayout.xaxis.tickfont.color") == DARK.text
+    name = chart.evaluate("chart => chart._fullData.find(one => one.name === 'settings').hovertext[8]")
+    wide, high = chart.evaluate(
+        "({ _fullLayout: { xaxis, yaxis } }) => [xaxis.d2p(1) - xaxis.d2p(0), yaxis.d2p(1) - yaxis.d2p(0)]"
+    )
+    assert (across, down) != (beside, below)
+    page.mouse.move(across + 0.4 * wide, down + 0.4 * high)
+    page.wait_for_timeout(300)
+    page.mouse.click(across + 0.4 * wide, down + 0.4 * high)
+    setting = re.match("<b>(.*?)</b>", name).group(1)
+    expect(page.locator(".st-key-lab_point h4")).to_have_text(f"Maps of {setting}")
     expect(page.locator(".viewer[data-ready]")).to_be_visible()
     wait_until_finished(page, 120)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

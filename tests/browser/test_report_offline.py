@@ -54,10 +54,39 @@ def test_a_report_opens_offline(report: Path, new_page: Callable[..., Page], sch
     page.get_by_role("link", name="Settings").click()
     assert page.locator("#settings h2").is_visible()
     # One matrix a method, and one for each difference to the first.
-    assert page.locator("svg.matrix image").count() == 3
+    assert page.locator("#confusions .chart .heatmaplayer image").count() == 3
+    charts = page.locator(".chart")
+    assert charts.count() == 9
+    assert page.locator(".chart svg.main-svg").count() >= 9
+    text = page.locator("#classes .chart text.legendtext").first
+    assert (
+        text.evaluate("e => getComputedStyle(e).fill")
+        == {"light": "rgb(28, 37, 40)", "dark": "rgb(230, 236, 236)"}[scheme]
+    )
     with page.expect_download() as download:
         page.get_by_role("link", name="scores.csv").click()
     assert "ReCAM" in Path(download.value.path()).read_text(encoding="utf-8-sig")
+
+
+def test_charts_of_a_report_follow_the_light_and_answer_the_pointer(
+    report: Path, new_page: Callable[..., Page], console_errors: list[str]
+) -> None:
+    page = new_page(1300, 900)
+    assert opened(page, report) == []
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function("document.documentElement.dataset.charts === 'dark'")
+    text = page.locator("#classes .chart text.legendtext").first
+    expect(text).to_have_css("fill", "rgb(230, 236, 236)")
+    point = page.locator("#pairs .chart .points path").first
+    point.scroll_into_view_if_needed()
+    point.hover(force=True)
+    expect(page.locator("#pairs .hoverlayer")).to_contain_text("pictures with both")
+    image = page.locator("#pairs .modebar-btn[data-title*='PNG' i]")
+    with page.expect_download() as download:
+        image.click()
+    assert download.value.suggested_filename.endswith(".png")
+    assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
+    assert console_errors == []
 
 
 def test_a_report_fits_a_narrow_window_and_paper(report: Path, new_page: Callable[..., Page]) -> None:

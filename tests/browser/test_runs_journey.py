@@ -6,8 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
+from plotly_chart import hover, place_of
+from plotly_chart import press as press_mark
 from recam_core.checkpoint.places import shipped_folder
 from recam_core.checkpoint.run_folder import INFO_FILE, read_info
 from streamlit_page import no_exception, open_app, wait_until_finished, wait_until_quiet
@@ -107,3 +109,66 @@ def test_by_keyboard_to_a_comparison_and_to_the_maps(page: Page, app_url: str) -
     expect(page.get_by_text(re.compile(r"val_\d{5} ·"))).to_be_visible()
     expect(page).to_have_url(re.compile("family=scenes"))  # both are the panes that the family begins with
     no_exception(page)
+
+
+def test_from_a_dot_of_the_results_to_the_pictures_behind_a_class(page: Page, app_url: str) -> None:
+    open_app(page, app_url, seconds=180)
+    page.get_by_role("link", name="Results", exact=True).click()
+    chart = ".st-key-results_chart"
+    expect(page.locator(f"{chart} .js-plotly-plot .main-svg").first).to_be_visible()
+    wait_until_finished(page)
+    names = page.locator(f"{chart} .js-plotly-plot").evaluate(
+        "chart => chart._fullData.flatMap(trace => Array.from(trace.customdata || [], "
+        "([place], at) => ({ place, verdict: trace.name, told: trace.hovertext[at] })))"
+    )
+    worse = next(one for one in names if "<b>ReCAM</b>" in one["told"] and "objects only" in one["told"])
+    told = hover(page, chart, worse["verdict"], [worse["place"]])
+    assert "95% interval" in told
+    press_mark(page, chart, worse["verdict"], [worse["place"]])
+    expect(page.get_by_role("combobox", name="Behind a dot")).to_have_value(re.compile("objects only: ReCAM"))
+    press(page, "Class by class, on Runs")
+    expect(page.get_by_role("heading", name="scenes/recam against scenes/bce")).to_be_visible()
+    wait_until_finished(page, 120)
+
+    # A press on a class brings the ways to its pictures, as the field beside it does by keyboard.
+    chart = ".st-key-runs_gains"
+    first = page.locator(f"{chart} .js-plotly-plot").evaluate(
+        "chart => chart._fullData.filter(one => one.customdata)"
+        ".map(one => [one.name, one.customdata[0][0], one.hovertext[0]])"
+    )[0]
+    press_mark(page, chart, first[0], [first[1]])
+    name = re.search("<b>(.*?)</b>", first[2]).group(1)
+    expect(page.get_by_role("combobox", name="Pictures behind a class")).to_have_value(name)
+    wait_until_finished(page)
+    assert page.locator(f"{chart} .js-plotly-plot").evaluate(
+        "chart => chart._fullData.some(one => one.marker?.symbol === 'circle-open')"
+    )
+    press(page, "Where it (gains|loses) most")
+    expect(page).to_have_url(re.compile(r"/explore\?|/\?"))
+    if name != "background":
+        expect(page).to_have_url(re.compile(f"classes={name}"))
+    expect(page.locator(".viewer[data-ready]")).to_be_visible(timeout=120_000)
+    no_exception(page)
+
+
+def test_a_finger_on_a_chart_scrolls_the_page_and_a_tap_presses(browser: Browser, app_url: str) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    open_app(page, f"{app_url}/results", seconds=180)
+    chart = page.locator(".st-key-results_chart .js-plotly-plot")
+    expect(chart.locator(".main-svg").first).to_be_visible()
+    page.wait_for_function("() => window.chartsByTouch")
+    shown = chart.evaluate("chart => chart._fullLayout.xaxis.range")
+    box = chart.locator(".nsewdrag").first.bounding_box()
+    finger, across, down = context.new_cdp_session(page), box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.8
+    for kind, moved in (("touchStart", 0), *(("touchMove", 12 * step) for step in range(1, 15))):
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": across, "y": down - moved}]})
+        page.wait_for_timeout(16)
+    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_function("() => document.querySelector('[data-testid=stMain]').scrollTop > 50")
+    assert chart.evaluate("chart => chart._fullLayout.xaxis.range") == shown  # it was not zoomed
+
+    trace, place = chart.evaluate("chart => [chart._fullData[0].name, chart._fullData[0].customdata[0][0]]")
+    page.touchscreen.tap(*place_of(page, ".st-key-results_chart", trace, [place]))
+    expect(page.get_by_role("button", name="Class by class, on Runs")).to_be_visible()
+    context.close()

@@ -1,5 +1,6 @@
 """The Confusions page: scores, galleries, pairs, classes, pictures, filters, tags and links."""
 
+import base64
 import json
 import shutil
 import threading
@@ -9,19 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import streamlit as st
+from chart_content import figures
 from streamlit.testing.v1 import AppTest
 
 from app import labels
 from app.confusions import gallery, moved
-from app.confusions.colour_ramp import ramp, readable
-from app.confusions.gain_chart import SEEN_ONCE, gain_chart, iou_chart, verdict
-from app.confusions.ink import _LIGHT
-from app.confusions.matrix_cells import difference_cells, matrix_cells
 from app.confusions.plain_words import plain
-from app.confusions.selection import ANY, Selection
+from app.confusions.pressed import key_while, number, numbers
+from app.confusions.selection import ANY, MOST_PAIRS, Selection
 from recam_core.analysis.analysed import Analysed, analyse, analysed_name, settings_of
 from recam_core.analysis.tags import TagBook
 from recam_core.checkpoint.run_folder import RunInfo, load_run, read_info
@@ -420,6 +418,110 @@ def test_in_a_narrow_window_lines_do_what_cells_do(shown: Callable[..., AppTest]
     }
 
 
+def matrix_of(page: AppTest) -> dict[tuple[int, int], list[float]]:
+    """What the cells of the matrix stand for, by ground truth and prediction: all their numbers."""
+    trace = next(trace for trace in figures(page)[0]["data"] if trace["type"] == "scatter" and "customdata" in trace)
+    data = trace["customdata"]
+    values = np.frombuffer(base64.b64decode(data["bdata"]), data["dtype"])
+    rows = values.reshape([int(side) for side in data["shape"].split(",")])
+    return {(int(truth), int(predicted)): rest for truth, predicted, *rest in rows.tolist()}
+
+
+def test_the_matrix_holds_the_pixels(shown: Callable[..., AppTest], made: tuple) -> None:
+    page = shown(method="scenes/bce", threshold=str(THRESHOLD), cell="6.14")
+    before = score(made[1]["bce"].counts.total(), THRESHOLD).confusion
+    cells = matrix_of(page)
+    assert {cell: int(pixels) for cell, (_, pixels) in cells.items()} == {
+        (truth, predicted): before[truth, predicted] for truth, predicted in cells
+    }
+    assert sum(pixels for _, pixels in cells.values()) == before.sum()
+    assert figures(page)[0]["layout"]["shapes"]  # the frame of the chosen cell
+    page = shown(method="scenes/sce", less="scenes/bce", threshold=str(THRESHOLD))
+    after = score(made[1]["sce"].counts.total(), THRESHOLD).confusion
+    for (truth, predicted), (_, _, _, _, change) in matrix_of(page).items():
+        assert change == after[truth, predicted] - before[truth, predicted]
+
+
+def test_several_pairs_together_are_one_gallery(shown: Callable[..., AppTest], made: tuple, runs: Path) -> None:
+    expected = counted(
+        made[1]["bce"], THRESHOLD, lambda seeds, mask: ((mask == 6) & (seeds == 0)) | ((mask == 14) & (seeds == 6))
+    )
+    for section in ("pairs", "matrix", "classes"):
+        page = shown(section=section, cell="6.0,14.6", method="scenes/bce", threshold=str(THRESHOLD))
+        assert heading(page) == "2 pairs of classes"
+        assert pixels_shown(page) == sorted(expected.values(), reverse=True)
+        assert dict(zip(pictures_shown(page), pixels_shown(page), strict=True)) == expected
+        assert "car → background, " in texts(page).replace("\\", "")
+    assert page.selectbox(key="confusions_choice_truth").value == ANY
+    assert page.query_params["cell"] in ("6.0,14.6", ["6.0,14.6"])
+    # A tag on them is about whole pictures.
+    page.text_input(key="confusions_tag_name_cell").set_value("both")
+    next(button for button in page.button if button.label == "Save").click().run()
+    assert {entry.truth for entry in TagBook(runs / "tags.sqlite").entries(SPEC)} == {""}
+    page.selectbox(key="confusions_choice_truth").set_value(6).run()
+    assert heading(page).startswith("False negatives of")
+    # What one method takes back of another's errors, in these cells together.
+    page = moved_shown(shown(cell="6.0,14.6", less="scenes/bce", method="scenes/recam", threshold=str(THRESHOLD)))
+    moved_pixels = naive_moved(made, False, lambda truth, before, after: (truth, before) in ((6, 0), (14, 6)))
+    assert pixels_shown(page) == sorted(moved_pixels.values(), reverse=True)
+    # More than a link can hold are cut, and a cell that names nothing among several is refused.
+    many = ",".join(f"{k // 15}.{k % 15}" for k in range(100))
+    assert heading(shown(section="pairs", cell=many)) == f"{MOST_PAIRS} pairs of classes"
+    assert "pairs of classes" not in heading(shown(section="pairs", cell="6.any,14.6"))
+
+
+def test_the_axis_of_pairs_goes_by_powers_of_ten(shown: Callable[..., AppTest]) -> None:
+    page = shown(section="pairs", threshold=str(THRESHOLD))
+    assert figures(page)[0]["layout"]["yaxis"].get("type") != "log"
+    page.toggle(key="confusions_pairs_log").set_value(True).run()
+    assert not page.exception
+    assert figures(page)[0]["layout"]["yaxis"]["type"] == "log"
+    assert page.query_params["log"] in ("1", ["1"])
+
+
+def test_every_picture_is_a_point_of_the_plot(shown: Callable[..., AppTest]) -> None:
+    page = shown(section="pictures", threshold=str(THRESHOLD), method="scenes/recam")
+    table = page.dataframe[0].value.set_index("picture")
+    page.segmented_control(key="confusions_pictures_as").set_value("plot").run()
+    assert not page.exception
+    assert not [box for box in page.dataframe if "miou scenes/recam" in box.value.columns]
+    assert page.query_params["as"] in ("plot", ["plot"])
+
+    def points(page: AppTest) -> dict[str, tuple[float, float]]:
+        found = {}
+        for trace in figures(page)[0]["data"]:
+            if "customdata" in trace:
+                ends = [decoded(trace[axis]) for axis in ("x", "y")]
+                names = [text.split("<br>")[0] for text in trace["hovertext"]]
+                found |= dict(zip(names, zip(*ends, strict=True), strict=True))
+        return found
+
+    expected = {picture: (row["miou scenes/bce"], row["miou scenes/recam"]) for picture, row in table.iterrows()}
+    drawn = points(page)
+    assert set(drawn) == set(expected)
+    for picture, ends in expected.items():
+        assert drawn[picture] == pytest.approx(ends)
+    assert pixels_shown(page) == []
+    assert "press or draw around points" in texts(page)
+    page.selectbox(key="confusions_pictures_across").set_value("size").run()
+    assert not page.exception
+    assert sorted(x for x, _ in points(page).values()) == pytest.approx(sorted(table["largest"]), abs=1e-6)
+    # A link may name a method that is not there.
+    stray = shown(section="pictures", across="nobody", **{"as": "plot"})
+    assert stray.selectbox(key="confusions_pictures_across").value == "scenes/bce"
+    # A method alone is drawn against the size of what the pictures show.
+    alone = shown(section="pictures", runs="scenes/sce", **{"as": "plot"})
+    assert alone.selectbox(key="confusions_pictures_across").value == "size"
+    assert len(points(alone)) == 8
+
+
+def decoded(values: list | dict) -> list[float]:
+    """Numbers as Plotly sends them: as they are, or packed."""
+    if isinstance(values, list):
+        return values
+    return np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"]).tolist()
+
+
 def test_pairs_are_listed_with_every_method(shown: Callable[..., AppTest], made: tuple) -> None:
     page = shown(section="pairs", method="scenes/bce", threshold=str(THRESHOLD))
     table = page.dataframe[0].value
@@ -487,6 +589,10 @@ def test_filters_that_nothing_passes_are_said_and_left_out(shown: Callable[..., 
         {"cell": "any.any"},
         {"cell": "1"},
         {"cell": "²._"},
+        {"cell": "1.2,"},
+        {"cell": "1.2,3.99"},
+        {"cell": "9" * 5000 + ".1"},
+        {"as": "<script>"},
         {"section": "nowhere"},
         {"threshold": "nan"},
         {"threshold": "7"},
@@ -594,54 +700,7 @@ def test_pictures_of_a_single_class_are_left_out_of_lists_with_a_switch(
     assert "confusions_with_single" not in [toggle.key for toggle in shown().toggle]
 
 
-def test_a_class_seen_once_is_drawn_grey_without_an_interval() -> None:
-    rows = pd.DataFrame(
-        {"name": ["cat", "dog"], "value": [1, 2], "gain": [1.0, 2.0], "low": [0.5, np.nan], "high": [2.0, np.nan]}
-    )
-    rows["verdict"] = [verdict(*ends) for ends in zip(rows["low"], rows["high"], strict=True)]
-    assert rows["verdict"].tolist() == ["better", SEEN_ONCE]
-    chart = gain_chart(rows, ["cat", "dog"], _LIGHT)
-    assert chart.layer[1].data["name"].tolist() == ["cat"]  # lines
-    assert chart.layer[2].data["name"].tolist() == ["cat", "dog"]  # dots
-    scale = chart.to_dict()["layer"][2]["encoding"]["color"]["scale"]
-    assert dict(zip(scale["domain"], scale["range"], strict=True))[SEEN_ONCE] == _LIGHT.quiet
-    dots = pd.DataFrame({"name": ["dog"], "value": [2], "method": ["A"], "iou": [0.5], "low": [np.nan], "once": [True]})
-    colour = iou_chart(dots.assign(high=np.nan), ["dog"], ["A"], _LIGHT).to_dict()["layer"][1]["encoding"]["color"]
-    assert "datum.once" in str(colour["condition"])
-    assert _LIGHT.quiet in str(colour["condition"])
-
-
 # The parts ------------------------------------------------------------------------------------------------------------
-
-
-def test_cells_hold_the_matrix() -> None:
-    confusion = np.array([[90, 5, 5], [10, 60, 30], [0, 0, 0]])
-    order, marked = np.array([0, 2, 1]), np.zeros((3, 3), dtype=bool)
-    marked[1, 2] = True
-    cells = matrix_cells(confusion, ("background", "a", "b"), order, marked, True, _LIGHT)
-    assert set(cells["truth"]) == {"background", "a"}  # b has no pixels of its own
-    cell = cells[(cells["truth"] == "a") & (cells["predicted"] == "b")].iloc[0]
-    assert (cell["pixels"], cell["share"], cell["words"], cell["marked"]) == (30, 0.3, "30", True)
-    assert cells["predicted"].tolist()[:3] == ["background", "b", "a"]
-
-
-def test_differences_are_coloured_by_better_and_worse() -> None:
-    before, now = np.array([[10, 0], [4, 6]]), np.array([[10, 0], [2, 8]])
-    cells = difference_cells(before, now, ("background", "a"), np.arange(2), np.zeros((2, 2), bool), True, _LIGHT)
-    by_cell = {(row.truth_value, row.predicted_value): row for row in cells.itertuples()}
-    assert by_cell[1, 1].words == "+20"
-    assert by_cell[1, 0].words == "−20"
-    assert by_cell[1, 1].colour == by_cell[1, 0].colour == _LIGHT.better[-1]
-
-
-def test_colours_and_their_ink() -> None:
-    assert ramp(("#000000", "#ffffff"), np.array([0, 0.5, 1, np.nan])).tolist() == [
-        "#000000",
-        "#808080",
-        "#ffffff",
-        "#000000",
-    ]
-    assert readable(["#000000", "#ffffff"]) == ["#ffffff", "#10181b"]
 
 
 def test_names_are_not_read_as_markdown() -> None:
@@ -653,3 +712,22 @@ def test_selections_name_their_cells() -> None:
     assert Selection(ANY, 2).cells(4).sum() == 3
     assert not Selection(1, ANY).cells(4)[1, 1]
     assert Selection(1, ANY).values == (1,)
+    both = Selection.of([(1, 2), (2, 3)])
+    assert np.argwhere(both.cells(4)).tolist() == [[1, 2], [2, 3]]
+    assert (both.values, both.name, both.words(("a",) * 4)) == ((1, 2, 3), "1.2,2.3", "2 pairs of classes")
+    assert Selection.of([(ANY, 2)]) == Selection(ANY, 2)
+
+
+def test_presses_are_read_as_numbers_and_forgotten_with_what_they_showed(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = {
+        "one": {"selection": {"points": [{"customdata": {"0": 3.0, "1": 5.0, "2": 0.25}}]}},
+        "two": {"selection": {"points": [{"customdata": [1, 2]}, {"x": 3}, {"customdata": [4, 5]}]}},
+        "none": {"selection": {"points": []}},
+    }
+    monkeypatch.setattr(st, "session_state", state)
+    assert number("one", 2) == (3, 5)
+    assert numbers("two", 2) == [(1, 2), (4, 5)]
+    assert number("none", 2) is number("nowhere", 2) is None
+    assert key_while("one", lambda key: True) == "one_0"
+    assert key_while("one", lambda key: key != "one_0") == "one_1"
+    assert key_while("one", lambda key: True) == "one_1"

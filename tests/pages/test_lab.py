@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from chart_content import figures, trace
 from streamlit.testing.v1 import AppTest
 from viewer_content import viewer_of
 
@@ -146,8 +147,14 @@ def test_each_experiment_ends_in_chart_table_and_sentence(shown: Callable[..., A
         assert spec in words
     for start in ("1 · train", "2 · choose", "3 · report"):
         assert start in words
-    charts = page.get("plotly_chart")
+    charts = figures(page)
     assert len(charts) == (2 if kind == "grid" else len(job.found.chart.panels))
+    for chart, told in zip(charts, job.found.chart.heats or job.found.chart.panels.values(), strict=True):
+        # Every setting can be pressed, on either part.
+        keys = [key for row in told.keys for key in row] if kind == "grid" else [k for one in told for k in one.keys]
+        points = trace(chart, "settings")
+        assert [job.found.settings[place].label for (place,) in points["customdata"]] == keys
+        assert not [one for one in chart["data"] if one.get("name") == "marked"]
     table = page.dataframe[0].value
     reported = [row for row in job.found.rows if row["part"] == REPORT]
     assert table["setting"].tolist() == [row["key"] for row in reported]
@@ -168,6 +175,8 @@ def test_from_the_sweep_to_the_maps_of_a_point(shown: Callable[..., AppTest], ru
     assert len(job.found.settings[1].heads) == 2
     assert any("Press a point" in box.value for box in page.caption)
     page = look_at(page, job, 1)
+    for chart, (panel, series) in zip(figures(page), job.found.chart.panels.items(), strict=True):
+        assert trace(chart, "marked")["y"] == [one.y[1] for one in series], panel
     seen = viewer_of(page)
     one = job.found.settings[1]
     assert seen.titles[0] == "BCE-CAM, not retrained"
@@ -226,8 +235,10 @@ def test_a_point_is_kept_as_a_run(shown: Callable[..., AppTest], runs: Path) -> 
     assert np.allclose(network.fc2.detach(), job.found.settings[1].heads[0].fc2, atol=1e-3, rtol=1e-3)
     build_parser().parse_args(shlex.split(command)[3:])
 
-    # The run as it was before has maps, and nothing to keep.
-    page = look_at(page, job, -1)
+    # The run as it was before has maps, and nothing to keep; here it is chosen by keyboard.
+    assert page.selectbox(key=f"lab_point_choice_{job.id}").value == 1
+    page.selectbox(key=f"lab_point_choice_{job.id}").set_value(-1).run()
+    assert not page.exception
     assert viewer_of(page).titles[0] == "BCE-CAM, not retrained"
     assert not [box for box in page.text_input if box.key == "lab_keep_name"]
 

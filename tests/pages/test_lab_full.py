@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from chart_content import figures, trace
 from streamlit.testing.v1 import AppTest
 from tiny_families import write_family
 from viewer_content import viewer_of
@@ -159,7 +160,8 @@ def test_a_result_on_disk_has_chart_table_sentence_and_maps(
     page = shown(grid=kept.id)
     assert not page.error
     assert kept.found.sentence.split("@")[0] in words(page)
-    assert len(page.get("plotly_chart")) == 2
+    charts = figures(page)
+    assert [trace(chart, "settings")["customdata"][1] for chart in charts] == [[1], [1]]
     table = page.dataframe[0].value
     reported = [row for row in kept.found.rows if row["part"] == REPORT]
     assert table["setting"].tolist() == [row["key"] for row in reported]

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from chart_content import figures, trace
 from streamlit.testing.v1 import AppTest
 from tiny_families import write_rowed
 
@@ -54,6 +55,17 @@ def test_results_lead_with_a_chart_and_a_sentence_a_data_set(assets: Path, runs:
     # Of what ships no interval is kept here: the difference is told, and how to keep one.
     assert "(+10.0 points)" in sentences[1]
     assert "--keep-scores" in sentences[1]
+    (chart,) = figures(page)
+    assert trace(chart, "better")["x"] == [pytest.approx(20)]
+    assert any(text.endswith("better_*one*") for text in chart["layout"]["yaxis"]["ticktext"])
+    # What a press does, by keyboard: the dot is marked, and the runs behind it can be opened.
+    (place,) = trace(chart, "better")["customdata"][0]
+    assert "results_to_runs" not in [button.key for button in page.button]
+    page.selectbox(key="results_gain").set_value(place).run()
+    assert not page.exception
+    (ring,) = [one for one in figures(page)[0]["data"] if one.get("marker", {}).get("symbol") == "circle-open"]
+    assert (ring["x"], ring["y"]) == ([pytest.approx(20)], [place])
+    assert {"results_to_runs", "results_to_explore"} <= {button.key for button in page.button}
     table = page.dataframe[0].value
     kept = table[table["run"] == "better_*one*"]
     assert kept["95 %"].tolist() == ["+10.0 to +30.0"]

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from chart_content import figures, trace
 from streamlit.testing.v1 import AppTest
 from tiny_families import write_rowed
 
@@ -80,6 +81,27 @@ def test_odd_curves_and_an_odd_name(own: Path) -> None:
     test = page()
     choose(test, "run/my sce")
     assert "--from 'my sce' --out" in test.code[1].value
+    (losses,) = figures(test)
+    assert (losses["data"][0]["x"], losses["data"][0]["y"]) == ([2], [1])  # what no loss can be is left out
+
+
+def test_curves_of_a_run(own: Path) -> None:
+    entries = [
+        {"epoch": epoch, "loss": 1 / epoch, "<b>odd</b>": epoch, "val_seed_miou": 0.1 * epoch, "seconds": 9}
+        for epoch in (1, 2, 3)
+    ]
+    (own / "my-sce" / "metrics.json").write_text(json.dumps(entries))
+    test = page(chosen="run/my-sce")
+    losses, scores = figures(test)
+    assert [one["name"] for one in losses["data"]] == ["loss", "&lt;b&gt;odd&lt;/b&gt;"]
+    assert trace(losses, "loss")["y"] == [1, 0.5, pytest.approx(1 / 3)]
+    assert trace(scores, "val seed miou")["x"] == [1, 2, 3]
+    assert losses["layout"]["hovermode"] == scores["layout"]["hovermode"] == "x unified"
+    assert losses["layout"]["yaxis"]["type"] == "linear"
+    test.toggle(key="runs_log_losses").set_value(True).run()
+    assert not test.exception
+    losses, scores = figures(test)
+    assert (losses["layout"]["yaxis"]["type"], scores["layout"]["yaxis"]["type"]) == ("log", "linear")
 
 
 def test_nothing_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

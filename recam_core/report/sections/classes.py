@@ -3,12 +3,16 @@
 import numpy as np
 
 from recam_core.analysis.csv_tables import gain_csv
-from recam_core.report.charts.dot_chart import DotSeries, dot_chart, series_legend
+from recam_core.report.figures import Figures
 from recam_core.report.markup import Markup, csv_link, join, percent, points, table, tag
 from recam_core.report.report_data import ReportData
+from recam_core.views.charts.class_iou import gain_rows, iou_chart
+from recam_core.views.charts.gains import gain_chart
+
+_GAIN_AXIS = "gain in IoU, points, with 95% interval"
 
 
-def classes_section(data: ReportData) -> Markup:
+def classes_section(data: ReportData, figures: Figures) -> Markup:
     """Sorted by what the last method gains over the first; by IoU where there is one method."""
     gain = data.gain
     if len(data.methods) > 1:
@@ -18,22 +22,16 @@ def classes_section(data: ReportData) -> Markup:
         order = np.argsort(-np.nan_to_num(gain.iou[0], nan=-1.0), kind="stable")
         words = "Sorted by IoU."
     order = order[~np.isnan(gain.iou[:, order]).all(axis=0)]
-    names = [gain.names[row] for row in order.tolist()]
-    dots = [
-        DotSeries(method.title, place, gain.iou[place, order], gain.iou_low[place, order], gain.iou_high[place, order])
-        for place, method in enumerate(data.methods)
-    ]
-    charts = [tag("figure", tag("h3", "IoU"), dot_chart(names, dots, "IoU, per cent", "IoU of each class"))]
-    if len(data.methods) > 1:
-        gains = [
-            DotSeries(
-                method.title, place, gain.gain[place, order], gain.gain_low[place, order], gain.gain_high[place, order]
+    charts = [figures.add(lambda palette: iou_chart(gain, data.titles, palette, order), "IoU of each class")]
+    for method in data.methods[1:]:
+        rows, _ = gain_rows(gain, method.key, order)
+        if rows:
+            charts.append(
+                figures.add(
+                    lambda palette, rows=rows: gain_chart(rows, palette, title=_GAIN_AXIS),
+                    f"Gain of {method.title} over {data.reference.title}",
+                )
             )
-            for place, method in enumerate(data.methods)
-            if place
-        ]
-        chart = dot_chart(names, gains, "points of IoU", "Gain of each class", signed=True)
-        charts.append(tag("figure", tag("h3", f"Gain over {data.reference.title}"), chart))
     rows = [_row(data, row) for row in order.tolist()]
     header = ["Class", *(f"{title}" for title in data.titles.values())]
     header += [f"{method.title} less {data.reference.title}" for method in data.methods[1:]]
@@ -42,11 +40,10 @@ def classes_section(data: ReportData) -> Markup:
         tag("h2", "Classes"),
         tag(
             "p",
-            f"{words} Lines are 95% intervals over pictures: differences within them may be noise."
+            f"{words} Thick lines are 95% intervals over pictures: gains whose interval holds 0 may be noise."
             + (" Grey: seen in one picture, which gives no interval." if gain.seen_once.any() else ""),
             class_="note",
         ),
-        series_legend(dots),
         tag("div", *charts, class_="charts"),
         table(
             header, rows, caption="IoU per class in per cent, gains in points; bold where the interval leaves out 0."

@@ -1,15 +1,13 @@
 """The most confused pairs of classes."""
 
-import numpy as np
-
 from recam_core.analysis.csv_tables import pairs_csv, value_names
-from recam_core.report.charts.company_chart import company_chart
-from recam_core.report.charts.dot_chart import DotSeries, series_legend
+from recam_core.report.figures import Figures
 from recam_core.report.markup import Markup, csv_link, join, percent, points, table, tag
 from recam_core.report.report_data import ReportData
+from recam_core.views.charts.pairs import pairs_chart
 
 
-def pairs_section(data: ReportData) -> Markup:
+def pairs_section(data: ReportData, figures: Figures) -> Markup:
     """One row a pair, most pixels first by the first method."""
     names = value_names(data.classes)
     first = data.reference.key
@@ -46,28 +44,28 @@ def pairs_section(data: ReportData) -> Markup:
                 class_="note",
             ),
             csv_link("pairs", pairs_csv(data.pairs, data.classes, data.titles)),
-            *_company(data),
+            *_company(data, figures),
         ]
     else:
         parts.append(tag("p", "No pixel of a class was given to another class."))
     return tag("section", *parts, id="pairs")
 
 
-def _company(data: ReportData) -> list[Markup]:
+def _company(data: ReportData, figures: Figures) -> list[Markup]:
     """Whether company is the cause: the first method and the last, or the only one."""
     shown = list(dict.fromkeys((data.keys[0], data.subject.key)))
-    methods = [(key, data.titles[key], data.keys.index(key)) for key in shown]
-    title = "Share of a class that is given to the other one, against how often the two are seen together"
-    nothing = np.full(1, np.nan)
+    names = value_names(data.classes)
     return [
-        tag("h3", "Is company the cause?"),
-        series_legend([DotSeries(name, number, nothing, nothing, nothing) for _, name, number in methods]),
-        company_chart(data.plotted, value_names(data.classes), methods, title),
+        figures.add(
+            lambda palette: pairs_chart(data.plotted, names, data.titles, palette, shown=shown),
+            "Is company the cause?",
+            large=True,
+        ),
         tag(
             "p",
-            f"The {len(data.plotted):,} pairs with most pixels. Upwards: of the pixels of a class, the per cent given "
+            f"The {len(data.plotted):,} pairs with most pixels. Upwards: of the pixels of a class, the share given "
             "to the other one. A pair far up on the left is confused though the two are seldom seen together: company "
-            "is not the cause. Far up on the right, it may well be.",
+            "is not the cause. Far up on the right, it may well be. Larger points stand for more pixels.",
             class_="note",
         ),
     ]

@@ -9,9 +9,11 @@ from recam_core.analysis.single_class import single_class_words
 from recam_core.data.sample import BrokenItem, Dataset
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
+from recam_core.report.figures import Figures
 from recam_core.report.markup import Markup, csv_link, data_address, join, percent, points, tag
 from recam_core.report.report_data import ReportData
 from recam_core.scores.picture import picture_scores
+from recam_core.views.charts.pictures import drawn_pictures, pictures_chart
 from recam_core.views.class_colours import class_colours
 from recam_core.views.encode import encode
 from recam_core.views.error_overlay import error_marks
@@ -28,16 +30,19 @@ _MOST_ROWS = 20_000
 _STYLE = FigureStyle()
 
 
-def pictures_section(data: ReportData, dataset: Dataset, each: int, progress: ProgressFn = silent) -> Markup:
+def pictures_section(
+    data: ReportData, dataset: Dataset, figures: Figures, each: int, progress: ProgressFn = silent
+) -> Markup:
     """Galleries: the worst, where methods differ most, and the pairs that are confused most.
 
     Args:
         data: what the report tells.
         dataset: where the pictures come from.
+        figures: the charts of the page.
         each: pictures in each gallery; 0 leaves them out.
         progress: called after each picture; may raise Cancelled.
     """
-    parts: list[object] = [tag("h2", "Pictures"), _legend(data)]
+    parts: list[object] = [tag("h2", "Pictures"), _legend(data), *_plot(data, figures)]
     galleries = list(_galleries(data, each)) if each else []
     index = {id: place for place, id in enumerate(dataset.ids)}
     total, done = sum(len(positions) for _, _, positions in galleries), 0
@@ -56,6 +61,26 @@ def pictures_section(data: ReportData, dataset: Dataset, each: int, progress: Pr
         parts.append(tag("p", f"The figures of every picture: {words}".strip(), class_="note save"))
         parts.append(csv_link("pictures", pictures_csv(data.pictures, data.titles, data.listed)))
     return tag("section", *parts, id="pictures")
+
+
+def _plot(data: ReportData, figures: Figures) -> list[Markup]:
+    """Every picture as a point: the last method against the first."""
+    if len(data.methods) < 2:
+        return []
+    table, both = data.pictures, (data.reference.key, data.subject.key)
+    positions = drawn_pictures(table, *both, data.listed)
+    if not len(positions):
+        return []
+    words = "Each point is a picture, the first method to the right and the last upwards, each by its mIoU there."
+    if len(positions) < int(data.listed.sum()):
+        words += f" Drawn are {len(positions):,} of {int(data.listed.sum()):,}; the table has all."
+    title = f"{data.subject.title} against {data.reference.title}, picture by picture"
+    chart = figures.add(
+        lambda palette: pictures_chart(table, *both, data.titles, palette, positions),
+        title,
+        large=True,
+    )
+    return [chart, tag("p", words, class_="note")]
 
 
 def _galleries(data: ReportData, each: int) -> Iterator[tuple[str, int | None, list[int]]]:

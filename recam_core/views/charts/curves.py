@@ -11,7 +11,7 @@ from recam_core.views.charts.palette import Palette
 from recam_core.views.charts.plain import plain
 from recam_core.views.charts.template import template
 
-_HEIGHT = 330
+_HEIGHT = 350
 #: Places of the colours in the palette, and dashes, so that either alone tells the curves apart.
 _COLOURS = (2, 1, 3, 4, 5, 0)
 _DASHES = ("solid", "6px,3px", "2px,2px", "8px,2px,2px,2px", "12px,3px", "4px,6px")
@@ -67,6 +67,7 @@ def curve_chart(
                 mode="lines+markers" if len(curve.epochs) < _DOTTED else "lines",
                 line={"color": palette.methods[_COLOURS[place % 6]], "width": 2, "dash": _DASHES[place % 6]},
                 marker={"size": 5},
+                cliponaxis=False,
                 # Where others have values in between, it is said of which epoch this one is.
                 hovertemplate=f"{value} (epoch %{{x}})" if fine and _is_whole(curve) else value,
             )
@@ -78,7 +79,10 @@ def curve_chart(
     figure.update_layout(
         template=template(palette),
         height=_HEIGHT,
-        margin={"t": 34, "r": 14},
+        # The line under the pointer has a margin of this colour.
+        plot_bgcolor=palette.ground,
+        # The bar of buttons stands above the legend, which would lie under it in a narrow window.
+        margin={"t": 58, "r": 14},
         hovermode="x unified",
         hoverlabel={"namelength": -1},
         uirevision=kept,
@@ -87,6 +91,8 @@ def curve_chart(
             "title": {"text": "epoch"},
             "range": [first, most],
             "showgrid": False,
+            "spikecolor": palette.quiet,
+            "spikethickness": 1,
             "unifiedhovertitle": {"text": "epoch %{x:.2f}" if fine else "epoch %{x}"},
             **({"dtick": 1} if most - first <= 8 else {"nticks": 8}),
         },

@@ -21,8 +21,8 @@ from recam_core.views.charts.setting_points import (
 from recam_core.views.charts.template import template
 
 _ROW = 26
-#: What the axis below takes of the height.
-_FOOT = 48
+#: What the axis below and the bar of buttons above take of the height.
+_FOOT = 66
 #: Characters that a name has room for beside the dots on a phone.
 _NAME = 20
 
@@ -46,7 +46,7 @@ def dot_chart(experiment: Experiment, title: str, marked: int | None, palette: P
     figure.update_layout(
         template=template(palette),
         height=_ROW * len(names) + _FOOT,
-        margin={"t": 10, "r": 14},
+        margin={"t": 30, "r": 14},
         showlegend=False,
         shapes=reference_lines(reference, "x", palette),
         xaxis=percent_axis(point.y for point in points),

@@ -79,7 +79,7 @@ def gain_chart(rows: Sequence[GainRow], palette: Palette, *, title: str, legend:
     figure.update_layout(
         template=template(palette),
         height=row_height * len(rows) + _REST,
-        margin={"t": 30 if legend else 8, "r": 14},
+        margin={"t": 30, "r": 14},
         showlegend=legend,
         legend={"itemclick": False, "itemdoubleclick": False},
         shapes=[

@@ -9,6 +9,7 @@ from recam_core.experiments.chart import Heat
 from recam_core.experiments.experiment import Experiment
 from recam_core.views.charts.palette import Palette
 from recam_core.views.charts.plain import plain
+from recam_core.views.charts.ramp import ramp, readable
 from recam_core.views.charts.setting_points import PART_WORDS
 from recam_core.views.charts.template import template
 
@@ -39,12 +40,10 @@ def heat_chart(experiment: Experiment, heat: Heat, marked: int | None, palette: 
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
     stops = (palette.middle, *palette.better)
     before = (chart.reference or {}).get("mIoU", {}).get(heat.part)
-    text = {"texttemplate": "%{text}", "textfont": {"size": 11}} if len(heat.x) <= _NUMBERED else {}
     cells = go.Heatmap(
         x=list(range(len(heat.x))),
         y=list(range(len(heat.y))),
         z=[[None if value is None else 100 * value for value in row] for row in heat.values],
-        text=[["" if value is None else f"{100 * value:.1f}" for value in row] for row in heat.values],
         zmin=100 * low,
         zmax=100 * max(high, low + 1e-9),
         colorscale=[[place / (len(stops) - 1), colour] for place, colour in enumerate(stops)],
@@ -52,14 +51,17 @@ def heat_chart(experiment: Experiment, heat: Heat, marked: int | None, palette: 
         xgap=2,
         ygap=2,
         hoverinfo="skip",
-        **text,
     )
     found = list(_cells(heat))
+    strength = np.array([low if value is None else value for _, _, _, value in found], dtype=float)
+    grounds = ramp(stops, (strength - low) / max(high - low, 1e-9))
     presses = go.Scatter(
         x=[column for _, column, _, _ in found],
         y=[row for row, _, _, _ in found],
-        mode="markers",
+        mode="markers+text" if len(heat.x) <= _NUMBERED else "markers",
         name="settings",
+        text=["" if value is None else f"{100 * value:.1f}" for _, _, _, value in found],
+        textfont={"size": 11, "color": readable(grounds)},
         marker={"symbol": "square", "size": 16, "color": "rgba(0,0,0,0)"},
         customdata=[[places[key]] for _, _, key, _ in found],
         hovertext=[_hover(key, value, before, heat.part) for _, _, key, value in found],
@@ -80,9 +82,8 @@ def heat_chart(experiment: Experiment, heat: Heat, marked: int | None, palette: 
     figure.update_layout(
         template=template(palette),
         height=row_height * len(heat.y) + _HEAD,
-        margin={"t": 8, "r": 8, "b": 4},
-        # The whole is in sight, so a finger that moves here scrolls the page.
-        dragmode=False,
+        margin={"t": 8, "r": 34, "b": 4},
+        dragmode=False,  # the whole is in sight
         hoverdistance=-1,
         shapes=rings,
         xaxis={

@@ -22,9 +22,9 @@ from recam_core.views.charts.setting_points import (
 )
 from recam_core.views.charts.template import template
 
-_HEIGHT = 245
+_HEIGHT = 260
 #: Labels along the axis stand at least this share of it apart.
-_APART = 0.075
+_APART = 0.06
 
 
 def line_chart(experiment: Experiment, title: str, marked: int | None, palette: Palette) -> go.Figure:
@@ -57,10 +57,10 @@ def line_chart(experiment: Experiment, title: str, marked: int | None, palette: 
     figure.update_layout(
         template=template(palette),
         height=_HEIGHT,
-        margin={"t": 10, "r": 14},
+        margin={"t": 30, "r": 14},
         showlegend=False,
         shapes=reference_lines(reference, "y", palette),
-        xaxis={"title": {"text": plain(chart.x_title + unit)}, "showgrid": False, "tickangle": 0, **along},
+        xaxis={"title": {"text": plain(chart.x_title + unit)}, "showgrid": False, "autotickangles": [0, 45], **along},
         yaxis=percent_axis(point.y for point in points),
     )
     return figure

@@ -19,7 +19,7 @@ from recam_core.views.charts.setting_points import (
 )
 from recam_core.views.charts.template import template
 
-_HEIGHT = 370
+_HEIGHT = 390
 
 
 def scatter_chart(experiment: Experiment, title: str, marked: int | None, palette: Palette) -> go.Figure:
@@ -59,14 +59,13 @@ def scatter_chart(experiment: Experiment, title: str, marked: int | None, palett
     )
     at = {point: (float(point.x), point.y) for point in points}
     hover = {
-        point: f"{hover_of(point, chart.y_title, up)}<br>{plain(_words(chart.x_title, at[point][0]))}"
-        for point in points
+        point: f"{hover_of(point, chart.y_title, up)}<br>{_words(chart.x_title, at[point][0])}" for point in points
     }
     figure = go.Figure([crosses, *marks(points, at, hover, colours_of(groups_of(experiment), palette), palette)])
     figure.update_layout(
         template=template(palette),
         height=_HEIGHT,
-        margin={"t": 10, "r": 14},
+        margin={"t": 30, "r": 14},
         showlegend=False,
         xaxis={"title": {"text": plain(chart.x_title)}, **percent_axis(x for x, _ in at.values())},
         yaxis={"title": {"text": plain(chart.y_title)}, **percent_axis(y for _, y in at.values())},

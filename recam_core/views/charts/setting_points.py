@@ -154,7 +154,8 @@ def hover_of(point: SettingPoint, figure: str, reference: Mapping[str, float]) -
         lines.append(plain(f"{change:+.2f} points to not retrained".replace("-", "−", 1)))
     if point.low is not None and point.high is not None:
         lines.append(plain(f"seeds: {100 * point.low:.2f} to {100 * point.high:.2f} %"))
-    lines.append(f"on the part that {PART_WORDS[point.part]}{', which prefers it' if point.chosen else ''}")
+    prefers = ", which prefers it" if point.chosen and point.part == SELECT else ""
+    lines.append(f"on the part that {PART_WORDS[point.part]}{prefers}")
     return "<br>".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""Colours between colours."""
+"""Colours between colours, and several scales of them end to end, as one colour scale of Plotly."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,6 +6,8 @@ import numpy as np
 
 #: Weights of red, green and blue in what the eye takes for lightness (ITU-R BT.601).
 _LUMA = np.array([0.299, 0.587, 0.114])
+#: Of each scale: so much is left at its end, that no rounding carries a tone into the next one.
+_SAFE = 1e-3
 
 
 def ramp(stops: Sequence[str], strength: np.ndarray) -> np.ndarray:
@@ -21,6 +23,29 @@ def ramp(stops: Sequence[str], strength: np.ndarray) -> np.ndarray:
 def readable(colours: Iterable[str]) -> list[str]:
     """For each ground colour the ink that is read on it."""
     return ["#10181b" if np.dot(_LUMA, _channels(colour)) > 128 else "#ffffff" for colour in colours]
+
+
+def tones(scale: np.ndarray, strength: np.ndarray) -> np.ndarray:
+    """Where on :func:`end_to_end` a colour lies.
+
+    Args:
+        scale: int, which of the scales.
+        strength: 0..1 along it, of the same shape; nan is 0.
+
+    Returns:
+        float64 of that shape, 0 up to the number of scales.
+    """
+    return scale + np.clip(np.nan_to_num(strength), 0, 1) * (1 - _SAFE)
+
+
+def end_to_end(scales: Sequence[Sequence[str]]) -> list[tuple[float, str]]:
+    """One colour scale of Plotly that holds several: scale k takes the tones from k to k + 1."""
+    found = []
+    for number, stops in enumerate(scales):
+        ends = np.linspace(0, 1 - _SAFE, len(stops)) if len(stops) > 1 else np.zeros(1)
+        found += [(float((number + end) / len(scales)), stop) for end, stop in zip(ends, stops, strict=True)]
+        found.append(((number + 1) / len(scales), stops[-1]))
+    return found
 
 
 def _channels(colour: str) -> tuple[int, int, int]:
