@@ -148,9 +148,11 @@ def _two_logits(found: Logits, descents: dict, p: int, q: int) -> None:
                 alt=f"{QUANTITIES[quantity]} of {TITLES[loss]} over the difference and the sum of two logits",
             )
     inside = bool(careless_region(*at, share=share))
+    where = ("inside" if inside else "outside of") + " it"
+    where += " and beyond these axes" if max(map(abs, at)) > _REACH else ""
     st.caption(
         "In the framed wedge BCE has stopped caring about *q*, although *q* is as strong as *p* or nearly so, and SCE "
-        f"has not. These logits lie {'inside' if inside else 'outside of'} it. The other half of the fault is on the "
+        f"has not. These logits lie {where}. The other half of the fault is on the "
         "far side: high on the right and up, BCE no longer pushes *p* away from *q* (see the gradient on z_p). "
         "Here two classes are all there are; more of them take a part of SCE's belief."
     )
@@ -174,7 +176,10 @@ def _sentence(found: Logits, gradients: dict[str, np.ndarray], p: int, q: int) -
     if found.y[q]:
         return "Every class is present, so there is no negative to push down; SCE shares its target among them."
     times = f"**{sce / bce:.1f} times** as hard" if bce > 1e-9 and sce / bce < 1e4 else "far harder"
-    harder = f"SCE pushes {times}" if sce > bce else f"BCE pushes **{bce / max(sce, 1e-9):.1f} times** as hard"
+    if abs(sce - bce) < 0.02 * max(sce, bce):
+        harder = "both push equally hard"
+    else:
+        harder = f"SCE pushes {times}" if sce > bce else f"BCE pushes **{bce / max(sce, 1e-9):.1f} times** as hard"
     return (
         f"*p* is **{plain(found.names[p])}** ($z_p$ = {found.z[p]:.2f}), *q* is **{plain(found.names[q])}** "
         f"($z_q$ = {found.z[q]:.2f}). On the negative *q*, BCE's gradient is {bce:.3f} and SCE's {sce:.3f}: {harder}. "
