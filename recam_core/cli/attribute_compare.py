@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = (
     "Score attribution methods on a data set: seeds and localisation against the ground truth, and without it "
-    "deletion, insertion, infidelity and sensitivity, with 95%% intervals over pictures, and the seconds of a picture. "
+    "deletion, insertion, infidelity and sensitivity, with 95% intervals over pictures, and the seconds of a picture. "
     "Maps are of the classes that each picture shows."
 )
 
