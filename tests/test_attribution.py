@@ -1,6 +1,7 @@
 """Attributions on networks small enough to work out by hand, and what all methods have in common."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from recam_core.attribution.maps import attribution_key, attribution_maps, cost,
 from recam_core.attribution.network_copy import MaxByReLU
 from recam_core.attribution.subject import PooledHead, Subject
 from recam_core.attribution.table import METHODS
+from recam_core.checkpoint.run_folder import load_run
+from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps
 from recam_core.maps.inference import activation_maps
@@ -41,7 +44,7 @@ class Hand:
 
 
 class Bent(nn.Module):
-    """Convolutions with a ReLU that is used twice, a skip connection, a ReLU6, and an activation in place."""
+    """A ReLU that is used twice, one whose input goes elsewhere too, a skip connection, a ReLU6, some in place."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,11 +52,12 @@ class Bent(nn.Module):
         self.first, self.second = nn.Conv2d(3, 6, 3, padding=1), nn.Conv2d(6, 6, 3, padding=1)
         for parameter in self.parameters():
             parameter.data = torch.randn(parameter.shape, generator=generator)
-        self.relu, self.last = nn.ReLU(inplace=True), nn.ReLU6(inplace=True)
+        self.relu, self.free, self.last = nn.ReLU(inplace=True), nn.ReLU(), nn.ReLU6(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.relu(self.first(x))
-        return self.last(self.relu(self.second(x) + x) - 2)
+        x = self.second(x) + x
+        return self.last(self.relu(self.free(x) - 0.3 * x) - 2)
 
 
 WEIGHT = torch.tensor([[1.0, -2.0, 0.5], [0.0, 3.0, 1.0], [-1.0, -1.0, -1.0]])
@@ -225,6 +229,17 @@ def test_guided_grad_cam_is_refused_where_it_would_pass_over_activations(small: 
         raw_attributions(Hand(Functional(), torch.ones(2, 6)), small, [0], "guided_grad_cam")
     with pytest.raises(UserError, match="gelu"):
         raw_attributions(Hand(Smooth(), torch.ones(2, 6)), small, [0], "guided_grad_cam")
+
+
+def test_a_copy_that_computes_something_else_is_refused(small: np.ndarray) -> None:
+    class Overwriting(Bent):
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.first(x)
+            return self.relu(x) + x  # what it adds was overwritten in place, which a copy does not do
+
+    for method in ("deep_lift", "guided_grad_cam"):
+        with pytest.raises(UserError, match="in place"):
+            raw_attributions(Hand(Overwriting(), torch.ones(2, 6)), small, [0], method)
 
 
 def test_guided_gradients_pass_each_relu_in_both_directions(small: np.ndarray) -> None:
@@ -416,3 +431,21 @@ def test_a_pass_is_counted_as_a_pass(bent: Hand, small: np.ndarray) -> None:
             assert sum(passes) - extra == cost(method, 2, small.shape[:2], settings).forward, method
     finally:
         handle.remove()
+
+
+# What ships -------------------------------------------------------------------------------------------------------
+
+
+def test_shipped_networks_can_be_asked_by_every_method(repo_root: Path) -> None:
+    run = load_run(repo_root / "assets" / "checkpoints" / "photos" / "recam", torch.device("cpu"))
+    picture = open_dataset("gallery").load(0).image[100:260, 150:330]
+    settings = replace(FEW, scales=(1.0,), mirror=False)
+    made = {
+        method: attribution_maps(run.network, picture, [0], method, head="fc2", settings=settings).activations[0]
+        for method in METHODS
+    }
+    # A pagoda, for the class of buildings: all find something, and no two pixel methods the same.
+    assert all(found.max() == 255 for found in made.values())
+    assert np.abs(made["cam"].astype(int) - made["grad_cam"]).max() <= 1
+    pixel = [made[method] for method in METHODS if METHODS[method].on_pixels]
+    assert all((one != other).any() for n, one in enumerate(pixel) for other in pixel[:n])

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recam_core.attribution.subject import Subject
+from recam_core.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,9 @@ def network_copy(
         x: pictures that it takes, B x 3 x H x W.
         relu6: makes what stands in for a ReLU6, which captum passes over without a word.
         pool: makes what stands in for max pooling; None leaves it.
+
+    Raises:
+        UserError: the copy computes something else than the network.
     """
     whole = nn.Sequential(subject.lower, subject.upper)
     place = next(name for name, module in whole.named_modules() if module is subject.layer)
@@ -61,6 +65,13 @@ def network_copy(
                 setattr(module, name, apart[child])
             elif pool is not None and isinstance(child, nn.MaxPool2d):
                 setattr(module, name, pool(child))
+    with torch.no_grad():
+        before, after = whole(x), made(x)
+    if not torch.allclose(after, before, rtol=1e-3, atol=1e-3 * float(before.abs().max())):
+        raise UserError(
+            "This method needs a copy of the network whose activations do not work in place, and such a copy computes "
+            "something else; Grad-CAM and integrated gradients work."
+        )
     return NetworkCopy(made, made.get_submodule(place))
 
 
