@@ -338,7 +338,6 @@ def _look(
             return
         lead_on(family, picture)
         present_button()
-        _why_button(family, picture, methods, shown["view"])
         _copy_link(picture)
         panes = lambda: panes_to_export(methods, picture, present, family.classes, how, shown["view"])  # noqa: E731
         export_panel(
@@ -349,6 +348,8 @@ def _look(
             lambda title: _page(title, picture, panes(), present, family.classes, payload, shown["view"], sentence),
             key="explore_export",
         )
+    # Below the picture: above it, one button more would push the scores out of sight in a small window.
+    _why_button(family, picture, methods, shown["view"])
     retrain_panel(family)
 
 
