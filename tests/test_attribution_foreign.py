@@ -1,5 +1,7 @@
 """Classifiers from elsewhere: where they are looked at, and files that are not what they say."""
 
+import json
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,8 @@ from torchvision import models
 from recam_core.attribution.asked import AttributionSettings
 from recam_core.attribution.classifier import ForeignClassifier, foreign_classifier
 from recam_core.attribution.maps import attribution_maps, raw_attributions
+from recam_core.attribution.refused import refused_methods
+from recam_core.attribution.table import METHODS
 from recam_core.attribution.target_layer import split_torchvision
 from recam_core.cli.main import main
 from recam_core.errors import UserError
@@ -116,6 +120,7 @@ def test_an_activation_in_place_does_not_change_what_was_seen() -> None:
         ("resnet18", "timm:NAME or torchvision:NAME"),
         ("keras:resnet18", "timm:NAME or torchvision:NAME"),
         ("timm:resnet10", "timm knows no model 'resnet10'"),
+        ("timm:resnet18.nonsense", "timm has no weights 'nonsense' of resnet18"),
         ("torchvision:resnet17", "torchvision knows no classifier 'resnet17'"),
         ("torchvision:fcn_resnet50", "torchvision knows no classifier"),
     ],
@@ -128,6 +133,51 @@ def test_unknown_architectures_are_refused(name: str, message: str) -> None:
 def test_without_a_connection_it_says_so() -> None:
     with pytest.raises(UserError, match=r"could not be downloaded .* give a file of weights"):
         foreign_classifier("timm:resnet10t", None, None)
+
+
+@pytest.mark.parametrize("name", ["timm:vit_giant_patch14_224", "torchvision:regnet_y_128gf"])
+def test_large_architectures_are_refused_before_they_take_memory(name: str) -> None:
+    with pytest.raises(UserError, match=r"million weights, and at most 200 million"):
+        foreign_classifier(name, untrained=True, most_weights=200_000_000)
+
+
+def test_random_weights_are_the_same_each_time() -> None:
+    state = torch.random.get_rng_state()
+    first, second = (foreign_classifier("timm:test_vit", classes=NAMES, untrained=True) for _ in range(2))
+    assert first.digest == second.digest
+    torch.testing.assert_close(torch.random.get_rng_state(), state)
+    assert len(foreign_classifier("timm:test_vit", untrained=True).classes) == 1000
+    with pytest.raises(UserError, match="leave out one of the two"):
+        foreign_classifier("timm:test_vit", "weights.pth", NAMES, untrained=True)
+
+
+def test_a_copy_answers_by_itself(image: np.ndarray) -> None:
+    classifier = foreign_classifier("timm:test_vit", classes=NAMES, untrained=True)
+    twin = classifier.copy()
+    np.testing.assert_array_equal(twin.logits(image), classifier.logits(image))
+    mine, other = classifier.subject(), twin.subject()
+    assert {*map(id, mine.upper.modules())}.isdisjoint(map(id, other.upper.modules()))
+    assert other.layer in set(other.upper.modules())
+    assert other.lock is not mine.lock
+    maps = [attribution_maps(one, image, [1], "layer_cam").activations for one in (classifier, twin)]
+    np.testing.assert_array_equal(*maps)
+
+
+def test_refused_methods_are_told_with_the_reason(image: np.ndarray) -> None:
+    found: list[tuple[int, int]] = []
+    network = foreign_classifier("timm:test_vit", classes=NAMES, untrained=True)
+    refused = refused_methods(network, lambda done, total: found.append((done, total)))
+    assert found == [(done, len(METHODS)) for done in range(1, len(METHODS) + 1)]
+    assert set(refused) == {"cam", "guided_grad_cam", "deep_lift", "region_cam"}
+    assert "closed form" in refused["cam"]
+    for key, sentence in refused.items():
+        with pytest.raises(UserError) as error:
+            attribution_maps(network, image, [0], key)
+        assert str(error.value)[:40] == sentence[:40]
+    # torchvision's ResNet has what they ask for.
+    assert set(refused_methods(foreign_classifier("torchvision:resnet18", classes=NAMES, untrained=True))) == {
+        "region_cam"
+    }
 
 
 class Hostile:
@@ -185,6 +235,10 @@ def test_a_class_list_is_checked(tmp_path: Path, content: bytes, message: str) -
     torch.save(made("timm:resnet10t").state_dict(), tmp_path / "weights.pth")
     with pytest.raises(UserError, match=message):
         foreign_classifier("timm:resnet10t", tmp_path / "weights.pth", tmp_path / "classes.txt")
+    upload = BytesIO(content)
+    upload.read(1)  # somebody may have looked into it
+    with pytest.raises(UserError, match=message):
+        foreign_classifier("timm:resnet10t", tmp_path / "weights.pth", upload)
 
 
 def test_classes_are_named_or_numbered(tmp_path: Path) -> None:
@@ -206,3 +260,14 @@ def test_the_command_draws_what_a_classifier_sees(tmp_path: Path, capsys: pytest
     assert "3 classes" in capsys.readouterr().out
     assert main([*command, "--class", "cat", "--out", str(out)]) == 2
     assert "knows no class 'cat'" in capsys.readouterr().err
+
+
+def test_random_weights_and_refused_methods_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (tmp_path / "classes.txt").write_text("dog\nhorse\n")
+    command = ["attribute", "list", "--classifier", "timm:test_vit", "--random-weights", "--data", "scenes@val"]
+    command += ["--class-list", str(tmp_path / "classes.txt"), "--json", str(tmp_path / "list.json")]
+    assert main(command) == 0
+    assert "weights are random" in capsys.readouterr().out
+    rows = {row["method"]: row for row in json.loads((tmp_path / "list.json").read_text())["methods"]}
+    assert "closed form" in rows["cam"]["refused"]
+    assert "refused" not in rows["grad_cam"]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recam_core.data.match_classes import match_classes
+from recam_core.data.match_classes import match_classes, one_class_mask
 from recam_core.data.sample import VOID, ClassList
 
 ANIMALS = ClassList(("cat", "Dog", "newt"), has_background=True)
@@ -33,3 +33,11 @@ def test_the_same_list_changes_nothing() -> None:
     match = match_classes(NETWORK, NETWORK)
     assert match.is_same
     assert match.mask(mask) is mask
+
+
+def test_one_class_is_told_from_all_that_is_named() -> None:
+    mask = np.array([[0, 1, 2, 3, 9, VOID]], dtype=np.uint8)
+    assert one_class_mask(mask, ANIMALS, "dog").tolist() == [[0, 0, 1, 0, VOID, VOID]]
+    bare = ClassList(ANIMALS.names, has_background=False)
+    assert one_class_mask(mask, bare, "dog").tolist() == [[VOID, 0, 1, 0, VOID, VOID]]
+    assert one_class_mask(mask, ANIMALS, "tabby") is None

@@ -1,5 +1,6 @@
 """Classifiers from elsewhere: any of torchvision's or timm's, by weights and a class list, also without FC2."""
 
+import copy
 import hashlib
 import threading
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from recam_core.attribution.subject import Subject
 from recam_core.attribution.target_layer import Split, split_timm, split_torchvision
 from recam_core.checkpoint.state_file import StateFile, file_record, finite, read_state, shape_words, shown_name
-from recam_core.data.text_file import read_lines
+from recam_core.data.text_file import lines_of, read_lines
 from recam_core.errors import UserError
 from recam_core.model.backbones import IMAGENET_MEAN, IMAGENET_STD
 
@@ -59,6 +60,14 @@ class ForeignClassifier:
             part.to(device)
         self._weight = None if self._weight is None else self._weight.to(device)
         return self
+
+    def copy(self) -> "ForeignClassifier":
+        """Another one with the same weights, that another thread may ask at the same time."""
+        with self._lock:  # no hook of a method at work goes along
+            split = copy.deepcopy(self._split)
+        twin = copy.copy(self)
+        twin._split, twin._lock = split, threading.RLock()
+        return twin
 
     def subject(self) -> Subject:
         """Itself, as attribution methods see it."""
@@ -120,7 +129,12 @@ class ForeignClassifier:
 
 
 def foreign_classifier(
-    name: str, weights: StateFile | None = None, classes: str | Path | Sequence[str] | None = None
+    name: str,
+    weights: StateFile | None = None,
+    classes: StateFile | Sequence[str] | None = None,
+    *,
+    untrained: bool = False,
+    most_weights: int | None = None,
 ) -> ForeignClassifier:
     """A classifier of torchvision or timm.
 
@@ -130,27 +144,41 @@ def foreign_classifier(
             library has for it.
         classes: a text file with one name a line, in the order of the logits, or the names; None takes those of
             ImageNet, where there are as many logits.
+        untrained: with random weights, always the same ones, and nothing is downloaded.
+        most_weights: refuse architectures with more weights, before they take memory; None takes any.
 
     Raises:
-        UserError: unknown architecture, no feature map in it, a damaged or hostile file, weights of another
-            architecture, names that are not as many as logits, or no connection for a download.
+        UserError: unknown architecture, one that is too large, no feature map in it, a damaged or hostile file, weights
+            of another architecture, names that are not as many as logits, or no connection for a download.
     """
+    if untrained and weights is not None:
+        raise UserError("A classifier has random weights or those of a file: leave out one of the two.")
     source, _, architecture = name.partition(":")
     if source not in SOURCES or not architecture:
         raise UserError(
             f"A classifier is named timm:NAME or torchvision:NAME, such as torchvision:resnet18; got {name!r}."
         )
     names = None if classes is None else _class_names(classes)
-    if weights is None:
-        state, digest = _downloaded(source, architecture), ""
-    else:
-        record = file_record(weights)
-        state, digest = read_state(weights), record["sha256"]
-    where = name if weights is None else shown_name(weights)
+    (_check_timm if source == "timm" else _check_torchvision)(architecture)
+    if most_weights is not None and (size := _weight_count(source, architecture)) > most_weights:
+        raise UserError(
+            f"{name} has {size / 1e6:,.0f} million weights, and at most {most_weights / 1e6:,.0f} million are loaded "
+            "here; take a smaller one. The command `attribute maps --classifier` takes any."
+        )
     build = _build_timm if source == "timm" else _build_torchvision
     count = len(names) if names is not None else None
-    network, wanted = build(architecture, count or _IMAGENET)
-    _load(network, state, where, architecture, count)
+    digest = ""
+    if untrained:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            network, wanted = build(architecture, count or _IMAGENET)
+    else:
+        if weights is None:
+            state = _downloaded(source, architecture)
+        else:
+            state, digest = read_state(weights), file_record(weights)["sha256"]
+        network, wanted = build(architecture, count or _IMAGENET)
+        _load(network, state, name if weights is None else shown_name(weights), architecture, count)
     names = names or _imagenet_names()
     network.eval().requires_grad_(False)
     digest = digest or _digest(network)
@@ -162,15 +190,18 @@ def foreign_classifier(
 _IMAGENET = 1000
 
 
-def _class_names(classes: str | Path | Sequence[str]) -> tuple[str, ...]:
+def _class_names(classes: StateFile | Sequence[str]) -> tuple[str, ...]:
     """The names of a class list, which may have been written by anybody."""
-    if isinstance(classes, (str, Path)):
-        path = Path(classes)
-        if path.is_file() and path.stat().st_size > _LARGEST_LIST:
-            raise UserError(f"{path}: this file is larger than {_LARGEST_LIST >> 20} MB, too large for a class list.")
-        where, names = str(path), tuple(read_lines(path))
-    else:
+    if isinstance(classes, (list, tuple)):
         where, names = "The class list", tuple(classes)
+    else:
+        where = shown_name(classes)
+        if _bytes_of(classes) > _LARGEST_LIST:
+            raise UserError(f"{where}: this file is larger than {_LARGEST_LIST >> 20} MB, too large for a class list.")
+        if isinstance(classes, (str, Path)):
+            names = tuple(read_lines(Path(classes)))
+        else:
+            names = tuple(lines_of(classes.read(), where))
     if not 1 <= len(names) <= MOST_CLASSES:
         raise UserError(
             f"{where}: a class list has 1 to {MOST_CLASSES:,} names, one a line; this one has {len(names):,}."
@@ -188,6 +219,15 @@ def _class_names(classes: str | Path | Sequence[str]) -> tuple[str, ...]:
     return names
 
 
+def _bytes_of(file: StateFile) -> int:
+    """The size of a file, whose stream then stands at its beginning; 0 for one that is not there."""
+    if isinstance(file, (str, Path)):
+        return Path(file).stat().st_size if Path(file).is_file() else 0
+    size = file.seek(0, 2)
+    file.seek(0)
+    return size
+
+
 def _imagenet_names() -> tuple[str, ...]:
     from torchvision.models import ResNet18_Weights
 
@@ -195,13 +235,47 @@ def _imagenet_names() -> tuple[str, ...]:
     return tuple(ResNet18_Weights.IMAGENET1K_V1.meta["categories"])
 
 
-def _build_timm(architecture: str, count: int) -> tuple[nn.Module, _Input]:
+def _check_timm(architecture: str) -> None:
+    """Raises UserError for a name that timm does not know."""
     import timm
+    from timm.models import get_pretrained_cfg
 
     if not timm.is_model(architecture):
         close = timm.list_models(f"*{architecture.split('_')[0]}*")[:5]
         hint = f" Close to it: {', '.join(close)}." if close else ""
         raise UserError(f"timm knows no model {architecture!r}.{hint}")
+    try:
+        get_pretrained_cfg(architecture)
+    except RuntimeError as error:
+        base, _, tag = architecture.partition(".")
+        raise UserError(f"timm has no weights {tag!r} of {base}: leave out what stands behind the point.") from error
+
+
+def _check_torchvision(architecture: str) -> None:
+    """Raises UserError for a name that torchvision has no classifier of."""
+    from torchvision import models
+
+    known = models.list_models(module=models)
+    if architecture not in known:
+        close = [one for one in known if architecture[:4].lower() in one][:5]
+        hint = f" Close to it: {', '.join(close)}." if close else f" It has {', '.join(known[:5])} and others."
+        raise UserError(f"torchvision knows no classifier {architecture!r}.{hint}")
+
+
+def _weight_count(source: str, architecture: str) -> int:
+    """How many weights the architecture has with ImageNet's classes, without taking memory for them."""
+    if source == "torchvision":
+        from torchvision.models import get_model_weights
+
+        return int(get_model_weights(architecture).DEFAULT.meta["num_params"])
+    with torch.device("meta"):
+        network, _ = _build_timm(architecture, _IMAGENET)
+    return sum(one.numel() for one in network.parameters())
+
+
+def _build_timm(architecture: str, count: int) -> tuple[nn.Module, _Input]:
+    import timm
+
     network = timm.create_model(architecture, pretrained=False, num_classes=count)
     known = network.default_cfg
     return network, _Input(int(known["input_size"][-1]), tuple(known["mean"]), tuple(known["std"]))
@@ -210,11 +284,6 @@ def _build_timm(architecture: str, count: int) -> tuple[nn.Module, _Input]:
 def _build_torchvision(architecture: str, count: int) -> tuple[nn.Module, _Input]:
     from torchvision import models
 
-    known = models.list_models(module=models)
-    if architecture not in known:
-        close = [one for one in known if architecture[:4].lower() in one][:5]
-        hint = f" Close to it: {', '.join(close)}." if close else f" It has {', '.join(known[:5])} and others."
-        raise UserError(f"torchvision knows no classifier {architecture!r}.{hint}")
     # These two would draw their weights from a slow distribution, only to be overwritten.
     quick = {"init_weights": False} if architecture in ("inception_v3", "googlenet") else {}
     network = models.get_model(architecture, weights=None, num_classes=count, **quick)
@@ -224,10 +293,6 @@ def _build_torchvision(architecture: str, count: int) -> tuple[nn.Module, _Input
 
 
 def _downloaded(source: str, architecture: str) -> dict[str, Tensor]:
-    if source == "timm":
-        _build_timm(architecture, 1)  # an unknown name is no matter of the connection
-    else:
-        _build_torchvision(architecture, 2)
     try:
         if source == "timm":
             import timm
@@ -265,9 +330,11 @@ def _load(network: nn.Module, state: dict[str, Tensor], where: str, architecture
             named = (
                 f"with {count} named classes" if count is not None else "without a class list, with ImageNet's 1,000,"
             )
+            fits = count is not None and value.dim() and value.shape[0] == count
             raise UserError(
                 f"{where}: {key!r} has shape {shape_words(state[key])}; "
                 f"{architecture} {named} has {shape_words(value)}."
+                + (" The class list has a name for each logit, no more and no fewer." if fits else "")
             )
     network.load_state_dict(
         {key: finite(state[key], key, where) if key in state else value for key, value in wanted.items()}

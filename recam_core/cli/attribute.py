@@ -82,6 +82,9 @@ def _add_network_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("or a classifier from elsewhere")
     group.add_argument("--classifier", metavar="NAME", help="timm:NAME or torchvision:NAME")
     group.add_argument("--weights", type=Path, metavar="FILE", help="its weights (default: downloaded)")
+    group.add_argument(
+        "--random-weights", action="store_true", help="none that were trained: what the architecture does"
+    )
     group.add_argument("--class-list", type=Path, metavar="FILE", help="its classes, one a line (default: ImageNet's)")
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu (default: auto)")
 
@@ -89,6 +92,7 @@ def _add_network_options(parser: argparse.ArgumentParser) -> None:
 def run_list(arguments: argparse.Namespace) -> int:
     """Print the table."""
     from recam_core.attribution.maps import cost, pass_seconds
+    from recam_core.attribution.refused import refused_methods
     from recam_core.attribution.table import METHODS
 
     if arguments.classes < 1:
@@ -100,6 +104,8 @@ def run_list(arguments: argparse.Namespace) -> int:
         network, image = _network(arguments).network, _picture(arguments).image
     size = (375, 500) if image is None else image.shape[:2]
     seconds = None if image is None else pass_seconds(network, image)
+    # Those of this project are asked when they are used: their networks differ little.
+    refused = refused_methods(network) if arguments.classifier is not None else {}
     print(f"{arguments.classes} classes of a picture of {size[1]} x {size[0]} pixels; passes at its own size:\n")
     print(
         f"{'method':<22}{'forward':>9}{'back':>9}" + ("" if seconds is None else f"{'seconds':>10}") + "  what it shows"
@@ -112,8 +118,10 @@ def run_list(arguments: argparse.Namespace) -> int:
         if seconds is not None:
             row["seconds"] = found.seconds(seconds)
             line += f"{row['seconds']:>10.1f}"
+        if key in refused:
+            row["refused"] = refused[key]
         rows.append(row | {"about": method.about, "paper": method.paper})
-        print(f"{line}  {method.about}")
+        print(f"{line}  {f'refused: {refused[key]}' if key in refused else method.about}")
     write_results(arguments.json, {"size": list(size), "classes": arguments.classes, "methods": rows})
     return 0
 
@@ -145,11 +153,15 @@ def _network(arguments: argparse.Namespace) -> _Network:
         raise UserError("Name a network: a run folder, or --classifier timm:NAME or torchvision:NAME.")
     device = pick_device(arguments.device)
     if arguments.classifier is not None:
-        found = foreign_classifier(arguments.classifier, arguments.weights, arguments.class_list).to(device)
+        found = foreign_classifier(
+            arguments.classifier, arguments.weights, arguments.class_list, untrained=arguments.random_weights
+        ).to(device)
+        if arguments.random_weights:
+            print("Its weights are random: its maps say nothing about pictures.")
         print(f"{found.name}: {len(found.classes):,} classes, looked at in {found.layer}.")
         return _Network(found, found.name, found.digest, ClassList(found.classes), "fc1")
-    if arguments.weights is not None or arguments.class_list is not None:
-        raise UserError("--weights and --class-list belong to --classifier; a run has its own.")
+    if arguments.weights is not None or arguments.class_list is not None or arguments.random_weights:
+        raise UserError("--weights, --random-weights and --class-list belong to --classifier; a run has its own.")
     run = load_run(arguments.run_folder, device)
     return _Network(run.network, run.info.name, run.info.weights_sha256, run.info.class_list, run.info.rule)
 

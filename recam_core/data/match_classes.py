@@ -53,3 +53,28 @@ def match_classes(source: ClassList, target: ClassList) -> ClassMatch:
     places = {name.casefold(): k for k, name in enumerate(target.names)}
     index = np.array([places.get(name.casefold(), -1) for name in source.names], dtype=np.int64)
     return ClassMatch(source, target, index)
+
+
+def one_class_mask(mask: np.ndarray, classes: ClassList, name: str) -> np.ndarray | None:
+    """Where the ground truth shows one class: the mask value 1 there, 0 where it shows anything else.
+
+    For networks that know other classes than the data set: what they call ``name`` is right or wrong wherever the data
+    set names what is there, whether or not they know that by name.
+
+    Args:
+        mask: H x W, uint8, in ``classes``.
+        classes: of the data set.
+        name: of the class; upper and lower case do not matter.
+
+    Returns:
+        H x W, uint8: 1, 0 or void; None where the data set has no class of this name.
+    """
+    found = [k for k, one in enumerate(classes.names) if one.casefold() == name.casefold()]
+    if not found:
+        return None
+    table = np.full(256, VOID, dtype=np.uint8)
+    table[1 : len(classes) + 1] = 0
+    table[found[0] + 1] = 1
+    if classes.has_background:
+        table[BACKGROUND] = 0
+    return table[mask]

@@ -28,4 +28,16 @@ def read_text(path: Path) -> str:
 
 def read_lines(path: Path) -> list[str]:
     """The lines without surrounding blanks, empty ones left out. Raises UserError."""
-    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
+    return _lines(read_text(path))
+
+
+def lines_of(content: bytes, name: str) -> list[str]:
+    """The same of the content of a file that was handed in; ``name`` is for messages. Raises UserError."""
+    try:
+        return _lines(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise UserError(f"{name}: this is not a text file in UTF-8.") from error
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]
