@@ -126,6 +126,11 @@ def methods_help() -> str:
     return "\n".join(f"- **{one.title}**: {one.about}" for one in METHODS.values())
 
 
+def takes_long(seconds: float) -> bool:
+    """Whether this is made by a job, after a press."""
+    return seconds > _AT_ONCE
+
+
 # Their maps -----------------------------------------------------------------------------------------------------------
 
 
@@ -213,7 +218,7 @@ def ready_methods(methods: Sequence[Method], picture: Picture, classes: tuple[in
         with sentences():  # one that cannot be asked spoils no other
             is_known = kept_results().get(stands_for(method, picture, classes)) is not None
             seconds = 0.0 if is_known else seconds_of(method, picture, classes)
-            if not is_known and seconds > _AT_ONCE:
+            if not is_known and takes_long(seconds):
                 waiting.append((method, seconds))
                 continue
             words = f"{method.title}, about {duration(max(seconds, 1))}"

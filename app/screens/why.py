@@ -7,8 +7,9 @@ from app.catalogue import Catalogue, read_catalogue
 from app.confusions.plain_words import plain
 from app.copy_link import copy_link
 from app.guard import sentences
-from app.links import open_confusions, open_explore
+from app.links import keep, kept, open_confusions, open_explore
 from app.shared_state import CHOSEN_DATA, CHOSEN_FAMILY, WHY_ARRIVING
+from app.why.another import another, arrive_another
 from app.why.answers import AS_MAP, Told, told
 from app.why.channels_section import channels_section
 from app.why.choose import arrive, choose
@@ -18,6 +19,8 @@ from app.why.question import Question, Scene
 from app.why.scores_section import scores_section
 from recam_core.analysis.why import Answer, why_sentence
 
+_RUNS, _OTHER = "runs", "classifier"
+_WAYS = {_RUNS: "Runs of the lab", _OTHER: "Another classifier"}
 _ABOUT = (
     "Pin a pixel that is wrong, and ask the network: why this class and not that one? The answer is in its features "
     "and in the weights of its classifiers, before and after ReCAM."
@@ -28,14 +31,27 @@ def main() -> None:
     """Draw the page."""
     st.title("Why A and not B?", anchor=False)
     catalogue = read_catalogue()
+    if WHY_ARRIVING.pop(False) or not st.session_state.get("why_seen", False):
+        st.session_state["why_ask"] = kept("ask") if kept("ask") in _WAYS else _RUNS
+        arrive()
+        if st.session_state["why_ask"] == _OTHER:
+            arrive_another()
+        st.session_state["why_linked"] = True
+    st.session_state["why_seen"] = True
+    way = st.segmented_control(
+        "Ask", list(_WAYS), format_func=_WAYS.__getitem__, required=True, key="why_ask", persist_state="session",
+        label_visibility="collapsed", on_change=st.query_params.clear,
+        help="Runs of the lab know ReCAM and have a second classifier; any other classifier can be asked by the same "
+        "methods.",
+    )  # fmt: skip
+    keep("ask", way, _RUNS)
+    if way == _OTHER:
+        another(catalogue)
+        return
     if not catalogue.families:
         st.info("There are no runs yet: the page *Explore* says how to make one.", icon=":material/inventory_2:")
         return
     st.markdown(_ABOUT)
-    if WHY_ARRIVING.pop(False) or not st.session_state.get("why_seen", False):
-        arrive()
-        st.session_state["why_linked"] = True
-    st.session_state["why_seen"] = True
     with sentences():
         _page(catalogue)
 

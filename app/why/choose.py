@@ -20,7 +20,8 @@ from recam_core.data.spec import KINDS
 from recam_core.errors import UserError
 
 _NONE = ""
-_SPEC_HELP = "Any data set on the computer that runs the app, written as one of\n" + "\n".join(
+#: How a data set is written.
+SPEC_HELP = "Any data set on the computer that runs the app, written as one of\n" + "\n".join(
     f"- `{kind.form}`: {kind.what}" for kind in KINDS.values()
 )
 
@@ -89,9 +90,7 @@ def _spec(family: Family, opening: bool) -> str:
     here = [found.spec] if found is not None and found.is_here else []
     options = list(dict.fromkeys([family.pictures, shown, *here]))
     st.session_state[key] = shown
-    typed = st.selectbox(
-        "Pictures", options, accept_new_options=True, key=key, persist_state="session", help=_SPEC_HELP
-    )
+    typed = st.selectbox("Pictures", options, accept_new_options=True, key=key, persist_state="session", help=SPEC_HELP)
     spec = (typed or "").strip() or family.pictures
     settled(CHOSEN_DATA, family.key, "why_data", spec, bool(named))
     keep("data", spec, family.pictures)

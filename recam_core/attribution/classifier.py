@@ -110,6 +110,10 @@ class ForeignClassifier:
         with self._lock:
             return self.subject().logits(self.preprocess(image))[0].float().cpu().numpy()
 
+    def probabilities(self, image: np.ndarray) -> np.ndarray:
+        """K, float32: the softmax of the logits of an image, H x W x 3 uint8."""
+        return torch.softmax(torch.from_numpy(self.logits(image)), dim=0).numpy()
+
     def class_number(self, name: str) -> int:
         """The index of a class by its name, or by its number, counted from 0, where names are not unique.
 

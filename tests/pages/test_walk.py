@@ -65,7 +65,7 @@ SECTIONS: dict[str, tuple[Sequence, Callable[[AppTest, object], None]]] = {
     "about": (("",), nothing),
     "data": (("zip", "weights"), choose("data_checkpoint_from")),
     "theory": (tuple(THEORY), choose("theory_section")),
-    "why": (("",), nothing),
+    "why": (("runs", "classifier"), choose("why_ask")),
 }
 
 
