@@ -150,8 +150,8 @@ def _draw(looked: Looked, maps: ActivationMaps) -> None:
     st.session_state["why_other_view"] = shown["view"]
     if mask is not None:
         st.caption(
-            f"The ground truth has a class of the same name: errors tell {plain(name)} from everything else that it "
-            "names, which is called background here."
+            f"The ground truth has a class of the same name: errors and scores tell {plain(name)} from everything else "
+            "that it names, which is called background here. Pixels that it does not name do not count."
         )
     elif picture.has_truth:
         st.caption(f"No errors are shown: the ground truth of these pictures has no class called {plain(name)}.")
