@@ -16,7 +16,7 @@ from streamlit.util import calc_hash
 from viewer_content import viewer_of, viewers
 
 from app import attributions
-from app.why import classifiers
+from app.why import classifier_map, classifiers
 from recam_core.attribution.classifier import ForeignClassifier, foreign_classifier
 from recam_core.attribution.maps import attribution_maps
 from recam_core.data.spec import open_dataset
@@ -268,6 +268,30 @@ def test_what_takes_long_is_told_first_and_made_by_a_job(
     fine(page)
     a, image = page.selectbox(key="why_other_a").value, open_dataset(SPEC).load(0).image
     np.testing.assert_array_equal(grids(page), attribution_maps(expected, image, [a], "saliency").activations)
+
+
+def test_a_job_can_be_cancelled(
+    asking: Callable[..., AppTest], weights: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = loaded(asking(), weights)
+    monkeypatch.setattr(attributions, "_AT_ONCE", -1.0)
+
+    def slow(*about: object, progress: Callable[..., None], **more: object) -> object:
+        def reported(done: int, total: int, note: str = "") -> None:
+            time.sleep(0.5)
+            progress(done, total, note)
+
+        return attribution_maps(*about, progress=reported, **more)
+
+    monkeypatch.setattr(classifier_map, "attribution_maps", slow)
+    page.selectbox(key="why_other_way").set_value("integrated_gradients").run()
+    page.button(key="why_other_start").click().run()
+    fine(page)
+    page.button(key=f"why_other_cancel_{page.query_params['looking']}").click().run()
+    wait_for(page, lambda: "Cancelled." in texts(page))
+    fine(page)
+    assert not viewers(page)
+    assert page.button(key="why_other_start")
 
 
 def test_a_link_opens_what_is_in_memory_and_says_so_where_it_is_not(
