@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from app.shared_state import Shared
+from app.shared_state import CHOSEN_THRESHOLD, OWN_THRESHOLD, Shared, threshold_scope
+from recam_core.data.sample import ClassList
 
 T = TypeVar("T")
 
@@ -78,3 +79,27 @@ def forget(key: str) -> None:
 
 def _looks(key: str) -> dict[str, _Look]:
     return st.session_state.setdefault(f"{key}_carried", {})
+
+
+def threshold_taken_over(classes: ClassList, key: str, named: bool) -> dict[str, Any]:
+    """What a viewer's view takes over of the threshold that another page has; empty where that is nothing new.
+
+    Args:
+        classes: of the pictures; thresholds go along among sets that all have a background, or none.
+        key, named: as for :func:`taken_over`.
+    """
+    cut = taken_over(CHOSEN_THRESHOLD, threshold_scope(classes), key, named)
+    if cut is None:
+        return {}
+    return {"cut": "own"} if cut == OWN_THRESHOLD else {"cut": "all", "threshold": cut}
+
+
+def threshold_settled(classes: ClassList, key: str, view: Mapping[str, Any]) -> float | str | None:
+    """Share how a viewer's view cuts its panes: the threshold, or that each has its own; None is not shared."""
+    cut, value = view.get("cut", "own"), OWN_THRESHOLD
+    if cut == "all":
+        value = round(float(view.get("threshold", 0.0)), 2)
+    elif cut == "none" and classes.has_background:
+        return None  # arg-max everywhere: the other pages know no such thing
+    settled(CHOSEN_THRESHOLD, threshold_scope(classes), key, value, named=value != OWN_THRESHOLD)
+    return value

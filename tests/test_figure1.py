@@ -206,7 +206,7 @@ def test_vectors_are_those_of_the_equations_and_are_kept(tmp_path, monkeypatch: 
     assert single_label_pictures(found).picture.tolist() == [0, 2, 4]  # the tiny set's odd pictures have two classes
     assert len(single_label_features(found).y) == row
     monkeypatch.setattr(TinyDataset, "load", lambda *_: pytest.fail("computed again"))
-    monkeypatch.setattr("recam_core.experiments.pooled_vectors.dataset_digest", lambda _: "same")
+    monkeypatch.setattr("recam_core.retrain.features.dataset_digest", lambda _: "same")
     with pytest.raises(pytest.fail.Exception):
         pooled_vectors(run, dataset)  # under another digest nothing is kept
 

@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app.attributions import HEADS, attribution_method, methods_help, ready_methods
-from app.carried import forget, settled, taken_over
+from app.carried import forget, settled, taken_over, threshold_settled, threshold_taken_over
 from app.catalogue import Catalogue, Entry, Family, read_catalogue
 from app.copy_link import copy_link
 from app.explored_family import explored_family, photo_came, propose_family, restore_family, say_family
@@ -23,7 +23,7 @@ from app.picker import FROM_SET, can_step, open_picture, pick_picture, step_pict
 from app.pictures import Picture
 from app.recipe_fields import rule_name, rules_help
 from app.retrain_panel import fourth_pane, retrain_panel
-from app.shared_state import ARRIVING, CHOSEN_RUNS, CHOSEN_THRESHOLD, OWN_THRESHOLD, threshold_scope
+from app.shared_state import ARRIVING, CHOSEN_RUNS
 from app.viewer import viewer
 from recam_core.analysis.knows_most import seen_classes
 from recam_core.attribution.table import METHODS
@@ -323,7 +323,7 @@ def _look(
         insists=st.session_state.pop("explore_insists", False),
     )
     st.session_state["explore_view"] = shown["view"]
-    _share_threshold(family, shown["view"])
+    threshold_settled(family.classes, "explore_cut", shown["view"])
     keep_view(shown["view"], family.classes)
     if shown["step"]:
         st.session_state["explore_step"] = shown["step"]
@@ -355,20 +355,9 @@ def _look(
 
 def _take_threshold(family: Family) -> None:
     """Cut the panes as another page does, if that was set there."""
-    cut = taken_over(CHOSEN_THRESHOLD, threshold_scope(family.classes), "explore_cut", bool(kept("threshold")))
-    if cut is not None:
-        fields = {"cut": "own"} if cut == OWN_THRESHOLD else {"cut": "all", "threshold": cut}
+    if fields := threshold_taken_over(family.classes, "explore_cut", bool(kept("threshold"))):
         st.session_state["explore_view"] = {**(st.session_state.get("explore_view") or {}), **fields}
         st.session_state["explore_insists"] = True
-
-
-def _share_threshold(family: Family, view: Mapping[str, Any]) -> None:
-    cut, value = view.get("cut", "own"), OWN_THRESHOLD
-    if cut == "all":
-        value = round(float(view.get("threshold", 0.0)), 2)
-    elif cut == "none" and family.classes.has_background:
-        return  # arg-max everywhere: the other pages know no such thing
-    settled(CHOSEN_THRESHOLD, threshold_scope(family.classes), "explore_cut", value, named=value != OWN_THRESHOLD)
 
 
 def _page(

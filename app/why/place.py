@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app.carried import settled, taken_over
+from app.carried import threshold_settled, threshold_taken_over
 from app.confusions.plain_words import plain
 from app.links import keep, kept
 from app.map_cache import payload_of
-from app.shared_state import CHOSEN_THRESHOLD, OWN_THRESHOLD, threshold_scope
 from app.viewer import viewer
 from app.why.question import Question, Scene, asked_classes, place_of
 from recam_core.analysis.csv_tables import value_names
@@ -212,18 +211,12 @@ def _classes(scene: Scene, seeds: tuple[np.ndarray, ...], pin: tuple[int, int]) 
 
 def _take_threshold(scene: Scene) -> None:
     """Cut the maps as another page does, if that was set there."""
-    cut = taken_over(CHOSEN_THRESHOLD, threshold_scope(scene.classes), "why_cut", bool(kept("threshold")))
-    if cut is not None:
-        fields: Mapping[str, Any] = {"cut": "own"} if cut == OWN_THRESHOLD else {"cut": "all", "threshold": cut}
+    if fields := threshold_taken_over(scene.classes, "why_cut", bool(kept("threshold"))):
         st.session_state["why_view"] = {**st.session_state["why_view"], **fields}
         st.session_state["why_insists"] = True
 
 
 def _share_threshold(scene: Scene, view: Mapping[str, Any]) -> None:
-    cut, value = view.get("cut", "own"), OWN_THRESHOLD
-    if cut == "all":
-        value = round(float(view.get("threshold", 0.0)), 2)
-    elif cut == "none" and scene.classes.has_background:
-        return  # arg-max everywhere: the other pages know no such thing
-    settled(CHOSEN_THRESHOLD, threshold_scope(scene.classes), "why_cut", value, named=value != OWN_THRESHOLD)
-    keep("threshold", f"{value:.2f}" if isinstance(value, float) else "")
+    value = threshold_settled(scene.classes, "why_cut", view)
+    if value is not None:
+        keep("threshold", f"{value:.2f}" if isinstance(value, float) else "")

@@ -17,7 +17,7 @@ from recam_core.attribution.target_layer import Split, split_timm, split_torchvi
 from recam_core.checkpoint.state_file import StateFile, file_record, finite, read_state, shape_words, shown_name
 from recam_core.data.text_file import lines_of, read_lines
 from recam_core.errors import UserError
-from recam_core.model.backbones import IMAGENET_MEAN, IMAGENET_STD
+from recam_core.model.backbones import IMAGENET_MEAN, IMAGENET_STD, check_timm_name
 
 #: Where architectures come from.
 SOURCES = ("timm", "torchvision")
@@ -241,13 +241,9 @@ def _imagenet_names() -> tuple[str, ...]:
 
 def _check_timm(architecture: str) -> None:
     """Raises UserError for a name that timm does not know."""
-    import timm
     from timm.models import get_pretrained_cfg
 
-    if not timm.is_model(architecture):
-        close = timm.list_models(f"*{architecture.split('_')[0]}*")[:5]
-        hint = f" Close to it: {', '.join(close)}." if close else ""
-        raise UserError(f"timm knows no model {architecture!r}.{hint}")
+    check_timm_name(architecture)
     try:
         get_pretrained_cfg(architecture)
     except RuntimeError as error:

@@ -17,7 +17,7 @@ from recam_core.attribution.subject import Attributable, Subject, subject_of
 from recam_core.attribution.table import AttributionMethod, Work, method_of
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import FULL, ActivationMaps, grid_size
-from recam_core.maps.inference import SHORTEST_SIDE
+from recam_core.maps.inference import scaled_size, scaled_view
 from recam_core.model.network import CamNetwork
 from recam_core.progress import Cancelled, ProgressFn, silent
 
@@ -76,7 +76,9 @@ def attribution_maps(
     views = _views(subject, wanted, settings)
     with subject.lock, torch.inference_mode(False), torch.no_grad():
         whole = subject.preprocess(image)
-        works = [_work(subject, len(classes), _scaled(tuple(whole.shape[-2:]), scale), settings) for scale, _ in views]
+        works = [
+            _work(subject, len(classes), scaled_size(tuple(whole.shape[-2:]), scale), settings) for scale, _ in views
+        ]
         passes = sum(wanted.passes(work)[0] for work in works)
         with _reporting(passes, progress, cancelled, wanted.title) as passed:
             questions = _questions(subject, whole, wanted, classes, against, settings)
@@ -149,7 +151,7 @@ def cost(
     subject = None if network is None else subject_of(network)
     forward = backward = 0.0
     for scale, _ in _scales(wanted, settings, subject is None or subject.any_size):
-        one = wanted.passes(_work(subject, classes, _scaled(size, scale), settings))
+        one = wanted.passes(_work(subject, classes, scaled_size(size, scale), settings))
         forward, backward = forward + one[0] * scale**2, backward + one[1] * scale**2
     return Cost(forward, backward)
 
@@ -292,17 +294,8 @@ def _views(subject: Subject, method: AttributionMethod, settings: AttributionSet
     return _scales(method, settings, subject.any_size)
 
 
-def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
-    if scale == 1:
-        return size
-    return max(round(size[0] * scale), SHORTEST_SIDE), max(round(size[1] * scale), SHORTEST_SIDE)
-
-
 def _view(whole: Tensor, scale: float, mirrored: bool) -> Tensor:
-    x = whole
-    if scale != 1:
-        size = _scaled(tuple(whole.shape[-2:]), scale)
-        x = F.interpolate(whole, size=size, mode="bilinear", align_corners=False, antialias=scale < 1)
+    x = scaled_view(whole, scale)
     return x.flip(-1) if mirrored else x
 
 

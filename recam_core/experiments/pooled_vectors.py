@@ -17,11 +17,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from recam_core.atomic_write import replacing_file
-from recam_core.cache import cache_folder, drop_oldest
+from recam_core.cache import drop_oldest
 from recam_core.checkpoint.run_folder import Run, RunInfo
-from recam_core.data.check import listing_faults
-from recam_core.data.digest import dataset_digest
-from recam_core.data.sample import BrokenItem, ClassList, Dataset
+from recam_core.data.sample import ClassList, Dataset
 from recam_core.errors import UserError
 from recam_core.lock import waiting_for
 from recam_core.method.cam import cam
@@ -30,6 +28,7 @@ from recam_core.model.backbones import SMALL_BACKBONE
 from recam_core.model.imagenet import load_imagenet
 from recam_core.model.network import CamNetwork
 from recam_core.progress import ProgressFn, silent
+from recam_core.retrain.features import cache_lock, cache_path, check_pictures
 
 #: Bump when what a file holds changes, so that old ones are not read.
 _FORMAT = 1
@@ -102,29 +101,16 @@ def pooled_vectors(run: Run, dataset: Dataset, progress: ProgressFn = silent) ->
     Raises:
         UserError: classes that are not the run's, a broken picture, no room on the disk.
     """
-    if tuple(dataset.classes.names) != tuple(run.info.classes):
-        raise UserError(f"The classes of {dataset.spec} are not those of the run {run.info.name}.")
-    for fault in listing_faults(dataset):
-        raise BrokenItem(fault)
-    if len(dataset) == 0:
-        raise UserError(f"{dataset.spec} has no pictures.")
-    path = _path(run, dataset)
+    check_pictures(run, dataset)
+    path = cache_path(run, dataset, "pooled", _FORMAT)
     found = _read(path, dataset)
     if found is None:
-        with waiting_for(path.with_suffix(".lock"), partial(progress, 0, len(dataset), "features: waiting")):
+        with waiting_for(cache_lock(path), partial(progress, 0, len(dataset), "features: waiting")):
             found = _read(path, dataset)
             if found is None:
                 found = _compute(run, dataset, progress)
                 _keep(path, found)
     return found
-
-
-def _path(run: Run, dataset: Dataset) -> Path:
-    key = hashlib.sha256(f"{_FORMAT}\0{run.info.weights_sha256}\0{dataset_digest(dataset)}".encode())
-    stamp = getattr(dataset, "picture_stamp", None)
-    if stamp is not None:
-        key.update("".join(stamp(index) for index in range(len(dataset))).encode())
-    return cache_folder() / f"pooled-{key.hexdigest()[:32]}.safetensors"
 
 
 @torch.inference_mode()

@@ -72,11 +72,18 @@ def picture_features(
     return PictureFeatures((height, width), tuple(found), logits)
 
 
+def scaled_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    """(H, W) of a picture at a factor of its size; no side becomes too short for a network."""
+    if scale == 1:
+        return size
+    return max(round(size[0] * scale), SHORTEST_SIDE), max(round(size[1] * scale), SHORTEST_SIDE)
+
+
 def scaled_view(whole: Tensor, scale: float) -> Tensor:
     """A picture, B x 3 x H x W, at a factor of its size."""
     if scale == 1:
         return whole
-    size = [max(round(side * scale), SHORTEST_SIDE) for side in whole.shape[-2:]]
+    size = scaled_size((whole.shape[-2], whole.shape[-1]), scale)
     return F.interpolate(whole, size=size, mode="bilinear", align_corners=False, antialias=scale < 1)
 
 

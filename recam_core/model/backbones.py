@@ -50,6 +50,16 @@ class PaperResNet50(nn.Module):
         return self.layer4(self.layer3(self.layer2(self.layer1(x))))
 
 
+def check_timm_name(name: str) -> None:
+    """Raises UserError, with names that are close to it, for a model that timm does not know."""
+    import timm
+
+    if not timm.is_model(name):
+        close = timm.list_models(f"*{name.split('_')[0]}*")[:5]
+        hint = f" Close to it: {', '.join(close)}." if close else " timm.list_models() lists them."
+        raise UserError(f"timm knows no model '{name}'.{hint}")
+
+
 def build_backbone(name: str, output_stride: int = 16) -> Built:
     """A backbone without weights from ImageNet (see :mod:`recam_core.model.imagenet`).
 
@@ -72,10 +82,7 @@ def build_backbone(name: str, output_stride: int = 16) -> Built:
     import timm
 
     timm_name = name.removeprefix("timm:")
-    if not timm.is_model(timm_name):
-        close = timm.list_models(f"*{timm_name.split('_')[0]}*")[:5]
-        hint = f" Close to it: {', '.join(close)}." if close else " timm.list_models() lists them."
-        raise UserError(f"timm knows no model '{timm_name}'.{hint}")
+    check_timm_name(timm_name)
     try:
         module = timm.create_model(
             timm_name, pretrained=False, num_classes=0, global_pool="", output_stride=output_stride

@@ -100,16 +100,41 @@ class FeatureCache:
         return all(block.truth is not None for block in self.blocks)
 
 
-def cache_path(run: Run, dataset: Dataset) -> Path:
+def cache_path(run: Run, dataset: Dataset, kind: str = "features", format: int = FORMAT) -> Path:
     """The file of the cache for this run and data set; it depends on the weights and on the pictures.
 
     Of pictures that are files, the size and time of each enter, too: the digest reads only some of them.
+
+    Args:
+        run, dataset: whose features.
+        kind: the first word of the file's name.
+        format: of the file, so that another one is not read as this.
     """
-    key = hashlib.sha256(f"{FORMAT}\0{run.info.weights_sha256}\0{dataset_digest(dataset)}".encode())
+    key = hashlib.sha256(f"{format}\0{run.info.weights_sha256}\0{dataset_digest(dataset)}".encode())
     stamp = getattr(dataset, "picture_stamp", None)
     if stamp is not None:
         key.update("".join(stamp(index) for index in range(len(dataset))).encode())
-    return cache_folder() / f"features-{key.hexdigest()[:32]}.safetensors"
+    return cache_folder() / f"{kind}-{key.hexdigest()[:32]}.safetensors"
+
+
+def cache_lock(path: Path) -> Path:
+    """The lock of a cache. Caches share 256 of them: a lock's file stays behind, since somebody may wait for it."""
+    kind, _, key = path.stem.partition("-")
+    return path.with_name(f"{kind}-{key[:2]}.lock")
+
+
+def check_pictures(run: Run, dataset: Dataset) -> None:
+    """See to it that features of a data set can be computed under a run.
+
+    Raises:
+        UserError: classes that are not the run's, a broken listing, or no pictures.
+    """
+    if tuple(dataset.classes.names) != tuple(run.info.classes):
+        raise UserError(f"The classes of {dataset.spec} are not those of the run {run.info.name}.")
+    for fault in listing_faults(dataset):
+        raise BrokenItem(fault)
+    if len(dataset) == 0:
+        raise UserError(f"{dataset.spec} has no pictures.")
 
 
 def build_feature_cache(run: Run, dataset: Dataset, progress: ProgressFn = silent) -> FeatureCache:
@@ -125,26 +150,16 @@ def build_feature_cache(run: Run, dataset: Dataset, progress: ProgressFn = silen
     Raises:
         UserError: classes that are not the run's, a broken picture, no room on the disk.
     """
-    if tuple(dataset.classes.names) != tuple(run.info.classes):
-        raise UserError(f"The classes of {dataset.spec} are not those of the run {run.info.name}.")
-    for fault in listing_faults(dataset):
-        raise BrokenItem(fault)
-    if len(dataset) == 0:
-        raise UserError(f"{dataset.spec} has no pictures.")
+    check_pictures(run, dataset)
     path = cache_path(run, dataset)
     cached = _read(path, run, dataset)
     if cached is None:
-        with waiting_for(_lock_file(path), partial(progress, 0, len(dataset), "features: waiting for another run")):
+        with waiting_for(cache_lock(path), partial(progress, 0, len(dataset), "features: waiting for another run")):
             cached = _read(path, run, dataset)  # whoever held the lock has made them, unless it was stopped
             if cached is None:
                 return _build(path, run, dataset, progress)
     progress(len(dataset), len(dataset), "features from the cache")
     return cached
-
-
-def _lock_file(path: Path) -> Path:
-    """The lock of a cache. Caches share 256 of them: a lock's file stays behind, since somebody may wait for it."""
-    return path.with_name(f"{path.stem[: len('features-') + 2]}.lock")
 
 
 def _build(path: Path, run: Run, dataset: Dataset, progress: ProgressFn) -> FeatureCache:
