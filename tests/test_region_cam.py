@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from recam_core.attribution.asked import AttributionSettings
-from recam_core.attribution.maps import attribution_maps, cost
+from recam_core.attribution.maps import attribution_maps, cost, raw_attributions
 from recam_core.attribution.region_cam import MOST_CELLS, Stages, propagated, semantic_information, stage_names
 from recam_core.attribution.region_cam import _grid as grid_of
 from recam_core.data.sample import ClassList
@@ -97,6 +97,49 @@ def test_large_pictures_are_compared_on_a_coarser_grid() -> None:
     height, width = grid_of((300, 400))
     assert height * width <= MOST_CELLS < (height + 1) * (width + 1)
     assert height / width == pytest.approx(300 / 400, rel=0.03)
+
+
+def test_the_whole_is_what_the_document_says(network: CamNetwork, image: np.ndarray) -> None:
+    """docs/results.md, cell by cell: S_l of all stages with the CAM (1 : 2), carried on by strides 16 and 8, power 4."""
+    settings = AttributionSettings(scales=(1.0,), mirror=False)
+    shown = raw_attributions(network, image, [2], "region_cam", settings=settings)[0]
+    outputs = []
+    hooks = [
+        network.backbone.get_submodule(name).register_forward_hook(lambda _, __, output: outputs.append(output))
+        for name in stage_names(network.backbone)
+    ]
+    with torch.enable_grad():
+        features = network.backbone(network.preprocess(image).requires_grad_())
+        gradients = torch.autograd.grad(features.mean(dim=(2, 3))[0] @ network.fc1[2], outputs)
+    for hook in hooks:
+        hook.remove()
+    height, width = shown.shape
+    grid = {"size": (height, width), "mode": "bilinear", "align_corners": False}
+
+    def spread(planes: torch.Tensor) -> np.ndarray:
+        return nn.functional.interpolate(planes[None], **grid)[0].detach().double().numpy()
+
+    cam = spread(torch.einsum("c,chw->hw", network.fc1[2], features[0]).relu()[None])[0]
+    information = 0
+    for gradient in gradients:
+        stage = spread(gradient[0].relu().sum(dim=0)[None])[0]
+        information = information + stage / stage.max()
+    regions = 2 / 3 * cam / cam.max() + 1 / 3 * information / information.max()
+    for stage in (outputs[-2], outputs[-3]):
+        cells = spread(stage[0])
+        cells = cells - cells.mean(axis=(1, 2), keepdims=True)
+        before, regions = regions, np.zeros_like(regions)
+        for row in range(height):
+            for column in range(width):
+                here, total = cells[:, row, column], 0.0
+                for i in range(height):
+                    for j in range(width):
+                        there = cells[:, i, j]
+                        alike = max(here @ there / (np.linalg.norm(here) * np.linalg.norm(there)), 0) ** 4
+                        regions[row, column] += alike * before[i, j]
+                        total += alike
+                regions[row, column] /= total
+    np.testing.assert_allclose(shown, regions / regions.max(), atol=2e-3)
 
 
 @pytest.mark.parametrize("head", ["fc1", "fc2", "sum"])
