@@ -100,12 +100,14 @@ def test_large_pictures_are_compared_on_a_coarser_grid() -> None:
 
 
 def test_the_whole_is_what_the_document_says(network: CamNetwork, image: np.ndarray) -> None:
-    """docs/results.md, cell by cell: S_l of all stages with the CAM (1 : 2), carried on by strides 16 and 8, power 4."""
+    """Cell by cell, as docs/results.md has it: S_l with the CAM (1 : 2), carried on by strides 16 and 8, power 4."""
     settings = AttributionSettings(scales=(1.0,), mirror=False)
     shown = raw_attributions(network, image, [2], "region_cam", settings=settings)[0]
     outputs = []
     hooks = [
-        network.backbone.get_submodule(name).register_forward_hook(lambda _, __, output: outputs.append(output))
+        network.backbone.get_submodule(name).register_forward_hook(
+            lambda _module, _inputs, output: outputs.append(output)
+        )
         for name in stage_names(network.backbone)
     ]
     with torch.enable_grad():
