@@ -241,7 +241,7 @@ def look_around(page: "Page", url: str) -> dict[str, float]:
         return page.locator(f".st-key-{key} button").locator("visible=true").first
 
     viewer = page.locator(".viewer[data-ready]")
-    matrix = page.locator(".st-key-confusions_matrix .points path")
+    matrix = page.locator(".st-key-confusions_matrix .hm image, .st-key-confusions_matrix .points path")
     picture = page.locator(".st-key-confusions_gallery_0 button")
     page.goto(f"{url}/about")  # the server's imports, and the browser's first look at the app's own files
     page.wait_for_function(_RESTS, timeout=240_000)

@@ -55,10 +55,20 @@ def press(page: Page, mark: Locator) -> None:
 
 
 def press_cell(page: Page, truth: str, predicted: str) -> None:
-    """Press a cell of the matrix, by the names beside its row and above its column."""
-    chart = page.locator(".st-key-confusions_matrix")
-    rows, columns = (chart.locator(f".{axis}tick text").all_text_contents() for axis in "yx")
-    press(page, marks(page, "matrix").nth(rows.index(truth) * len(columns) + columns.index(predicted)))
+    """Press a cell of the matrix where the names beside its row and above its column meet."""
+    chart = page.locator(".st-key-confusions_matrix .js-plotly-plot")
+    still(page, chart)
+    across, down = chart.evaluate(
+        """(chart, [truth, predicted]) => {
+          const { xaxis, yaxis } = chart._fullLayout, box = chart.getBoundingClientRect();
+          const middle = (axis, name) => axis._offset + axis.d2p(axis.ticktext.indexOf(name));
+          return [box.left + middle(xaxis, predicted), box.top + middle(yaxis, truth)];
+        }""",
+        [truth, predicted],
+    )
+    page.mouse.move(across, down)
+    page.wait_for_timeout(200)  # Plotly looks at what is under the pointer ten times a second
+    page.mouse.click(across, down)
 
 
 def take_lasso(page: Page, chart: str) -> None:

@@ -94,14 +94,17 @@ def _words(cells: MatrixCells, size: int) -> go.Scatter:
 
 
 def _marks(hover: dict[str, object], rows: int, columns: int, side: int) -> go.Scatter:
-    """A mark on each cell, which is not seen itself: the cell below it is."""
+    """A mark on each cell, which is not seen itself: the cell below it is.
+
+    Plotly draws the first few only, and finds them all: thousands of elements that nobody sees cost half a second.
+    """
     y, x = (place.ravel() for place in np.indices((rows, columns)))
     unseen = {"marker": {"opacity": 0}}
     return go.Scatter(
         x=x.astype(np.int16),
         y=y.astype(np.int16),
         mode="markers",
-        marker={"symbol": "square", "size": side, "opacity": 0},
+        marker={"symbol": "square", "size": side, "opacity": 0, "maxdisplayed": 1},
         selected=unseen,
         unselected=unseen,
         customdata=hover["customdata"].reshape(rows * columns, -1),
