@@ -1,6 +1,9 @@
 """A Plotly figure on a page: in its theme, with what can be pressed in it, and its numbers as a file."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
@@ -86,3 +89,34 @@ if (!window.chartsByTouch) {
 def charts_by_touch() -> None:
     """Let the page scroll where a finger moves over its charts; drawn once, below the page."""
     st.html(_TOUCH, unsafe_allow_javascript=True)
+
+
+#: The browser reads Streamlit's part for charts (5 MB) once it has nothing else to do, so that the first chart of a
+#: visit need not wait for it. Where that part is told by the page's own script; if it is not there, nothing happens.
+_SOON = """<script>
+if (!window.chartsSoon) {
+  window.chartsSoon = true;
+  const own = document.querySelector("script[type=module][src*='/static/js/']");
+  const load = () => {
+    const link = Object.assign(document.createElement("link"), {
+      rel: "modulepreload", href: own.src.replace(/[^/]*$/, "PART"),
+    });
+    document.head.append(link);
+  };
+  if (own) setTimeout(() => (window.requestIdleCallback ?? setTimeout)(load), 1500);
+}
+</script>"""
+
+
+@cache
+def _part_for_charts() -> str:
+    """The name of that file in this Streamlit; "" where it is kept otherwise."""
+    folder = Path(st.__file__).parent / "static" / "static" / "js"
+    found = [file.name for file in folder.glob("PlotlyChart.*.js")]
+    return found[0] if len(found) == 1 and re.fullmatch(r"[\w.-]+", found[0]) else ""
+
+
+def charts_soon() -> None:
+    """Have the browser read ahead what draws charts; drawn once, below a page."""
+    if part := _part_for_charts():
+        st.html(_SOON.replace("PART", part), unsafe_allow_javascript=True)

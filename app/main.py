@@ -12,7 +12,7 @@ if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
 from app import style  # noqa: E402
-from app.chart import charts_by_touch  # noqa: E402
+from app.chart import charts_by_touch, charts_soon  # noqa: E402
 from app.links import remember_pages  # noqa: E402
 from app.screens import about, confusions, data, explore, lab, results, runs, theory, trainings, why  # noqa: E402
 
@@ -42,6 +42,7 @@ def main() -> None:
     page = st.navigation(list(pages.values()), position="top")
     page.run()
     charts_by_touch()
+    charts_soon()
 
 
 main()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from streamlit_page import no_exception, open_app
 
@@ -20,3 +20,7 @@ def test_opens_without_an_error_and_fits_the_window(
     background = page.locator('[data-testid="stApp"]').evaluate("e => getComputedStyle(e).backgroundColor")
     expected = {"light": "rgb(252, 252, 250)", "dark": "rgb(18, 24, 27)"}[color_scheme]
     assert background == expected
+    # What draws charts is read ahead.
+    link = page.locator('link[rel="modulepreload"][href*="PlotlyChart"]')
+    expect(link).to_be_attached()
+    assert page.request.get(link.evaluate("link => link.href")).ok
