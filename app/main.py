@@ -16,15 +16,22 @@ from app.chart import charts_by_touch, charts_soon  # noqa: E402
 from app.links import remember_pages  # noqa: E402
 from app.screens import about, confusions, data, explore, lab, results, runs, theory, trainings, why  # noqa: E402
 
-# What the imports made stays for good: looking through its half a million objects again and again, as the collector of
-# cycles does while a large data set is opened, takes a third of a second each time.
-if not gc.get_freeze_count():
+
+@st.cache_resource(show_spinner=False)
+def leave_imports_alone() -> None:
+    """What the imports made stays for good: looking through half a million objects again and again, as the collector
+    of cycles does while a large data set is opened, takes a third of a second each time.
+
+    Once for all runs of this script. Asking the collector whether it was done is no way: it counts those objects, and
+    every press on any page would wait for it.
+    """
     gc.freeze()
 
 
 def main() -> None:
     """Draw what all pages share, then the chosen page."""
     st.set_page_config(page_title="ReCAM Lab", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
+    leave_imports_alone()
     style.apply()
     pages = {
         "explore": st.Page(explore.main, title="Explore", icon=":material/compare:", url_path="explore", default=True),
