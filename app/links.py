@@ -148,7 +148,7 @@ def open_why(
 
     Args:
         family: key of the family.
-        data: specification of the data set.
+        data: specification of the data set; "" for the photo in :data:`app.shared_state.WHY_PHOTO`.
         picture: id in it.
         runs: keys of the run that is asked and of the one that came after it; none takes those that are chosen there.
         called: name of the class that the place is called; "" for what the map gives there.
@@ -157,7 +157,7 @@ def open_why(
         threshold: one background threshold for both; None leaves each its own.
     """
     address = {"family": family, "data": data, "picture": picture, "runs": as_list(runs)}
-    address |= {"called": called, "instead": instead_of}
+    address |= {"called": called, "instead": instead_of, "from": "" if data else "photo"}
     if pin is not None:
         address["pin"] = f"{int(pin[0])}.{int(pin[1])}"
     if threshold is not None:

@@ -73,6 +73,9 @@ CHOSEN_RUNS: Shared[Mapping[str, tuple[str, ...]]] = Shared("shared_runs")
 CHOSEN_THRESHOLD: Shared[Mapping[str, float | str]] = Shared("shared_threshold")
 #: By the specification of a data set: the id of the picture. Of Explore, Why, Theory and the Lab.
 CHOSEN_PICTURE: Shared[Mapping[str, str]] = Shared("shared_picture")
+#: A family's key and a photo of one's own (an ``app.pictures.Picture``), with its mask if it has one, in that family's
+#: classes. Written by Explore when it is asked why, read by Why.
+WHY_PHOTO: Shared[tuple[str, Any]] = Shared("shared_why_photo")
 #: Ids of the trainings that this session started. Written and read by Training and the Lab, which both show the queue.
 MY_TRAININGS: Shared[set[str]] = Shared("shared_my_trainings")
 #: Keys of runs that stand side by side when Runs opens next. Written by Results, taken by Runs.

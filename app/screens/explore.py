@@ -23,7 +23,7 @@ from app.picker import FROM_SET, can_step, open_picture, pick_picture, step_pict
 from app.pictures import Picture
 from app.recipe_fields import rule_name, rules_help
 from app.retrain_panel import fourth_pane, retrain_panel
-from app.shared_state import ARRIVING, CHOSEN_RUNS
+from app.shared_state import ARRIVING, CHOSEN_RUNS, WHY_PHOTO
 from app.viewer import viewer
 from recam_core.analysis.knows_most import seen_classes
 from recam_core.attribution.table import METHODS
@@ -380,8 +380,6 @@ def _page(
 
 def _why_button(family: Family, picture: Picture, methods: Sequence[Method], view: Mapping[str, Any]) -> None:
     """To the page Why, with the picture, the pinned pixel, and the first and last run that are shown."""
-    if picture.source is None:
-        return  # a photo of one's own is in this page alone
     runs = [method.key for method in methods if method.entry is not None]
     if st.button(
         "Why?",
@@ -390,10 +388,13 @@ def _why_button(family: Family, picture: Picture, methods: Sequence[Method], vie
         help="Which parts of the picture and which channels speak for a wrong class: at the pixel that is pinned "
         "(press one in a pane), or in the largest wrong region.",
     ):
+        data, shown = picture.source or ("", "")
+        if not data:
+            WHY_PHOTO.set((family.key, picture))
         open_why(
             family=family.key,
-            data=picture.source[0],
-            picture=picture.source[1],
+            data=data,
+            picture=shown,
             runs=list(dict.fromkeys([*runs[:1], *runs[-1:]])),
             pin=view.get("pin"),
             threshold=view.get("threshold") if view.get("cut") == "all" else None,

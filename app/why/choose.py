@@ -5,21 +5,24 @@ import streamlit as st
 
 from app.carried import forget, settled, taken_over
 from app.catalogue import Catalogue, Entry, Family
+from app.confusions.plain_words import plain
 from app.datasets import dataset
 from app.family_choice import choose_family
 from app.guard import sentences
 from app.links import as_list, from_list, keep, kept
 from app.map_cache import Inference, make_ready, prediction_of
 from app.methods import Method, method_of_entry
-from app.pictures import picture_of_set
+from app.pictures import Picture, picture_of_set, picture_of_upload
 from app.recorded_pictures import recorded
-from app.shared_state import CHOSEN_DATA, CHOSEN_PICTURE, CHOSEN_RUNS
+from app.settings import PHOTO_MB
+from app.shared_state import CHOSEN_DATA, CHOSEN_PICTURE, CHOSEN_RUNS, WHY_PHOTO
 from app.why.question import Scene
 from recam_core.data.match_classes import match_classes
 from recam_core.data.spec import KINDS
 from recam_core.errors import UserError
 
 _NONE = ""
+_SETS, _OWN = "Pictures", "Your photo"
 #: How a data set is written.
 SPEC_HELP = "Any data set on the computer that runs the app, written as one of\n" + "\n".join(
     f"- `{kind.form}`: {kind.what}" for kind in KINDS.values()
@@ -45,23 +48,22 @@ def choose(catalogue: Catalogue) -> Scene | None:
     """
     opening = st.session_state.pop("why_opening", False)
     with st.container(key="why_choice"):
-        family_column, data_column, picture_column = st.columns([1, 1.2, 1.4], gap="medium")
+        family_column, picture_column = st.columns([1, 2.6], gap="medium")
         with family_column:
             family = choose_family(catalogue, "why_family", "Runs that know the same classes can be compared.")
-        with data_column:
-            spec = _spec(family, opening)
-        found = dataset(spec)
-        match = match_classes(found.classes, family.classes)
-        if not match.shared:
-            raise UserError(
-                f"{spec} and these checkpoints have no class in common; choose other pictures, or another family."
-            )
-        if not len(found):
-            raise UserError(f"{spec} holds no pictures.")
+            if opening:
+                st.session_state["why_from"] = _OWN if kept("from") == "photo" else _SETS
+            source = st.segmented_control(
+                "Look at", [_SETS, _OWN], required=True, key="why_from", persist_state="session",
+                label_visibility="collapsed",
+            )  # fmt: skip
+            keep("from", "photo" if source == _OWN else "")
         with picture_column:
-            index = _picture(family, spec, list(found.ids), opening)
+            spec, picture = ("", _upload(family)) if source == _OWN else _of_set(family, opening)
         entries = _runs(family, opening)
-    picture = picture_of_set(found, index, match)
+    if picture is None:
+        st.info("Put in a photo to ask these runs about it.", icon=":material/add_photo_alternate:")
+        return None
     methods: list[Method] = []
     how = Inference()
     for entry in entries:
@@ -74,6 +76,42 @@ def choose(catalogue: Catalogue) -> Scene | None:
     # A picture without labels: what the first network sees in it.
     present = picture.labels or tuple(sorted(prediction_of(methods[0], picture)[1]))
     return Scene(family, spec, picture, tuple(methods), present, how)
+
+
+def _upload(family: Family) -> Picture | None:
+    """A photo of one's own, which no link can hold."""
+    photo = st.file_uploader(
+        "Photo", max_upload_size=PHOTO_MB, key="why_photo",
+        help="JPEG, PNG, WebP, BMP, GIF or TIFF, at least 8 x 8 pixels. It stays in this computer's memory and is not "
+        "kept.",
+    )  # fmt: skip
+    keep("data", "")
+    keep("picture", "")
+    if photo is not None:
+        return picture_of_upload(photo.getvalue(), photo.name, None, "", family.classes)
+    of, carried = WHY_PHOTO.get(("", None))
+    if carried is None or of != family.key:
+        return None
+    st.caption(f"Asked about: {plain(carried.title)}, which was put in on the page Explore.")
+    return carried
+
+
+def _of_set(family: Family, opening: bool) -> tuple[str, Picture]:
+    """A data set and one of its pictures."""
+    data_column, picture_column = st.columns([1.2, 1.4], gap="medium")
+    with data_column:
+        spec = _spec(family, opening)
+    found = dataset(spec)
+    match = match_classes(found.classes, family.classes)
+    if not match.shared:
+        raise UserError(
+            f"{spec} and these checkpoints have no class in common; choose other pictures, or another family."
+        )
+    if not len(found):
+        raise UserError(f"{spec} holds no pictures.")
+    with picture_column:
+        index = _picture(family, spec, list(found.ids), opening)
+    return spec, picture_of_set(found, index, match)
 
 
 def _spec(family: Family, opening: bool) -> str:

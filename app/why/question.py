@@ -23,7 +23,7 @@ class Scene:
 
     Attributes:
         family: whose runs they are.
-        spec: of the data set.
+        spec: of the data set; "" for a photo of one's own.
         picture: what is looked at.
         methods: the one that is asked, and one that came after it, if there is one.
         present: the classes that maps are made of.

@@ -1,11 +1,13 @@
 """The page Why: its question, its answer, its links, and attribution methods beside it and in Explore."""
 
+import io
 import re
 import time
 from collections.abc import Callable
 
 import numpy as np
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 from viewer_content import viewer_of
@@ -284,3 +286,34 @@ def test_scores_of_the_maps_are_made_by_a_job(why: Callable[..., AppTest], asset
     assert table["deletion"][0] == pytest.approx(by_hand.deletion_area[0], abs=1e-4)
     found = localisation(maps, sample.mask, open_dataset(SPEC).classes)
     np.testing.assert_allclose(table["energy"][0], found.energy[0])
+
+
+def test_a_photo_of_ones_own_is_asked_of_the_runs(why: Callable[..., AppTest]) -> None:
+    stream = io.BytesIO()
+    Image.fromarray(open_dataset(SPEC).load(0).image).save(stream, "PNG")
+    page = why(**{"from": "photo"})
+    assert "Put in a photo" in page.info[0].value
+    page.file_uploader(key="why_photo").upload("mine.png", stream.getvalue(), "image/png").run()
+    fine(page)
+    assert "no ground truth" in texts(page)
+    assert pinned(page) == (32, 32), "nobody knows what is wrong: the middle"
+    a, b = asked(page)
+    assert a != b
+    assert viewer_of(page).titles == ["BCE-CAM", "ReCAM"]
+    page.number_input(key="why_column").set_value(10)
+    page.number_input(key="why_row").set_value(20).run()
+    fine(page)
+    assert pinned(page) == (10, 20)
+    assert page.query_params["from"] == "photo"
+
+    # What Explore looks at goes along.
+    page = why()
+    page._page_hash = calc_hash("explore")
+    page.query_params.clear()
+    page.run()
+    page.segmented_control(key="explore_source").set_value("Your photo").run()
+    page.file_uploader(key="explore_photo").upload("ours.png", stream.getvalue(), "image/png").run()
+    page.button(key="explore_why").click().run()
+    fine(page)
+    assert "which was put in on the page Explore" in texts(page)
+    assert pinned(page) == (32, 32)
