@@ -152,8 +152,8 @@ def _form(catalogue: Catalogue) -> None:
     source = IMAGENET if plain_pictures else str(entry.path)
     wanted = Figure1Job(source, data.strip(), report.strip(), "pictures" if plain_pictures else what, settings, epochs)
     if pressed:
-        check_settings(settings)
-        data_and_report(wanted.data, wanted.report)  # say what is wrong at once
+        fit, _ = data_and_report(wanted.data, wanted.report)  # say what is wrong at once
+        check_settings(settings, len(fit.classes))
         # Hours of work do not stand before what takes seconds.
         job = board().start(wanted, _work, at_once=whole)
         st.session_state["theory_figure_job"] = job.id
