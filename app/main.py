@@ -13,7 +13,7 @@ if ROOT not in sys.path:
 
 from app import style  # noqa: E402
 from app.chart import charts_by_touch  # noqa: E402
-from app.links import remember_pages  # noqa: E402
+from app.links import back_leaves_the_page, remember_pages  # noqa: E402
 from app.screens import about, confusions, data, explore, lab, results, runs, theory, trainings, why  # noqa: E402
 
 # What the imports made stays for good: looking through its half a million objects again and again, as the collector of
@@ -42,6 +42,7 @@ def main() -> None:
     page = st.navigation(list(pages.values()), position="top")
     page.run()
     charts_by_touch()
+    back_leaves_the_page()
 
 
 main()

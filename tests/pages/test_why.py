@@ -234,6 +234,7 @@ def test_an_attribution_is_a_pane_like_any_other(opened: Callable[..., AppTest])
     page.multiselect(key="explore_attributions").set_value([]).run()
     assert len(viewer_of(page).titles) == 3
     assert "attributions" not in page.query_params
+    assert "attributed" not in page.query_params
     assert "explains" not in page.query_params
 
 
