@@ -241,6 +241,9 @@ def figure1_from_json(values: dict[str, Any]) -> Figure1:
         )
         for row in values["rows"]
     )
+    seeds = len(values["settings"]["seeds"])
+    if any(len(row.accuracy) != seeds or len(row.class_mean) != seeds for row in rows):
+        raise ValueError("not one figure a seed")
     return Figure1(
         str(values["source"]),
         values["what"],
