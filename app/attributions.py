@@ -242,7 +242,7 @@ def _panel(waiting: list[tuple[Method, float]], picture: Picture, classes: tuple
                 st.error(job.message, icon=":material/error:")
             elif job.state == CANCELLED:
                 st.info("Cancelled. What was finished before is kept.", icon=":material/cancel:")
-        words = ", ".join(f"**{plain(one.title)}** about {duration(seconds)}" for one, seconds in waiting)
+        words = ", ".join(f"**{plain(one.title)}** (about {duration(seconds)})" for one, seconds in waiting)
         st.markdown(f"Not made for this picture yet: {words}. It is done once and kept while the app runs.")
         with st.container(horizontal=True, vertical_alignment="center"):
             if st.button("Compute", type="primary", icon=":material/play_arrow:", key=f"{key}_start"):

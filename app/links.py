@@ -191,3 +191,36 @@ def open_runs(keys: Sequence[str]) -> None:
     """Leave for the page of runs with these side by side; the first is what the others are compared with."""
     TO_COMPARE.set(tuple(keys))
     st.switch_page(PAGES.get({})["runs"])
+
+
+# Back -----------------------------------------------------------------------------------------------------------------
+
+#: Streamlit makes an entry of the browser's history of every change of the address, and runs the page again on the way
+#: back, which changes the address anew: Back would never leave a page that keeps its state there. And what is handed
+#: over to the next page stands in the address of this one for a moment, where Back would find it.
+_BACK = """<script>
+if (!window.historyOfPages) {
+  window.historyOfPages = true;
+  const push = history.pushState.bind(history);
+  const replace = history.replaceState.bind(history);
+  const handingOver = 1500;
+  let before = null;
+  history.pushState = (state, title, url) => {
+    const now = performance.now();
+    if (before && now - before.time > handingOver) before = null;
+    if (new URL(url, location.href).pathname === location.pathname) {
+      before ??= { address: location.href, time: now };
+      replace(state, title, url);
+    } else {
+      if (before) replace(state, title, before.address);
+      before = null;
+      push(state, title, url);
+    }
+  };
+}
+</script>"""
+
+
+def back_leaves_the_page() -> None:
+    """Let the browser's Back go from page to page; drawn once, below the page."""
+    st.html(_BACK, unsafe_allow_javascript=True)

@@ -13,7 +13,7 @@ if ROOT not in sys.path:
 
 from app import style  # noqa: E402
 from app.chart import charts_by_touch, charts_soon  # noqa: E402
-from app.links import remember_pages  # noqa: E402
+from app.links import back_leaves_the_page, remember_pages  # noqa: E402
 from app.screens import about, confusions, data, explore, lab, results, runs, theory, trainings, why  # noqa: E402
 
 
@@ -50,6 +50,7 @@ def main() -> None:
     page.run()
     charts_by_touch()
     charts_soon()
+    back_leaves_the_page()
 
 
 main()

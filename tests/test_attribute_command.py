@@ -111,7 +111,7 @@ def test_a_picture_is_drawn_and_its_maps_written(
         (["--method", "cam", "--out", "a.png", "--class", "pink"], "no class 'pink'"),
         (["--method", "cam", "--out", "a.png", "--picture", "none"], "no picture 'none'"),
         (["--method", "cam", "--out", "a.png", "--head", "fc9"], "no extraction rule 'fc9'"),
-        (["--method", "cam", "--out", "a.png", "--class", "red", "--against", "red"], "cannot be held against"),
+        (["--method", "cam", "--out", "a.png", "--class", "red", "--against", "red"], "held against itself"),
         (["--method", "cam", "--store", "b", "--picture", "x"], "belong to --out"),
         (["--method", "cam", "--store", "b", "--limit", "0"], "from 1"),
         (["--method", "cam", "--out", "a.png", "--scales", "9"], "0.05 to 4"),

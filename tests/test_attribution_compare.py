@@ -154,8 +154,11 @@ def test_the_command_prints_a_table_and_writes_what_it_found(
     assert gain["gain"] == pytest.approx(found["methods"][1]["miou"] - found["methods"][0]["miou"])
     assert gain["low"] <= gain["gain"] <= gain["high"]
     assert f"Region-CAM: {100 * gain['gain']:+.1f} points of seed mIoU over CAM" in table
-    assert compare(place / "recam", "--data", data, *FEW) == 0
-    assert "flatters; --select" in capsys.readouterr().out
+    # A method that is named twice is scored once.
+    assert compare(place / "recam", "--data", data, *FEW, "--methods", "cam", "cam") == 0
+    table = capsys.readouterr().out
+    assert "flatters; --select" in table
+    assert "1 method on" in table
 
 
 @pytest.mark.parametrize(
@@ -174,3 +177,10 @@ def test_what_cannot_be_is_refused_before_the_work(
 ) -> None:
     assert compare(place / "bce", "--data", data, *wrong) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--pictures", "--select-pictures"])
+def test_no_pictures_are_not_all_pictures(option: str, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit):
+        compare("run", "--data", "gallery", option, 0)
+    assert "from 1; leave it out for all" in capsys.readouterr().err

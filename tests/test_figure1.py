@@ -3,6 +3,7 @@
 import itertools
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -171,6 +172,16 @@ def test_gains_have_intervals_over_pictures() -> None:
 def test_what_cannot_be_made_is_refused(settings: HeadSettings, words: str) -> None:
     with pytest.raises(UserError, match=words):
         figure(settings)
+
+
+def test_a_group_larger_than_the_data_is_refused_before_features_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = TinyDataset(4)
+    monkeypatch.setattr(module, "data_and_report", lambda *_: (data, data))
+    monkeypatch.setattr(module, "load_run", lambda *_: pytest.fail("loaded"))
+    with pytest.raises(UserError, match=f"99 of {len(data.classes)} classes"):
+        module.figure1("run", "data", settings=HeadSettings(group=99))
+    with pytest.raises(UserError, match="99 of"):
+        figure1_full(data, data, tiny_recipe(), HeadSettings(group=99), Path("runs"))
 
 
 def test_it_can_be_cancelled() -> None:

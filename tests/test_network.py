@@ -172,9 +172,12 @@ def test_a_pickle_with_code_is_no_imagenet_weights(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_devices():
+def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pick_device("cpu").type == "cpu"
-    assert "threads" in describe_device(torch.device("cpu"))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    assert describe_device(torch.device("cpu")) == "CPU (1 thread)"
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    assert describe_device(torch.device("cpu")) == "CPU (4 threads)"
     with pytest.raises(UserError, match="no device 'tpu'"):
         pick_device("tpu")
     if not torch.cuda.is_available():

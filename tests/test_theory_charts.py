@@ -96,6 +96,8 @@ def test_cosines(palette: Palette) -> None:
     for row, column in squares.customdata:
         assert row != column
     assert len(squares.customdata) == 6
+    # Anything else that is not a way to drag has Streamlit let the matrix be dragged out of its frame.
+    assert figure.layout.dragmode is None
     assert {(shape.x0 + 0.5, shape.y0 + 0.5) for shape in figure.layout.shapes} == {(2, 0), (0, 2)}
     assert len(cosines_csv(found).splitlines()) == 4
 

@@ -61,4 +61,6 @@ def test_the_command(tmp_path, capsys: pytest.CaptureFixture) -> None:
     command = ["theory", "weights", str(tmp_path / "one"), str(tmp_path / "two"), "--json", str(tmp_path / "f.json")]
     assert main(command) == 0
     assert capsys.readouterr().out.count("mean over the pairs") == 4
+    assert main([*command, "--pairs", "-3"]) != 0
+    assert "--pairs takes a number from 0" in capsys.readouterr().err
     assert [len(one["matrices"]) for one in json.loads((tmp_path / "f.json").read_text())] == [1, 3]

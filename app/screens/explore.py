@@ -238,7 +238,7 @@ def _attributions(family: Family, entries: list[Entry]) -> list[tuple[Entry, str
             "explains FC1.",
         )
     keep("attributions", as_list(methods))
-    keep("attributed", as_list(runs) if methods else "", as_list(usual))
+    keep("attributed", as_list(runs if methods else usual), as_list(usual))
     keep("explains", head if methods else "rule", "rule")
     return [(by_key[key], method, head) for method in methods for key in runs]
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import shlex
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import streamlit as st
@@ -65,11 +66,22 @@ def figure1_section(catalogue: Catalogue) -> None:
         return
     if st.session_state.get("theory_figure") not in kept:
         st.session_state["theory_figure"] = next(iter(kept))
+    titles = _titles(kept)
     name = st.selectbox(
-        "Result", list(kept), format_func=lambda one: _title(kept[one]), key="theory_figure", persist_state="session",
+        "Result", list(kept), format_func=titles.__getitem__, key="theory_figure", persist_state="session",
         help="Those that ship come first, then what was made on this computer, also by the command line.",
     )  # fmt: skip
     _result(kept[name], name)
+
+
+def _titles(kept: dict[str, Figure1]) -> dict[str, str]:
+    """What each is called. Of two options that read alike, Streamlit takes the last, whichever was chosen."""
+    titles, seen = {}, Counter()
+    for name, found in kept.items():
+        title = _title(found)
+        seen[title] += 1
+        titles[name] = title if seen[title] == 1 else f"{title} ({seen[title]})"
+    return titles
 
 
 def _title(found: Figure1) -> str:
@@ -152,8 +164,8 @@ def _form(catalogue: Catalogue) -> None:
     source = IMAGENET if plain_pictures else str(entry.path)
     wanted = Figure1Job(source, data.strip(), report.strip(), "pictures" if plain_pictures else what, settings, epochs)
     if pressed:
-        check_settings(settings)
-        data_and_report(wanted.data, wanted.report)  # say what is wrong at once
+        fit, _ = data_and_report(wanted.data, wanted.report)  # say what is wrong at once
+        check_settings(settings, len(fit.classes))
         # Hours of work do not stand before what takes seconds.
         job = board().start(wanted, _work, at_once=whole)
         st.session_state["theory_figure_job"] = job.id

@@ -175,11 +175,14 @@ def _sentence(found: Logits, gradients: dict[str, np.ndarray], p: int, q: int) -
     bce, sce = (float(gradients[loss][q]) for loss in LOSSES)
     if found.y[q]:
         return "Every class is present, so there is no negative to push down; SCE shares its target among them."
-    times = f"**{sce / bce:.1f} times** as hard" if bce > 1e-9 and sce / bce < 1e4 else "far harder"
-    if abs(sce - bce) < 0.02 * max(sce, bce):
+    if not found.y[p]:
+        return "No class is present: BCE pushes all of them down, and SCE has no target and does nothing."
+    less, more = sorted((bce, sce))
+    times = f"**{more / less:.1f} times** as hard" if less > 1e-9 and more / less < 1e4 else "**far harder**"
+    if more - less < 0.02 * more:
         harder = "both push equally hard"
     else:
-        harder = f"SCE pushes {times}" if sce > bce else f"BCE pushes **{bce / max(sce, 1e-9):.1f} times** as hard"
+        harder = f"{'SCE' if sce > bce else 'BCE'} pushes {times}"
     return (
         f"*p* is **{plain(found.names[p])}** ($z_p$ = {found.z[p]:.2f}), *q* is **{plain(found.names[q])}** "
         f"($z_q$ = {found.z[q]:.2f}). On the negative *q*, BCE's gradient is {bce:.3f} and SCE's {sce:.3f}: {harder}. "

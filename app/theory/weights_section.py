@@ -140,6 +140,6 @@ def _to_why(family: str, entries: tuple[Entry, Entry]) -> None:
     if page is None:
         return
     st.page_link(
-        page, label="Which channels of a picture speak for a wrong class: the page Why", icon=":material/quiz:",
+        page, label="Why: channels that speak for a wrong class", icon=":material/quiz:",
         query_params={"family": family, "runs": as_list([entry.key for entry in entries])},
     )  # fmt: skip

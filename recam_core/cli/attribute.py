@@ -106,7 +106,8 @@ def run_list(arguments: argparse.Namespace) -> int:
     seconds = None if image is None else pass_seconds(network, image)
     # Those of this project are asked when they are used: their networks differ little.
     refused = refused_methods(network) if arguments.classifier is not None else {}
-    print(f"{arguments.classes} classes of a picture of {size[1]} x {size[0]} pixels; passes at its own size:\n")
+    words = "1 class" if arguments.classes == 1 else f"{arguments.classes} classes"
+    print(f"{words} of a picture of {size[1]} x {size[0]} pixels; passes at its own size:\n")
     print(
         f"{'method':<22}{'forward':>9}{'back':>9}" + ("" if seconds is None else f"{'seconds':>10}") + "  what it shows"
     )
@@ -224,7 +225,10 @@ def _explained(arguments: argparse.Namespace, loaded: _Network, asked: Attribute
     from recam_core.data.spec import open_dataset
 
     if arguments.explained:
-        return sorted({_class_number(name, loaded) for name in arguments.explained})
+        wanted = sorted({_class_number(name, loaded) for name in arguments.explained})
+        if asked.against in wanted:
+            raise UserError(f"{arguments.against!r} cannot be held against itself; name another class by --against.")
+        return wanted
     match = match_classes(open_dataset(arguments.data).classes, loaded.classes)
     found = [k for k in match.labels(sample.labels).nonzero()[0].tolist() if k != asked.against]
     if not found and isinstance(loaded.network, ForeignClassifier):

@@ -37,10 +37,8 @@ def add_compare(subparsers: argparse._SubParsersAction) -> None:
         "the best one on the very pictures that are scored, which flatters)",
     )
     parser.add_argument("--threshold", type=float, metavar="T", help="one background threshold for all methods")
-    parser.add_argument("--pictures", type=_count, metavar="N", help="only N pictures of the data, evenly spread")
-    parser.add_argument(
-        "--select-pictures", type=_count, metavar="N", help="only N pictures of --select, evenly spread"
-    )
+    parser.add_argument("--pictures", type=_some, metavar="N", help="only N pictures of the data, evenly spread")
+    parser.add_argument("--select-pictures", type=_some, metavar="N", help="only N pictures of --select, evenly spread")
     parser.add_argument(
         "--faithful",
         type=_count,
@@ -77,13 +75,14 @@ def run(arguments: argparse.Namespace) -> int:
     if selection is not None and not selection.has_masks:
         raise UserError(f"{selection.spec} has no ground-truth masks, so no threshold can be chosen on it.")
     check_classes(info.class_list, dataset.classes, f"The run {info.name}", f"the data set {dataset.spec}")
-    methods = [method_of(key).key for key in arguments.methods or METHODS]
+    methods = list(dict.fromkeys(method_of(key).key for key in arguments.methods or METHODS))
     plan = _plan(arguments, info)
     if arguments.json is not None and not arguments.json.resolve().parent.is_dir():
         raise UserError(f"There is no folder {arguments.json.resolve().parent} to write {arguments.json.name} to.")
     device = pick_device(arguments.device)
     network = load_run(arguments.run_folder, device).network.eval()
-    print(f"{len(methods)} methods on {dataset.spec}, {info.name}, logits of {plan.head}, {describe_device(device)}.")
+    many = "1 method" if len(methods) == 1 else f"{len(methods)} methods"
+    print(f"{many} on {dataset.spec}, {info.name}, logits of {plan.head}, {describe_device(device)}.")
     found: list[MethodScores] = []
 
     def keep(one: MethodScores) -> None:
@@ -187,4 +186,11 @@ def _count(text: str) -> int:
     value = int(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"{value} is not a number of pictures")
+    return value
+
+
+def _some(text: str) -> int:
+    value = _count(text)
+    if value == 0:
+        raise argparse.ArgumentTypeError("takes a number of pictures from 1; leave it out for all")
     return value

@@ -76,8 +76,11 @@ def run_gradients(arguments: argparse.Namespace) -> int:
 def run_weights(arguments: argparse.Namespace) -> int:
     """Print the closest pairs of classes, and the mean over all."""
     from recam_core.checkpoint.run_folder import read_info
+    from recam_core.errors import UserError
     from recam_core.theory.weights import TITLES, class_cosines
 
+    if arguments.pairs < 0:
+        raise UserError(f"--pairs takes a number from 0, got {arguments.pairs}.")
     written = []
     for source in arguments.sources:
         info = read_info(source)

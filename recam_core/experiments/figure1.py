@@ -241,6 +241,9 @@ def figure1_from_json(values: dict[str, Any]) -> Figure1:
         )
         for row in values["rows"]
     )
+    seeds = len(values["settings"]["seeds"])
+    if any(len(row.accuracy) != seeds or len(row.class_mean) != seeds for row in rows):
+        raise ValueError("not one figure a seed")
     return Figure1(
         str(values["source"]),
         values["what"],
@@ -259,8 +262,12 @@ def figure1_from_json(values: dict[str, Any]) -> Figure1:
     )
 
 
-def check_settings(settings: HeadSettings) -> None:
+def check_settings(settings: HeadSettings, classes: int | None = None) -> None:
     """Refuse settings that cannot work before any feature is computed.
+
+    Args:
+        settings: of the classifiers.
+        classes: how many the data has, where that is known.
 
     Raises:
         UserError: the first one that is out of range.
@@ -274,6 +281,7 @@ def check_settings(settings: HeadSettings) -> None:
         (bool(settings.seeds) and all(seed >= 0 for seed in settings.seeds), "seeds are whole numbers from 0 on"),
         (len(set(settings.seeds)) == len(settings.seeds), "each seed is named once"),
         (settings.group >= 2, "the hard group must have 2 classes or more"),
+        (classes is None or settings.group <= classes, f"the hard group is of {settings.group} of {classes} classes"),
     ]
     for holds, sentence in rules:
         if not holds:
@@ -306,6 +314,7 @@ def figure1(
     if what not in WHAT:
         raise UserError(f"There is no '{what}' to classify: choose one of {', '.join(WHAT)}.")
     fit, tested = data_and_report(data, report)
+    check_settings(settings, len(fit.classes))
     backbone = named_backbone(source)
     if backbone is not None and what == "features":
         raise UserError("Single-label features are masked by the maps of a run; ImageNet's backbone has none.")

@@ -112,7 +112,7 @@ def figure1_full(
     Raises:
         UserError: settings or data that cannot be used, or a folder with other runs.
     """
-    check_settings(settings)
+    check_settings(settings, len(fit.classes))
     recipes = {loss: replace(recipe, method=loss) for loss in LOSSES}
     for one in recipes.values():
         check_recipe(one)

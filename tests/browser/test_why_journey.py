@@ -48,6 +48,17 @@ def test_from_a_false_positive_to_why_a_and_not_b(app_url: str, page: Page, cons
     expect(sentence(page)).to_contain_text("ReCAM calls this")
     expect(page.get_by_role("heading", name="Which channels speak for rails rather than sky")).to_be_visible()
 
+    # Back leaves the page at once, to the cell that was looked at, and forward returns to the question.
+    page.go_back()
+    page.wait_for_url(re.compile(r"/confusions\?.*cell=19\.17"))
+    expect(page.get_by_role("heading", name="Sky taken for rails")).to_be_visible(timeout=PATIENCE * 1000)
+    assert "called=" not in page.url
+    wait_until_finished(page, PATIENCE)
+    page.go_forward()
+    page.wait_for_url(re.compile("/why.*called=rails&instead=sky"))
+    expect(sentence(page)).to_contain_text("BCE-CAM calls this “rails” (it is sky)", timeout=PATIENCE * 1000)
+    wait_until_finished(page, PATIENCE)
+
     # A press on a bar shows where that channel fires.
     bars = page.locator(".st-key-why_channels .barlayer path")
     expect(bars.first).to_be_attached()

@@ -12,13 +12,14 @@ from tiny_families import TINY_SCENES
 
 from app.jobs import board
 from app.screens.theory import SECTIONS
+from app.theory import losses_section
 from recam_core.cache import cache_folder
 from recam_core.checkpoint.run_folder import read_info
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.experiments.figure1 import figure1_from_json
 from recam_core.experiments.kept_figure1 import keep_figure1, kept_figures
-from recam_core.theory.losses import descend, softmax
+from recam_core.theory.losses import FUNCTIONS, LOSSES, descend, softmax
 from recam_core.theory.negatives import QUANTILES, write_negatives
 from recam_core.theory.weights import class_cosines
 
@@ -85,6 +86,22 @@ def test_sliders_move_gradients_and_the_way_down() -> None:
     for quantity in ("on_p", "loss"):
         page.selectbox(key="theory_quantity").set_value(quantity).run()
         assert not page.exception
+
+
+@pytest.mark.usefixtures("opened")
+def test_the_sentence_holds_at_the_ends() -> None:
+    """Ratios that nobody can read, and labels that leave a loss without a target."""
+    z, y = np.array([20.0, -1.0]), np.array([1.0, 0.0])
+    words = losses_section._sentence(losses_section.Logits(("a", "b"), z, y), gradients_of(z, y), 0, 1)
+    assert "BCE pushes **far harder**" in words
+    page = section("losses")
+    page.toggle(key="theory_y0").set_value(False).run()
+    assert any("No class is present" in box.value for box in page.markdown)
+    assert not any("*p* is" in box.value for box in page.markdown)
+
+
+def gradients_of(z: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
+    return {loss: FUNCTIONS[loss][1](z, y) for loss in LOSSES}
 
 
 @pytest.mark.usefixtures("opened")
@@ -234,21 +251,23 @@ def test_a_figure_of_the_command_line_is_listed_and_a_damaged_one_is_not(assets:
         for x in ("bce", "sce")
     ]
     numbers = {"all": 2, "group": 2}
-    keep_figure1(
-        figure1_from_json(
-            {
-                "kind": "figure1", "source": "<b>x</b>", "what": "pictures", "depth": "heads", "fit": "s@train",
-                "report": "s@val", "classes": dict(zip(("all", "group"), names, strict=True)), "left_out": [],
-                "fit_count": numbers, "report_count": numbers, "pictures": numbers, "rows": rows,
-                "gains": {"all": [0, None, None], "group": [0.1, 0.05, 0.2]}, "confusion": [[1, 2], [3, 4]],
-                "settings": {"seeds": [0, 1]},
-            }
-        )
-    )  # fmt: skip
+    content = {
+        "kind": "figure1", "source": "<b>x</b>", "what": "pictures", "depth": "heads", "fit": "s@train",
+        "report": "s@val", "classes": dict(zip(("all", "group"), names, strict=True)), "left_out": [],
+        "fit_count": numbers, "report_count": numbers, "pictures": numbers, "rows": rows,
+        "gains": {"all": [0, None, None], "group": [0.1, 0.05, 0.2]}, "confusion": [[1, 2], [3, 4]],
+        "settings": {"seeds": [0, 1]},
+    }  # fmt: skip
+    keep_figure1(figure1_from_json(content))
     (cache_folder() / "figure1" / "damaged.json").write_text('{"kind": "figure1"}')
+    (cache_folder() / "figure1" / "seeds.json").write_text(json.dumps(content | {"settings": {"seeds": [0, 1, 2]}}))
     page = section("figure1")
     assert not page.exception
     assert len(page.selectbox(key="theory_figure").options) == 1
+    # The same question with other settings is another result, told apart from this one.
+    keep_figure1(figure1_from_json(content | {"settings": {"seeds": [0, 2]}}))
+    options = section("figure1").selectbox(key="theory_figure").options
+    assert len(set(options)) == 2
     assert any("may be chance" in box.value for box in page.markdown)
 
 

@@ -4,10 +4,13 @@ import plotly.graph_objects as go
 
 from recam_core.analysis.channels import Contributions
 from recam_core.views.charts.palette import Palette
+from recam_core.views.charts.plain import plain
 from recam_core.views.charts.template import template
 
 #: Height of a bar and of what surrounds them all, in pixels.
 _BAR, _AROUND = 24, 96
+#: Letters of a class name.
+_LONGEST_NAME = 24
 
 
 def contribution_chart(
@@ -25,6 +28,7 @@ def contribution_chart(
         pressed: the channel that is looked at, which is outlined.
     """
     for_a, for_b = found.strongest(most), found.strongest(most, for_b=True)
+    a, b = (plain(name, _LONGEST_NAME) for name in (a, b))
     figure = go.Figure()
     for channels, name, colour in ((for_a, a, palette.wrong), (for_b[::-1], b, palette.right)):
         figure.add_trace(
@@ -51,9 +55,10 @@ def contribution_chart(
         height=_BAR * max(count, 3) + _AROUND,
         bargap=0.25,
         barmode="overlay",
-        yaxis={"autorange": "reversed", "type": "category"},
+        # The whole is in sight: dragging would only move it out of it.
+        yaxis={"autorange": "reversed", "type": "category", "fixedrange": True},
         xaxis={"title": {"text": f"\u2190 {b}      contribution      {a} \u2192"}, "zeroline": True,
-               "zerolinecolor": palette.quiet, "nticks": 6},
+               "zerolinecolor": palette.quiet, "nticks": 6, "fixedrange": True},
         dragmode=False,
     )  # fmt: skip
     return figure

@@ -83,7 +83,6 @@ def cosine_chart(
         height=max(int(count * (size + 1)), 160) + _AROUND,
         margin={"t": 40},
         title={"text": plain(title, 60), "font": {"size": 14}, "x": 0, "y": 0.99, "yanchor": "top"},
-        dragmode=False,
         xaxis={**ticks, "showgrid": False, "range": [-0.6, count - 0.4], "tickangle": -60},
         yaxis={**ticks, "showgrid": False, "range": [count - 0.4, -0.6]},
     )

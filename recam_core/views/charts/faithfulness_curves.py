@@ -7,6 +7,7 @@ from plotly.subplots import make_subplots
 
 from recam_core.attribution.faithfulness import Faithfulness
 from recam_core.views.charts.palette import Palette
+from recam_core.views.charts.plain import plain
 from recam_core.views.charts.template import template
 
 _DASHES = ("solid", "dash", "dot", "dashdot")
@@ -24,7 +25,8 @@ def faithfulness_chart(found: Sequence[tuple[str, Faithfulness]], order: int, pa
         cols=2, shared_yaxes=True, horizontal_spacing=0.05,
         subplot_titles=("hidden, strongest first: fall early", "shown, strongest first: rise early"),
     )  # fmt: skip
-    for place, (name, one) in enumerate(found):
+    for place, (title, one) in enumerate(found):
+        name = plain(title)
         for column, curves in ((1, one.deletion), (2, one.insertion)):
             figure.add_trace(
                 go.Scatter(
