@@ -182,6 +182,11 @@ def test_a_group_larger_than_the_data_is_refused_before_features_are_computed(mo
         module.figure1("run", "data", settings=HeadSettings(group=99))
     with pytest.raises(UserError, match="99 of"):
         figure1_full(data, data, tiny_recipe(), HeadSettings(group=99), Path("runs"))
+    # The labels of four pictures tell that no class has five of its own.
+    with pytest.raises(UserError, match="Only 0 classes have 5 single-label examples"):
+        module.figure1("run", "data", settings=HeadSettings(group=2))
+    with pytest.raises(UserError, match="Only 0 classes"):
+        figure1_full(data, data, tiny_recipe(), HeadSettings(group=2), Path("runs"))
 
 
 def test_it_can_be_cancelled() -> None:

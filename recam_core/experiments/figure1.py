@@ -19,11 +19,13 @@ from torch import Tensor
 
 from recam_core.analysis.csv_tables import csv_text
 from recam_core.checkpoint.run_folder import Run, load_run
-from recam_core.data.sample import ClassList
+from recam_core.data.kept_labels import all_labels
+from recam_core.data.sample import ClassList, Dataset
 from recam_core.errors import UserError
 from recam_core.experiments.noise import RESAMPLES, Difference, interval
 from recam_core.experiments.pooled_vectors import (
     LabelledVectors,
+    counted,
     imagenet_run,
     named_backbone,
     pooled_vectors,
@@ -318,6 +320,8 @@ def figure1(
     backbone = named_backbone(source)
     if backbone is not None and what == "features":
         raise UserError("Single-label features are masked by the maps of a run; ImageNet's backbone has none.")
+    if what == "pictures":  # before any feature is computed
+        single_label_classes(fit, tested, settings.group, progress)
     run = load_run(source, device) if backbone is None else imagenet_run(backbone, fit.classes, device)
     read = single_label_pictures if what == "pictures" else single_label_features
     vectors = [read(pooled_vectors(run, one, progress)) for one in (fit, tested)]
@@ -358,7 +362,7 @@ def figure1_heads(
         UserError: settings out of range, or fewer classes with enough vectors than the group is to have.
     """
     check_settings(settings)
-    used = usable_classes(fit, report, len(classes), settings.group)
+    used = usable_classes(counted(fit, len(classes)), counted(report, len(classes)), settings.group)
     fit_all, report_all = fit.of(used), report.of(used)
     steps = (len(LOSSES) * 2 * 2) * settings.epochs
     stage = itertools.count()
@@ -405,20 +409,29 @@ def figure1_heads(
     )
 
 
-def usable_classes(fit: LabelledVectors, report: LabelledVectors, classes: int, group: int) -> tuple[int, ...]:
-    """Classes with enough vectors to be learnt in each fold and to be tested.
+def usable_classes(fit: np.ndarray, report: np.ndarray, group: int) -> tuple[int, ...]:
+    """Classes with enough examples to be learnt in each fold and to be tested.
+
+    Args:
+        fit, report: K counts of the single-label examples of each class, to train on and to test on.
+        group: how many classes the hard group is to have.
 
     Raises:
-        UserError: fewer than the hard group is to have.
+        UserError: fewer than that.
     """
-    trained, tested = (torch.bincount(one.y, minlength=classes) for one in (fit, report))
-    used = tuple(k for k in range(classes) if trained[k] >= LEAST and tested[k] >= 1)
+    used = tuple(np.flatnonzero((fit >= LEAST) & (report >= 1)).tolist())
     if len(used) < max(group, 2):
         raise UserError(
             f"Only {len(used)} classes have {LEAST} single-label examples to train on and one to test on; the hard "
             f"group is to have {group}. Ask for a smaller group, for single-label features, or for other data."
         )
     return used
+
+
+def single_label_classes(fit: Dataset, report: Dataset, group: int, progress: ProgressFn = silent) -> tuple[int, ...]:
+    """:func:`usable_classes` for pictures of a single class, by their labels alone; raises as that does."""
+    labels = [all_labels(one, progress) for one in (fit, report)]
+    return usable_classes(*(rows[rows.sum(axis=1) == 1].sum(axis=0) for rows in labels), group)
 
 
 def train_linear(

@@ -23,7 +23,7 @@ from recam_core.experiments.figure1 import (
     gain_of,
     hardest_group,
     row_of,
-    usable_classes,
+    single_label_classes,
 )
 from recam_core.experiments.pooled_vectors import imagenet_run, pooled_vectors, single_label_pictures
 from recam_core.progress import ProgressFn, silent
@@ -116,9 +116,9 @@ def figure1_full(
     recipes = {loss: replace(recipe, method=loss) for loss in LOSSES}
     for one in recipes.values():
         check_recipe(one)
+    used = single_label_classes(fit, report, settings.group, progress)
     start = imagenet_run(recipe.backbone, fit.classes, device)
     vectors = [single_label_pictures(pooled_vectors(start, one, progress)) for one in (fit, report)]
-    used = usable_classes(*vectors, len(fit.classes), settings.group)
     _, confusion = cross_validated(vectors[0].of(used), len(used), settings, lambda: progress)
     members = {ALL: used, GROUP: tuple(used[place] for place in hardest_group(confusion, settings.group))}
     trainings = [(scope, loss, seed) for scope in members for loss in LOSSES for seed in settings.seeds]
