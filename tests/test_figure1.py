@@ -183,6 +183,8 @@ def test_a_group_larger_than_the_data_is_refused_before_features_are_computed(mo
     with pytest.raises(UserError, match="99 of"):
         figure1_full(data, data, tiny_recipe(), HeadSettings(group=99), Path("runs"))
     # The labels of four pictures tell that no class has five of its own.
+    monkeypatch.setattr(module, "load_run", lambda *_: None)
+    monkeypatch.setattr(module, "pooled_vectors", lambda *_: pytest.fail("computed"))
     with pytest.raises(UserError, match="Only 0 classes have 5 single-label examples"):
         module.figure1("run", "data", settings=HeadSettings(group=2))
     with pytest.raises(UserError, match="Only 0 classes"):

@@ -320,9 +320,9 @@ def figure1(
     backbone = named_backbone(source)
     if backbone is not None and what == "features":
         raise UserError("Single-label features are masked by the maps of a run; ImageNet's backbone has none.")
+    run = load_run(source, device) if backbone is None else imagenet_run(backbone, fit.classes, device)
     if what == "pictures":  # before any feature is computed
         single_label_classes(fit, tested, settings.group, progress)
-    run = load_run(source, device) if backbone is None else imagenet_run(backbone, fit.classes, device)
     read = single_label_pictures if what == "pictures" else single_label_features
     vectors = [read(pooled_vectors(run, one, progress)) for one in (fit, tested)]
     return figure1_heads(
