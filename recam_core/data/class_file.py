@@ -1,7 +1,10 @@
 """``classes.txt`` (one name a line), and whether a data set has a background class."""
 
+import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -16,6 +19,26 @@ MASKS_LOOKED_AT = 64
 #: Below this share of their pixels, the zeros of masks may be strays: a background fills much of a picture, while
 #: the stray zeros of a set without one were 0.14 %.
 STRAY_SHARE = 0.01
+
+#: What a name in a class list stands for.
+NameRole = Literal["class", "background", "void"]
+#: How tools and people write the two names that are no classes, in small letters and without blanks, ``_`` and ``-``.
+_ROLES: dict[str, NameRole] = {
+    **dict.fromkeys(("background", "backgrounds", "bg", "hintergrund", "背景"), "background"),
+    **dict.fromkeys(("void", "ignore", "ignored", "unlabeled", "unlabelled", "dontcare"), "void"),
+}
+#: ``0: background``, ``255 void``, ``-1 __ignore__``.
+_NUMBER_BEFORE = re.compile(r"[+-]?\d+\s*[\s:;.,)=|]\s*(?=\S)")
+
+
+def role_of_name(name: str) -> NameRole:
+    """Whether a class name is in truth the background or void (not scored), as tools write them.
+
+    ``background``, ``_background_``, ``__background__``, ``BG`` and ``0: background`` are the background; ``void``,
+    ``__ignore__`` and ``unlabeled`` are void; every other name is a class.
+    """
+    plain = _NUMBER_BEFORE.sub("", unicodedata.normalize("NFKC", name).strip().casefold(), count=1)
+    return _ROLES.get(re.sub(r"[\s_\-'\"*<>\[\]()]", "", plain), "class")
 
 
 def read_class_file(path: Path) -> tuple[tuple[str, ...], bool]:
