@@ -60,6 +60,7 @@ FaultKind = Literal[
     "no label",
     "duplicate id",
     "unknown id",
+    "annotation left out",
     "other",
 ]
 
