@@ -8,6 +8,7 @@ from pycocotools import mask as codes
 
 from data_layouts import square, write_list, write_photo
 from recam_core.data.check import check_dataset, listing_faults
+from recam_core.data.found_sets import find_sets
 from recam_core.data.sample import VOID, BrokenItem
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
@@ -108,6 +109,40 @@ def test_folders_of_one_split_each(tmp_path):
     assert open_dataset(f"coco:{tmp_path}@valid").photo_path(0) == str(tmp_path / "valid" / "a.png")
     with pytest.raises(UserError, match="There are: train, valid"):
         open_dataset(f"coco:{tmp_path}@val")
+
+
+def test_exports_are_found_below_the_served_folder(tmp_path):
+    export(tmp_path / "cvat", json_at="annotations/instances_default.json", files=["images/a.png"])
+    export(tmp_path / "studio", pictures("images/a.png"), json_at="result.json", files=["images/a.png"])
+    for split in ("train", "valid"):
+        export(tmp_path / "roboflow", json_at=f"{split}/_annotations.coco.json", files=[f"{split}/a.png"])
+    export(
+        tmp_path / "cameras",
+        pictures("cam1/a.png", "cam2/a.png"),
+        [annotation(at, at, 1) for at in (1, 2)],
+        json_at="annotations/instances_sub.json",
+        files=["images/sub/cam1/a.png", "images/sub/cam2/a.png"],
+    )
+    export(tmp_path / "empty", json_at="annotations/instances_it.json", files=["elsewhere/a.png"])
+    # A JSON file about one picture, and one beside masks, are no annotation files of a set.
+    export(tmp_path / "labelme", json_at="a.json", files=["a.png"])
+    export(tmp_path / "own", json_at="notes.json", files=["images/a.png", "masks/a.png"])
+    found = {one.place: one for one in find_sets(tmp_path).sets}
+    assert {place: (one.layout, one.pictures, one.splits) for place, one in found.items()} == {
+        "cvat": ("coco", 1, ("default",)),
+        "studio": ("coco", 1, ("result",)),
+        "roboflow": ("coco", 2, ("train", "valid")),
+        "cameras": ("coco", 2, ("sub",)),
+        "empty": ("coco", 0, ()),
+        "labelme": ("pictures", 1, ("",)),
+        "own": ("folder", 1, ("",)),
+    }
+    assert "pictures are missing: those of it are neither in" in found["empty"].problem
+    for place in ("cvat", "studio", "roboflow", "cameras"):
+        assert not found[place].problem
+        assert all(len(open_dataset(found[place].spec(split))) for split in found[place].splits)
+    with pytest.raises(UserError, match="open it as coco:"):  # and not as one with the classes train and valid
+        open_dataset(f"folder:{tmp_path / 'roboflow'}")
 
 
 def test_a_missing_picture_is_not_taken_from_another_folder(tmp_path):
@@ -529,6 +564,15 @@ def test_outlines_far_outside_are_cut_off(tmp_path):
     zigzag = [[x for step in range(20_000) for x in (step % 2 * 127, step % 48)]]
     with pytest.raises(BrokenItem, match="cannot be drawn"):
         open_dataset(export(tmp_path, annotations=[annotation(7, 1, 1, zigzag * 2 + [zigzag[0] * 9])])).mask(0)
+
+
+def test_what_is_to_be_painted_is_bounded(tmp_path, monkeypatch):
+    dataset = open_dataset(export(tmp_path, annotations=[annotation(at, 1, 1) for at in range(3)]))
+    monkeypatch.setattr("recam_core.data.coco._MOST_PAINTED", 3 * 484)
+    assert values(dataset.mask(0)) == {0: 2588, 1: 484}
+    monkeypatch.setattr("recam_core.data.coco._MOST_PAINTED", 3 * 484 - 1)
+    with pytest.raises(BrokenItem, match="its objects cover 1,452 pixels, more than 1,451"):
+        dataset.mask(0)
 
 
 def test_kept_masks_notice_another_annotation_file(tmp_path):

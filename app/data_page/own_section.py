@@ -27,8 +27,8 @@ from recam_core.data.zip_upload import unpack_set
 _FIRST = 3
 _LAYOUTS_HELP = (
     "Recognised are PASCAL VOC (`JPEGImages/`, `ImageSets/Segmentation/`, masks or annotations), MS COCO "
-    "(`annotations/instances_SPLIT.json` with its pictures), a folder with `images/` and `masks/` or `labels.csv`, a "
-    "folder of pictures for each class, and plain pictures."
+    "(`annotations/instances_SPLIT.json` with its pictures, or as CVAT, Label Studio and Roboflow export it), a folder "
+    "with `images/` and `masks/` or `labels.csv`, a folder of pictures for each class, and plain pictures."
 )
 
 

@@ -23,6 +23,8 @@ from recam_core.progress import ProgressFn, silent
 _LONGEST_OUTLINE = 4_000_000
 #: Pixels of all objects of a picture together: what takes about ten seconds to paint.
 _MOST_PAINTED = 20_000_000_000
+#: One run after the other is painted unless they are so short that all pixels at once are faster.
+_PIXELS_A_RUN = 40
 #: Coordinates may be any number; beyond this they are as good as this.
 _FARTHEST = 1e12
 
@@ -198,17 +200,20 @@ def draw_mask(things: list[CocoObject], height: int, width: int) -> np.ndarray:
         ValueError: an outline cannot be drawn.
     """
     drawn = []
+    painted = 0
     for thing in things:
         runs = _runs(thing, height, width)
-        ends = np.cumsum(runs)
         area = int(runs[1::2].sum())
-        if area:
-            drawn.append(((not thing.crowd, -area), VOID if thing.crowd else thing.value, ends))
-    if -sum(order[1] for order, _, _ in drawn) > _MOST_PAINTED:
-        raise ValueError("its objects together are more than can be painted")
+        painted += area
+        drawn.append(((not thing.crowd, -area), VOID if thing.crowd else thing.value, runs))
+    if painted > _MOST_PAINTED:
+        raise ValueError(f"its objects cover {painted:,} pixels, more than {_MOST_PAINTED:,}")
     columns = np.full(height * width, BACKGROUND, dtype=np.uint8)
-    for _, value, ends in sorted(drawn, key=lambda thing: thing[0]):
-        bounds = ends.tolist()
+    for _, value, runs in sorted(drawn, key=lambda thing: thing[0]):
+        if len(runs) * _PIXELS_A_RUN > len(columns):
+            columns[np.repeat(np.arange(len(runs)) % 2 == 1, runs)] = value
+            continue
+        bounds = np.cumsum(runs).tolist()
         for begin, end in zip(bounds[0::2], bounds[1::2], strict=False):
             columns[begin:end] = value
     return np.ascontiguousarray(columns.reshape(width, height).T)

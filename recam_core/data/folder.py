@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from recam_core.data.class_file import MASKS_LOOKED_AT, check_class_names, masks_have_background, read_class_file
+from recam_core.data.coco_layout import coco_files
 from recam_core.data.image_io import PhotoError
 from recam_core.data.label_table import LabelTable, read_label_table
 from recam_core.data.mask_io import read_mask
@@ -49,6 +50,8 @@ def _find_photos(folder: Path) -> Path | None:
     for name, kind in _OTHER_LAYOUTS.items():
         if (folder / name).is_dir():
             raise UserError(f"{folder} has a folder {name}, so it looks like {kind}:{folder}; open it as that.")
+    if not any((folder / name).exists() for name in ("classes.txt", "labels.csv")) and coco_files(folder):
+        raise UserError(f"{folder} has an annotation file of COCO's form; open it as coco:{folder}.")
     has_photos, has_classes = bool(list_files(folder)), bool(_class_folders(folder))
     if has_photos and has_classes:
         raise UserError(
