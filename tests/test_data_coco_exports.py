@@ -472,6 +472,7 @@ def test_texts_that_look_like_outlines(tmp_path):
     assert values(dataset.mask(1)) == {0: 2472, 2: 600}
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of pycocotools itself
 def test_masks_equal_those_of_pycocotools(tmp_path):
     """Each object alone, pixel by pixel: polygons within and beyond the border, and both kinds of run lengths."""
     random = np.random.default_rng(5)

@@ -170,10 +170,11 @@ class CocoDataset(PhotoDataset):
                 farthest = max(abs(number) for ring in json.loads(thing.polygons or "[[0]]") for number in ring)
             except (ValueError, TypeError):
                 continue  # which is said when it is drawn
+            farthest = min(farthest, _FARTHEST)
             if picture.height and farthest > _reach(picture.height, picture.width):
                 return Fault(
                     str(self._annotation_file),
-                    f"annotation {thing.name} of {picture.file_name} reaches to {farthest:g}, far outside of the "
+                    f"{thing} of {picture.file_name} reaches to {farthest:g}, far outside of the "
                     f"picture of {picture.width} x {picture.height} pixels; only what lies in it is drawn.",
                     "size mismatch",
                 )
@@ -223,13 +224,13 @@ def _runs(thing: CocoObject, height: int, width: int) -> np.ndarray:
     """Lengths of the runs of an object's region down the columns, outside first."""
     if thing.rle is not None:
         if thing.rle["size"] != [height, width]:
-            raise ValueError(f"the run-length code of annotation {thing.name} is of another size than the picture")
+            raise ValueError(f"the run-length code of {thing} is of another size than the picture")
         return runs_of_code(thing.rle["counts"], height * width)
     from pycocotools import mask as codes
 
     outlines = [_near(points, height, width) for points in json.loads(thing.polygons)]
     if max(map(_length, outlines)) > _LONGEST_OUTLINE:
-        raise ValueError(f"the outline of annotation {thing.name} is longer than {_LONGEST_OUTLINE:,} pixels")
+        raise ValueError(f"the outline of {thing} is longer than {_LONGEST_OUTLINE:,} pixels")
     polygons = [points.ravel().tolist() for points in outlines if len(points) > 2]
     if not polygons:
         return np.array([height * width])

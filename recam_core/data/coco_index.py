@@ -1,8 +1,8 @@
 """What is kept of a COCO annotation file: compact, so that 80,000 pictures fit in memory without their masks."""
 
 import json
-import math
 import re
+import reprlib
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +23,11 @@ _OF_LISTS = b"-+0123456789eE.,[] \t\r\n"
 MAX_BYTES = 4_000_000_000
 #: Above this share, crowds are likelier to be objects that a tool marked so; of COCO's they are 1.2 %.
 _MANY_CROWDS = 0.2
+#: Values in messages.
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
+#: No coordinate, and no number that an outline is drawn with; NaN is none, either.
+_LARGEST = 1e300
 #: How many things are named where all are counted.
 _NAMED = 3
 
@@ -46,8 +51,12 @@ class CocoObject:
     polygons: bytes = b""
     rle: dict[str, Any] | None = None
 
+    def __str__(self) -> str:
+        return f"annotation {_shown(self.name)}"
+
     @property
     def has_region(self) -> bool:
+        """Whether it can be drawn."""
         return bool(self.polygons) or self.rle is not None
 
 
@@ -188,14 +197,13 @@ def _key(value: Any) -> int | str | None:
 
 
 def _shown(value: Any) -> str:
-    """A value in a message: in ASCII, and short."""
-    text = ascii(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    """A value in a message: short, however large or deep it is."""
+    return _printable(_SHORT.repr(value))
 
 
 def _printable(text: str) -> str:
-    """Halves of characters, which JSON can hold and nothing can print, written out."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    """A text with what nothing can print (halves of characters, ends of lines) written out, as in JSON."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def _kind(value: Any) -> str:
@@ -227,7 +235,7 @@ def _text_of(entry: dict[str, Any], key: str, position: int, where: str, path: P
             return str(value)
         said = "empty" if value == "" else _kind(value)
         raise UserError(f"{path}: the '{key}' of entry {position + 1} of '{where}' is {said}; it must be a text.")
-    return value if value.isascii() else _printable(value)
+    return value if value.isprintable() else _printable(value)
 
 
 # Categories -----------------------------------------------------------------------------------------------------------
@@ -251,13 +259,15 @@ class _Categories:
             name = _text_of(entry, "name", position, "categories", path).strip()
             if self._named.setdefault(key, name) != name:
                 raise UserError(
-                    f"{path}: '{self._named[key]}' and '{name}' have the same category id {key}; give each its own."
+                    f"{path}: '{self._named[key]}' and '{name}' have the same category id {_shown(key)}; give each its "
+                    "own."
                 )
-            children.setdefault(str(entry.get("supercategory", "")).strip(), set()).add(key)
+            if isinstance(parent := entry.get("supercategory"), str):
+                children.setdefault(_printable(parent).strip(), set()).add(key)
         roles = {key: role_of_name(name) for key, name in self._named.items()}
         self.notes = [
-            f"The category '{self._named[key]}' (id {key}) is {'the background' if role == 'background' else role}, "
-            "no class."
+            f"The category '{self._named[key]}' (id {_shown(key)}) is "
+            f"{'the background' if role == 'background' else role}, no class."
             for key, role in roles.items()
             if role != "class"
         ]
@@ -267,7 +277,7 @@ class _Categories:
             used = {_key(entry.get("category_id")) for entry in annotations if isinstance(entry, dict)}
             unused = [key for key in classes if key in parents - used and self._named[key] not in asked]
             if unused:
-                listed = few(f"'{self._named[key]}' (id {key})" for key in unused)
+                listed = few(f"'{self._named[key]}' (id {_shown(key)})" for key in unused)
                 self.notes.append(
                     f"Left out of the classes, as a parent of others that no annotation uses: {listed}. To have it as "
                     "a class, write the names of all classes into a classes.txt in the data set's folder."
@@ -306,8 +316,8 @@ class _Categories:
         for key in classes:
             if (other := first.setdefault(self._named[key], key)) != key:
                 raise UserError(
-                    f"{self._path}: the categories {other} and {key} are both called '{self._named[key]}'; give them "
-                    "different names, or all their annotations one id."
+                    f"{self._path}: the categories {_shown(other)} and {_shown(key)} are both called "
+                    f"'{self._named[key]}'; give them different names, or all their annotations one id."
                 )
 
 
@@ -339,9 +349,9 @@ class _Pictures:
                 for one, another in ((picture, other), (other, picture)):
                     one.problem_kind = "duplicate id"
                     one.problem = one.problem or (
-                        f"duplicate id: {another.file_name} has the same image id {key}, so nobody can tell whose "
-                        "annotations they are. Give each picture an id of its own, and correct the image_id of its "
-                        "annotations."
+                        f"duplicate id: {another.file_name} has the same image id {_shown(key)}, so nobody can tell "
+                        "whose annotations they are. Give each picture an id of its own, and correct the image_id of "
+                        "its annotations."
                     )
         if repeated:
             self.notes.append(f"{len(repeated)} entries of 'images' are repeated and taken once: {few(repeated)}.")
@@ -409,7 +419,7 @@ class _Annotations:
                     )
                 continue
             crowd = entry.get("iscrowd")
-            thing = CocoObject(name, value, crowd == 1 or (bool(crowd) and str(crowd).lower() not in ("0", "false")))
+            thing = CocoObject(name, value, crowd in (1, "1", "true", "True"))
             cut = entry.get(cut_out)
             if cut is not None and _are_sound(polygons[cut]):
                 thing.polygons = polygons[cut]
@@ -519,7 +529,7 @@ def _ring_problem(ring: Any) -> str:
     """Why an outline cannot be drawn; "" where it can."""
     if not isinstance(ring, list):
         return f"its outline is {_kind(ring)}, not x y x y ..."
-    if any(type(number) not in (int, float) or not math.isfinite(number) for number in ring):
+    if any(type(number) not in (int, float) or not -_LARGEST < number < _LARGEST for number in ring):
         return "its outline does not consist of numbers, x y x y ..."
     if not ring:
         return "its outline is empty"
