@@ -45,7 +45,7 @@ def open_coco(root: str, split: str | None = None) -> "CocoDataset":
             f"{folder} has no annotation file of COCO's form. COCO is laid out as annotations/instances_train2014.json "
             "with the pictures in train2014/ or images/train2014/; an export may have it beside the pictures."
         )
-    trains = [name for name in files if name.startswith("train")]
+    trains = [name for name in files if name.lower().startswith("train")]
     split = choose_split(split, list(files), default=trains[0] if trains else "train", where=str(folder))
     return CocoDataset(root, files[split])
 
@@ -157,7 +157,8 @@ class CocoDataset(PhotoDataset):
     def faults(self, progress: ProgressFn = silent) -> Iterator[Fault]:
         """What is wrong with annotations, which keeps no picture from being used, and then with pictures."""
         for left in self._left_out:
-            yield Fault(str(self._annotation_file), f"{left}: {left.reason}; it is left out.", "annotation left out")
+            what = "the rest of it is used" if left.is_part else "it is left out"
+            yield Fault(str(self._annotation_file), f"{left}: {left.reason}; {what}.", "annotation left out")
         for index, fault in enumerate(map(self._far_outline, self._pictures)):
             if fault is not None and index not in self.known_faults:
                 yield fault

@@ -74,11 +74,19 @@ class CocoPicture:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """An annotation that cannot be used, or a part of it: its id, its picture's file name, and why."""
+    """An annotation that cannot be used, or some of its outlines.
+
+    Attributes:
+        annotation: its id.
+        file_name: of its picture; "" where it has none.
+        reason: why it cannot be used.
+        is_part: whether the rest of the annotation is used.
+    """
 
     annotation: str
     file_name: str
     reason: str
+    is_part: bool = False
 
     def __str__(self) -> str:
         return f"annotation {self.annotation}" + (f" of {self.file_name}" if self.file_name else "")
@@ -129,11 +137,12 @@ def read_index(path: Path, asked: Sequence[str] = ()) -> CocoIndex:
     pictures = _Pictures(content["images"], path)
     reader = _Annotations(categories.values, pictures.by_id, polygons, key)
     reader.read(annotations)
-    if len(reader.left_out) > len(annotations) / 2:
-        first = reader.left_out[0]
+    # Of pictures that somebody took out of the file annotations may be left in any number.
+    broken = [left for left in reader.left_out if left.file_name and not left.is_part]
+    if len(broken) > len(annotations) / 2:
         raise UserError(
-            f"{path}: {len(reader.left_out)} of {len(annotations)} annotations cannot be used, so the file is not "
-            f"what it seems. The first is {first}: {first.reason}."
+            f"{path}: {len(broken)} of {len(annotations)} annotations cannot be used, so the file is not what it seems: "
+            f"{broken[0]}, for one: {broken[0].reason}."
         )
     notes = [*categories.notes, *pictures.notes, *reader.notes(len(annotations))]
     return CocoIndex(categories.names, pictures.all, reader.left_out, tuple(notes))
@@ -440,8 +449,8 @@ class _Annotations:
             reasons = Counter(left.reason for left in self.left_out)
             why = few(f"{many} x {reason}" if many > 1 else reason for reason, many in reasons.most_common())
             notes.append(
-                f"{len(self.left_out)} of {count} annotations are left out or lack a part ({few(self.left_out)}), as "
-                f"they cannot be used: {why}. The rest is used."
+                f"{len(self.left_out)} of {count} annotations are left out, or outlines of theirs "
+                f"({few(self.left_out)}): {why}. The rest is used."
             )
         if self._crowds and not self._singles:
             for _, thing in self._crowds:
@@ -468,8 +477,8 @@ class _Annotations:
             )
         return notes
 
-    def _leave_out(self, name: Any, file_name: str, reason: str) -> None:
-        self.left_out.append(LeftOut(name if isinstance(name, int) else _shown(name).strip("'"), file_name, reason))
+    def _leave_out(self, name: Any, file_name: str, reason: str, is_part: bool = False) -> None:
+        self.left_out.append(LeftOut(_shown(name).strip("'"), file_name, reason, is_part))
 
     def _outline(self, entry: dict[str, Any], thing: CocoObject, picture: CocoPicture) -> bool:
         """Whether the object can be used: what is not plainly sound is looked at in full."""
@@ -499,7 +508,7 @@ class _Annotations:
         bad = [problem for problem in problems if problem]
         if bad:
             part = f"{len(bad)} of its {len(rings)} outlines cannot be drawn: " if good else ""
-            self._leave_out(thing.name, picture.file_name, part + bad[0])
+            self._leave_out(thing.name, picture.file_name, part + bad[0], is_part=bool(good))
         thing.polygons = json.dumps(good).encode() if good else b""
         return bool(good)
 
