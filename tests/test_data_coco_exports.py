@@ -372,7 +372,7 @@ def test_one_bad_outline_among_good_ones(tmp_path, segmentation, reason):
     assert "annotation 2 of b.png" in fault.message
     assert reason in fault.message
     (note,) = dataset.notes
-    assert note.startswith("1 of 3 annotations are left out, or outlines of theirs (annotation 2 of b.png)")
+    assert note.startswith("1 of 3 annotations are left out in whole or in part (annotation 2 of b.png)")
     assert listing_faults(dataset) == []
     assert dataset.labels(1).tolist() == [False, True]
     assert values(dataset.load(1).mask) == {0: 2472, 2: 600}
@@ -397,7 +397,7 @@ def test_annotations_of_no_picture_are_left_out(tmp_path):
     annotations += [annotation(at, 98, 1) for at in range(5, 9)]
     dataset = open_dataset(export(tmp_path, annotations=annotations))
     assert dataset.notes[0].startswith(
-        "6 of 8 annotations are left out, or outlines of theirs (annotation 2, annotation 3,"
+        "6 of 8 annotations are left out in whole or in part (annotation 2, annotation 3,"
     )
     assert "no picture has its image_id, 99" in dataset.notes[0]
     assert values(dataset.mask(0)) == {0: 1988, 1: 484, 2: 600}

@@ -141,8 +141,8 @@ def read_index(path: Path, asked: Sequence[str] = ()) -> CocoIndex:
     broken = [left for left in reader.left_out if left.file_name and not left.is_part]
     if len(broken) > len(annotations) / 2:
         raise UserError(
-            f"{path}: {len(broken)} of {len(annotations)} annotations cannot be used, so the file is not what it seems: "
-            f"{broken[0]}, for one: {broken[0].reason}."
+            f"{path}: {len(broken)} of {len(annotations)} annotations cannot be used, so this is not the file that it "
+            f"seems to be. The first is {broken[0]}: {broken[0].reason}."
         )
     notes = [*categories.notes, *pictures.notes, *reader.notes(len(annotations))]
     return CocoIndex(categories.names, pictures.all, reader.left_out, tuple(notes))
@@ -449,7 +449,7 @@ class _Annotations:
             reasons = Counter(left.reason for left in self.left_out)
             why = few(f"{many} x {reason}" if many > 1 else reason for reason, many in reasons.most_common())
             notes.append(
-                f"{len(self.left_out)} of {count} annotations are left out, or outlines of theirs "
+                f"{len(self.left_out)} of {count} annotations are left out in whole or in part "
                 f"({few(self.left_out)}): {why}. The rest is used."
             )
         if self._crowds and not self._singles:
