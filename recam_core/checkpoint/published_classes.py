@@ -58,8 +58,8 @@ def named_rows(choice: str) -> tuple[str, ...]:
                 f"The classes are {', '.join(KNOWN)}, a file with one class name a line, or names with commas between "
                 f"them; there is no file {choice}."
             )
-        names, explicit = read_class_file(file)
-        return (BACKGROUND_NAME, *names) if explicit else names
+        listed = read_class_file(file)
+        return (BACKGROUND_NAME, *listed.names) if listed.has_background else listed.names
     return typed_names(choice)
 
 

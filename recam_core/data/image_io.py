@@ -15,6 +15,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 #: File name endings under which data sets look for photographs.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
+#: The EXIF orientation of pictures that are stored upright.
+UPRIGHT = 1
 _ORIENTATION_TAG = 0x0112
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -107,7 +109,7 @@ def read_photo(
         image.load()
         pixels = _to_rgb(image, notes)
         if orientation in _TURNS:
-            pixels = np.asarray(Image.fromarray(pixels).transpose(_TURNS[orientation]))
+            pixels = turned(pixels, orientation)
             notes.append("The picture was turned upright as its EXIF data say.")
     except PhotoError:
         raise
@@ -126,6 +128,30 @@ def photo_size(source: str | Path | bytes, *, limits: PhotoLimits = DATASET_LIMI
     image = _open(data, name, limits)
     width, height = image.size
     return (width, height) if _orientation(image) >= 5 else (height, width)
+
+
+def stored_form(path: str | Path) -> tuple[int, tuple[int, int]]:
+    """The EXIF orientation (1 to 8) of a photograph, and (height, width) as stored, from its first bytes.
+
+    Raises:
+        PhotoError: as :func:`photo_size`.
+    """
+    name = str(path)
+    try:
+        if not Path(path).is_file():
+            raise PhotoError(name, "this file is missing.", is_missing=True)
+        with Path(path).open("rb") as stream:
+            image = _open(stream, name, DATASET_LIMITS)
+            return _orientation(image), (image.height, image.width)
+    except OSError as error:
+        raise PhotoError(name, f"this file cannot be read ({error.strerror or error}).") from error
+
+
+def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """An array of pixels (H x W, or H x W x 3, uint8) as stored, upright as its EXIF orientation (1 to 8) says."""
+    if orientation not in _TURNS:
+        return pixels
+    return np.asarray(Image.fromarray(pixels).transpose(_TURNS[orientation]))
 
 
 def _read_bytes(source: str | Path | bytes | BinaryIO, max_bytes: int, name: str | None) -> tuple[bytes, str]:
@@ -159,10 +185,10 @@ def _read_bytes(source: str | Path | bytes | BinaryIO, max_bytes: int, name: str
     return data, name
 
 
-def _open(data: bytes, name: str, limits: PhotoLimits) -> Image.Image:
+def _open(data: bytes | BinaryIO, name: str, limits: PhotoLimits) -> Image.Image:
     """Read the header and refuse what is out of bounds; no pixel is decoded here."""
     try:
-        image = Image.open(BytesIO(data), formats=FORMATS)
+        image = Image.open(BytesIO(data) if isinstance(data, bytes) else data, formats=FORMATS)
     except UnidentifiedImageError as error:
         raise PhotoError(
             name,
@@ -206,10 +232,10 @@ def damage(error: Exception) -> str:
 
 def _orientation(image: Image.Image) -> int:
     try:
-        value = image.getexif().get(_ORIENTATION_TAG, 1)
+        value = image.getexif().get(_ORIENTATION_TAG, UPRIGHT)
     except Exception:  # noqa: BLE001 - damaged EXIF data are no reason to refuse a picture that decodes
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+        return UPRIGHT
+    return value if isinstance(value, int) and 1 <= value <= 8 else UPRIGHT
 
 
 def _to_rgb(image: Image.Image, notes: list[str]) -> np.ndarray:

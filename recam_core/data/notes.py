@@ -5,5 +5,5 @@ from recam_core.data.sample import Dataset
 
 def notes_of(dataset: Dataset) -> tuple[str, ...]:
     """What opening noted, and then what takes reading masks to tell."""
-    background_notes = getattr(dataset, "background_notes", list)
-    return (*getattr(dataset, "notes", ()), *background_notes())
+    asked = (getattr(dataset, name, list) for name in ("background_notes", "mask_notes"))
+    return (*getattr(dataset, "notes", ()), *(note for notes in asked for note in notes()))

@@ -89,7 +89,21 @@ class Subset:
             return [error.fault]
         return []
 
+    def mask_notes(self) -> list[str]:
+        """See :meth:`recam_core.data.photo_dataset.PhotoDataset.mask_notes`: of the whole data set."""
+        notes = getattr(self.dataset, "mask_notes", None)
+        return [] if notes is None else notes()
+
+    @property
+    def mask_reading(self) -> str:
+        """See :meth:`recam_core.data.photo_dataset.PhotoDataset.mask_reading`."""
+        return getattr(self.dataset, "mask_reading", "")
+
     def faults(self, progress: ProgressFn = silent) -> Iterator[Fault]:
+        of_some = getattr(self.dataset, "faults_of", None)
+        if of_some is not None:
+            yield from of_some(self.indices, progress)
+            return
         for index in range(len(self)):
             yield from self.item_faults(index)
             progress(index + 1, len(self), "reading pictures")
