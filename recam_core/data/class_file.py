@@ -261,9 +261,10 @@ def stray_zeros_note(folder: Path, masks: Sequence[str], look_at: int = MASKS_LO
         return None
     return (
         f"This set is taken to have a background class, because of {zeros} pixels of value 0 in {showing} of the "
-        f"{readable} masks looked at; they are {100 * zeros / pixels:.2g} % of the pixels. If 0 is background, write "
-        "'background' as the first line of classes.txt, above the names of all classes. If these are strays, mark "
-        "them with 255 (void): without a 0 and without such a line the set has no background."
+        f"{readable} masks looked at; they are {100 * zeros / pixels:.2g} % of the pixels. Runs with a background "
+        "cannot be compared with runs without one, so say which it is: write as the first line of classes.txt, above "
+        "the names of all classes, 'background' if 0 is background, or 'void' if these are strays, which then count as "
+        "255 (void) does."
     )
 
 

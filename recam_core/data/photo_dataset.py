@@ -48,6 +48,7 @@ class PhotoDataset(ABC):
         self.known_faults: dict[int, Fault] = {}
         self.turns = MaskTurns(None, tuple)
         self._labels: dict[int, np.ndarray] = {}
+        self._mask_stamp: str | None = None
 
     # What a subclass provides -------------------------------------------------------------------------------------
 
@@ -103,6 +104,17 @@ class PhotoDataset(ABC):
         said = [self.listed.values, self.listed.colours] if self.listed is not None else []
         said.append(self.turns.chosen)
         return repr(said) if any(said) else ""
+
+    def mask_stamp(self) -> str:
+        """A text that changes when a mask may have changed, or is read in another way; "" where masks are no files.
+
+        Looked for once: whoever holds a data set open is not told of changes.
+        """
+        if self._mask_stamp is None:
+            files = [file for index in range(len(self)) if (file := self.mask_file(index)) is not None]
+            said = [files_stamp(files[0].parent, (file.name for file in files)), self.mask_reading] if files else []
+            self._mask_stamp = "\n".join(said)
+        return self._mask_stamp
 
     def picture_stamp(self, index: int) -> str:
         """A text that changes when a picture's photograph or mask may have changed: sizes and times of their files."""

@@ -50,6 +50,11 @@ class Subset:
         stamp = getattr(self.dataset, "label_stamp", None)
         return None if stamp is None else stamp()
 
+    def mask_stamp(self) -> str:
+        """See :meth:`recam_core.data.photo_dataset.PhotoDataset.mask_stamp`: of the whole data set."""
+        stamp = getattr(self.dataset, "mask_stamp", None)
+        return "" if stamp is None else stamp()
+
     def picture_stamp(self, index: int) -> str:
         """See :meth:`recam_core.data.photo_dataset.PhotoDataset.picture_stamp`; "" for pictures that are no files."""
         stamp = getattr(self.dataset, "picture_stamp", None)

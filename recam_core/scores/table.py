@@ -46,12 +46,29 @@ def summary_table(evaluations: Sequence[Evaluation]) -> str:
             of = "best" if evaluation.fixed is None else "fixed"
             rows.append([f"  95% interval ({of})", _interval_words(evaluation.interval)])
     lines = [aligned(rows), "", _legend(first)]
+    lines += _not_shown_lines(evaluations)
     if once := _seen_once(first):
         lines.append(
             f"Seen in one picture: {', '.join(once)}. How that differs from picture to picture is not known, so the "
             "interval holds the spread of the others alone."
         )
     return "\n".join(lines)
+
+
+def _not_shown_lines(evaluations: Sequence[Evaluation]) -> list[str]:
+    """A word on classes that no ground truth shows, though a method gives pixels to them."""
+    classes = evaluations[0].counts.classes
+    claimed = np.zeros(len(classes), dtype=bool)
+    for evaluation in evaluations:
+        confusion = (evaluation.fixed or evaluation.best).confusion
+        claimed |= (confusion[1:].sum(axis=1) == 0) & (confusion[:, 1:].sum(axis=0) > 0)
+    names = [name for name, is_claimed in zip(classes.names, claimed, strict=True) if is_claimed]
+    if not names:
+        return []
+    return [
+        f"No mask shows {', '.join(names)}: pixels given to {'them' if len(names) > 1 else 'it'} are wrong, and an IoU "
+        "of 0 enters the mIoU. 'data check' says whether labels and masks agree."
+    ]
 
 
 def _interval_words(interval: tuple[float, float]) -> str:
