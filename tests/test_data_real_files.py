@@ -10,10 +10,13 @@ from PIL import Image
 from data_layouts import HEIGHT, WIDTH, folder, halves, photo, voc, write_grey_mask, write_list, write_photo
 from recam_core.cli.main import main
 from recam_core.data.check import check_dataset, refuse_unscorable
+from recam_core.data.image_io import DATASET_LIMITS
 from recam_core.data.label_table import read_label_table
 from recam_core.data.mask_turns import DRAWN_FILE, say_drawn
-from recam_core.data.sample import label_matrix
+from recam_core.data.notes import NO_CLASS, picture_notes
+from recam_core.data.sample import ClassList, label_matrix
 from recam_core.data.spec import open_dataset
+from recam_core.data.upload import read_upload
 from recam_core.errors import UserError
 
 
@@ -174,6 +177,29 @@ def test_sizes_of_other_masks_tell_what_a_tool_drew_on(tmp_path, others, turned)
     assert np.array_equal(dataset.mask(0), np.rot90(stored, -1) if turned else stored)
     assert bool(list(dataset.faults())) == (turned is None)
     assert len(open_dataset(f"{spec}@one").mask_notes()) == (turned is not False), "without reading a picture"
+
+
+@pytest.mark.parametrize(("size", "words"), [((24, 40), "So was the mask"), ((24, 24), "would fit either way")])
+def test_an_uploaded_mask_of_a_turned_photograph(tmp_path, size, words):
+    turned_set(tmp_path, {"a": (*size, 6, True)})
+    photograph, mask = ((tmp_path / name).read_bytes() for name in ("images/a.jpg", "masks/a.png"))
+    classes = ClassList(("thing",))
+    sample, notes = read_upload(photograph, "a.jpg", classes, DATASET_LIMITS, mask, "a.png")
+    stored = np.asarray(Image.open(tmp_path / "masks" / "a.png"))
+    assert np.array_equal(sample.mask, np.rot90(stored, -1) if size[0] != size[1] else stored)
+    assert words in notes[-1]
+    Image.fromarray(np.where(stored == 1, 255, 0).astype(np.uint8)).save(tmp_path / "b.png")
+    binary = (tmp_path / "b.png").read_bytes()
+    assert NO_CLASS in read_upload(photograph, "a.jpg", classes, DATASET_LIMITS, binary, "b.png")[1]
+
+
+def test_a_picture_says_how_its_mask_lies_and_whether_it_shows_anything(tmp_path):
+    spec = turned_set(tmp_path, {"a": (24, 40, 6, True), "b": (24, 24, 6, True), "c": (24, 40, 1, True)})
+    write_grey_mask(tmp_path / "masks" / "c.png", np.zeros((24, 40), dtype=np.uint8))
+    dataset = open_dataset(f"{spec}@all")
+    notes = [picture_notes(dataset, index, dataset.load(index).mask) for index in range(3)]
+    assert ["So was the mask" in " ".join(said) for said in notes] == [True, True, False]
+    assert notes[2] == (NO_CLASS,)
 
 
 # Classes that labels name and masks do not show -----------------------------------------------------------------------
@@ -352,6 +378,30 @@ def test_hostile_encodings(tmp_path, content):
     (root / "Annotations" / "a.xml").write_bytes(content)
     (fault,) = open_dataset(f"voc:{tmp_path}").faults()
     assert fault.kind == "damaged file"
+
+
+# What files leave open
+
+
+def test_choices_are_written_beside_the_files(tmp_path, capsys):
+    spec = turned_set(tmp_path, {"a": (24, 24, 6, True), "b": (24, 24, 1, True)})
+    write_list(tmp_path / "classes.txt", ["thing", "other"])
+    for name in "ab":
+        mask = halves(1, 2, 24, 24)
+        mask[0, :2] = 0
+        write_grey_mask(tmp_path / "masks" / f"{name}.png", mask)
+    report = check_dataset(open_dataset(spec))
+    assert report.choices == ("background", "masks drawn on")
+    assert main(["data", "settle", spec, "--background", "no", "--masks-drawn-on", "stored"]) == 0
+    dataset = open_dataset(spec)
+    assert not dataset.classes.has_background
+    assert dataset.mask(0)[0, -1] == 255, "turned, and void"
+    report = check_dataset(dataset)
+    assert (report.choices, report.faults) == ((), [])
+    assert main(["data", "settle", spec, "--background", "yes"]) == 2
+    assert "nothing to settle" in capsys.readouterr().err
+    assert main(["data", "settle", spec]) == 2
+    assert main(["data", "settle", "gallery", "--masks-drawn-on", "stored"]) == 2
 
 
 # Many faults ----------------------------------------------------------------------------------------------------------

@@ -10,8 +10,10 @@ from recam_core.data.check import CheckReport, by_kind, check_dataset, summed_up
 from recam_core.data.download import SOURCES, Source, download, find_source, is_here, kept_bytes
 from recam_core.data.export import export_folder
 from recam_core.data.found_sets import LAYOUTS, FoundSet, find_sets
+from recam_core.data.mask_turns import DRAWN, DRAWN_FILE
 from recam_core.data.places import data_root
 from recam_core.data.sample import Fault
+from recam_core.data.settle import settle_background, settle_drawn
 from recam_core.data.spec import KINDS, open_dataset
 from recam_core.data.summary import Summary, summarise
 from recam_core.data.zip_upload import unpack_set
@@ -42,6 +44,18 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     info = actions.add_parser("info", help="counts, classes, companions and sizes")
     _add_spec(info)
     info.set_defaults(run=run_info)
+
+    settle = actions.add_parser("settle", help="write down a choice that the files of a data set leave open")
+    settle.add_argument("spec", metavar="SPEC", help="the data set, for example folder:ROOT")
+    settle.add_argument(
+        "--background", choices=("yes", "no"), help="whether value 0 in its masks is background, or void (classes.txt)"
+    )
+    settle.add_argument(
+        "--masks-drawn-on",
+        choices=DRAWN,
+        help=f"photographs as their files store them, or turned upright as EXIF data say ({DRAWN_FILE})",
+    )
+    settle.set_defaults(run=run_settle)
 
     fetch = actions.add_parser("download", help="fetch and verify a public data set; without a name, list them")
     fetch.add_argument("name", nargs="?", metavar="NAME", help=f"which one: {', '.join(SOURCES)}")
@@ -86,6 +100,19 @@ def run_check(args: argparse.Namespace) -> int:
     if args.json:
         write_json(args.json, report.as_json())
     return 1 if report.faults else 0
+
+
+def run_settle(args: argparse.Namespace) -> int:
+    dataset = open_dataset(args.spec)
+    if args.background is None and args.masks_drawn_on is None:
+        raise UserError("Say what to settle: --background yes or no, or --masks-drawn-on stored or upright.")
+    if args.background is not None:
+        settle_background(dataset, args.background == "yes")
+    if args.masks_drawn_on is not None:
+        settle_drawn(dataset, args.masks_drawn_on)
+    classes = open_dataset(args.spec).classes
+    print(f"Written. {args.spec} is {'with' if classes.has_background else 'without'} a background class.")
+    return 0
 
 
 def run_info(args: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 from recam_core.data.class_file import MASKS_LOOKED_AT
 from recam_core.data.notes import notes_of
 from recam_core.data.sample import VOID, BrokenItem, Dataset, Fault, FaultKind
+from recam_core.data.settle import Choice, open_choices
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
 
@@ -27,6 +28,7 @@ class CheckReport:
         pictures_per_class: class name -> how many readable pictures carry it as a label.
         faults: everything wrong, in order.
         notes: sentences that are no faults.
+        choices: what was decided of the set by little or nothing; :mod:`recam_core.data.settle` writes down a choice.
     """
 
     spec: str
@@ -35,6 +37,7 @@ class CheckReport:
     pictures_per_class: dict[str, int]
     faults: list[Fault] = field(default_factory=list)
     notes: tuple[str, ...] = ()
+    choices: tuple[Choice, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -84,6 +87,7 @@ def check_dataset(
         pictures_per_class=dict(zip(dataset.classes.names, counts.tolist(), strict=True)),
         faults=faults,
         notes=notes_of(dataset),
+        choices=open_choices(dataset),
     )
 
 

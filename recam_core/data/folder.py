@@ -107,6 +107,7 @@ class FolderDataset(PhotoDataset):
         super().__init__(
             f"folder:{root}" + (f"@{split}" if split is not None else ""), self._find_classes(folder, mask_files), ids
         )
+        self.home = folder
         self.turns = MaskTurns(folder, partial(pairs_of, self._photos, self._files, self._masks, mask_files))
         self._class_index = {name: index for index, name in enumerate(self.classes.names)}
         self._folded = {name.casefold(): index for name, index in self._class_index.items()}

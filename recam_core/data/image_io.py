@@ -130,21 +130,20 @@ def photo_size(source: str | Path | bytes, *, limits: PhotoLimits = DATASET_LIMI
     return (width, height) if _orientation(image) >= 5 else (height, width)
 
 
-def stored_form(path: str | Path) -> tuple[int, tuple[int, int]]:
-    """The EXIF orientation (1 to 8) of a photograph, and (height, width) as stored, from its first bytes.
+def stored_form(source: str | Path | bytes) -> tuple[int, tuple[int, int]]:
+    """The EXIF orientation (1 to 8) of a photograph, and (height, width) as stored, from its header alone.
 
     Raises:
-        PhotoError: as :func:`photo_size`.
+        PhotoError: (a UserError) there is no such file, or it has no header that can be read.
     """
-    name = str(path)
+    name = "the picture" if isinstance(source, bytes) else str(source)
+    if not isinstance(source, bytes) and not Path(source).is_file():
+        raise PhotoError(name, "this file is missing.", is_missing=True)
     try:
-        if not Path(path).is_file():
-            raise PhotoError(name, "this file is missing.", is_missing=True)
-        with Path(path).open("rb") as stream:
-            image = _open(stream, name, DATASET_LIMITS)
+        with Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
             return _orientation(image), (image.height, image.width)
-    except OSError as error:
-        raise PhotoError(name, f"this file cannot be read ({error.strerror or error}).") from error
+    except Exception as error:  # header parsers raise anything on hostile bytes
+        raise PhotoError(name, damage(error)) from error
 
 
 def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
@@ -185,10 +184,10 @@ def _read_bytes(source: str | Path | bytes | BinaryIO, max_bytes: int, name: str
     return data, name
 
 
-def _open(data: bytes | BinaryIO, name: str, limits: PhotoLimits) -> Image.Image:
+def _open(data: bytes, name: str, limits: PhotoLimits) -> Image.Image:
     """Read the header and refuse what is out of bounds; no pixel is decoded here."""
     try:
-        image = Image.open(BytesIO(data) if isinstance(data, bytes) else data, formats=FORMATS)
+        image = Image.open(BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
         raise PhotoError(
             name,

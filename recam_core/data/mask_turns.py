@@ -100,6 +100,13 @@ class MaskTurns:
             self._has_asked = True
         return self._by_others
 
+    def note(self, index: int) -> str:
+        """A sentence on one mask that was met; "" for one that nothing turns."""
+        drawn, how = self.met.get(index, ("upright", "size"))
+        if how == "unclear":
+            return f"{TURNED_PICTURE} The mask would fit either way, and is taken as drawn on the upright picture."
+        return f"{TURNED_PICTURE} So was the mask, which was drawn on it as stored." if drawn == "stored" else ""
+
     def notes(self, ids: Sequence[str]) -> list[str]:
         """Sentences on the masks that were met, by how it is known what they were drawn on."""
         found = []
@@ -123,6 +130,7 @@ class MaskTurns:
         return found
 
 
+TURNED_PICTURE = "The picture was turned upright as its EXIF data say."
 #: What to do about masks of which nothing says what they were drawn on.
 HOW_TO_SAY = (
     f"Say it in a file {DRAWN_FILE} in the folder of the data set: 'upright', or 'stored' where the tool that drew the "

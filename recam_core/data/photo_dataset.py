@@ -26,6 +26,7 @@ class PhotoDataset(ABC):
         notes: sentences about the data set that are no faults (pictures left out, label rows without a picture).
         known_faults: index -> what opening the data set already found wrong (missing file, duplicate or unknown id).
         listed: what a class list says of the values of the masks; None without one.
+        home: the folder of the data set, where files may say what its other files leave open; None without one.
         turns: how masks lie on photographs that EXIF data turn.
         undeclared: folder, names and greatest number of the masks that were looked at to find out whether there is
             a background; None where it is stated.
@@ -37,6 +38,7 @@ class PhotoDataset(ABC):
     has_masks: bool
     undeclared: tuple[Path, Sequence[str], int] | None = None
     listed: ListedClasses | None = None
+    home: Path | None = None
     turns: MaskTurns
 
     def __init__(self, spec: str, classes: ClassList, ids: Sequence[str]):
@@ -49,6 +51,7 @@ class PhotoDataset(ABC):
         self.turns = MaskTurns(None, tuple)
         self._labels: dict[int, np.ndarray] = {}
         self._mask_stamp: str | None = None
+        self._background_notes: list[str] | None = None
 
     # What a subclass provides -------------------------------------------------------------------------------------
 
@@ -213,6 +216,10 @@ class PhotoDataset(ABC):
                 "class in no mask",
             )
 
+    def turn_note(self, index: int) -> str:
+        """A sentence on a mask that was read and lies on a photograph that EXIF data turn; "" for any other."""
+        return self.turns.note(index)
+
     def mask_notes(self) -> list[str]:
         """Sentences on masks that are turned with their pictures, or may have to be. Reads the headers of all files."""
         for index in range(min(len(self), MOST_PAIRS)) if self.has_masks else ():
@@ -224,10 +231,11 @@ class PhotoDataset(ABC):
 
     def background_notes(self) -> list[str]:
         """Sentences on how a background was found that is stated nowhere. Reads masks, so that opening does not ask."""
-        if self.undeclared is None or not self.classes.has_background:
-            return []
-        note = stray_zeros_note(*self.undeclared)
-        return [] if note is None else [note]
+        if self._background_notes is None:
+            asked = self.undeclared is not None and self.classes.has_background
+            note = stray_zeros_note(*self.undeclared) if asked and self.undeclared is not None else None
+            self._background_notes = [] if note is None else [note]
+        return list(self._background_notes)
 
     # Finding faults -----------------------------------------------------------------------------------------------
 

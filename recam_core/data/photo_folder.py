@@ -141,7 +141,7 @@ def pairs_of(
 ) -> Iterator[tuple[Path, Path]]:
     """Every photograph that has a mask, with it; both by id, as :func:`list_files` gives them."""
     for identifier, names in files.items():
-        if identifier in mask_files:
+        if names and mask_files.get(identifier):
             yield photos / names[0], masks / mask_files[identifier][0]
 
 

@@ -94,6 +94,11 @@ class Subset:
             return [error.fault]
         return []
 
+    def turn_note(self, index: int) -> str:
+        """See :meth:`recam_core.data.photo_dataset.PhotoDataset.turn_note`."""
+        note = getattr(self.dataset, "turn_note", None)
+        return "" if note is None else note(self.indices[index])
+
     def mask_notes(self) -> list[str]:
         """See :meth:`recam_core.data.photo_dataset.PhotoDataset.mask_notes`: of the whole data set."""
         notes = getattr(self.dataset, "mask_notes", None)

@@ -87,6 +87,7 @@ class VocDataset(PhotoDataset):
         masks = [names[0] for names in mask_files.values()]
         self.listed = find_class_list(folder)
         super().__init__(f"voc:{root}@{split}", _classes(self.listed, self._masks, masks), ids)
+        self.home = folder
         self.turns = MaskTurns(folder, partial(pairs_of, self._photos, self._files, self._masks, mask_files))
         if self.listed is not None and self.listed.has_background is None:
             self.undeclared = self._masks, masks, MASKS_LOOKED_AT
