@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from recam_core.data.class_file import check_class_names, read_class_file
+from recam_core.data.class_file import check_class_names, read_class_file, role_of_name
 from recam_core.data.sample import ClassList
 from recam_core.data.voc import VOC_CLASSES
 from recam_core.errors import UserError
@@ -76,6 +76,7 @@ def typed_names(text: str, a_line: bool = False) -> tuple[str, ...]:
     if text.strip().lower() in KNOWN:
         return KNOWN[text.strip().lower()]
     names = tuple(name for name in (part.strip() for part in re.split(r"\n" if a_line else r"[,\n]", text)) if name)
+    names = tuple(BACKGROUND_NAME if role_of_name(name) == "background" else name for name in names)
     check_class_names([name for name in names if not _is_background(name)], "the class list")
     if sum(map(_is_background, names)) > 1:
         raise UserError("the class list: the background occurs more than once.")

@@ -55,19 +55,22 @@ def summary_table(evaluations: Sequence[Evaluation]) -> str:
     return "\n".join(lines)
 
 
-def _not_shown_lines(evaluations: Sequence[Evaluation]) -> list[str]:
-    """A word on classes that no ground truth shows, though a method gives pixels to them."""
-    classes = evaluations[0].counts.classes
-    claimed = np.zeros(len(classes), dtype=bool)
+def _not_shown_lines(evaluations: Sequence[Evaluation], most: int = 8) -> list[str]:
+    """A word on classes that no ground truth shows, though a method has maps of them."""
+    names = evaluations[0].counts.classes.names
+    mapped, shown = np.zeros((2, len(names)), dtype=bool)
     for evaluation in evaluations:
-        confusion = (evaluation.fixed or evaluation.best).confusion
-        claimed |= (confusion[1:].sum(axis=1) == 0) & (confusion[:, 1:].sum(axis=0) > 0)
-    names = [name for name, is_claimed in zip(classes.names, claimed, strict=True) if is_claimed]
-    if not names:
+        histogram = evaluation.counts.total()
+        mapped |= histogram[:, 1:, 1:].any(axis=(0, 2))
+        shown |= histogram[1:].any(axis=(1, 2))
+    absent = [name for name, is_absent in zip(names, mapped & ~shown, strict=True) if is_absent]
+    if not absent:
         return []
+    listed = ", ".join(absent[:most]) + (f" and {len(absent) - most} more" if len(absent) > most else "")
+    them, their = ("them", "their") if len(absent) > 1 else ("it", "its")
     return [
-        f"No mask shows {', '.join(names)}: pixels given to {'them' if len(names) > 1 else 'it'} are wrong, and an IoU "
-        "of 0 enters the mIoU. 'data check' says whether labels and masks agree."
+        f"No mask shows {listed}: what a method gives to {them} is wrong everywhere, and {their} IoU of 0 enters the mIoU "
+        f"where it gives {them} any pixel. 'data check' says whether labels and masks agree."
     ]
 
 
