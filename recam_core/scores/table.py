@@ -69,8 +69,8 @@ def _not_shown_lines(evaluations: Sequence[Evaluation], most: int = 8) -> list[s
     listed = ", ".join(absent[:most]) + (f" and {len(absent) - most} more" if len(absent) > most else "")
     them, their = ("them", "their") if len(absent) > 1 else ("it", "its")
     return [
-        f"No mask shows {listed}: what a method gives to {them} is wrong everywhere, and {their} IoU of 0 enters the mIoU "
-        f"where it gives {them} any pixel. 'data check' says whether labels and masks agree."
+        f"No mask shows {listed}: what a method gives to {them} is wrong everywhere, and {their} IoU of 0 enters the "
+        f"mIoU where it gives {them} any pixel. 'data check' says whether labels and masks agree."
     ]
 
 
