@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_layouts import HEIGHT, WIDTH, folder, halves, voc, write_grey_mask, write_list, write_palette_mask
+from data_layouts import (
+    HEIGHT,
+    WIDTH,
+    folder,
+    halves,
+    voc,
+    write_grey_mask,
+    write_list,
+    write_palette_mask,
+    write_photo,
+)
 from recam_core.checkpoint.published_classes import named_rows
 from recam_core.data.class_file import read_class_file, role_of_name
 from recam_core.data.spec import open_dataset
@@ -183,3 +193,12 @@ def test_which_list_counts_and_what_is_said_without_one(tmp_path):
 def test_a_list_beside_a_checkpoint_is_read_alike(tmp_path):
     write_list(tmp_path / "names.txt", ["_background_", "cat", "dog"])
     assert named_rows(str(tmp_path / "names.txt")) == ("background", "cat", "dog")
+
+
+def test_a_folder_of_pictures_of_no_class(tmp_path):
+    for name in ("cat/1", "cat/2", "dog/1", "_background_/1", "_background_/2"):
+        write_photo(tmp_path / f"{name}.png")
+    dataset = open_dataset(f"folder:{tmp_path}")
+    assert dataset.classes.names == ("cat", "dog")
+    assert list(dataset.ids) == ["cat-1", "cat-2", "dog-1"]
+    assert "the 2 pictures in that folder show none" in dataset.notes[0]

@@ -221,6 +221,17 @@ def test_a_label_that_no_mask_shows(tmp_path):
     assert set(parts) == {"class in no mask"}
 
 
+def test_some_masks_of_0_and_255_among_others(tmp_path):
+    root = folder(tmp_path)
+    (root / "labels.csv").write_text("id,labels\na,blue\nb,blue\nc,blue\n")
+    mask = halves(0, 255)
+    write_grey_mask(root / "masks" / "b.png", mask)
+    (fault,) = open_dataset(f"folder:{root}").faults()
+    assert fault.kind == "class in no mask"
+    assert "b.png" in fault.where
+    assert "no class: 255 means void" in fault.message
+
+
 def _faults_of_part(spec: str) -> list:
     try:
         return list(open_dataset(spec).faults())

@@ -288,6 +288,7 @@ def test_a_class_with_maps_that_no_mask_shows_is_named():
     classes = ClassList(("red", "green", "blue"))
     mask = np.zeros((4, 8), dtype=np.uint8)
     mask[:, :4], mask[:, 4:] = 1, 2
-    assert "No mask shows" not in summary_table([evaluate_maps([maps], [mask], classes)])
+    assert "No mask of" not in summary_table([evaluate_maps([maps], [mask], classes)])
     mask[:, 4:] = 1
-    assert "No mask shows green: what a method gives to it" in summary_table([evaluate_maps([maps], [mask], classes)])
+    words = summary_table([evaluate_maps([maps], [mask], classes)])
+    assert "No mask of these pictures shows green: what a method gives to it" in words

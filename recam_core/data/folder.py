@@ -11,6 +11,7 @@ from recam_core.data.class_file import (
     check_class_names,
     find_class_list,
     masks_have_background,
+    role_of_name,
 )
 from recam_core.data.image_io import PhotoError
 from recam_core.data.label_table import LabelTable, read_label_table
@@ -88,6 +89,7 @@ class FolderDataset(PhotoDataset):
         self._photos = folder if photos is None else photos
         self._masks = folder / "masks"
         self._class_of: dict[str, str] = {}
+        self._of_no_class: dict[str, int] = {}
         self._files = list_files(self._photos) if photos is not None else self._list_classes(folder)
         mask_files = list_files(self._masks, (".png",)) if self._masks.is_dir() else {}
         split_file = None if split is None else folder / "splits" / f"{split}.txt"
@@ -197,13 +199,19 @@ class FolderDataset(PhotoDataset):
         """Id -> paths below the folder; which class each is of is kept."""
         found: dict[str, list[str]] = {}
         for name in _class_folders(folder):
+            if role_of_name(name) != "class":
+                self._of_no_class[name] = sum(map(len, list_files(folder / name).values()))
+                continue
             for stem, files in list_files(folder / name).items():
                 found.setdefault(f"{name}-{stem}", []).extend(f"{name}/{file}" for file in files)
                 self._class_of[f"{name}-{stem}"] = name
         return {identifier: found[identifier] for identifier in sorted(found)}
 
     def _leftovers(self, mask_files: dict[str, list[str]], absent: int) -> tuple[str, ...]:
-        notes = []
+        notes = [
+            f"'{name}' is no class, so the {count} pictures in that folder show none, and are left out."
+            for name, count in self._of_no_class.items()
+        ]
         if absent:
             notes.append(
                 f"{absent} rows of the split end with -1: a class is not in those pictures, which are left out."

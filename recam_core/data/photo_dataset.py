@@ -123,7 +123,11 @@ class PhotoDataset(ABC):
         """A text that changes when a picture's photograph or mask may have changed: sizes and times of their files."""
         if index in self.known_faults:
             return ""
-        return "".join(map(file_stamp, (self.photo_path(index), self.mask_source(index)))) + self.mask_reading
+        file, drawn = self.mask_file(index), "upright"
+        if file is not None and (size := mask_size(file)) is not None:
+            drawn = self.turns.decide(index, self.photo_path(index), size)
+        turn = "" if drawn == "upright" else drawn
+        return "".join(map(file_stamp, (self.photo_path(index), self.mask_source(index)))) + self.mask_reading + turn
 
     def mask(self, index: int) -> np.ndarray | None:
         """H x W uint8 with every value checked, or None."""
@@ -170,23 +174,28 @@ class PhotoDataset(ABC):
     def faults_of(self, indices: Sequence[int], progress: ProgressFn = silent) -> Iterator[Fault]:
         """The faults of some pictures, and then what their masks together lack."""
         shown, named = np.zeros(256, dtype=bool), np.zeros((len(self.classes), 2), dtype=np.int64)
+        empty: list[int] = []
         for done, index in enumerate(indices, start=1):
             found, mask, labels = self._read_item(index)
             yield from found
             if mask is not None:
-                shown |= np.bincount(mask.ravel(), minlength=256) > 0
+                values = np.bincount(mask.ravel(), minlength=256) > 0
+                shown |= values
                 if labels is not None:
+                    if labels.any() and values[VOID] and not values[1 : len(self.classes) + 1].any():
+                        empty.append(index)
                     named[labels & (named[:, 0] == 0), 1] = index
                     named[labels, 0] += 1
             progress(done, len(indices), "reading pictures")
-        yield from self._not_shown(shown, named)
+        yield from self._not_shown(shown, named, empty)
 
-    def _not_shown(self, shown: np.ndarray, named: np.ndarray) -> Iterator[Fault]:
-        """Classes that labels name and no mask holds.
+    def _not_shown(self, shown: np.ndarray, named: np.ndarray, empty: Sequence[int]) -> Iterator[Fault]:
+        """Classes that labels name and no mask holds, and masks of labelled pictures that hold void in their place.
 
         Args:
             shown: 256 bools, the values of the masks.
             named: K x 2, how many pictures with a mask are labelled with each class, and the index of the first.
+            empty: labelled pictures whose masks hold void and not a pixel of a class.
         """
         if not shown.any():
             return
@@ -205,6 +214,13 @@ class PhotoDataset(ABC):
                 "class in no mask",
             )
             return
+        for index in empty:
+            yield Fault(
+                self.mask_source(index),
+                f"its picture has a label, but the mask holds {VOID} and no class: {VOID} means void, which no score "
+                "counts; write the number of the class.",
+                "class in no mask",
+            )
         for k in np.flatnonzero((named[:, 0] > 0) & ~shown[1 : count + 1]).tolist():
             pictures, first = named[k].tolist()
             such = f"{pictures} pictures with a mask, such as" if pictures > 1 else "the picture"
