@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from recam_core.atomic_write import replacing_file
-from recam_core.data.class_file import check_class_names
+from recam_core.data.class_file import CLASS_LISTS, check_class_names
 from recam_core.data.coco_layout import CocoFile, coco_files, find_pictures, names_at_begin
 from recam_core.data.folder import ALL, NOT_CLASSES
 from recam_core.data.image_io import SUFFIXES
@@ -236,6 +236,6 @@ def _nameless(listing: _Listing, folder: Path) -> str:
     has_masks = "masks" in listing.folders and any(
         name.lower().endswith(".png") for name in _list(listing.folders["masks"]).files
     )
-    if has_masks or {"classes.txt", "labels.csv"} & set(listing.files):
+    if has_masks or {*CLASS_LISTS, "labels.csv"} & set(listing.files):
         return ""
     return "Nothing says which classes these pictures show: they have no classes.txt, no labels.csv and no masks."

@@ -56,6 +56,8 @@ FaultKind = Literal[
     "missing file",
     "damaged file",
     "size mismatch",
+    "unclear rotation",
+    "class in no mask",
     "class out of range",
     "no label",
     "duplicate id",
