@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 import pytest
+from PIL import Image
 from pycocotools import mask as codes
 
 from data_layouts import square, write_list, write_photo
@@ -584,11 +585,33 @@ def test_what_is_to_be_painted_is_bounded(tmp_path, monkeypatch):
         dataset.mask(0)
 
 
+def test_outlines_on_photographs_that_exif_data_turn(tmp_path):
+    """A quarter turn shows in the size; of half a turn only the user's word tells."""
+    spec = export(tmp_path, pictures("a.png", "b.png"), [annotation(at, at, 1, [square(0, 0, 9)]) for at in (1, 2)])
+    for name, orientation in (("a", 6), ("b", 3)):
+        photo = tmp_path / "images" / "it" / f"{name}.png"
+        tag = Image.Exif()
+        tag[0x0112] = orientation
+        with Image.open(photo) as image:
+            image.load()
+        image.save(photo, exif=tag)
+    dataset = open_dataset(spec)
+    assert dataset.load(0).mask.shape == (WIDTH, HEIGHT)
+    assert dataset.mask(0)[:9, -9:].all()
+    assert dataset.mask(1)[:9, :9].all()
+    assert [fault.kind for fault in dataset.faults()] == ["unclear rotation"]
+    write_list(tmp_path / "masks_drawn_on.txt", ["stored"])
+    dataset = open_dataset(spec)
+    assert list(dataset.faults()) == []
+    assert dataset.mask(1)[-9:, -9:].all()
+
+
 def test_kept_masks_notice_another_annotation_file(tmp_path):
     spec = export(tmp_path)
-    before = open_dataset(spec).picture_stamp(0)
-    assert open_dataset(spec).picture_stamp(0) == before
+    before, masks = open_dataset(spec).picture_stamp(0), open_dataset(spec).mask_stamp()
+    assert (open_dataset(spec).picture_stamp(0), open_dataset(spec).mask_stamp()) == (before, masks)
     path = tmp_path / "annotations" / "instances_it.json"
     path.write_text(path.read_text().replace("8", "9"))
     os.utime(path, ns=(1, 1))
     assert open_dataset(spec).picture_stamp(0) != before
+    assert open_dataset(spec).mask_stamp() != masks

@@ -11,6 +11,7 @@ from recam_core.data.coco_index import CocoObject, CocoPicture, read_index
 from recam_core.data.coco_layout import CocoFile, Place, coco_files, find_pictures
 from recam_core.data.coco_runs import runs_of_code
 from recam_core.data.image_io import DATASET_LIMITS
+from recam_core.data.mask_turns import MaskTurns
 from recam_core.data.photo_dataset import PhotoDataset
 from recam_core.data.photo_folder import file_stamp
 from recam_core.data.sample import BACKGROUND, VOID, BrokenItem, ClassList, Fault, FaultKind
@@ -78,6 +79,8 @@ class CocoDataset(PhotoDataset):
         self._photos, self._places = found.folder, found.places
         ids = [_id_of(place, picture) for place, picture in zip(found.places, self._pictures, strict=True)]
         super().__init__(f"coco:{root}@{file.split}", ClassList(index.names, has_background=True), ids)
+        # Outlines are on the picture as it is stored, or upright, as masks are; only their sizes and the file can say.
+        self.turns = MaskTurns(file.root, tuple)
         self.has_masks = any(_is_outlined(picture) for picture in self._pictures)
         self.notes = index.notes
         if left_out := len(index.pictures) - len(self._pictures):
@@ -126,6 +129,9 @@ class CocoDataset(PhotoDataset):
 
     def mask_source(self, index: int) -> str:
         return f"{self._annotation_file} ({self._pictures[index].file_name})"
+
+    def mask_stamp(self) -> str:
+        return file_stamp(str(self._annotation_file)) + self.mask_reading
 
     def picture_stamp(self, index: int) -> str:
         # The outlines are in one file for all pictures: whatever changes in it may have changed any mask.
