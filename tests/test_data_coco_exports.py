@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 
 import numpy as np
 import pytest
@@ -484,15 +485,15 @@ def test_texts_that_look_like_outlines(tmp_path):
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of pycocotools itself
 def test_masks_equal_those_of_pycocotools(tmp_path):
     """Each object alone, pixel by pixel: polygons within and beyond the border, and both kinds of run lengths."""
-    random = np.random.default_rng(5)
+    generator = np.random.default_rng(5)
     segmentations = []
     for number in range(60):
-        rings = random.integers(1, 4)
+        rings = generator.integers(1, 4)
         polygons = [
-            (random.uniform(-0.3, 1.3, (random.integers(3, 9), 2)) * (WIDTH, HEIGHT)).round(2).ravel().tolist()
+            (generator.uniform(-0.3, 1.3, (generator.integers(3, 9), 2)) * (WIDTH, HEIGHT)).round(2).ravel().tolist()
             for _ in range(rings)
         ]
-        region = (random.random((HEIGHT, WIDTH)) < random.random()).astype(np.uint8)
+        region = (generator.random((HEIGHT, WIDTH)) < generator.random()).astype(np.uint8)
         region[:, : number % 3 * 20] = number % 2
         packed = codes.encode(np.asfortranarray(region))
         flat = np.concatenate([[0], region.flatten(order="F"), [2]])
@@ -615,3 +616,61 @@ def test_kept_masks_notice_another_annotation_file(tmp_path):
     os.utime(path, ns=(1, 1))
     assert open_dataset(spec).picture_stamp(0) != before
     assert open_dataset(spec).mask_stamp() != masks
+
+
+# What nobody would write ----------------------------------------------------------------------------------------------
+
+_ODD = [
+    None,
+    True,
+    -1,
+    7,
+    1e308,
+    float("nan"),
+    10**400,
+    "",
+    "\ud800",
+    "\0",
+    "../x",
+    "background",
+    [],
+    [[]],
+    {},
+    [[1e300] * 6],
+]
+_ODD += [[1, 2, 3], [[0] * 7], {"counts": [], "size": []}, {"counts": "o" * 50, "size": [HEIGHT, WIDTH]}, "a" * 300]
+_ODD += [json.loads("[" * 900 + "]" * 900), {"size": [10**30, 1], "counts": [10**30]}]
+
+
+def _spots(content, found):
+    """Every place in a JSON value: what holds it, and its key there."""
+    for key in content if isinstance(content, dict) else range(len(content)) if isinstance(content, list) else ():
+        found.append((content, key))
+        _spots(content[key], found)
+    return found
+
+
+def test_mutated_files_open_or_are_refused(tmp_path):
+    annotations = [annotation(1, 1, 1), annotation(2, 1, 2, OTHER), annotation(5, 2, 2, [])]
+    annotations += [annotation(3, 2, 1, _HALF, iscrowd=1), annotation(4, 2, 1, {"counts": "12", "size": [9, 9]})]
+    spec = export(tmp_path, pictures("a.png", "sub/b.png"), annotations)
+    path = tmp_path / "annotations" / "instances_it.json"
+    text, outcomes, choose = path.read_text(), set(), random.Random(3)
+    for _ in range(200):
+        content = json.loads(text)
+        for place, key in choose.sample(_spots(content, []), 2):
+            place[key] = choose.choice(_ODD)
+        data = bytearray(json.dumps(content).encode())
+        if choose.random() < 0.2:
+            at = choose.randrange(len(data))
+            data[at : at + choose.randrange(20)] = choose.randbytes(choose.randrange(3))
+        path.write_bytes(data)
+        try:
+            dataset = open_dataset(spec)
+            report = check_dataset(dataset)
+            "\n".join([*map(str, report.faults), *report.notes, *dataset.classes.names, *dataset.ids]).encode()
+            outcomes.add("faults" if report.faults else "none")
+        except UserError as error:
+            str(error).encode()
+            outcomes.add("refused")
+    assert outcomes >= {"faults", "refused"}
