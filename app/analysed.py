@@ -21,6 +21,7 @@ from recam_core.data.digest import dataset_digest
 from recam_core.data.match_classes import match_classes
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
+from recam_core.scores.evaluate import check_classes
 
 #: The parameter of the address that names the job.
 _IN_ADDRESS = "analysis"
@@ -88,8 +89,7 @@ def analysed_of(family: Family, entries: Sequence[Entry], spec: str) -> tuple[li
         UserError: the data set cannot be opened, has other classes or no masks.
     """
     found = dataset(spec)
-    if not match_classes(found.classes, family.classes).is_same:
-        raise UserError(f"{spec} has other classes than these checkpoints; choose a set with the same ones.")
+    check_classes(family.classes, found.classes, "These checkpoints", f"the data set {spec}")
     if not found.has_masks:
         raise UserError(f"{spec} has no ground-truth masks, so errors cannot be told.")
     ready, missing = [], []

@@ -3,6 +3,7 @@
 import numpy as np
 import streamlit as st
 
+from recam_core.data.notes import notes_of
 from recam_core.data.sample import BrokenItem, Dataset
 from recam_core.data.spec import open_dataset
 from recam_core.views.encode import data_url
@@ -26,6 +27,12 @@ def thumbnail_url(spec: str, index: int) -> str | None:
         return _thumbnail(spec, index, dataset(spec).ids[index])
     except BrokenItem:
         return None
+
+
+@st.cache_data(max_entries=50, ttl="30m", show_spinner=False)
+def notes_of_set(spec: str) -> tuple[str, ...]:
+    """What was decided about a data set that its files do not state. Raises UserError."""
+    return notes_of(dataset(spec))
 
 
 def labels_of(spec: str, index: int) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 from app.settings import LONGEST_SIDE, UPLOAD_LIMITS
 from recam_core.data.fit_size import fit_mask, fit_photo
 from recam_core.data.match_classes import ClassMatch
+from recam_core.data.notes import picture_notes
 from recam_core.data.sample import VOID, ClassList, Dataset, Sample
 from recam_core.data.upload import read_upload
 
@@ -48,7 +49,8 @@ def picture_of_set(dataset: Dataset, index: int, match: ClassMatch) -> Picture:
     """
     sample = dataset.load(index)
     mask = None if sample.mask is None else match.mask(sample.mask)
-    picture = _picture(Sample(sample.id, sample.image, match.labels(sample.labels), mask), ())
+    notes = picture_notes(dataset, index, sample.mask)
+    picture = _picture(Sample(sample.id, sample.image, match.labels(sample.labels), mask), notes)
     as_it_is = match.is_same and picture.image.shape == sample.image.shape
     return replace(picture, source=(dataset.spec, sample.id)) if as_it_is else picture
 

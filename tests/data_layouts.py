@@ -56,12 +56,18 @@ def write_xml(path: Path, names: Sequence[str], difficult: Sequence[str] = ()) -
 
 
 def voc(root: Path, ids: Sequence[str] = ("a", "b", "c"), xml: bool = False, masks: bool = True) -> Path:
-    """A devkit of VOC 2012; ``train`` lists every id. Masks show cat (8) on background; XML says cat and dog."""
+    """A devkit of VOC 2012; ``train`` lists every id. Masks show cat (8) on background; XML says cat and dog.
+
+    The dog is hard to see: with XML, the last mask alone holds a pixel of it.
+    """
     folder = root / "VOCdevkit" / "VOC2012"
     for number, identifier in enumerate(ids):
         write_photo(folder / "JPEGImages" / f"{identifier}.jpg", number)
         if masks:
-            write_palette_mask(folder / "SegmentationClass" / f"{identifier}.png", halves(0, 8))
+            mask = halves(0, 8)
+            if xml and identifier == ids[-1]:
+                mask[-1, -1] = 12
+            write_palette_mask(folder / "SegmentationClass" / f"{identifier}.png", mask)
         if xml:
             write_xml(folder / "Annotations" / f"{identifier}.xml", ["cat"], difficult=["dog"])
     write_list(folder / "ImageSets" / "Segmentation" / "train.txt", list(ids))

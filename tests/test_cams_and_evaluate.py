@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from recam_core.atomic_write import write_json
 from recam_core.checkpoint.run_folder import RunInfo, load_run, read_info, save_run
@@ -13,12 +14,14 @@ from recam_core.cli.main import main
 from recam_core.data.export import export_folder
 from recam_core.data.sample import ClassList
 from recam_core.data.spec import open_dataset
+from recam_core.errors import UserError
+from recam_core.maps.activation_maps import ActivationMaps
 from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
 from recam_core.maps.inference import activation_maps
 from recam_core.maps.store import MapStore
 from recam_core.method.extraction import class_weights
 from recam_core.model.network import CamNetwork
-from recam_core.scores.evaluate import evaluate_maps
+from recam_core.scores.evaluate import Tally, evaluate_maps
 from recam_core.scores.pixel_counts import load_counts
 from tiny_data import TinyDataset
 
@@ -63,6 +66,39 @@ def test_a_run_without_a_threshold_of_its_own_is_said_to_have_none(place, data, 
     assert "bce fc1 has no" not in shown
     assert run("evaluate", place / "recam", "--data", data, "--threshold", 0.3) == 0
     assert note not in capsys.readouterr().out
+
+
+def test_nothing_of_a_class_is_no_score(place, data, tmp_path, capsys):
+    root = tmp_path / "data"
+    shutil.copytree(place / "data", root)
+    masks = {path: np.asarray(Image.open(path)) for path in (root / "masks").iterdir()}
+    for path, mask in masks.items():
+        Image.fromarray(np.where(mask > 0, 255, 0).astype(np.uint8)).save(path)
+    # What was kept of the other masks is not taken for these.
+    for refused in (("evaluate", place / "bce"), ("analyse", place / "bce")):
+        assert run(*refused, "--data", f"folder:{root}") == 2
+        captured = capsys.readouterr()
+        assert "nothing of a class to score" in captured.err
+        assert "mIoU" not in captured.out
+    tally = Tally(open_dataset(data).classes)
+    for index, id in enumerate(open_dataset(f"folder:{root}").ids):
+        maps = ActivationMaps(id, (1, 2), np.array([0]), np.full((1, 1, 1), 255, dtype=np.uint8))
+        tally.add(maps, np.array([[0, 255]], dtype=np.uint8) if index else None)
+    with pytest.raises(UserError, match="background alone"):
+        tally.evaluation()
+
+
+def test_masks_turned_with_their_photographs_are_said(place, tmp_path, capsys):
+    root = tmp_path / "data"
+    shutil.copytree(place / "data", root)
+    path = sorted((root / "images").iterdir())[0]
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.open(path).save(path, exif=exif)
+    assert run("evaluate", place / "bce", "--data", f"folder:{root}") == 0
+    said = capsys.readouterr().err
+    assert f"1 mask ({path.stem}) is taken as drawn on the upright picture, though nothing says so" in said
+    assert "masks_drawn_on.txt" in said
 
 
 def test_stores_hold_what_inference_gives(place, data, tmp_path, capsys):

@@ -170,13 +170,22 @@ def test_a_background_that_a_few_zeros_decide_is_told(tmp_path, capsys, layout, 
     text = capsys.readouterr().out
     assert "taken to have a background class, because of 3 pixels of value 0 in 1 of the 3 masks" in text
     assert "0.13 % of the pixels" in text  # 3 of 3 x 24 x 32
-    assert "'background' as the first line of classes.txt" in text
+    assert "first line of classes.txt" in text
+    assert "cannot be compared" in text
     assert "255 (void)" in text
     assert len(json.loads((tmp_path / "out.json").read_text())["notes"]) == 1
 
     write_list(classes, ["background", "red", "blue"])
     assert run(action, spec) == 0
     assert "taken to have" not in capsys.readouterr().out, "it is stated"
+    assert open_dataset(spec).classes.has_background
+
+    write_list(classes, ["void", "red", "blue"])
+    assert run(action, spec) == 0
+    assert "taken to have" not in capsys.readouterr().out, "the other choice"
+    dataset = open_dataset(spec)
+    assert not dataset.classes.has_background
+    assert np.bincount(dataset.mask(2).ravel(), minlength=256)[[0, 255]].tolist() == [0, 3], "the strays are void"
 
 
 @pytest.mark.parametrize("count", [0, 24])  # none, and 1.04 %

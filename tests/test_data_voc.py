@@ -94,7 +94,7 @@ def test_train_aug_takes_its_own_masks(tmp_path):
 
 
 def test_train_aug_without_its_masks_uses_those_that_there_are(tmp_path):
-    folder = voc(tmp_path, xml=True)
+    folder = voc(tmp_path)
     write_photo(folder / "JPEGImages" / "d.jpg")
     write_xml(folder / "Annotations" / "d.xml", ["dog"])
     write_list(folder / "ImageSets" / "Segmentation" / "train_aug.txt", ["a", "d"])
@@ -262,7 +262,7 @@ def test_picture_without_a_label(tmp_path):
 
 
 def test_listing_faults_do_not_decode_photographs(tmp_path):
-    folder = voc(tmp_path, xml=True)
+    folder = voc(tmp_path, xml=True, masks=False)
     for identifier in "abc":
         (folder / "JPEGImages" / f"{identifier}.jpg").write_bytes(b"not a photograph at all")
     write_list(folder / "ImageSets" / "Segmentation" / "train.txt", ["a", "a", "x"])

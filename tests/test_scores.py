@@ -281,3 +281,14 @@ def test_few_and_many_classes_are_counted_alike(has_background):
         assert np.array_equal(getattr(few, name), getattr(many, name))
     counted = mask != VOID if has_background else (mask != VOID) & (mask != 0)
     assert few.count.sum() == counted.sum()
+
+
+def test_a_class_with_maps_that_no_mask_shows_is_named():
+    maps = ActivationMaps("a", (4, 8), np.array([0, 1]), np.array([[[255, 0]], [[0, 200]]], dtype=np.uint8))
+    classes = ClassList(("red", "green", "blue"))
+    mask = np.zeros((4, 8), dtype=np.uint8)
+    mask[:, :4], mask[:, 4:] = 1, 2
+    assert "No mask of" not in summary_table([evaluate_maps([maps], [mask], classes)])
+    mask[:, 4:] = 1
+    words = summary_table([evaluate_maps([maps], [mask], classes)])
+    assert "No mask of these pictures shows green: what a method gives to it" in words

@@ -17,9 +17,11 @@ from app.settings import upload_mb
 from app.shared_state import PAGES, TRAIN_ON
 from recam_core.data.check import CheckReport, by_kind, check_dataset
 from recam_core.data.found_sets import LAYOUTS, FoundSet, FoundSets, find_sets, name_classes, served_folder
+from recam_core.data.mask_turns import DRAWN_FILE
 from recam_core.data.match_classes import match_classes
 from recam_core.data.places import data_root
 from recam_core.data.sample import Dataset
+from recam_core.data.settle import settle_background, settle_drawn
 from recam_core.data.spec import open_dataset
 from recam_core.data.zip_upload import unpack_set
 
@@ -27,8 +29,8 @@ from recam_core.data.zip_upload import unpack_set
 _FIRST = 3
 _LAYOUTS_HELP = (
     "Recognised are PASCAL VOC (`JPEGImages/`, `ImageSets/Segmentation/`, masks or annotations), MS COCO "
-    "(`annotations/instances_SPLIT.json` with its pictures), a folder with `images/` and `masks/` or `labels.csv`, a "
-    "folder of pictures for each class, and plain pictures."
+    "(`annotations/instances_SPLIT.json` with its pictures, or as CVAT, Label Studio and Roboflow export it), a folder "
+    "with `images/` and `masks/` or `labels.csv`, a folder of pictures for each class, and plain pictures."
 )
 
 
@@ -229,6 +231,7 @@ def _report(report: CheckReport, found: FoundSet) -> None:
         st.warning(f"{words} {count:,} fault{'s' if count > 1 else ''} found.", icon=":material/rule:")
     for note in report.notes:
         st.caption(plain(note))
+    _choose_open(report)
     if absent:
         listed = ", ".join(absent[:8]) + (f" and {len(absent) - 8} more" if len(absent) > 8 else "")
         st.caption(plain(f"No picture shows {listed}."))
@@ -246,6 +249,32 @@ def _report(report: CheckReport, found: FoundSet) -> None:
             icon=":material/download:",
             key="data_faults",
         )
+
+
+def _choose_open(report: CheckReport) -> None:
+    """Buttons for what the files leave open; a press writes it down and reads the pictures again."""
+    if "background" in report.choices:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown("Value 0 in the masks is", width="content")
+            for answer, words in ((True, "background"), (False, "void: there is no background")):
+                if st.button(words, key=f"data_background_{answer}", help="Writes the first line of classes.txt."):
+                    with sentences():
+                        settle_background(open_dataset(report.spec), answer)
+                        _check_again(report.spec)
+    if "masks drawn on" in report.choices:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown("The masks were drawn on pictures", width="content")
+            for drawn, words in (("upright", "turned upright"), ("stored", "as stored, without EXIF rotation")):
+                if st.button(words, key=f"data_drawn_{drawn}", help=f"Writes {plain(DRAWN_FILE)}."):
+                    with sentences():
+                        settle_drawn(open_dataset(report.spec), drawn)
+                        _check_again(report.spec)
+
+
+def _check_again(spec: str) -> None:
+    dataset.clear()  # pages hold sets open as they were
+    st.session_state["data_check_job"] = board().start(CheckJob(spec), _check).id
+    st.rerun()
 
 
 # A zip ----------------------------------------------------------------------------------------------------------------

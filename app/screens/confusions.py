@@ -10,13 +10,15 @@ from app.confusions.compared import Compared
 from app.confusions.matrix_section import matrix_section
 from app.confusions.pairs_section import pairs_section
 from app.confusions.pictures_section import pictures_section
-from app.confusions.results import chosen_pictures, most_confused, prepare
+from app.confusions.plain_words import plain
+from app.confusions.results import chosen_pictures, most_confused, prepare, scores_of
 from app.confusions.score_strip import score_strip
 from app.confusions.selection import Selection, selection
-from app.datasets import dataset
+from app.datasets import dataset, notes_of_set
 from app.export_panel import report_button
 from app.guard import sentences
 from app.links import keep, kept
+from recam_core.scores.table import unseen_note
 
 #: By the name in the address: what the section is called, the sentence that says what to do there, and what draws it.
 _SECTIONS = {
@@ -59,6 +61,11 @@ def main() -> None:
 
 def _sections(compared: Compared) -> None:
     score_strip(compared)
+    confusions = [scores_of(compared, method.key).confusion for method in compared.methods]
+    if unseen := unseen_note(confusions, compared.classes.names):
+        st.warning(plain(unseen), icon=":material/visibility_off:")
+    for note in notes_of_set(compared.spec):
+        st.caption(f":material/info: {plain(note)}")
     wanted = selection(len(compared.names), Selection(*most_confused(compared)))
     with st.container(horizontal=True, vertical_alignment="center"):
         name = _section()

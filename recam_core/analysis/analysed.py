@@ -19,6 +19,7 @@ from recam_core.cache import cache_folder, drop_oldest
 from recam_core.checkpoint.places import shipped_maps_folder
 from recam_core.checkpoint.run_folder import Run, RunInfo
 from recam_core.checkpoint.run_rule import check_rule
+from recam_core.data.check import refuse_unscorable
 from recam_core.data.digest import dataset_digest
 from recam_core.data.sample import Dataset, Sample
 from recam_core.errors import UserError
@@ -79,7 +80,7 @@ def check_maps(info: RunInfo, rule: str) -> str:
     return check_attribution(info, rule)
 
 
-def analysed_name(info: RunInfo, rule: str, digest: str, settings: MapSettings) -> str:
+def analysed_name(info: RunInfo, rule: str, digest: str, settings: MapSettings, masks: str = "") -> str:
     """The folder name of a method on a data set.
 
     Args:
@@ -87,11 +88,14 @@ def analysed_name(info: RunInfo, rule: str, digest: str, settings: MapSettings) 
         rule: extraction rule.
         digest: of the data set, see :func:`~recam_core.data.digest.dataset_digest`.
         settings: how the maps are made.
+        masks: what :meth:`~recam_core.data.photo_dataset.PhotoDataset.mask_stamp` says, for what is made and kept here;
+            "" for what ships, where the times of files say nothing.
     """
     scales = ",".join(f"{scale:g}" for scale in settings.scales)
     # Softmax enters only where the network names the classes itself.
     softmax = settings.softmax and settings.labels == "predicted"
     parts = (FORMAT, info.weights_sha256, rule, digest, scales, settings.mirror, settings.labels, softmax)
+    parts += (masks,) if masks else ()
     return f"maps-{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}"
 
 
@@ -108,9 +112,9 @@ def find_analysed(
         key, title: how the result is called; the run's name unless given.
         digest: of the data set, where the caller has it already.
     """
-    name = analysed_name(info, rule, digest or dataset_digest(dataset), _settings(info, rule, settings))
-    for folder in (shipped_maps_folder(), cache_folder()):
-        found = _read(folder / name, info, rule, key or info.name, title or info.name)
+    asked = info, rule, digest or dataset_digest(dataset), _settings(info, rule, settings)
+    for folder, masks in ((shipped_maps_folder(), ""), (cache_folder(), _mask_stamp(dataset))):
+        found = _read(folder / analysed_name(*asked, masks), info, rule, key or info.name, title or info.name)
         if found is not None:
             return found
     return None
@@ -171,12 +175,15 @@ def analyse(
     key, title = key or info.name, title or info.name
     check_maps(info, rule)
     check_classes(info.class_list, dataset.classes, f"The run {info.name}", f"the data set {dataset.spec}")
+    if dataset.has_masks:
+        refuse_unscorable(dataset)
     digest = dataset_digest(dataset)
     if folder is None and (kept := find_analysed(info, rule, dataset, settings, key, title, digest)) is not None:
         progress(len(dataset), len(dataset), "maps from the cache")
         return kept
     settings = _settings(info, rule, settings)
-    target = (folder or cache_folder()) / analysed_name(info, rule, digest, settings)
+    masks = "" if folder is not None else _mask_stamp(dataset)
+    target = (folder or cache_folder()) / analysed_name(info, rule, digest, settings, masks)
     with replacing_folder(target) as temporary:
         rows = temporary / "rows"
         with (
@@ -197,6 +204,11 @@ def analyse(
     if made is None:
         raise UserError(f"The maps that were just written to {target} cannot be read again; is the disk sound?")
     return made
+
+
+def _mask_stamp(dataset: Dataset) -> str:
+    stamp = getattr(dataset, "mask_stamp", None)
+    return "" if stamp is None else stamp()
 
 
 def _settings(info: RunInfo, rule: str, settings: MapSettings) -> MapSettings:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from recam_core.data.class_file import check_class_names, read_class_file
+from recam_core.data.class_file import check_class_names, read_class_file, role_of_name
 from recam_core.data.sample import ClassList
 from recam_core.data.voc import VOC_CLASSES
 from recam_core.errors import UserError
@@ -58,8 +58,8 @@ def named_rows(choice: str) -> tuple[str, ...]:
                 f"The classes are {', '.join(KNOWN)}, a file with one class name a line, or names with commas between "
                 f"them; there is no file {choice}."
             )
-        names, explicit = read_class_file(file)
-        return (BACKGROUND_NAME, *names) if explicit else names
+        listed = read_class_file(file)
+        return (BACKGROUND_NAME, *listed.names) if listed.has_background else listed.names
     return typed_names(choice)
 
 
@@ -76,6 +76,7 @@ def typed_names(text: str, a_line: bool = False) -> tuple[str, ...]:
     if text.strip().lower() in KNOWN:
         return KNOWN[text.strip().lower()]
     names = tuple(name for name in (part.strip() for part in re.split(r"\n" if a_line else r"[,\n]", text)) if name)
+    names = tuple(BACKGROUND_NAME if role_of_name(name) == "background" else name for name in names)
     check_class_names([name for name in names if not _is_background(name)], "the class list")
     if sum(map(_is_background, names)) > 1:
         raise UserError("the class list: the background occurs more than once.")

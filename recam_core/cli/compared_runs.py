@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recam_core.cli.filter_options import filter_from
+from recam_core.cli.output import print_notes
 from recam_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -111,12 +112,15 @@ def compared_runs(arguments: argparse.Namespace) -> Compared:
         UserError: data without masks, runs that do not fit it, filters that cannot be.
     """
     from recam_core.analysis.filter_words import filter_words
+    from recam_core.data.check import refuse_unscorable
     from recam_core.data.spec import open_dataset
 
     check_threshold(arguments.threshold)
     dataset = open_dataset(arguments.spec)
     if not dataset.has_masks:
         raise UserError(f"{dataset.spec} has no ground-truth masks, so errors cannot be told.")
+    refuse_unscorable(dataset)
+    print_notes(dataset)
     infos = checked_infos(arguments.runs, arguments.rule, dataset.classes, f"the data set {dataset.spec}")
     titles = run_titles(arguments.runs, infos)
     wanted = filter_from(arguments, titles, dataset.classes)

@@ -2,23 +2,26 @@
 
 import argparse
 import sys
+import time
 from pathlib import Path
 
 from recam_core.atomic_write import write_json
-from recam_core.data.check import CheckReport, by_kind, check_dataset
+from recam_core.data.check import CheckReport, by_kind, check_dataset, summed_up
 from recam_core.data.download import SOURCES, Source, download, find_source, is_here, kept_bytes
 from recam_core.data.export import export_folder
 from recam_core.data.found_sets import LAYOUTS, FoundSet, find_sets
+from recam_core.data.mask_turns import DRAWN, DRAWN_FILE
 from recam_core.data.places import data_root
 from recam_core.data.sample import Fault
+from recam_core.data.settle import settle_background, settle_drawn
 from recam_core.data.spec import KINDS, open_dataset
 from recam_core.data.summary import Summary, summarise
 from recam_core.data.zip_upload import unpack_set
 from recam_core.errors import UserError
 from recam_core.progress import Cancelled, terminal
 
-#: How many faults of a kind are listed where not all are asked for.
-_SHOWN = 3
+#: Faults are printed so many seconds apart, all that came meanwhile at once: each time, the bar is drawn again.
+_EVERY = 1.0
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -41,6 +44,18 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     info = actions.add_parser("info", help="counts, classes, companions and sizes")
     _add_spec(info)
     info.set_defaults(run=run_info)
+
+    settle = actions.add_parser("settle", help="write down a choice that the files of a data set leave open")
+    settle.add_argument("spec", metavar="SPEC", help="the data set, for example folder:ROOT")
+    settle.add_argument(
+        "--background", choices=("yes", "no"), help="whether value 0 in its masks is background, or void (classes.txt)"
+    )
+    settle.add_argument(
+        "--masks-drawn-on",
+        choices=DRAWN,
+        help=f"photographs as their files store them, or turned upright as EXIF data say ({DRAWN_FILE})",
+    )
+    settle.set_defaults(run=run_settle)
 
     fetch = actions.add_parser("download", help="fetch and verify a public data set; without a name, list them")
     fetch.add_argument("name", nargs="?", metavar="NAME", help=f"which one: {', '.join(SOURCES)}")
@@ -76,16 +91,28 @@ def _add_spec(parser: argparse.ArgumentParser) -> None:
 def run_check(args: argparse.Namespace) -> int:
     dataset = open_dataset(args.spec)
     with terminal("check") as progress:
-        from tqdm import tqdm
-
-        def show(fault: Fault) -> None:
-            tqdm.write(str(fault))  # print would tear the progress bar
-
-        report = check_dataset(dataset, progress, show if args.all else None)
+        listing = _Listing()
+        try:
+            report = check_dataset(dataset, progress, listing.add if args.all else None)
+        finally:
+            listing.print()
     print(describe_check(report, every=args.all))
     if args.json:
         write_json(args.json, report.as_json())
     return 1 if report.faults else 0
+
+
+def run_settle(args: argparse.Namespace) -> int:
+    dataset = open_dataset(args.spec)
+    if args.background is None and args.masks_drawn_on is None:
+        raise UserError("Say what to settle: --background yes or no, or --masks-drawn-on stored or upright.")
+    if args.background is not None:
+        settle_background(dataset, args.background == "yes")
+    if args.masks_drawn_on is not None:
+        settle_drawn(dataset, args.masks_drawn_on)
+    classes = open_dataset(args.spec).classes
+    print(f"Written. {args.spec} is {'with' if classes.has_background else 'without'} a background class.")
+    return 0
 
 
 def run_info(args: argparse.Namespace) -> int:
@@ -155,6 +182,26 @@ def run_export(args: argparse.Namespace) -> int:
     return 0
 
 
+class _Listing:
+    """Faults as they are found, printed above a progress bar without drawing it anew for every line."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._printed = time.monotonic()
+
+    def add(self, fault: Fault) -> None:
+        self._lines.append(str(fault))
+        if time.monotonic() - self._printed > _EVERY:
+            self.print()
+
+    def print(self) -> None:
+        from tqdm import tqdm
+
+        if self._lines:
+            tqdm.write("\n".join(self._lines))  # print would tear the progress bar
+        self._lines, self._printed = [], time.monotonic()
+
+
 def describe_source(name: str, source: Source, to: Path) -> str:
     """What can be downloaded, under which terms, and whether it is in ``to`` already."""
     size = f"{source.size / 1e9:.1f} GB to fetch" if source.size else "size known to the server"
@@ -177,7 +224,7 @@ def describe_found(found: FoundSet) -> str:
 
 def describe_check(report: CheckReport, every: bool = False) -> str:
     """The result in words and a table; ``every`` for faults that were all listed before."""
-    lines = [] if every else _first_faults(report)
+    lines = [] if every else summed_up(report.faults, "; --all lists each")
     lines += [f"{report.spec}: {report.pictures} pictures, {'with' if report.has_masks else 'without'} masks"]
     lines += _per_class(report.pictures_per_class)
     lines += report.notes
@@ -186,17 +233,6 @@ def describe_check(report: CheckReport, every: bool = False) -> str:
         lines += [f"{len(group.faults):>9}  {group.kind}" for group in by_kind(report.faults)]
     lines.append("No fault found." if not count else f"{count} fault{'s' if count > 1 else ''} found.")
     return "\n".join(lines)
-
-
-def _first_faults(report: CheckReport) -> list[str]:
-    """Each kind of fault with its count and the first few of it."""
-    lines = []
-    for group in by_kind(report.faults):
-        lines.append(f"{group.kind}: {len(group.faults)}")
-        lines += [f"  {fault}" for fault in group.faults[:_SHOWN]]
-        if len(group.faults) > _SHOWN:
-            lines.append(f"  and {len(group.faults) - _SHOWN} more; --all lists each")
-    return lines
 
 
 def describe_summary(summary: Summary) -> str:

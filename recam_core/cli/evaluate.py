@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recam_core.cli.inference_options import add_inference_options, rules_for, settings_for
-from recam_core.cli.output import write_results
+from recam_core.cli.output import print_notes, write_results
 from recam_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Score, print a table, and write what was asked for."""
     from recam_core.analysis.head_to_head import picture_lines
+    from recam_core.data.check import refuse_unscorable
     from recam_core.data.spec import open_dataset
     from recam_core.maps.store import MapStore, is_store
     from recam_core.scores.table import check_comparable, class_table, summary_table, threshold_note
@@ -69,6 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     dataset = open_dataset(arguments.data)
     if not dataset.has_masks:
         raise UserError(f"{dataset.spec} has no ground-truth masks, so there is nothing to score maps against.")
+    refuse_unscorable(dataset)
     for source in arguments.sources:
         _check_source(source, dataset, arguments)
     evaluations: list[Evaluation] = []
@@ -96,6 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{first.without_mask} pictures have no ground truth and were left out.")
     print(summary_table(evaluations))
     print(f"\n{picture_lines(evaluations, alone.wins, alone.duels, alone.single, arguments.single_class)}")
+    print_notes(dataset)
     note = "" if arguments.keep_threshold else threshold_note(evaluations)
     if note:
         print(f"\n{note}")

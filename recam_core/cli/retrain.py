@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from recam_core.cli.out_folder import check_out
-from recam_core.cli.output import write_results
+from recam_core.cli.output import print_notes, write_results
 from recam_core.cli.repeat_run import add_from, repeat
 from recam_core.errors import UserError
 from recam_core.method.extraction import RULES
@@ -82,6 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError(f"{arguments.out} is there already and is not empty; choose another folder.")
     source = load_run(arguments.source, pick_device(arguments.device))
     dataset = open_dataset(arguments.data)
+    print_notes(dataset)
     usual = usual_heads(dataset.classes.has_background and given.get("background") != 0)
     recipe = completed(dataclasses.replace(usual, **given))
     check_background(recipe, dataset.classes.has_background, dataset.spec)

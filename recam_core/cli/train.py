@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recam_core.cli.out_folder import check_out
-from recam_core.cli.output import write_results
+from recam_core.cli.output import print_notes, write_results
 from recam_core.cli.repeat_run import add_from, repeat
 from recam_core.errors import UserError
 from recam_core.method.extraction import RULES
@@ -157,6 +157,9 @@ def run(arguments: argparse.Namespace) -> int:
     val = open_dataset(arguments.val) if arguments.val else None
     if val is not None and val.classes.names != dataset.classes.names:
         raise UserError(f"The classes of {arguments.val} are not those of {arguments.data}.")
+    for opened in (dataset, val):
+        if opened is not None:
+            print_notes(opened)
     init = load_run(arguments.init) if arguments.init else None
     print(f"Training {recipe.method} ({recipe.backbone}) on {len(dataset)} pictures, {describe_device(device)}.")
     with terminal(recipe.method) as bar:

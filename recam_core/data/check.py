@@ -1,14 +1,20 @@
 """``data check``: everything that is wrong with a data set, and the cheap part of it that training asks first."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
+from recam_core.data.class_file import MASKS_LOOKED_AT
 from recam_core.data.notes import notes_of
-from recam_core.data.sample import BrokenItem, Dataset, Fault, FaultKind
+from recam_core.data.sample import VOID, BrokenItem, Dataset, Fault, FaultKind
+from recam_core.data.settle import Choice, open_choices
+from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
+
+#: How many faults of a kind are listed where not all are asked for.
+SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,7 @@ class CheckReport:
         pictures_per_class: class name -> how many readable pictures carry it as a label.
         faults: everything wrong, in order.
         notes: sentences that are no faults.
+        choices: what was decided of the set by little or nothing; :mod:`recam_core.data.settle` writes down a choice.
     """
 
     spec: str
@@ -30,6 +37,7 @@ class CheckReport:
     pictures_per_class: dict[str, int]
     faults: list[Fault] = field(default_factory=list)
     notes: tuple[str, ...] = ()
+    choices: tuple[Choice, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -79,7 +87,65 @@ def check_dataset(
         pictures_per_class=dict(zip(dataset.classes.names, counts.tolist(), strict=True)),
         faults=faults,
         notes=notes_of(dataset),
+        choices=open_choices(dataset),
     )
+
+
+def refuse_unscorable(dataset: Dataset) -> None:
+    """See to it that there is something of a class to score: 64 masks are looked at, until one of them has some.
+
+    Without it, the mIoU would be of the background alone, which every method gets right.
+
+    Raises:
+        UserError: none of these masks holds a pixel of a class.
+    """
+    values, looked = np.zeros(256, dtype=bool), 0
+    for index in np.unique(np.linspace(0, len(dataset) - 1, min(len(dataset), MASKS_LOOKED_AT)).round().astype(int)):
+        try:
+            mask = dataset.mask(int(index))
+        except BrokenItem:
+            continue  # whoever reads them all says what is wrong
+        if mask is not None:
+            values |= np.bincount(mask.ravel(), minlength=256) > 0
+            looked += 1
+            if values[1 : len(dataset.classes) + 1].any():
+                return
+    if looked:
+        void = (
+            f" {VOID} means void, which no score counts: write the number of its class instead." if values[VOID] else ""
+        )
+        raise UserError(
+            f"{dataset.spec}: there is nothing of a class to score, since the {looked} masks looked at hold only "
+            f"{' and '.join(str(value) for value in np.flatnonzero(values).tolist())}.{void}"
+        )
+
+
+def refuse_faults(faults: Sequence[Fault], spec: str) -> None:
+    """Raise what is wrong with a data set, if anything is: a single fault in its own words, more of them summed up.
+
+    Raises:
+        UserError: there are faults.
+    """
+    if len(faults) == 1:
+        raise BrokenItem(faults[0])
+    if faults:
+        lines = summed_up(faults)
+        raise UserError(
+            "\n".join(
+                [f"{spec} cannot be used: {len(faults)} faults.", *lines, f"'data check {spec}' reads everything."]
+            )
+        )
+
+
+def summed_up(faults: Iterable[Fault], hint: str = "") -> list[str]:
+    """Lines for people: each kind of fault with its count and the first three; ``hint`` stands behind "and 7 more"."""
+    lines = []
+    for group in by_kind(faults):
+        lines.append(f"{group.kind}: {len(group.faults)}")
+        lines += [f"  {fault}" for fault in group.faults[:SHOWN]]
+        if len(group.faults) > SHOWN:
+            lines.append(f"  and {len(group.faults) - SHOWN} more{hint}")
+    return lines
 
 
 def listing_faults(dataset: Dataset, progress: ProgressFn = silent) -> list[Fault]:

@@ -12,7 +12,7 @@ PROBES = 8
 
 
 def dataset_digest(dataset: Dataset, labels: np.ndarray | None = None) -> str:
-    """64 hexadecimal digits that change with the specification, the ids, the labels or the pictures.
+    """64 hexadecimal digits that change with the specification, ids, labels, pictures, or how masks are read.
 
     The pixels of a few pictures enter, so that another picture under an old name is noticed in all but contrived
     cases without reading the whole data set.
@@ -26,6 +26,7 @@ def dataset_digest(dataset: Dataset, labels: np.ndarray | None = None) -> str:
     """
     digest = hashlib.sha256(f"{dataset.spec}\0".encode())
     digest.update("\n".join(dataset.ids).encode())
+    digest.update(getattr(dataset, "mask_reading", "").encode())
     digest.update(np.packbits(all_labels(dataset) if labels is None else labels).tobytes())
     if len(dataset):
         for index in np.unique(np.linspace(0, len(dataset) - 1, PROBES).round().astype(int)).tolist():

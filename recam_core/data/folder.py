@@ -1,17 +1,25 @@
 """A user's own pictures: ``folder:ROOT[@SPLIT]``. ``docs/data.md`` shows the layout."""
 
-import os
 from collections.abc import Collection, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from recam_core.data.class_file import MASKS_LOOKED_AT, check_class_names, masks_have_background, read_class_file
+from recam_core.data.class_file import (
+    MASKS_LOOKED_AT,
+    check_class_names,
+    find_class_list,
+    masks_have_background,
+    role_of_name,
+)
+from recam_core.data.coco_layout import coco_files
 from recam_core.data.image_io import PhotoError
 from recam_core.data.label_table import LabelTable, read_label_table
 from recam_core.data.mask_io import read_mask
+from recam_core.data.mask_turns import MaskTurns
 from recam_core.data.photo_dataset import PhotoDataset
-from recam_core.data.photo_folder import id_fault, list_files, repeated_ids
+from recam_core.data.photo_folder import KnownIds, id_fault, list_files, pairs_of, repeated_ids
 from recam_core.data.sample import BACKGROUND, VOID, BrokenItem, ClassList, Fault
 from recam_core.data.split_file import list_splits
 from recam_core.data.text_file import read_lines
@@ -49,6 +57,8 @@ def _find_photos(folder: Path) -> Path | None:
     for name, kind in _OTHER_LAYOUTS.items():
         if (folder / name).is_dir():
             raise UserError(f"{folder} has a folder {name}, so it looks like {kind}:{folder}; open it as that.")
+    if not any((folder / name).exists() for name in ("classes.txt", "labels.csv")) and coco_files(folder):
+        raise UserError(f"{folder} has an annotation file of COCO's form; open it as coco:{folder}.")
     has_photos, has_classes = bool(list_files(folder)), bool(_class_folders(folder))
     if has_photos and has_classes:
         raise UserError(
@@ -82,27 +92,33 @@ class FolderDataset(PhotoDataset):
         self._photos = folder if photos is None else photos
         self._masks = folder / "masks"
         self._class_of: dict[str, str] = {}
+        self._of_no_class: dict[str, int] = {}
         self._files = list_files(self._photos) if photos is not None else self._list_classes(folder)
         mask_files = list_files(self._masks, (".png",)) if self._masks.is_dir() else {}
         split_file = None if split is None else folder / "splits" / f"{split}.txt"
         if split_file is not None and split == ALL and not split_file.is_file():
             split_file = None
+        known = KnownIds(self._files, self._photos, of_classes=photos is None)
         if split_file is None:
-            ids = list(self._files)
+            ids, absent = list(self._files), 0
         else:
-            ids = [_known_id(line, self._files) for line in read_lines(split_file)]
+            ids, absent = known.in_split(read_lines(split_file))
         if not ids:
             raise UserError(f"{split_file or self._photos}: there is no picture in it.")
 
         table_file = folder / "labels.csv"
-        self._table = _by_known_id(read_label_table(table_file), self._files) if table_file.exists() else None
+        self._table = _by_known_id(read_label_table(table_file), self._files, known) if table_file.exists() else None
+        self.listed = find_class_list(folder)
         super().__init__(
             f"folder:{root}" + (f"@{split}" if split is not None else ""), self._find_classes(folder, mask_files), ids
         )
+        self.home = folder
+        self.turns = MaskTurns(folder, partial(pairs_of, self._photos, self._files, self._masks, mask_files))
         self._class_index = {name: index for index, name in enumerate(self.classes.names)}
+        self._folded = {name.casefold(): index for name, index in self._class_index.items()}
         self._mask_files = {identifier: mask_files[identifier][0] for identifier in ids if identifier in mask_files}
         self.has_masks = bool(self._mask_files)
-        self.notes = self._leftovers(mask_files)
+        self.notes = (*(self.listed.notes if self.listed is not None else ()), *self._leftovers(mask_files, absent))
         for index, identifier in enumerate(ids):
             if len(self._files.get(identifier, ())) != 1:
                 self.known_faults[index] = id_fault(identifier, self._files, self._photos, split_file)
@@ -116,7 +132,11 @@ class FolderDataset(PhotoDataset):
         return str(self._masks / self._mask_files.get(self.ids[index], f"{self.ids[index]}.png"))
 
     def read_mask(self, index: int) -> np.ndarray | None:
-        return read_mask(self.mask_source(index)) if self.ids[index] in self._mask_files else None
+        file = self.mask_file(index)
+        return None if file is None else read_mask(file, meanings=self.listed)
+
+    def mask_file(self, index: int) -> Path | None:
+        return Path(self.mask_source(index)) if self.ids[index] in self._mask_files else None
 
     def label_files(self) -> Iterator[tuple[Path, Collection[str]]] | None:
         # A folder's name needs no reading.
@@ -140,24 +160,27 @@ class FolderDataset(PhotoDataset):
             return None
         labels = np.zeros(len(self.classes), dtype=bool)
         for name in sorted(names):
-            if name not in self._class_index:
+            place = self._class_index.get(name, self._folded.get(name.casefold()))
+            if place is None:
                 raise BrokenItem(
                     Fault(
                         str(where),
-                        f"class out of range: '{identifier}' has the label '{name}', which classes.txt does not name.",
+                        f"class out of range: '{identifier}' has the label '{name}', which is no class of this set.",
                         "class out of range",
                     )
                 )
-            labels[self._class_index[name]] = True
+            labels[place] = True
         return labels
 
     def _find_classes(self, folder: Path, mask_files: dict[str, list[str]]) -> ClassList:
         masks = [names[0] for names in mask_files.values()]
-        if (folder / "classes.txt").exists():
-            names, explicit = read_class_file(folder / "classes.txt")
-            if not explicit:
-                self.undeclared = self._masks, masks, MASKS_LOOKED_AT
-            return ClassList(names, explicit or masks_have_background(self._masks, masks))
+        if self.listed is not None:
+            if masks and self.listed.not_for_masks:
+                raise UserError(self.listed.not_for_masks)
+            if self.listed.has_background is not None:
+                return ClassList(self.listed.names, self.listed.has_background)
+            self.undeclared = self._masks, masks, MASKS_LOOKED_AT
+            return ClassList(self.listed.names, masks_have_background(self._masks, masks))
         if self._table is not None:
             check_class_names(self._table.names, str(self._table.path))
             self.undeclared = self._masks, masks, MASKS_LOOKED_AT
@@ -179,13 +202,23 @@ class FolderDataset(PhotoDataset):
         """Id -> paths below the folder; which class each is of is kept."""
         found: dict[str, list[str]] = {}
         for name in _class_folders(folder):
+            if role_of_name(name) != "class":
+                self._of_no_class[name] = sum(map(len, list_files(folder / name).values()))
+                continue
             for stem, files in list_files(folder / name).items():
                 found.setdefault(f"{name}-{stem}", []).extend(f"{name}/{file}" for file in files)
                 self._class_of[f"{name}-{stem}"] = name
         return {identifier: found[identifier] for identifier in sorted(found)}
 
-    def _leftovers(self, mask_files: dict[str, list[str]]) -> tuple[str, ...]:
-        notes = []
+    def _leftovers(self, mask_files: dict[str, list[str]], absent: int) -> tuple[str, ...]:
+        notes = [
+            f"'{name}' is no class, so the {count} pictures in that folder show none, and are left out."
+            for name, count in self._of_no_class.items()
+        ]
+        if absent:
+            notes.append(
+                f"{absent} rows of the split end with -1: a class is not in those pictures, which are left out."
+            )
         if self._table is not None:
             count = len((self._table.rows.keys() | self._table.faults.keys()) - self._files.keys())
             if count:
@@ -196,23 +229,13 @@ class FolderDataset(PhotoDataset):
         return tuple(notes)
 
 
-def _known_id(line: str, files: dict[str, list[str]]) -> str:
-    """Users write 'cat.jpg' as well as 'cat', and 'cat/01' for the first picture in the folder of cats."""
-    if line in files:
-        return line
-    if (whole := line.replace("/", "-")) in files:
-        return whole
-    stem = os.path.splitext(whole)[0]
-    return stem if line in files.get(stem, ()) else line
-
-
-def _by_known_id(table: LabelTable, files: dict[str, list[str]]) -> LabelTable:
+def _by_known_id(table: LabelTable, files: dict[str, list[str]], known: KnownIds) -> LabelTable:
     if table.rows.keys() <= files.keys() and table.faults.keys() <= files.keys():
         return table
     rows: dict[str, frozenset[str]] = {}
-    faults = {_known_id(name, files): fault for name, fault in table.faults.items()}
+    faults = {known.find(name) or name: fault for name, fault in table.faults.items()}
     for name, labels in table.rows.items():
-        identifier = _known_id(name, files)
+        identifier = known.find(name) or name
         if identifier in rows:
             faults[identifier] = Fault(
                 str(table.path), f"duplicate id: '{identifier}' has more than one row of labels.", "duplicate id"

@@ -3,11 +3,12 @@
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from recam_core.atomic_write import replacing_file
-from recam_core.data.class_file import check_class_names
+from recam_core.data.class_file import CLASS_LISTS, check_class_names
+from recam_core.data.coco_layout import CocoFile, coco_files, find_pictures, names_at_begin
 from recam_core.data.folder import ALL, NOT_CLASSES
 from recam_core.data.image_io import SUFFIXES
 from recam_core.data.split_file import list_splits
@@ -163,8 +164,8 @@ def _is_picture(name: str) -> bool:
 def _recognise(folder: Path, place: str, listing: _Listing, may_be_classes: bool) -> FoundSet | None:
     if "JPEGImages" in listing.folders:
         return _voc(folder, place, listing)
-    if "annotations" in listing.folders and (splits := _coco_splits(listing)):
-        return _coco(folder, place, listing, splits)
+    if files := _coco_files(folder, listing, by_folder=may_be_classes):
+        return _coco(folder, place, files)
     if "images" in listing.folders and (count := _list(listing.folders["images"]).pictures):
         splits = ("", *(name for name in list_splits(folder / "splits") if name != ALL))
         return FoundSet("folder", folder, place, count, splits, _nameless(listing, folder))
@@ -188,22 +189,46 @@ def _voc(folder: Path, place: str, listing: _Listing) -> FoundSet:
     return FoundSet("voc", folder, place, _list(listing.folders["JPEGImages"]).pictures, splits, problem)
 
 
-def _coco_splits(listing: _Listing) -> tuple[str, ...]:
-    names = _list(listing.folders["annotations"]).files
-    return tuple(
-        name.removeprefix("instances_").removesuffix(".json")
-        for name in names
-        if name.startswith("instances_") and name.endswith(".json")
-    )
+def _coco_files(folder: Path, listing: _Listing, by_folder: bool) -> dict[str, CocoFile]:
+    """Its annotation files of COCO's form, and the folders of their pictures, but for those reached by links."""
+    if "annotations" not in listing.folders and ("masks" in listing.folders or "labels.csv" in listing.files):
+        return {}  # a JSON file beside those is something else
+    found = {}
+    for split, file in coco_files(folder, by_folder).items():
+        folders = tuple(path for path in file.folders if not _is_linked(path, folder))
+        if not _is_linked(file.path, folder):
+            found[split] = replace(file, folders=folders)
+    return found
 
 
-def _coco(folder: Path, place: str, listing: _Listing, splits: tuple[str, ...]) -> FoundSet:
-    inner = _list(listing.folders["images"]).folders if "images" in listing.folders else {}
-    photos = {split: listing.folders.get(split) or inner.get(split) for split in splits}
-    there = tuple(split for split in splits if photos[split] is not None)
-    count = sum(_list(path).pictures for path in photos.values() if path is not None)
-    problem = "" if there else f"The pictures are missing: there is neither {splits[0]}/ nor images/{splits[0]}/."
+def _is_linked(path: Path, root: Path) -> bool:
+    return any(place.is_symlink() for place in _on_the_way(root, path.relative_to(root).parts))
+
+
+def _coco(folder: Path, place: str, files: dict[str, CocoFile]) -> FoundSet:
+    photos = {split: _coco_pictures(file) for split, file in files.items()}
+    there = tuple(split for split, path in photos.items() if path is not None)
+    count = sum(_pictures_below(path) for path in {path for path in photos.values() if path is not None})
+    first = next(iter(files.values()))
+    looked = " nor in ".join(str(path.relative_to(folder)) for path in first.folders if path != folder)
+    problem = "" if there else f"The pictures are missing: those of {first.split} are neither in {looked}."
     return FoundSet("coco", folder, place, count, there, problem)
+
+
+def _coco_pictures(file: CocoFile) -> Path | None:
+    """The folder with a split's pictures, by the first names in its file; where that begins otherwise, by looking."""
+    if names := names_at_begin(file.path):
+        try:
+            return find_pictures(file, names).folder
+        except UserError:
+            return None
+    return next((path for path in file.folders if path != file.root and _pictures_below(path)), None)
+
+
+def _pictures_below(folder: Path) -> int:
+    """Pictures in a folder and in the folders in it."""
+    listing = _list(folder)
+    return listing.pictures + sum(_list(path).pictures for path in listing.folders.values())
 
 
 def _nameless(listing: _Listing, folder: Path) -> str:
@@ -211,6 +236,6 @@ def _nameless(listing: _Listing, folder: Path) -> str:
     has_masks = "masks" in listing.folders and any(
         name.lower().endswith(".png") for name in _list(listing.folders["masks"]).files
     )
-    if has_masks or {"classes.txt", "labels.csv"} & set(listing.files):
+    if has_masks or {*CLASS_LISTS, "labels.csv"} & set(listing.files):
         return ""
     return "Nothing says which classes these pictures show: they have no classes.txt, no labels.csv and no masks."

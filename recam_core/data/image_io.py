@@ -15,6 +15,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 #: File name endings under which data sets look for photographs.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
+#: The EXIF orientation of pictures that are stored upright.
+UPRIGHT = 1
 _ORIENTATION_TAG = 0x0112
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -107,7 +109,7 @@ def read_photo(
         image.load()
         pixels = _to_rgb(image, notes)
         if orientation in _TURNS:
-            pixels = np.asarray(Image.fromarray(pixels).transpose(_TURNS[orientation]))
+            pixels = turned(pixels, orientation)
             notes.append("The picture was turned upright as its EXIF data say.")
     except PhotoError:
         raise
@@ -126,6 +128,29 @@ def photo_size(source: str | Path | bytes, *, limits: PhotoLimits = DATASET_LIMI
     image = _open(data, name, limits)
     width, height = image.size
     return (width, height) if _orientation(image) >= 5 else (height, width)
+
+
+def stored_form(source: str | Path | bytes) -> tuple[int, tuple[int, int]]:
+    """The EXIF orientation (1 to 8) of a photograph, and (height, width) as stored, from its header alone.
+
+    Raises:
+        PhotoError: (a UserError) there is no such file, or it has no header that can be read.
+    """
+    name = "the picture" if isinstance(source, bytes) else str(source)
+    if not isinstance(source, bytes) and not Path(source).is_file():
+        raise PhotoError(name, "this file is missing.", is_missing=True)
+    try:
+        with Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
+            return _orientation(image), (image.height, image.width)
+    except Exception as error:  # header parsers raise anything on hostile bytes
+        raise PhotoError(name, damage(error)) from error
+
+
+def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """An array of pixels (H x W, or H x W x 3, uint8) as stored, upright as its EXIF orientation (1 to 8) says."""
+    if orientation not in _TURNS:
+        return pixels
+    return np.asarray(Image.fromarray(pixels).transpose(_TURNS[orientation]))
 
 
 def _read_bytes(source: str | Path | bytes | BinaryIO, max_bytes: int, name: str | None) -> tuple[bytes, str]:
@@ -206,10 +231,10 @@ def damage(error: Exception) -> str:
 
 def _orientation(image: Image.Image) -> int:
     try:
-        value = image.getexif().get(_ORIENTATION_TAG, 1)
+        value = image.getexif().get(_ORIENTATION_TAG, UPRIGHT)
     except Exception:  # noqa: BLE001 - damaged EXIF data are no reason to refuse a picture that decodes
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+        return UPRIGHT
+    return value if isinstance(value, int) and 1 <= value <= 8 else UPRIGHT
 
 
 def _to_rgb(image: Image.Image, notes: list[str]) -> np.ndarray:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from recam_core.data.class_file import stray_zeros_note
+from recam_core.data.class_file import ListedClasses, stray_zeros_note
 from recam_core.data.image_io import Photo, PhotoError, photo_size, read_photo
+from recam_core.data.mask_io import MaskError, mask_size
+from recam_core.data.mask_turns import HOW_TO_SAY, MOST_PAIRS, MaskTurns
 from recam_core.data.photo_folder import file_stamp, files_stamp
-from recam_core.data.sample import VOID, BrokenItem, ClassList, Fault, Sample
+from recam_core.data.sample import BACKGROUND, VOID, BrokenItem, ClassList, Fault, Sample
 from recam_core.progress import ProgressFn, silent
 
 
@@ -23,6 +25,9 @@ class PhotoDataset(ABC):
     Attributes:
         notes: sentences about the data set that are no faults (pictures left out, label rows without a picture).
         known_faults: index -> what opening the data set already found wrong (missing file, duplicate or unknown id).
+        listed: what a class list says of the values of the masks; None without one.
+        home: the folder of the data set, where files may say what its other files leave open; None without one.
+        turns: how masks lie on photographs that EXIF data turn.
         undeclared: folder, names and greatest number of the masks that were looked at to find out whether there is
             a background; None where it is stated.
     """
@@ -32,6 +37,9 @@ class PhotoDataset(ABC):
     ids: Sequence[str]
     has_masks: bool
     undeclared: tuple[Path, Sequence[str], int] | None = None
+    listed: ListedClasses | None = None
+    home: Path | None = None
+    turns: MaskTurns
 
     def __init__(self, spec: str, classes: ClassList, ids: Sequence[str]):
         self.spec = spec
@@ -40,7 +48,10 @@ class PhotoDataset(ABC):
         self.has_masks = False
         self.notes: tuple[str, ...] = ()
         self.known_faults: dict[int, Fault] = {}
+        self.turns = MaskTurns(None, tuple)
         self._labels: dict[int, np.ndarray] = {}
+        self._mask_stamp: str | None = None
+        self._background_notes: list[str] | None = None
 
     # What a subclass provides -------------------------------------------------------------------------------------
 
@@ -59,6 +70,10 @@ class PhotoDataset(ABC):
     @abstractmethod
     def stored_labels(self, index: int) -> np.ndarray | None:
         """K bools from an annotation that is not the mask, or None without one. Raises BrokenItem."""
+
+    def mask_file(self, index: int) -> Path | None:
+        """The PNG file that the mask is read from; None where it comes from elsewhere, or where there is none."""
+        return None
 
     def label_files(self) -> Iterator[tuple[Path, Collection[str]]] | None:
         """(folder, names of files in it) that the labels are read from; None where reading them all is quick."""
@@ -84,13 +99,35 @@ class PhotoDataset(ABC):
         files = self.label_files()
         if files is None or self.known_faults:
             return None
-        return "\n".join(files_stamp(folder, names) for folder, names in files)
+        return "\n".join(files_stamp(folder, names) for folder, names in files) + self.mask_reading
+
+    @property
+    def mask_reading(self) -> str:
+        """A text that tells apart in which other ways the same files of masks can be read; "" for the plain way."""
+        said = [self.listed.values, self.listed.colours] if self.listed is not None else []
+        said.append(self.turns.chosen)
+        return repr(said) if any(said) else ""
+
+    def mask_stamp(self) -> str:
+        """A text that changes when a mask may have changed, or is read in another way; "" where masks are no files.
+
+        Looked for once: whoever holds a data set open is not told of changes.
+        """
+        if self._mask_stamp is None:
+            files = [file for index in range(len(self)) if (file := self.mask_file(index)) is not None]
+            said = [files_stamp(files[0].parent, (file.name for file in files)), self.mask_reading] if files else []
+            self._mask_stamp = "\n".join(said)
+        return self._mask_stamp
 
     def picture_stamp(self, index: int) -> str:
         """A text that changes when a picture's photograph or mask may have changed: sizes and times of their files."""
         if index in self.known_faults:
             return ""
-        return "".join(map(file_stamp, (self.photo_path(index), self.mask_source(index))))
+        file, drawn = self.mask_file(index), "upright"
+        if file is not None and (size := mask_size(file)) is not None:
+            drawn = self.turns.decide(index, self.photo_path(index), size)
+        turn = "" if drawn == "upright" else drawn
+        return "".join(map(file_stamp, (self.photo_path(index), self.mask_source(index)))) + self.mask_reading + turn
 
     def mask(self, index: int) -> np.ndarray | None:
         """H x W uint8 with every value checked, or None."""
@@ -101,6 +138,7 @@ class PhotoDataset(ABC):
             raise BrokenItem(_file_fault(self.mask_source(index), error)) from error
         if mask is not None:
             self._refuse_values(index, mask)
+            mask = self.turns.as_seen(index, self.photo_path(index), mask)
         return mask
 
     def photo(self, index: int) -> Photo:
@@ -131,16 +169,89 @@ class PhotoDataset(ABC):
         )
 
     def faults(self, progress: ProgressFn = silent) -> Iterator[Fault]:
-        for index in range(len(self)):
-            yield from self.item_faults(index)
-            progress(index + 1, len(self), "reading pictures")
+        yield from self.faults_of(range(len(self)), progress)
+
+    def faults_of(self, indices: Sequence[int], progress: ProgressFn = silent) -> Iterator[Fault]:
+        """The faults of some pictures, and then what their masks together lack."""
+        shown, named = np.zeros(256, dtype=bool), np.zeros((len(self.classes), 2), dtype=np.int64)
+        empty: list[int] = []
+        for done, index in enumerate(indices, start=1):
+            found, mask, labels = self._read_item(index)
+            yield from found
+            if mask is not None:
+                values = np.bincount(mask.ravel(), minlength=256) > 0
+                shown |= values
+                if labels is not None:
+                    if labels.any() and values[VOID] and not values[1 : len(self.classes) + 1].any():
+                        empty.append(index)
+                    named[labels & (named[:, 0] == 0), 1] = index
+                    named[labels, 0] += 1
+            progress(done, len(indices), "reading pictures")
+        yield from self._not_shown(shown, named, empty)
+
+    def _not_shown(self, shown: np.ndarray, named: np.ndarray, empty: Sequence[int]) -> Iterator[Fault]:
+        """Classes that labels name and no mask holds, and masks of labelled pictures that hold void in their place.
+
+        Args:
+            shown: 256 bools, the values of the masks.
+            named: K x 2, how many pictures with a mask are labelled with each class, and the index of the first.
+            empty: labelled pictures whose masks hold void and not a pixel of a class.
+        """
+        if not shown.any():
+            return
+        count = len(self.classes)
+        stored = range(count + 1)
+        if self.listed is not None and self.listed.values is not None:
+            of_class = {value: number for number, value in self.listed.values.items()}
+            stored = [of_class.get(number, number) for number in stored]
+        if not shown[1 : count + 1].any():
+            only = " and ".join(str(value) for value in (BACKGROUND, VOID) if shown[value])
+            meaning = f"{VOID} means void, which no score counts; " if shown[VOID] else ""
+            example = f"write {stored[1]} for the class '{self.classes.names[0]}'" + (" and so on" if count > 1 else "")
+            yield Fault(
+                str(Path(self.mask_source(0)).parent),
+                f"the masks hold only {only}, and so not one pixel of a class: {meaning}{example}.",
+                "class in no mask",
+            )
+            return
+        for index in empty:
+            yield Fault(
+                self.mask_source(index),
+                f"its picture has a label, but the mask holds {VOID} and no class: {VOID} means void, which no score "
+                "counts; write the number of the class.",
+                "class in no mask",
+            )
+        for k in np.flatnonzero((named[:, 0] > 0) & ~shown[1 : count + 1]).tolist():
+            pictures, first = named[k].tolist()
+            such = f"{pictures} pictures with a mask, such as" if pictures > 1 else "the picture"
+            have = "have" if pictures > 1 else "has"
+            yield Fault(
+                self.mask_source(first),
+                f"{such} '{self.ids[first]}', {have} the label '{self.classes.names[k]}', "
+                f"but no mask holds its value {stored[k + 1]}.",
+                "class in no mask",
+            )
+
+    def turn_note(self, index: int) -> str:
+        """A sentence on a mask that was read and lies on a photograph that EXIF data turn; "" for any other."""
+        return self.turns.note(index)
+
+    def mask_notes(self) -> list[str]:
+        """Sentences on masks that are turned with their pictures, or may have to be. Reads the headers of all files."""
+        for index in range(min(len(self), MOST_PAIRS)) if self.has_masks else ():
+            if index not in self.turns.met and index not in self.known_faults:
+                file = self.mask_file(index)
+                if file is not None and (size := mask_size(file)) is not None:
+                    self.turns.decide(index, self.photo_path(index), size)
+        return self.turns.notes(self.ids)
 
     def background_notes(self) -> list[str]:
         """Sentences on how a background was found that is stated nowhere. Reads masks, so that opening does not ask."""
-        if self.undeclared is None or not self.classes.has_background:
-            return []
-        note = stray_zeros_note(*self.undeclared)
-        return [] if note is None else [note]
+        if self._background_notes is None:
+            asked = self.undeclared is not None and self.classes.has_background
+            note = stray_zeros_note(*self.undeclared) if asked and self.undeclared is not None else None
+            self._background_notes = [] if note is None else [note]
+        return list(self._background_notes)
 
     # Finding faults -----------------------------------------------------------------------------------------------
 
@@ -157,10 +268,14 @@ class PhotoDataset(ABC):
 
     def item_faults(self, index: int) -> list[Fault]:
         """Everything that is wrong with an item, reading all of it."""
+        return self._read_item(index)[0]
+
+    def _read_item(self, index: int) -> tuple[list[Fault], np.ndarray | None, np.ndarray | None]:
+        """What is wrong with an item, its mask, and its labels, as far as they can be read."""
         if index in self.known_faults:
-            return [self.known_faults[index]]
+            return [self.known_faults[index]], None, None
         found: list[Fault] = []
-        image = mask = None
+        image = mask = labels = None
         try:
             image = self.photo(index).image
         except BrokenItem as error:
@@ -172,6 +287,8 @@ class PhotoDataset(ABC):
         except BrokenItem as error:
             found.append(error.fault)
             mask = None
+        if mask is not None and self.turns.met.get(index, ("", ""))[1] == "unclear":
+            found.append(self._unclear(index))
         try:
             labels = self._labels_with(index, mask)
             if not labels.any():
@@ -179,7 +296,15 @@ class PhotoDataset(ABC):
         except BrokenItem as error:
             if error.fault not in found:
                 found.append(error.fault)
-        return found
+        return found, mask, labels
+
+    def _unclear(self, index: int) -> Fault:
+        return Fault(
+            self.mask_source(index),
+            "unclear rotation: EXIF data turn its picture, and the mask has the same size either way; it is taken as "
+            f"drawn on the upright picture. {HOW_TO_SAY}",
+            "unclear rotation",
+        )
 
     def _refuse_known(self, index: int) -> None:
         if index in self.known_faults:
@@ -249,4 +374,5 @@ class PhotoDataset(ABC):
 
 def _file_fault(where: str, error: PhotoError) -> Fault:
     """What a reader of photographs or masks said, as a fault of that file."""
-    return Fault(where, error.reason, "missing file" if error.is_missing else "damaged file")
+    kind = error.kind if isinstance(error, MaskError) else "missing file" if error.is_missing else "damaged file"
+    return Fault(where, error.reason, kind)

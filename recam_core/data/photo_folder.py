@@ -2,7 +2,9 @@
 
 import hashlib
 import os
-from collections.abc import Collection, Iterable
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from recam_core.data.image_io import SUFFIXES
@@ -13,7 +15,8 @@ from recam_core.errors import UserError
 def list_files(folder: Path, suffixes: Collection[str] = SUFFIXES) -> dict[str, list[str]]:
     """Id (file name without its ending) -> sorted file names with that id, in order of the ids; photographs by default.
 
-    One pass over the folder instead of a question to the disk for each picture. Hidden files are skipped.
+    One pass over the folder instead of a question to the disk for each picture. Hidden files are skipped. Ids are
+    composed (``ü`` is one letter) where file names are not, as on a Mac.
 
     Raises:
         UserError: the folder cannot be read.
@@ -27,6 +30,8 @@ def list_files(folder: Path, suffixes: Collection[str] = SUFFIXES) -> dict[str, 
         stem, dot, ending = name.rpartition(".")
         ending = dot + ending
         if ending in suffixes or ending.lower() in suffixes:
+            if not stem.isascii():
+                stem = unicodedata.normalize("NFC", stem)
             if stem in found:
                 found[stem].append(name)
             else:
@@ -60,6 +65,84 @@ def file_stamp(path: str) -> str:
     except OSError:
         return ""
     return f"{state.st_size}\0{state.st_mtime_ns}\n"
+
+
+#: A row of VOC's lists of one class: the id, and whether the class is there (1), is not (-1), or is hard to see (0).
+_ROW_OF_CLASS = re.compile(r"(.*\S)\s+(-1|0|1)")
+
+
+class KnownIds:
+    """The ids of a folder's pictures, found by what people write for them.
+
+    Args:
+        files: id -> names of its files, as :func:`list_files` gives them.
+        photos: the folder of the pictures.
+        of_classes: whether the pictures lie in a folder for each class, so that ``cat/01`` means ``cat-01``.
+    """
+
+    def __init__(self, files: Mapping[str, Sequence[str]], photos: Path, of_classes: bool = False):
+        self._files = files
+        self._photos = photos
+        self._of_classes = of_classes
+        self._folded: dict[str, list[str]] | None = None
+
+    def find(self, text: str) -> str | None:
+        """The id meant by a text: itself, with its ending, with the folder of the pictures, in other letter case."""
+        if text in self._files:
+            return text
+        parts = [part for part in re.split(r"[/\\]", text) if part]
+        if not parts:
+            return None
+        name = parts[-1]
+        if self._of_classes:
+            name = "-".join(parts[-2:])
+        elif len(parts) > 1 and parts[-2].casefold() != self._photos.name.casefold():
+            return None  # a picture of that name in another folder
+        for wanted in dict.fromkeys((name, name.rpartition(".")[0] if _is_photo(name) else name)):
+            if wanted in self._files:
+                return wanted
+            if self._folded is None:
+                self._folded = {}
+                for identifier in self._files:
+                    self._folded.setdefault(identifier.casefold(), []).append(identifier)
+            alike = self._folded.get(wanted.casefold(), ())
+            if len(alike) == 1:
+                return alike[0]
+        return None
+
+    def in_split(self, lines: Sequence[str]) -> tuple[list[str], int]:
+        """The ids in the lines of a split, and how many of the lines were left out.
+
+        A line is an id, which may hold blanks; a pair of paths, as in ``/JPEGImages/ID.jpg
+        /SegmentationClassAug/ID.png``; or, where all of them are, a row of VOC's lists of one class: ``ID 1``, ``ID 0``
+        (hard to see), or ``ID -1``, which is left out. What names no picture is returned as it is, for the fault that
+        it becomes.
+        """
+        rows = [_ROW_OF_CLASS.fullmatch(line) for line in lines]
+        if all(rows) and not any(line in self._files for line in lines):
+            kept = [row[1] for row in rows if row and row[2] != "-1"]
+            return [self.find(name) or name for name in kept], len(lines) - len(kept)
+        return [self.find(line) or self._in_pair(line) for line in lines], 0
+
+    def _in_pair(self, line: str) -> str:
+        for blank in re.finditer(r"\s+", line):
+            photo, mask = line[: blank.start()], line[blank.end() :]
+            if _is_photo(photo) and _is_photo(mask):
+                return self.find(photo) or re.split(r"[/\\]", photo)[-1].rpartition(".")[0]
+        return line
+
+
+def _is_photo(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES)
+
+
+def pairs_of(
+    photos: Path, files: Mapping[str, Sequence[str]], masks: Path, mask_files: Mapping[str, Sequence[str]]
+) -> Iterator[tuple[Path, Path]]:
+    """Every photograph that has a mask, with it; both by id, as :func:`list_files` gives them."""
+    for identifier, names in files.items():
+        if names and mask_files.get(identifier):
+            yield photos / names[0], masks / mask_files[identifier][0]
 
 
 def id_fault(identifier: str, files: dict[str, list[str]], folder: Path, split_file: Path | None) -> Fault | None:

@@ -56,10 +56,13 @@ FaultKind = Literal[
     "missing file",
     "damaged file",
     "size mismatch",
+    "unclear rotation",
+    "class in no mask",
     "class out of range",
     "no label",
     "duplicate id",
     "unknown id",
+    "annotation left out",
     "other",
 ]
 

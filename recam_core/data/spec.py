@@ -38,7 +38,12 @@ KINDS: dict[str, Kind] = {
         "voc:ROOT@SPLIT",
         "PASCAL VOC, or any set in its layout with a classes.txt",
     ),
-    "coco": Kind("recam_core.data.coco", "open_coco", "coco:ROOT@SPLIT", "MS COCO 2014 or 2017"),
+    "coco": Kind(
+        "recam_core.data.coco",
+        "open_coco",
+        "coco:ROOT@SPLIT",
+        "MS COCO, or an export in its form (CVAT, Label Studio, Roboflow)",
+    ),
     "folder": Kind(
         "recam_core.data.folder",
         "open_folder",

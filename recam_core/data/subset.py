@@ -50,6 +50,11 @@ class Subset:
         stamp = getattr(self.dataset, "label_stamp", None)
         return None if stamp is None else stamp()
 
+    def mask_stamp(self) -> str:
+        """See :meth:`recam_core.data.photo_dataset.PhotoDataset.mask_stamp`: of the whole data set."""
+        stamp = getattr(self.dataset, "mask_stamp", None)
+        return "" if stamp is None else stamp()
+
     def picture_stamp(self, index: int) -> str:
         """See :meth:`recam_core.data.photo_dataset.PhotoDataset.picture_stamp`; "" for pictures that are no files."""
         stamp = getattr(self.dataset, "picture_stamp", None)
@@ -89,7 +94,26 @@ class Subset:
             return [error.fault]
         return []
 
+    def turn_note(self, index: int) -> str:
+        """See :meth:`recam_core.data.photo_dataset.PhotoDataset.turn_note`."""
+        note = getattr(self.dataset, "turn_note", None)
+        return "" if note is None else note(self.indices[index])
+
+    def mask_notes(self) -> list[str]:
+        """See :meth:`recam_core.data.photo_dataset.PhotoDataset.mask_notes`: of the whole data set."""
+        notes = getattr(self.dataset, "mask_notes", None)
+        return [] if notes is None else notes()
+
+    @property
+    def mask_reading(self) -> str:
+        """See :meth:`recam_core.data.photo_dataset.PhotoDataset.mask_reading`."""
+        return getattr(self.dataset, "mask_reading", "")
+
     def faults(self, progress: ProgressFn = silent) -> Iterator[Fault]:
+        of_some = getattr(self.dataset, "faults_of", None)
+        if of_some is not None:
+            yield from of_some(self.indices, progress)
+            return
         for index in range(len(self)):
             yield from self.item_faults(index)
             progress(index + 1, len(self), "reading pictures")

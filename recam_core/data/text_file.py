@@ -1,5 +1,7 @@
 """Small text files that users write: class lists and splits."""
 
+import codecs
+import unicodedata
 from pathlib import Path
 
 from recam_core.errors import UserError
@@ -9,7 +11,10 @@ MAX_BYTES = 256_000_000
 
 
 def read_text(path: Path) -> str:
-    """The whole file as UTF-8 text, with or without a byte-order mark.
+    """The whole file as UTF-8 text, with or without a byte-order mark, or as UTF-16 text with one.
+
+    Letters with marks are composed (``ü`` is one letter): a list and the files that it names agree, however a
+    computer writes them.
 
     Raises:
         UserError: missing, unreadable, too large, or not text.
@@ -19,7 +24,7 @@ def read_text(path: Path) -> str:
             raise UserError(f"{path}: this file is missing.")
         if path.stat().st_size > MAX_BYTES:
             raise UserError(f"{path}: this file is larger than {MAX_BYTES // 1_000_000} MB, too large for a list.")
-        return path.read_bytes().decode("utf-8-sig")
+        return _decoded(path.read_bytes())
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: this is not a text file in UTF-8.") from error
     except OSError as error:
@@ -34,9 +39,15 @@ def read_lines(path: Path) -> list[str]:
 def lines_of(content: bytes, name: str) -> list[str]:
     """The same of the content of a file that was handed in; ``name`` is for messages. Raises UserError."""
     try:
-        return _lines(content.decode("utf-8-sig"))
+        return _lines(_decoded(content))
     except UnicodeDecodeError as error:
         raise UserError(f"{name}: this is not a text file in UTF-8.") from error
+
+
+def _decoded(content: bytes) -> str:
+    # Spreadsheets write UTF-16 as "Unicode text".
+    of_16_bits = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return unicodedata.normalize("NFC", content.decode("utf-16" if of_16_bits else "utf-8-sig"))
 
 
 def _lines(text: str) -> list[str]:

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from recam_core.data.image_io import PhotoLimits, read_photo
+from recam_core.data.image_io import UPRIGHT, PhotoLimits, read_photo, stored_form, turned
 from recam_core.data.mask_io import MaskError, read_mask
+from recam_core.data.notes import NO_CLASS
 from recam_core.data.sample import BACKGROUND, VOID, ClassList, Sample
 
 
@@ -36,7 +37,7 @@ def read_upload(
     labels = np.zeros(len(classes), dtype=bool)
     if mask is None:
         return Sample(name, read.image, labels, None), read.notes
-    truth = read_mask(mask, limits=limits, name=mask_name)
+    truth, notes = _turned(read_mask(mask, limits=limits, name=mask_name), photo, read.image.shape[:2], read.notes)
     (height, width), (mask_height, mask_width) = read.image.shape[:2], truth.shape
     if (height, width) != (mask_height, mask_width):
         raise MaskError(
@@ -53,6 +54,22 @@ def read_upload(
             f"the mask holds the value {strange[0]}, but there are {len(classes)} classes: 1 to {len(classes)}, "
             "0 for background, 255 for pixels that no score counts.",
         )
+    if not labels.any():
+        notes = (*notes, NO_CLASS)
     if not classes.has_background:
         truth = np.where(truth == BACKGROUND, np.uint8(VOID), truth)
-    return Sample(name, read.image, labels, truth), read.notes
+    return Sample(name, read.image, labels, truth), notes
+
+
+def _turned(
+    mask: np.ndarray, photo: bytes, upright: tuple[int, int], notes: tuple[str, ...]
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The mask turned with its photograph, where its size says that it was drawn on that as stored; and the notes."""
+    orientation, stored = stored_form(photo)
+    if orientation == UPRIGHT:
+        return mask, notes
+    if upright != mask.shape == stored:
+        return turned(mask, orientation), (*notes, "So was the mask, which was drawn on the picture as it is stored.")
+    if upright == mask.shape == stored:
+        notes = (*notes, "The mask would fit either way, and is taken as drawn on the upright picture.")
+    return mask, notes

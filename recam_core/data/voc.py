@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from recam_core.data.class_file import MASKS_LOOKED_AT, masks_have_background, read_class_file
+from recam_core.data.class_file import MASKS_LOOKED_AT, ListedClasses, find_class_list, masks_have_background
 from recam_core.data.mask_io import read_mask
+from recam_core.data.mask_turns import MaskTurns
 from recam_core.data.photo_dataset import PhotoDataset
-from recam_core.data.photo_folder import id_fault, list_files, repeated_ids
+from recam_core.data.photo_folder import KnownIds, id_fault, list_files, pairs_of, repeated_ids
 from recam_core.data.sample import ClassList, Fault
 from recam_core.data.split_file import choose_split, list_splits
 from recam_core.data.text_file import read_lines
@@ -68,33 +70,36 @@ class VocDataset(PhotoDataset):
         self._annotations = folder / "Annotations"
         self._split_file = folder / "ImageSets" / "Segmentation" / f"{split}.txt"
         self._masks = folder / "SegmentationClass"
-        partial = False
+        is_partial = False
         if split == AUG_SPLIT:
             if (folder / AUG_MASKS).is_dir():
                 self._masks = folder / AUG_MASKS
             else:
-                partial = True
+                is_partial = True
 
         self._files = list_files(self._photos)
-        ids = [_id_of(line, self._files) for line in read_lines(self._split_file)]
+        ids, absent = KnownIds(self._files, self._photos).in_split(read_lines(self._split_file))
         if not ids:
             raise UserError(f"{self._split_file}: this split lists no picture.")
         mask_files = list_files(self._masks, (".png",)) if self._masks.is_dir() else {}
         xml_files = list_files(self._annotations, (".xml",)) if self._annotations.is_dir() else {}
         # All masks of the folder are candidates, not those of the split alone: train and val must agree.
         masks = [names[0] for names in mask_files.values()]
-        classes, stated = _classes(folder, self._masks, masks)
-        super().__init__(f"voc:{root}@{split}", classes, ids)
-        if not stated:
+        self.listed = find_class_list(folder)
+        super().__init__(f"voc:{root}@{split}", _classes(self.listed, self._masks, masks), ids)
+        self.home = folder
+        self.turns = MaskTurns(folder, partial(pairs_of, self._photos, self._files, self._masks, mask_files))
+        if self.listed is not None and self.listed.has_background is None:
             self.undeclared = self._masks, masks, MASKS_LOOKED_AT
+        self.notes = _notes(self.listed, absent, self._split_file, folder)
 
         self._class_index = {name: index for index, name in enumerate(self.classes.names)}
         self._mask_files = {identifier: mask_files[identifier][0] for identifier in ids if identifier in mask_files}
-        self._annotated = xml_files.keys() & set(ids)
+        self._annotations_of = {identifier: xml_files[identifier][0] for identifier in ids if identifier in xml_files}
         self.has_masks = bool(self._mask_files)
         for index, identifier in enumerate(ids):
             fault = id_fault(identifier, self._files, self._photos, self._split_file)
-            if fault is None and self.has_masks and not partial and identifier not in self._mask_files:
+            if fault is None and self.has_masks and not is_partial and identifier not in self._mask_files:
                 fault = Fault(
                     str(self._masks / f"{identifier}.png"),
                     "this mask is missing, though other pictures of the split have one.",
@@ -111,19 +116,23 @@ class VocDataset(PhotoDataset):
         return str(self._masks / self._mask_files.get(self.ids[index], f"{self.ids[index]}.png"))
 
     def read_mask(self, index: int) -> np.ndarray | None:
-        return read_mask(self.mask_source(index)) if self.ids[index] in self._mask_files else None
+        file = self.mask_file(index)
+        return None if file is None else read_mask(file, meanings=self.listed)
+
+    def mask_file(self, index: int) -> Path | None:
+        return Path(self.mask_source(index)) if self.ids[index] in self._mask_files else None
 
     def label_files(self) -> Iterator[tuple[Path, Collection[str]]]:
-        if self._annotated:
-            yield self._annotations, {f"{identifier}.xml" for identifier in self._annotated}
+        if self._annotations_of:
+            yield self._annotations, self._annotations_of.values()
         if self._mask_files:
             yield self._masks, self._mask_files.values()
 
     def stored_labels(self, index: int) -> np.ndarray | None:
         identifier = self.ids[index]
-        if identifier not in self._annotated:
+        if identifier not in self._annotations_of:
             return None
-        return labels_from_xml(self._annotations / f"{identifier}.xml", self._class_index)
+        return labels_from_xml(self._annotations / self._annotations_of[identifier], self._class_index)
 
 
 def _find_layout(root: Path) -> Path:
@@ -143,19 +152,25 @@ def _find_layout(root: Path) -> Path:
     return found[0]
 
 
-def _id_of(line: str, files: dict[str, list[str]]) -> str:
-    """The id in a line of a split: the line itself, or the picture of a 'photo mask' pair of paths."""
-    if line in files:
-        return line
-    first = line.split()[0]
-    match = re.fullmatch(r"/?JPEGImages/([^/]+)\.\w+", first)
-    return match[1] if match else first
+def _classes(listed: ListedClasses | None, mask_folder: Path, masks: Sequence[str]) -> ClassList:
+    if listed is None:
+        return ClassList(VOC_CLASSES, has_background=True)
+    if masks and listed.not_for_masks:
+        raise UserError(listed.not_for_masks)
+    stated = listed.has_background
+    return ClassList(listed.names, masks_have_background(mask_folder, masks) if stated is None else stated)
 
 
-def _classes(folder: Path, mask_folder: Path, masks: Sequence[str]) -> tuple[ClassList, bool]:
-    """The classes, and whether it is stated that they have a background."""
-    path = folder / "classes.txt"
-    if not path.exists():
-        return ClassList(VOC_CLASSES, has_background=True), True
-    names, explicit = read_class_file(path)
-    return ClassList(names, explicit or masks_have_background(mask_folder, masks)), explicit
+def _notes(listed: ListedClasses | None, absent: int, split_file: Path, folder: Path) -> tuple[str, ...]:
+    notes = () if listed is None else listed.notes
+    if listed is None and not re.fullmatch(r"VOC2\d\d\d", folder.name):
+        notes = (
+            "There is no list of classes (classes.txt, class_names.txt, labelmap.txt), so these are taken to be the 20 "
+            "of PASCAL VOC. If they are not, write classes.txt.",
+        )
+    if absent:
+        notes = (
+            *notes,
+            f"{absent} rows of {split_file.name} end with -1: a class is not in those pictures, which are left out.",
+        )
+    return notes

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from recam_core.atomic_write import write_json
 from recam_core.checkpoint.run_folder import load_run, read_info
+from recam_core.data.check import refuse_unscorable
 from recam_core.data.digest import dataset_digest
 from recam_core.data.sample import Dataset
 from recam_core.data.spec import open_dataset
@@ -110,6 +111,7 @@ def score_one(work: ScoreWork) -> dict[str, Figures]:
     for dataset in datasets.values():
         if not dataset.has_masks:
             raise UserError(f"{dataset.spec} has no ground-truth masks, so nothing can be scored on it.")
+        refuse_unscorable(dataset)
     files = {key: Path(work.kept) / f"{_name(work, key, how, datasets)}.json" for key, how in work.rows}
     found = {key: kept for key, file in files.items() if (kept := _read(file)) is not None}
     missing = [(key, how) for key, how in work.rows if key not in found]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from recam_core.data.check import refuse_unscorable
 from recam_core.data.sample import Dataset
 from recam_core.data.spec import Spec, open_dataset, parse_spec
 from recam_core.errors import UserError
@@ -105,6 +106,7 @@ def open_parts(protocol: Protocol) -> dict[str, Dataset]:
             raise UserError(f"{dataset.spec} and {parts[FIT].spec} have different classes and cannot be compared.")
         if not dataset.has_masks:
             raise UserError(f"{dataset.spec} has no ground-truth masks, so nothing can be scored on it.")
+        refuse_unscorable(dataset)
     check_apart(parts)
     return parts
 

@@ -21,9 +21,9 @@ from torch import Tensor
 from recam_core.atomic_write import replacing_file
 from recam_core.cache import cache_folder, drop_oldest
 from recam_core.checkpoint.run_folder import Run
-from recam_core.data.check import listing_faults
+from recam_core.data.check import listing_faults, refuse_faults
 from recam_core.data.digest import dataset_digest
-from recam_core.data.sample import BrokenItem, Dataset
+from recam_core.data.sample import Dataset
 from recam_core.errors import UserError
 from recam_core.lock import waiting_for
 from recam_core.method.single_label import present_pairs
@@ -131,8 +131,7 @@ def check_pictures(run: Run, dataset: Dataset) -> None:
     """
     if tuple(dataset.classes.names) != tuple(run.info.classes):
         raise UserError(f"The classes of {dataset.spec} are not those of the run {run.info.name}.")
-    for fault in listing_faults(dataset):
-        raise BrokenItem(fault)
+    refuse_faults(listing_faults(dataset), dataset.spec)
     if len(dataset) == 0:
         raise UserError(f"{dataset.spec} has no pictures.")
 

@@ -14,6 +14,12 @@ from recam_core.progress import ProgressFn, silent
 from recam_core.scores.pixel_counts import PictureCounts, PixelCounts, count_pixels, join
 from recam_core.scores.scores import DEFAULT_THRESHOLDS, Scores, Sweep, bootstrap_miou, score, sweep
 
+#: Why there are no scores where every scored pixel is background.
+NOTHING_OF_A_CLASS = (
+    "There is nothing of a class to score: no mask of these pictures holds a pixel of one, and the mIoU would be of "
+    "the background alone. 'data check' says what the masks hold."
+)
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -111,6 +117,11 @@ class Tally:
         self._ids.append(maps.id)
         self._pictures.append(counts)
 
+    @property
+    def shows_class(self) -> bool:
+        """Whether the ground truth of any picture holds a pixel of a class."""
+        return any((picture.truth > 0).any() for picture in self._pictures)
+
     def evaluation(
         self,
         name: str = "",
@@ -130,10 +141,13 @@ class Tally:
             resamples: draws of pictures for an interval; 0 for none.
 
         Raises:
-            UserError: no picture with ground truth, or a threshold out of range.
+            UserError: no picture with ground truth, ground truth without a pixel of any class, or a threshold out of
+                range.
         """
         if not self._ids:
             raise UserError("There is nothing to score: none of the pictures has a ground-truth mask.")
+        if not self.shows_class:
+            raise UserError(NOTHING_OF_A_CLASS)
         counts = join(self._ids, self._pictures, self._classes)
         return evaluate_counts(
             counts,
@@ -234,7 +248,11 @@ def check_classes(ours: ClassList, theirs: ClassList, us: str, them: str) -> Non
         raise UserError(f"{us} and {them} have different classes: {'; '.join(_differences(ours, theirs))}.")
     if ours.has_background != theirs.has_background:
         with_background, without = (us, them) if ours.has_background else (them, us)
-        raise UserError(f"{with_background} has a background class and {without} has none; they cannot be compared.")
+        raise UserError(
+            f"{with_background} has a background class and {without} has none; they cannot be compared. "
+            "Where no list of classes says it, the masks decide, and a few stray zeros make a background; 'data check' "
+            "tells. A first line 'background', or 'void' if there is none, in classes.txt settles it."
+        )
 
 
 def _differences(ours: ClassList, theirs: ClassList) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Scores of several methods as a table for people."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -46,12 +46,45 @@ def summary_table(evaluations: Sequence[Evaluation]) -> str:
             of = "best" if evaluation.fixed is None else "fixed"
             rows.append([f"  95% interval ({of})", _interval_words(evaluation.interval)])
     lines = [aligned(rows), "", _legend(first)]
+    if unseen := unseen_note(map(_at_any_threshold, evaluations), first.counts.classes.names):
+        lines.append(unseen)
     if once := _seen_once(first):
         lines.append(
             f"Seen in one picture: {', '.join(once)}. How that differs from picture to picture is not known, so the "
             "interval holds the spread of the others alone."
         )
     return "\n".join(lines)
+
+
+def unseen_note(confusions: Iterable[np.ndarray], names: Sequence[str], most: int = 8) -> str:
+    """A sentence on classes that are predicted somewhere and shown by no ground truth; "" where there are none.
+
+    Args:
+        confusions: (K+1) x (K+1) pixels by ground truth and prediction, of methods on the same pictures.
+        names: of the K classes.
+        most: so many names are listed.
+    """
+    given, shown = np.zeros((2, len(names)), dtype=bool)
+    for confusion in confusions:
+        given |= confusion[:, 1:].any(axis=0)
+        shown |= confusion[1:].any(axis=1)
+    unseen = [name for name, is_unseen in zip(names, given & ~shown, strict=True) if is_unseen]
+    if not unseen:
+        return ""
+    listed = ", ".join(unseen[:most]) + (f" and {len(unseen) - most} more" if len(unseen) > most else "")
+    them, their = ("them", "their") if len(unseen) > 1 else ("it", "its")
+    return (
+        f"No mask of these pictures shows {listed}: what a method gives to {them} is wrong everywhere, and {their} IoU "
+        f"of 0 enters the mIoU where it gives {them} any pixel. 'data check' says whether labels and masks agree."
+    )
+
+
+def _at_any_threshold(evaluation: Evaluation) -> np.ndarray:
+    """(K+1) x (K+1) pixels by ground truth and class, where a class has any activation."""
+    histogram = evaluation.counts.total()
+    confusion = histogram[:, :, 1:].sum(axis=2)
+    confusion[:, 0] += histogram[:, :, 0].sum(axis=1)
+    return confusion
 
 
 def _interval_words(interval: tuple[float, float]) -> str:

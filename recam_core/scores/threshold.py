@@ -26,18 +26,17 @@ def choose_threshold(
         progress: called after each picture; may raise Cancelled.
 
     Returns:
-        0..1; None where there is nothing to choose: no background class, or no masks.
+        0..1; None where there is nothing to choose: no background class, no masks, or none with a pixel of a class.
     """
     if not dataset.classes.has_background or not dataset.has_masks:
         return None
     count = min(len(dataset), MOST_PICTURES)
     chosen = np.unique(np.linspace(0, len(dataset) - 1, count).round().astype(int)).tolist()
-    tally, scored = Tally(dataset.classes), 0
+    tally = Tally(dataset.classes)
     for done, index in enumerate(chosen):
         sample = dataset.load(index)
         if sample.mask is not None:
-            scored += 1
             maps = activation_maps(network, sample.image, weight, np.flatnonzero(sample.labels), id=sample.id)
             tally.add(maps, sample.mask)
         progress(done + 1, len(chosen), "choosing the background threshold")
-    return tally.evaluation().best.threshold if scored else None
+    return tally.evaluation().best.threshold if tally.shows_class else None

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from recam_core.atomic_write import write_json
 from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, Run, RunInfo, command_line, save_run
-from recam_core.data.check import listing_faults
-from recam_core.data.sample import BrokenItem, Dataset
+from recam_core.data.check import listing_faults, refuse_faults
+from recam_core.data.sample import Dataset
 from recam_core.errors import UserError
 from recam_core.large_blocks import keep_large_blocks
 from recam_core.method.background import check_background
@@ -192,8 +192,7 @@ def train(
 
 def _check_data(recipe: Recipe, dataset: Dataset, init: Run | None) -> None:
     """Refuse what would fail deep inside the loop."""
-    for fault in listing_faults(dataset):
-        raise BrokenItem(fault)
+    refuse_faults(listing_faults(dataset), dataset.spec)
     if len(dataset) == 0:
         raise UserError(f"{dataset.spec} has no pictures to train on.")
     if recipe.method == "recam":

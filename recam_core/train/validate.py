@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from recam_core.data.sample import Dataset
+from recam_core.data.sample import BACKGROUND, VOID, Dataset
 from recam_core.maps.inference import maps_from_features, picture_features
 from recam_core.method.extraction import map_weights
 from recam_core.method.losses import bce_loss, multi_label_sce_loss
@@ -26,7 +26,8 @@ def validate(network: CamNetwork, recipe: Recipe, dataset: Dataset, progress: Pr
     Args:
         network: in evaluation mode.
         recipe: tells the loss and the extraction rule.
-        dataset: the pictures; seed mIoU is of those that have a mask.
+        dataset: the pictures; seed mIoU is of those that have a mask, and left out where no mask holds a pixel
+            of a class.
         progress: called after each picture; may raise Cancelled.
     """
     chosen = np.unique(np.linspace(0, len(dataset) - 1, min(len(dataset), MOST_PICTURES)).round().astype(int))
@@ -48,6 +49,6 @@ def validate(network: CamNetwork, recipe: Recipe, dataset: Dataset, progress: Pr
         "val_loss": float(loss(z, torch.from_numpy(y))),
         "val_map": mean_average_precision(z.numpy(), y),
     }
-    if maps:
+    if any(((mask != VOID) & (mask != BACKGROUND)).any() for mask in masks):  # else of the background alone
         found["val_seed_miou"] = float(evaluate_maps(maps, masks, dataset.classes).best.miou)
     return found

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from test_walk import go
 
 from app.shared_state import TRAIN_ON
-from data_layouts import folder, voc, write_photo
+from data_layouts import folder, halves, voc, write_grey_mask, write_list, write_photo
 from recam_core.checkpoint.run_folder import read_info
 from recam_core.data.spec import open_dataset
 from test_foreign_checkpoint import with_fc
@@ -117,6 +118,35 @@ def test_plain_pictures_get_the_classes_of_a_family(data_page: Callable[[], AppT
     assert page.button(key="data_explore")
 
 
+def test_what_files_leave_open_is_settled_by_a_press(data_page: Callable[[], AppTest], served: Path) -> None:
+    root = folder(served / "pets")
+    write_list(root / "classes.txt", ["red", "blue"])
+    for name in "abc":
+        mask = halves(1, 2)
+        mask[0, 0] = 0
+        write_grey_mask(root / "masks" / f"{name}.png", mask)
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.open(root / "images" / "a.png").save(root / "images" / "a.png", exif=exif)
+    page = data_page()
+    page.selectbox(key="data_set").set_value("pets").run()
+    page.button(key="data_check").click().run()
+    until_over(page, "data_check_job")
+    assert "Runs with a background cannot be compared" in texts(page)
+    assert "**1** unclear rotation" in texts(page)
+    page.button(key="data_drawn_stored").click().run()
+    until_over(page, "data_check_job")
+    assert "No fault found" in texts(page)
+    page.button(key="data_background_False").click().run()
+    until_over(page, "data_check_job")
+    assert "Runs with a background" not in texts(page)
+    assert (root / "classes.txt").read_text().split() == ["void", "red", "blue"]
+    dataset = open_dataset(f"folder:{root}")
+    assert not dataset.classes.has_background
+    assert dataset.mask(0)[-1, -1] == 255
+    assert dataset.mask(1)[0, 0] == 255
+
+
 def packed(root: Path, **more: bytes) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
@@ -179,7 +209,7 @@ def test_a_list_of_classes_as_a_file(data_page: Callable[[], AppTest], runs: Pat
     stream = io.BytesIO()
     torch.save(with_fc(2), stream)
     page.file_uploader(key="data_weights_0").upload("x.pt", stream.getvalue(), "application/octet-stream").run()
-    page.file_uploader(key="data_class_file_0").upload("classes.txt", b"\xff\xfe", "text/plain").run()
+    page.file_uploader(key="data_class_file_0").upload("classes.txt", b"\xff\xff", "text/plain").run()
     page.button(key="data_weights_now").click().run()
     assert "not a text file" in page.error[0].value
     page.file_uploader(key="data_class_file_0").upload("classes.txt", b"dog, wild\ncat\n", "text/plain").run()

@@ -213,7 +213,7 @@ def test_without_a_family_of_photographs_nothing_is_switched(
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("confusions", "has other classes"),
+        ("confusions", "have different classes"),
         ("confusions", "are not on this computer"),
         ("lab", "are not on this computer"),
     ],
