@@ -11,7 +11,6 @@ import numpy as np
 import streamlit as st
 
 from app.catalogue import Entry
-from app.confusions.plain_words import plain
 from app.guard import sentences
 from app.job_progress import job_progress
 from app.jobs import CANCELLED, FAILED, Job, board
@@ -19,6 +18,7 @@ from app.links import keep, kept
 from app.methods import Attribution, Method, method_of_entry
 from app.models import device, device_words
 from app.pictures import Picture
+from app.plain_words import plain
 from app.trainings.words import duration
 from recam_core.attribution.maps import attribution_key, attribution_maps, cost, pass_seconds
 from recam_core.attribution.table import METHODS, method_of

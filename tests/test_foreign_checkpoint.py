@@ -12,11 +12,11 @@ from safetensors.torch import save_file
 from torchvision.models import resnet18, resnet50, resnet101, vgg11
 
 from data_layouts import folder
-from recam_core.checkpoint import state_file
 from recam_core.checkpoint.foreign import Asked, import_weights, save_imported
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.cli.main import main
 from recam_core.errors import UserError
+from recam_core.model import state_file
 
 NAMES = ("cat", "dog", "horse")
 

@@ -9,11 +9,11 @@ import streamlit as st
 from app.chart import palette, show_chart
 from app.confusions.compared import Compared
 from app.confusions.gallery import gallery, method_choice, pixel_choice
-from app.confusions.plain_words import plain
 from app.confusions.pressed import key_while, number
 from app.confusions.results import gain_of, scores_of
 from app.confusions.selection import ANY, Selection, select
 from app.links import keep, kept
+from app.plain_words import plain
 from recam_core.analysis.class_flow import OTHERS, class_flows
 from recam_core.analysis.class_gain import ClassGain
 from recam_core.analysis.csv_tables import flow_csv, gain_csv

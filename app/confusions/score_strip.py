@@ -32,6 +32,9 @@ def score_strip(compared: Compared) -> None:
         title = escape(compared.titles[method.key])
         cards.append(f'<div class="method-card"><b>{title}<small>{cut}</small></b>{figures}</div>')
     st.html(f'<div class="method-row">{"".join(cards)}</div>')
+    for method in compared.methods:
+        if words := method.store.silent.words(compared.classes.names):
+            st.warning(f"**{plain(compared.titles[method.key])}**: {plain(words)}", icon=":material/visibility_off:")
 
 
 def _percent(value: float) -> str:

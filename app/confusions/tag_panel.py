@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app.confusions.compared import Compared
-from app.confusions.plain_words import plain
 from app.confusions.selection import ANY, Selection
+from app.plain_words import plain
 from recam_core.analysis.tags import LONGEST_NOTE, LONGEST_TAG, TagBook, Tagged
 from recam_core.checkpoint.places import tags_file
 from recam_core.errors import UserError

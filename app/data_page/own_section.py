@@ -7,12 +7,12 @@ from pathlib import Path
 import streamlit as st
 
 from app.catalogue import Catalogue, Family
-from app.confusions.plain_words import plain
 from app.datasets import dataset
 from app.guard import sentences
 from app.job_progress import job_progress
 from app.jobs import CANCELLED, DONE, FAILED, Job, board
 from app.links import open_explore
+from app.plain_words import plain
 from app.settings import upload_mb
 from app.shared_state import PAGES, TRAIN_ON
 from recam_core.data.check import CheckReport, by_kind, check_dataset

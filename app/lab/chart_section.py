@@ -7,7 +7,7 @@ import streamlit as st
 
 from app.chart import palette, pressed, show_chart
 from app.confusions.pressed import key_while
-from app.lab.as_code import as_code
+from app.plain_words import as_code
 from app.lab.chosen_point import look_at
 from app.lab.shown import Shown
 from recam_core.experiments.figures import FIGURES

@@ -16,7 +16,7 @@ from app.export_panel import export_panel, panes_to_export
 from app.first_screen import is_presenting, lead_on, leave_button, present_button, say_sentence, top_of_page
 from app.guard import sentences
 from app.links import FIRST_OVERLAY, as_list, from_list, keep, keep_view, kept, open_why, view_in_address
-from app.map_cache import Inference, make_ready, payload_of, prediction_of
+from app.map_cache import Inference, make_ready, payload_of, prediction_of, silence_of
 from app.methods import Method, method_of_entry
 from app.models import device_words
 from app.picker import FROM_SET, can_step, open_picture, pick_picture, step_picture
@@ -31,7 +31,7 @@ from recam_core.checkpoint.run_rule import rules_of_run
 from recam_core.data.sample import ClassList
 from recam_core.maps.inference import PAPER_SCALES, QUICK_SCALES
 from recam_core.method.extraction import RULES
-from recam_core.report.picture_page import picture_page, picture_sentence, set_words
+from recam_core.report.picture_page import picture_page, picture_sentence, set_words, silent_words
 from recam_core.views.figure_cells import FigurePane
 from recam_core.views.viewer_payload import ViewerPayload
 
@@ -313,6 +313,7 @@ def _look(
     with st.spinner("Computing maps", show_time=True):
         reference = family.by_method("bce")
         payload = payload_of(methods, picture, present, family.classes, how, reference and reference.key)
+    _say_silent(methods, picture, present, family.classes, how)
     _take_threshold(family)
     shown = viewer(
         payload,
@@ -353,6 +354,15 @@ def _look(
     retrain_panel(family)
 
 
+def _say_silent(
+    methods: Sequence[Method], picture: Picture, present: tuple[int, ...], classes: ClassList, how: Inference
+) -> None:
+    """Of each pane, the classes of the picture that it shows nothing of: an empty map looks like a finding."""
+    for method in methods:
+        if words := silence_of(method, picture, present, classes, how):
+            st.warning(f"**{plain(method.title)}**: {plain(words)}", icon=":material/visibility_off:")
+
+
 def _take_threshold(family: Family) -> None:
     """Cut the panes as another page does, if that was set there."""
     if fields := threshold_taken_over(family.classes, "explore_cut", bool(kept("threshold"))):
@@ -375,7 +385,13 @@ def _page(
         sentence = picture_sentence(panes, picture.mask, classes)
     names = ", ".join(classes.names[k] for k in present)
     where = f"{picture.title} of {set_words(picture.source[0])}" if picture.source else picture.title
-    return picture_page(payload, view, title=title, sentence=sentence, about=f"{where}: {names}")
+    return picture_page(
+        payload,
+        view,
+        title=title,
+        sentence=sentence,
+        about=f"{where}: {names}. {silent_words(panes, classes)}".strip(". "),
+    )
 
 
 def _why_button(family: Family, picture: Picture, methods: Sequence[Method], view: Mapping[str, Any]) -> None:

@@ -8,11 +8,11 @@ import streamlit as st
 
 from app.catalogue import Entry, Family, read_catalogue
 from app.chart import palette, pressed, show_chart
-from app.confusions.plain_words import plain
 from app.confusions.pressed import key_while
 from app.datasets import dataset
 from app.guard import sentences
 from app.links import open_explore, open_runs
+from app.plain_words import plain
 from recam_core.analysis.head_to_head import HeadToHead
 from recam_core.views.charts.gains import GainRow, gain_chart, gains_csv
 

@@ -4,10 +4,10 @@ import streamlit as st
 
 from app.carried import share
 from app.catalogue import Catalogue, read_catalogue
-from app.confusions.plain_words import plain
 from app.copy_link import copy_link
 from app.guard import sentences
 from app.links import keep, kept, open_confusions, open_explore
+from app.plain_words import plain
 from app.shared_state import CHOSEN_DATA, CHOSEN_FAMILY, WHY_ARRIVING
 from app.why.another import another, arrive_another
 from app.why.answers import AS_MAP, Told, told

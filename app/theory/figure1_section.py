@@ -8,12 +8,12 @@ import streamlit as st
 
 from app.catalogue import Catalogue
 from app.chart import palette, show_chart
-from app.confusions.plain_words import plain
 from app.family_choice import choose_family
 from app.guard import sentences
 from app.job_progress import job_progress
 from app.jobs import CANCELLED, DONE, FAILED, Job, board
 from app.models import device
+from app.plain_words import plain
 from app.recorded_pictures import recorded
 from app.theory.picture import choose_run
 from recam_core.cache import cache_folder

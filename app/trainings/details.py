@@ -9,7 +9,6 @@ from app.guard import sentences
 from app.links import TRAINING, kept
 from app.live_chart import live_chart, plotly_for
 from app.trainings.curves import loss_curves, score_curves
-from app.trainings.words import plain
 from recam_core.errors import UserError
 from recam_core.trainings.listing import Training, find_training
 from recam_core.views.charts.curves import Curve, curve_chart, curves_csv

@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from app.chart import palette, pressed, show_chart
-from app.confusions.plain_words import plain
+from app.plain_words import plain
 from app.why.answers import AS_MAP, FC1, FC2, Told
 from app.why.question import Question
 from app.why.shown_picture import show_picture

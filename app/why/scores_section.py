@@ -16,7 +16,6 @@ from app.attributions import (
     stands_for,
 )
 from app.chart import palette, show_chart
-from app.confusions.plain_words import plain
 from app.guard import sentences
 from app.job_progress import job_progress
 from app.jobs import CANCELLED, FAILED, Job, board
@@ -24,6 +23,7 @@ from app.links import keep, kept
 from app.methods import Method
 from app.models import device, device_words
 from app.pictures import Picture
+from app.plain_words import plain
 from app.trainings.words import duration
 from app.why.answers import Told
 from app.why.question import Question

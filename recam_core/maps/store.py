@@ -85,7 +85,8 @@ class StoreWriter:
         self._classes: list[np.ndarray] = []
         self._lengths: list[int] = []
         self._cells = 0
-        self._silent = SilentCount(len(info.classes))
+        #: How often classes had no activation, so far.
+        self.silent = SilentCount(len(info.classes))
 
     def add(self, maps: ActivationMaps) -> None:
         """Append one picture.
@@ -103,7 +104,7 @@ class StoreWriter:
         self._stream.write(packed)
         self._lengths.append(len(packed))
         self._cells += maps.activations.size
-        self._silent.add(maps)
+        self.silent.add(maps)
         self._seen.add(maps.id)
         self._ids.append(maps.id)
         self._sizes.append(maps.size)
@@ -119,8 +120,8 @@ class StoreWriter:
             classes=np.concatenate([np.zeros(0, dtype=np.uint8), *self._classes]),
             lengths=np.array(self._lengths, dtype=np.int64),
             cells=np.int64(self._cells),
-            made=self._silent.made,
-            silent=self._silent.silent,
+            made=self.silent.made,
+            silent=self.silent.silent,
         )
         head = {"format": FORMAT, "format_version": FORMAT_VERSION, "pictures": len(self._ids)}
         write_json(self._folder / "store.json", head | asdict(self._info))

@@ -17,9 +17,9 @@ from streamlit.testing.v1 import AppTest
 
 from app import labels
 from app.confusions import gallery, moved
-from app.confusions.plain_words import plain
 from app.confusions.pressed import key_while, number, numbers
 from app.confusions.selection import ANY, MOST_PAIRS, Selection
+from app.plain_words import plain
 from recam_core.analysis.analysed import Analysed, analyse, analysed_name, settings_of
 from recam_core.analysis.tags import TagBook
 from recam_core.checkpoint.run_folder import RunInfo, load_run, read_info
