@@ -221,7 +221,7 @@ def ready_methods(methods: Sequence[Method], picture: Picture, classes: tuple[in
             if not is_known and takes_long(seconds):
                 waiting.append((method, seconds))
                 continue
-            words = f"{method.title}, about {duration(max(seconds, 1))}"
+            words = f"{plain(method.title)}, about {duration(max(seconds, 1))}"
             with nullcontext() if is_known else st.spinner(words, show_time=True):
                 attributed_maps(method, picture, classes)
             ready.append(method)
@@ -239,7 +239,7 @@ def _panel(waiting: list[tuple[Method, float]], picture: Picture, classes: tuple
             return
         if isinstance(job, AttributionJob) and job.picture.key == picture.key:
             if job.state == FAILED:
-                st.error(job.message, icon=":material/error:")
+                st.error(plain(job.message), icon=":material/error:")
             elif job.state == CANCELLED:
                 st.info("Cancelled. What was finished before is kept.", icon=":material/cancel:")
         words = ", ".join(f"**{plain(one.title)}** about {duration(seconds)}" for one, seconds in waiting)

@@ -11,6 +11,7 @@ from app.guard import sentences
 from app.map_cache import Inference, maps_of, threshold_of
 from app.methods import Method
 from app.pictures import Picture
+from app.plain_words import plain
 from recam_core.analysis.analysed import Analysed
 from recam_core.data.sample import ClassList, Dataset
 from recam_core.report.file_names import file_name
@@ -337,7 +338,7 @@ def _report_dialog(
     title = st.text_input("Title", "", key=f"{key}_title", max_chars=300, placeholder="methods and data")
     pictures = st.slider("Pictures in each gallery", 0, 12, 4, key=f"{key}_pictures")
     count = len(methods[0].counts.ids) if chosen is None else int(np.count_nonzero(chosen))
-    st.caption(f"{count:,} pictures. {about}".strip())
+    st.caption(f"{count:,} pictures. {plain(about)}".strip())
 
     # Pressed together with what was typed last, so that the report has the title that is on the screen.
     with sentences():
@@ -348,7 +349,7 @@ def _report_dialog(
 
             def progress(done: int, total: int, note: str = "") -> None:
                 words = note or "drawing the pictures"
-                bar.progress(done / max(total, 1), text=words[:1].upper() + words[1:])
+                bar.progress(done / max(total, 1), text=plain(words[:1].upper() + words[1:]))
 
             data = report_data(methods, thresholds, chosen=chosen, with_single=with_single, progress=progress)
             page = report_html(data, dataset, title=title, about=about, pictures=pictures, progress=progress)

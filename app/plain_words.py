@@ -1,16 +1,23 @@
 """Names and messages as they are, where Streamlit would read Markdown in them.
 
 Whatever a person, a file or an address has named (classes, pictures, runs, notes, data sets), and every message that
-may quote such a name, goes through here on its way into a heading, label, help text, caption, toast or error. Options of
-``selectbox`` and ``multiselect``, ``st.text`` and tables take text as it is; those of ``pills`` and
+may quote such a name, goes through here on its way into a heading, label, help text, caption, toast or error. Options
+of ``selectbox`` and ``multiselect``, ``st.text`` and tables take text as it is; those of ``pills`` and
 ``segmented_control`` do not.
 """
 
 import re
 import unicodedata
 
-#: What Markdown gives a meaning; before any of these a backslash stands for the letter itself.
-_MARKS = frozenset("\\`*_{}[]()<>#+-.!|~$:&")
+#: Where Markdown gives a letter a meaning; a backslash before it makes it stand for itself. Within a word an underscore
+#: means nothing, and signs of lists, headings and quotations count at the beginning alone.
+_MARKS = re.compile(
+    r"[\\`*\[\]<$~&|]"
+    r"|(?<![^\W_])_|_(?![^\W_])"
+    r"|:(?=[A-Za-z:])"
+    r"|^[-+#=>]"
+)
+_NUMBERED = re.compile(r"^(\d+)([.)])")
 #: Takes no room and breaks no line. Streamlit looks for these once more after Markdown was read, where a backslash is
 #: gone: emoji and icons between colons, arrows and other signs made of several, addresses of pages and of mail.
 _JOINER = "\u2060"
@@ -33,8 +40,7 @@ def plain(text: object) -> str:
     words = _AGAIN.sub(rf"\g<0>{_JOINER}", _line(text))
     # At a blank, the stars of bold letters around it would not count.
     before, after = (_JOINER if words[end].isspace() else "" for end in (0, -1)) if words else ("", "")
-    marked = "".join(f"\\{letter}" if letter in _MARKS else letter for letter in words)
-    return f"{before}{marked}{after}"
+    return before + _NUMBERED.sub(r"\1\\\2", _MARKS.sub(r"\\\g<0>", words)) + after
 
 
 def as_code(text: object) -> str:

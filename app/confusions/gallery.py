@@ -77,7 +77,7 @@ def method_choice(compared: Compared) -> str:
         "Method",
         keys,
         required=True,
-        format_func=compared.titles.__getitem__,
+        format_func=lambda key: plain(compared.titles[key]),
         key="confusions_method_choice",
         wrap=True,
         label_visibility="collapsed",

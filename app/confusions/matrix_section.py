@@ -150,7 +150,7 @@ def _list(heading: str, cells: MatrixCells, some: np.ndarray, size: np.ndarray, 
     places = np.argwhere(some)
     if not len(places):
         return []
-    st.markdown(f"**{heading}**")
+    st.markdown(f"**{plain(heading)}**")
     sizes = size[some].astype(np.float64)
     rules, colours = [], cells.colours
     unit = "" if not normalised else " %" if cells.before is None else " points"

@@ -7,6 +7,7 @@ import streamlit as st
 
 from app.confusions.compared import Compared
 from app.confusions.results import scores_of
+from app.plain_words import plain
 from recam_core.scores.scores import Scores
 
 #: Label, attribute of the scores, what it says.

@@ -73,7 +73,7 @@ def _save(
     try:
         book.add([Tagged(compared.spec, picture, tag, note, truth, predicted) for picture in chosen])
     except UserError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(error), icon=":material/error:")
         return
     count = "1 picture" if len(chosen) == 1 else f"{len(chosen)} pictures"
     st.toast(f"Tagged {count}; *Pictures* lists all tags.", icon=":material/sell:")

@@ -122,7 +122,7 @@ def _title(found: FoundSet) -> str:
 
 def _one_set(found: FoundSet, catalogue: Catalogue) -> None:
     if found.problem:
-        st.warning(found.problem, icon=":material/rule_folder:")
+        st.warning(plain(found.problem), icon=":material/rule_folder:")
         if found.layout in ("folder", "pictures") and found.problem.startswith("Nothing says"):
             _name_classes(found, catalogue)
         return
@@ -211,7 +211,7 @@ def _checked(spec: str, found: FoundSet) -> None:
     if not job.is_over:
         job_progress(job.id, key="data_check_cancel")
     elif job.state == FAILED:
-        st.error(job.message, icon=":material/error:")
+        st.error(plain(job.message), icon=":material/error:")
     elif job.state == CANCELLED:
         st.info("Cancelled.", icon=":material/cancel:")
     elif job.report is not None:
@@ -233,7 +233,7 @@ def _report(report: CheckReport, found: FoundSet) -> None:
         listed = ", ".join(absent[:8]) + (f" and {len(absent) - 8} more" if len(absent) > 8 else "")
         st.caption(plain(f"No picture shows {listed}."))
     for group in by_kind(report.faults):
-        st.markdown(f"**{len(group.faults):,}** {group.kind}")
+        st.markdown(f"**{len(group.faults):,}** {plain(group.kind)}")
         lines = [str(fault).replace(f"{found.path}/", "") for fault in group.faults[:_FIRST]]
         if len(group.faults) > _FIRST:
             lines.append(f"and {len(group.faults) - _FIRST:,} more")
@@ -295,7 +295,7 @@ def _upload_state(root: Path) -> None:
     if not job.is_over:
         job_progress(job.id, key="data_unpack_cancel")
     elif job.state == FAILED:
-        st.error(job.message, icon=":material/error:")
+        st.error(plain(job.message), icon=":material/error:")
     elif job.state == CANCELLED:
         st.info("Cancelled. Nothing was unpacked.", icon=":material/cancel:")
     elif job.folder is not None:

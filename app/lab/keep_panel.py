@@ -51,7 +51,7 @@ def keep_panel(job: LabJob, one: Measured, seed: int, picture: str) -> None:
 
 def _ending(keeping: KeepJob, job: LabJob, picture: str) -> None:
     if keeping.state == FAILED:
-        st.error(keeping.message, icon=":material/error:")
+        st.error(plain(keeping.message), icon=":material/error:")
     elif keeping.state == CANCELLED:
         st.info("Cancelled. Nothing was kept.", icon=":material/cancel:")
     else:

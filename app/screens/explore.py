@@ -21,6 +21,7 @@ from app.methods import Method, method_of_entry
 from app.models import device_words
 from app.picker import FROM_SET, can_step, open_picture, pick_picture, step_picture
 from app.pictures import Picture
+from app.plain_words import plain
 from app.recipe_fields import rule_name, rules_help
 from app.retrain_panel import fourth_pane, retrain_panel
 from app.shared_state import ARRIVING, CHOSEN_RUNS
@@ -299,7 +300,7 @@ def _look(
         )
         return
     for note in picture.notes:
-        st.caption(f":material/info: {note}")
+        st.caption(f":material/info: {plain(note)}")
     asked = methods[0] if methods else method_of_entry(attributions[0][0])
     present = _present_classes(family, picture, asked)
     if not present:
@@ -333,7 +334,8 @@ def _look(
     with lead:
         sentence = say_sentence(family, picture, methods, present, how, shown["view"])
     with heading:
-        st.markdown(f"**{picture.title}** · " + ", ".join(family.classes.names[k] for k in present), width="stretch")
+        names = ", ".join(family.classes.names[k] for k in present)
+        st.markdown(f"**{plain(picture.title)}** · {plain(names)}", width="stretch")
         if is_presenting():
             leave_button()
             return
@@ -439,14 +441,14 @@ def _present_classes(family: Family, picture: Picture, method: Method) -> tuple[
         default=found,
         format_func=lambda k: f"{names[k]} ({probabilities[k]:.0%})",
         key=f"explore_present_{picture.key}_{family.key}",
-        help=f"The picture comes without labels. These are what {method.title} sees in it. Add what it missed and "
-        "take out what is not there: maps are made of these classes only.",
+        help=f"The picture comes without labels. These are what {plain(method.title)} sees in it. Add what it missed "
+        "and take out what is not there: maps are made of these classes only.",
     )
     if not chosen and not found:
         st.info(
-            f"{method.title} finds none of the {len(names)} classes that *{family.title}* knows in this picture. The "
-            f"likeliest is {names[order[0]]}, at {probabilities[order[0]]:.0%}. Choose above what it shows to see maps "
-            "of that, or other checkpoints in the sidebar.",
+            f"{plain(method.title)} finds none of the {len(names)} classes that *{plain(family.title)}* knows in this "
+            f"picture. The likeliest is {plain(names[order[0]])}, at {probabilities[order[0]]:.0%}. Choose above what it "
+            "shows to see maps of that, or other checkpoints in the sidebar.",
             icon=":material/search_off:",
         )
     elif not chosen:
@@ -459,4 +461,4 @@ def _faults(catalogue: Catalogue) -> None:
     if catalogue.faults:
         with st.expander(f":material/warning: {len(catalogue.faults)} run folders cannot be read"):
             for fault in catalogue.faults:
-                st.markdown(f"- {fault}")
+                st.markdown(f"- {plain(fault)}")

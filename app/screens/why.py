@@ -61,7 +61,7 @@ def _page(catalogue: Catalogue) -> None:
     if scene is None:
         return
     for note in scene.picture.notes:
-        st.caption(f":material/info: {note}")
+        st.caption(f":material/info: {plain(note)}")
     if len(scene.classes) < 2:
         st.info("These runs know a single class, so there is no other one to ask about.", icon=":material/label:")
         return

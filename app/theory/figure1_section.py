@@ -162,7 +162,7 @@ def _form(catalogue: Catalogue) -> None:
         if not job.is_over:
             job_progress(job.id, key="theory_figure_cancel")
         elif job.state == FAILED:
-            st.error(job.message, icon=":material/error:")
+            st.error(plain(job.message), icon=":material/error:")
         elif job.state == CANCELLED:
             st.caption("Cancelled.")
         elif job.state == DONE and job.kept and st.session_state.get("theory_figure_told") != job.id:

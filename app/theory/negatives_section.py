@@ -124,7 +124,7 @@ def _measured(family: Family, entries: tuple[Entry, ...]) -> None:
     elif not job.is_over:
         job_progress(job.id, key="theory_cancel")
     elif job.state == FAILED:
-        st.error(job.message, icon=":material/error:")
+        st.error(plain(job.message), icon=":material/error:")
     elif job.state == CANCELLED:
         st.caption("Cancelled.")
     if isinstance(job, NegativesJob) and job.state == DONE:

@@ -63,7 +63,7 @@ def _of_training(training: Training) -> Start:
     job = training.job
     return Start(
         f"run/{job.name}",
-        f"{plain(job.name)} (in the queue)",
+        f"{job.name} (in the queue)",
         training.out,
         job.method,
         str(job.recipe.get("backbone", "")),

@@ -50,7 +50,7 @@ def another(catalogue: Catalogue) -> None:
             return
         picture, truth = found
         for note in picture.notes:
-            st.caption(f":material/info: {note}")
+            st.caption(f":material/info: {plain(note)}")
         with st.spinner("Asking the classifier"):
             likely = _probabilities(loaded.key, picture.key, loaded.classifier, picture.image)
         order = np.argsort(-likely, kind="stable").tolist()
