@@ -79,13 +79,13 @@ def _gains(compared: Compared, key: str, gain: ClassGain, wanted: Selection) -> 
         chart = gain_chart(rows, colours, title="gain in IoU, points, with 95% interval")
         # A line of one chart goes on in the other.
         chart.update_layout(height=dots.layout.height, margin_t=dots.layout.margin.t, xaxis_fixedrange=True)
-        words = f"What {titles[key]} gains over {titles[gain.reference]} by class, with intervals"
+        alt = f"What {titles[key]} gains over {titles[gain.reference]} by class, with intervals"
         _class_chart(
             "confusions_gain_chart",
             chart,
             lambda place: values[place] if place < len(values) else MEAN,
             wanted,
-            words,
+            alt,
         )
     clear = int(gain.beyond_noise[place].sum())
     words = (

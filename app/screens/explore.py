@@ -447,8 +447,8 @@ def _present_classes(family: Family, picture: Picture, method: Method) -> tuple[
     if not chosen and not found:
         st.info(
             f"{plain(method.title)} finds none of the {len(names)} classes that *{plain(family.title)}* knows in this "
-            f"picture. The likeliest is {plain(names[order[0]])}, at {probabilities[order[0]]:.0%}. Choose above what it "
-            "shows to see maps of that, or other checkpoints in the sidebar.",
+            f"picture. The likeliest is {plain(names[order[0]])}, at {probabilities[order[0]]:.0%}. Choose above what "
+            "it shows to see maps of that, or other checkpoints in the sidebar.",
             icon=":material/search_off:",
         )
     elif not chosen:

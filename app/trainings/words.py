@@ -31,7 +31,7 @@ def ago(moment: float) -> str:
 
 
 def standing(training: Training, before: int) -> str:
-    """Where it stands, in a line as it is, for :func:`~app.plain_words.plain`; ``before`` counts those that wait longer for the same device."""
+    """Where it stands, in a line (names as they are); ``before`` counts those that wait longer for the same device."""
     status = training.status
     if training.is_stopping:
         return "Stopping after this step"
