@@ -91,7 +91,7 @@ _OPTIONS = {"segmented_control", "pills", "radio", "select_slider"}
 _ESCAPES = {"plain", "as_code", "escape"}
 #: What people, files and messages are called by in the code.
 _NAMED = re.compile(
-    r"(^|\.)(name|title|titles|message|spec|id|picture_id|fault|names|problem|note|notes|kept_as|awaits|parent|data|error)$"
+    r"(^|\.)(name|title|titles|message|spec|id|ids|picture_id|fault|names|problem|note|notes|kept_as|awaits|parent|data|error)$"
 )
 #: Tables of the program's own words.
 _OWN = re.compile(r"^(METHODS|KINDS|SOURCES|AXES|FULL_AXES|MASKS|_SECTIONS|SECTIONS|source|_ORDERS|TITLES)\b")
@@ -187,6 +187,8 @@ def test_no_page_sends_a_name_as_markdown(repo_root: Path) -> None:
         ("st.pills('Of', keys, format_func=titles.__getitem__)", 1),
         ("st.button('x', help=picture_id)", 1),
         ("st.selectbox('x', keys, format_func=lambda key: titles[key])", 0),
+        ("picture = found.ids[0]\nst.button(f'{picture}: its maps')", 1),
+        ("title = plain(run.name)\nst.button(title)", 0),
         ("st.text(run.name)", 0),
     ],
 )

@@ -126,7 +126,7 @@ def test_names_are_shown_as_they_are_on_every_page(page: AppTest, spec: str) -> 
         "explore": [],
         "confusions": [
             lambda section=section: page.segmented_control(key="confusions_section").set_value(section).run()
-            for section in ("classes", "pictures")
+            for section in ("pictures",)
         ],
         "why": [],
         "runs": [lambda: page.multiselect(key="runs_chosen").set_value(["run/run-0", "run/run-1"]).run()],
