@@ -25,6 +25,7 @@ from recam_core.views.figure_cells import DISAGREEMENT, ERRORS, KINDS, FigurePan
 from recam_core.views.figure_comparison import comparison_figure
 from recam_core.views.figure_file import FIGURE_KINDS, figure_bytes
 from recam_core.views.figure_style import COMMON_WIDTHS, FigureStyle
+from recam_core.views.figure_text import missing_font
 
 _OTHER_WIDTH = "another width"
 
@@ -110,8 +111,10 @@ def _export_dialog(
             stands_for = _digest(picture, shown, kinds, chosen, classes)
             # The preview is the file itself: what cannot be drawn is told here, before anything is pressed.
             with st.spinner("Drawing"):
-                png = _figure(stands_for, style, "png", rows, classes)
+                png, lacking = _figure(stands_for, style, "png", rows, classes)
             st.image(png, width="stretch", alt=f"Preview of the figure of {picture.title}")
+            if lacking:
+                st.warning(plain(lacking), icon=":material/font_download_off:")
             _figure_buttons(picture, png, stands_for, style, rows, classes, key)
         _data_buttons(picture, mask, shown, classes, key)
 
@@ -227,8 +230,12 @@ def _digest(
 
 
 @st.cache_data(max_entries=24, show_spinner=False)
-def _figure(stands_for: str, style: FigureStyle, kind: str, _rows: tuple[FigureRow, ...], _classes: ClassList) -> bytes:
-    return figure_bytes(comparison_figure(_rows, _classes, style), kind)
+def _figure(
+    stands_for: str, style: FigureStyle, kind: str, _rows: tuple[FigureRow, ...], _classes: ClassList
+) -> tuple[bytes, str]:
+    """The file, and a sentence on letters that no font has."""
+    figure = comparison_figure(_rows, _classes, style)
+    return figure_bytes(figure, kind), missing_font(figure)
 
 
 def _figure_buttons(
@@ -243,7 +250,7 @@ def _figure_buttons(
     with st.container(horizontal=True):
         for kind, media in FIGURE_KINDS.items():
             # SVG and PDF are drawn when they are asked for; the PNG is there already.
-            data = png if kind == "png" else lambda kind=kind: _figure(stands_for, style, kind, rows, classes)
+            data = png if kind == "png" else lambda kind=kind: _figure(stands_for, style, kind, rows, classes)[0]
             st.download_button(
                 f"Figure, {kind.upper()}",
                 data,
