@@ -107,10 +107,10 @@ def page(repo_root: Path, runs: Path, spec: str, tmp_path: Path, monkeypatch: py
             data=spec,
             seed=number,
         )
-        # The last run shows nothing of the first class, which is said with its name.
+        # The last run shows nothing of any class, which is said with their names.
         weights = runs / f"run-{number}" / WEIGHTS_FILE
         state = load_file(weights)
-        state["fc1"][0] *= 0 if name == RUNS[-1] else 1
+        state["fc1"] *= 0 if name == RUNS[-1] else 1
         save_file(state, weights)
         run = load_run(runs / f"run-{number}")
         analyse(run, run.info.rule, dataset, settings_of(run.info))
@@ -144,8 +144,7 @@ def test_names_are_shown_as_they_are_on_every_page(page: AppTest, spec: str) -> 
         shown[name] = check(page, name)
         if name in ("explore", "confusions"):
             said = [box.value for box in page.warning if "No activation for" in box.value]
-            assert said, name
-            assert all(plain(RUNS[-1]) in one and plain(CLASSES[0]) in one for one in said), said
+            assert any(plain(RUNS[-1]) in one and plain(CLASSES[-1]) in one for one in said), (name, said)
         for number, one in enumerate(opens):
             one()
             shown[name] += check(page, f"{name}, section {number}")
