@@ -249,7 +249,10 @@ def check_classes(ours: ClassList, theirs: ClassList, us: str, them: str) -> Non
         raise UserError(f"{us} and {them} have different classes: {'; '.join(_differences(ours, theirs))}.")
     if ours.has_background != theirs.has_background:
         with_background, without = (us, them) if ours.has_background else (them, us)
-        raise UserError(f"{with_background} has a background class and {without} has none; they cannot be compared.")
+        raise UserError(
+            f"{with_background} has a background class and {without} has none; they cannot be compared. An "
+            "imported run is taken to have one unless `checkpoint import` is told --no-background, or the pictures."
+        )
 
 
 def _differences(ours: ClassList, theirs: ClassList) -> Iterator[str]:
