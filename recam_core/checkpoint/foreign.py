@@ -18,12 +18,11 @@ from torch import Tensor
 from recam_core.atomic_write import replacing_folder
 from recam_core.checkpoint.published import CLASSIFIER, from_state, is_published
 from recam_core.checkpoint.published_classes import FittedClasses, fit_classes
-from recam_core.checkpoint.run_folder import RunInfo, save_run
+from recam_core.checkpoint.run_folder import RunInfo, rows_without_weights, save_run
 from recam_core.data.match_classes import match_classes
 from recam_core.data.sample import MAX_CLASSES
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
-from recam_core.maps.no_activation import silent_rows
 from recam_core.model.backbones import PAPER_BACKBONE, SMALL_BACKBONE, build_backbone
 from recam_core.model.network import CamNetwork
 from recam_core.model.state_file import StateFile, file_record, finite, read_state, shape_words, shown_name
@@ -438,7 +437,7 @@ def _notes(parts: _Parts, fitted: FittedClasses, network: CamNetwork, asked: Ask
     if others:
         notes.append(f"Not used: {_listed(others)}.")
     for key, weight in ((parts.classifier, parts.fc1), ("FC2", parts.fc2)):
-        if weight is not None and (words := silent_rows(_class_rows(weight, fitted).numpy(), fitted.classes.names)):
+        if weight is not None and (words := rows_without_weights(_class_rows(weight, fitted), fitted.classes.names)):
             notes.append(f"{key}: {words}")
     if asked.has_background is None and fitted.background_row is None and fitted.classes.has_background:
         notes.append(

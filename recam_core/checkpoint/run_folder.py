@@ -4,6 +4,7 @@ import hashlib
 import json
 import platform
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timezone
 from importlib import metadata
@@ -237,6 +238,20 @@ def _check_finite(file: Path, state: dict[str, Tensor], classes: list[str]) -> N
             f"{file} holds values that are not finite, in '{name}'{of}: its training failed, or the file is damaged. "
             "Train it again with a smaller learning rate, or copy the file again."
         )
+
+
+def rows_without_weights(weight: Tensor, classes: Sequence[str]) -> str:
+    """A sentence on classes whose weights are all zero, so that their maps stay empty; "" where there is none.
+
+    Args:
+        weight: K x C (or a row more), of FC1 or FC2.
+        classes: names of the K classes.
+    """
+    found = [name for name, row in zip(classes, weight.any(dim=1).tolist(), strict=False) if not row]
+    if not found:
+        return ""
+    listed = ", ".join(found[:6]) + (f" and {len(found) - 6} more" if len(found) > 6 else "")
+    return f"All weights of {listed} are zero: no picture can have an activation for it."
 
 
 def read_weights(file: Path) -> dict[str, Tensor]:

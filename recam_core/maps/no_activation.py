@@ -56,17 +56,6 @@ def no_activation_words(maps: ActivationMaps, names: Sequence[str]) -> str:
     return f"No activation for {_listed(found)}: the map is zero everywhere and claims no pixel." if found else ""
 
 
-def silent_rows(weight: np.ndarray, names: Sequence[str]) -> str:
-    """A sentence on classes whose weights are all zero; "" where there is none.
-
-    Args:
-        weight: K x C (or more rows), class weights.
-        names: of the K classes.
-    """
-    found = [name for name, row in zip(names, weight, strict=False) if not row.any()]
-    return f"All weights of {_listed(found)} are zero: no picture can have an activation for it." if found else ""
-
-
 def _pictures(silent: int, made: int) -> str:
     if silent == made:
         return "in its only picture" if made == 1 else f"in all {made:,} of its pictures"

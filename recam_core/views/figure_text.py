@@ -101,7 +101,11 @@ def _others(letters: frozenset[str]) -> tuple[str, ...]:
     left = np.array(sorted(map(ord, letters)), dtype=np.uint32)
     entries = font_manager.fontManager.ttflist
     # The last resort has a box for every letter, which is what is to be told.
-    installed = {one.name: one.fname for one in entries if one.name != _FONT and "Last Resort" not in one.name}
+    others = [one for one in entries if one.name != _FONT and "Last Resort" not in one.name]
+    # Of a family the upright one: that is the file which figures are set in, and slanted ones may have fewer letters.
+    installed = {
+        one.name: one.fname for one in sorted(others, key=lambda one: one.style == "normal" and one.weight == 400)
+    }
     found = []
     for name in sorted(installed, key=lambda name: (not name.startswith(_PREFERRED), name)):
         has = np.isin(left, _codes(installed[name]))

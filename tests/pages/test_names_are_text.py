@@ -3,10 +3,10 @@
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from google.protobuf.message import Message
 from safetensors.torch import load_file, save_file
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Block
@@ -36,17 +36,17 @@ _FIELDS = {"body", "label", "help", "text", "caption", "tooltip", "content", "me
 def sent(page: AppTest) -> Iterator[tuple[str, str]]:
     """(kind of element, text) of everything on the page that is read as Markdown."""
 
-    def fields(kind: str, message: Message) -> Iterator[tuple[str, str]]:
+    def fields(kind: str, message: Any) -> Iterator[tuple[str, str]]:
         for field, value in message.ListFields():
             for one in value if field.is_repeated else [value]:
-                if isinstance(one, Message):
+                if hasattr(one, "ListFields"):
                     yield from fields(kind, one)
                 elif isinstance(one, str) and field.name in _FIELDS:
                     yield kind, one
 
     def below(block: Block) -> Iterator[tuple[str, str]]:
         for child in block.children.values():
-            if child.type not in _AS_IT_IS and isinstance(child.proto, Message):
+            if child.type not in _AS_IT_IS and hasattr(child.proto, "ListFields"):
                 yield from fields(child.type, child.proto)
             if isinstance(child, Block):
                 yield from below(child)
