@@ -14,6 +14,7 @@ from app.jobs import CANCELLED, FAILED, Job, board
 from app.labels import labels_of_set, labels_progress
 from app.links import keep, kept
 from app.models import device, device_words
+from app.plain_words import as_code, plain
 from recam_core.analysis.analysed import Analysed, analyse, find_analysed, settings_of
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.checkpoint.run_rule import check_rule
@@ -129,15 +130,15 @@ def analyse_panel(missing: Sequence[Entry], spec: str, key: str) -> None:
         return
     if isinstance(job, AnalysisJob) and job.spec == spec:
         if job.state == FAILED:
-            st.error(job.message, icon=":material/error:")
+            st.error(plain(job.message), icon=":material/error:")
         elif job.state == CANCELLED:
             st.info("Cancelled. What was finished before is kept.", icon=":material/cancel:")
     names = ", ".join(entry.title for entry in missing)
     count = len(dataset(spec))
     with st.container(border=True, key=f"{key}_panel"):
         st.markdown(
-            f"**{names}** {'has' if len(missing) == 1 else 'have'} not been run over the {count:,} pictures of "
-            f"`{spec}` yet. This is done once and kept."
+            f"**{plain(names)}** {'has' if len(missing) == 1 else 'have'} not been run over the {count:,} pictures of "
+            f"{as_code(spec)} yet. This is done once and kept."
         )
         with st.container(horizontal=True, vertical_alignment="center"):
             if st.button("Make the maps", type="primary", icon=":material/play_arrow:", key=key):

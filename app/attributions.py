@@ -11,7 +11,6 @@ import numpy as np
 import streamlit as st
 
 from app.catalogue import Entry
-from app.confusions.plain_words import plain
 from app.guard import sentences
 from app.job_progress import job_progress
 from app.jobs import CANCELLED, FAILED, Job, board
@@ -19,6 +18,7 @@ from app.links import keep, kept
 from app.methods import Attribution, Method, method_of_entry
 from app.models import device, device_words
 from app.pictures import Picture
+from app.plain_words import plain
 from app.trainings.words import duration
 from recam_core.attribution.maps import attribution_key, attribution_maps, cost, pass_seconds
 from recam_core.attribution.table import METHODS, method_of
@@ -221,7 +221,7 @@ def ready_methods(methods: Sequence[Method], picture: Picture, classes: tuple[in
             if not is_known and takes_long(seconds):
                 waiting.append((method, seconds))
                 continue
-            words = f"{method.title}, about {duration(max(seconds, 1))}"
+            words = f"{plain(method.title)}, about {duration(max(seconds, 1))}"
             with nullcontext() if is_known else st.spinner(words, show_time=True):
                 attributed_maps(method, picture, classes)
             ready.append(method)
@@ -239,7 +239,7 @@ def _panel(waiting: list[tuple[Method, float]], picture: Picture, classes: tuple
             return
         if isinstance(job, AttributionJob) and job.picture.key == picture.key:
             if job.state == FAILED:
-                st.error(job.message, icon=":material/error:")
+                st.error(plain(job.message), icon=":material/error:")
             elif job.state == CANCELLED:
                 st.info("Cancelled. What was finished before is kept.", icon=":material/cancel:")
         words = ", ".join(f"**{plain(one.title)}** (about {duration(seconds)})" for one, seconds in waiting)

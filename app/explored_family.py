@@ -11,6 +11,7 @@ from app.links import keep, kept
 from app.map_cache import prediction_of
 from app.methods import method_of_entry
 from app.pictures import picture_of_upload
+from app.plain_words import plain
 from app.shared_state import CHOSEN_FAMILY
 from recam_core.analysis.knows_most import knows_most, seen_classes
 from recam_core.errors import UserError
@@ -47,7 +48,7 @@ def explored_family(catalogue: Catalogue) -> Family:
         key="explore_family",
         persist_state="session",
         on_change=_chosen_by_hand,
-        help="\n".join(f"- **{family.title}**: {family.about}" for family in catalogue.families),
+        help="\n".join(f"- **{plain(family.title)}**: {plain(family.about)}" for family in catalogue.families),
     )
     settled(CHOSEN_FAMILY, "", "explore_family", key, named)
     keep("family", key, next(iter(families)))
@@ -106,9 +107,9 @@ def say_family(catalogue: Catalogue, family: Family) -> None:
     knows = f"knows most about this photo{f': {sees}' if sees else ''}."
     if before in titles and before != family.key:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f":material/swap_horiz: **{family.title}** {knows}", width="content")
+            st.markdown(f":material/swap_horiz: **{plain(family.title)}** {plain(knows)}", width="content")
             st.button(
-                f"Back to {titles[before]}",
+                f"Back to {plain(titles[before])}",
                 type="tertiary",
                 key="explore_family_back",
                 on_click=_choose_family,
@@ -116,9 +117,9 @@ def say_family(catalogue: Catalogue, family: Family) -> None:
             )
     elif proposal in titles and proposal != family.key:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f":material/lightbulb: **{titles[proposal]}** {knows}", width="content")
+            st.markdown(f":material/lightbulb: **{plain(titles[proposal])}** {plain(knows)}", width="content")
             st.button(
-                f"Look with {titles[proposal]}",
+                f"Look with {plain(titles[proposal])}",
                 type="tertiary",
                 key="explore_family_proposed",
                 on_click=_choose_family,

@@ -11,6 +11,7 @@ from app.guard import sentences
 from app.map_cache import Inference, maps_of, threshold_of
 from app.methods import Method
 from app.pictures import Picture
+from app.plain_words import plain
 from recam_core.analysis.analysed import Analysed
 from recam_core.data.sample import ClassList, Dataset
 from recam_core.report.file_names import file_name
@@ -24,6 +25,7 @@ from recam_core.views.figure_cells import DISAGREEMENT, ERRORS, KINDS, FigurePan
 from recam_core.views.figure_comparison import comparison_figure
 from recam_core.views.figure_file import FIGURE_KINDS, figure_bytes
 from recam_core.views.figure_style import COMMON_WIDTHS, FigureStyle
+from recam_core.views.figure_text import missing_font
 
 _OTHER_WIDTH = "another width"
 
@@ -109,8 +111,10 @@ def _export_dialog(
             stands_for = _digest(picture, shown, kinds, chosen, classes)
             # The preview is the file itself: what cannot be drawn is told here, before anything is pressed.
             with st.spinner("Drawing"):
-                png = _figure(stands_for, style, "png", rows, classes)
+                png, lacking = _figure(stands_for, style, "png", rows, classes)
             st.image(png, width="stretch", alt=f"Preview of the figure of {picture.title}")
+            if lacking:
+                st.warning(plain(lacking), icon=":material/font_download_off:")
             _figure_buttons(picture, png, stands_for, style, rows, classes, key)
         _data_buttons(picture, mask, shown, classes, key)
 
@@ -226,8 +230,12 @@ def _digest(
 
 
 @st.cache_data(max_entries=24, show_spinner=False)
-def _figure(stands_for: str, style: FigureStyle, kind: str, _rows: tuple[FigureRow, ...], _classes: ClassList) -> bytes:
-    return figure_bytes(comparison_figure(_rows, _classes, style), kind)
+def _figure(
+    stands_for: str, style: FigureStyle, kind: str, _rows: tuple[FigureRow, ...], _classes: ClassList
+) -> tuple[bytes, str]:
+    """The file, and a sentence on letters that no font has."""
+    figure = comparison_figure(_rows, _classes, style)
+    return figure_bytes(figure, kind), missing_font(figure)
 
 
 def _figure_buttons(
@@ -242,7 +250,7 @@ def _figure_buttons(
     with st.container(horizontal=True):
         for kind, media in FIGURE_KINDS.items():
             # SVG and PDF are drawn when they are asked for; the PNG is there already.
-            data = png if kind == "png" else lambda kind=kind: _figure(stands_for, style, kind, rows, classes)
+            data = png if kind == "png" else lambda kind=kind: _figure(stands_for, style, kind, rows, classes)[0]
             st.download_button(
                 f"Figure, {kind.upper()}",
                 data,
@@ -337,7 +345,7 @@ def _report_dialog(
     title = st.text_input("Title", "", key=f"{key}_title", max_chars=300, placeholder="methods and data")
     pictures = st.slider("Pictures in each gallery", 0, 12, 4, key=f"{key}_pictures")
     count = len(methods[0].counts.ids) if chosen is None else int(np.count_nonzero(chosen))
-    st.caption(f"{count:,} pictures. {about}".strip())
+    st.caption(f"{count:,} pictures. {plain(about)}".strip())
 
     # Pressed together with what was typed last, so that the report has the title that is on the screen.
     with sentences():
@@ -348,7 +356,7 @@ def _report_dialog(
 
             def progress(done: int, total: int, note: str = "") -> None:
                 words = note or "drawing the pictures"
-                bar.progress(done / max(total, 1), text=words[:1].upper() + words[1:])
+                bar.progress(done / max(total, 1), text=plain(words[:1].upper() + words[1:]))
 
             data = report_data(methods, thresholds, chosen=chosen, with_single=with_single, progress=progress)
             page = report_html(data, dataset, title=title, about=about, pictures=pictures, progress=progress)

@@ -10,13 +10,13 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app.analysed import kept_analysis
 from app.catalogue import Family
-from app.confusions.plain_words import plain
 from app.export_panel import threshold_now
 from app.guard import sentences
 from app.map_cache import Inference, maps_of
 from app.methods import Method
 from app.picker import choose_picture
 from app.pictures import Picture
+from app.plain_words import plain
 from recam_core.analysis.striking import Standing, standing
 from recam_core.analysis.what_changed import WhatChanged, change_sentence, what_changed
 from recam_core.data.sample import ClassList

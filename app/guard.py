@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import streamlit as st
 import torch
 
+from app.plain_words import plain
 from recam_core.errors import UserError
 
 
@@ -15,7 +16,7 @@ def sentences() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(error), icon=":material/error:")
     except (MemoryError, torch.OutOfMemoryError):
         st.error(
             "There is not enough memory for this picture. Take a smaller one, or fewer scales.", icon=":material/error:"

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app.jobs import RUNNING, WAITING_WORDS, board
+from app.plain_words import plain
 from app.trainings.words import duration
 
 
@@ -26,10 +27,10 @@ def job_progress(job_id: str, key: str | None = None, is_narrow: bool = False) -
     if left is not None:
         words += f", about {duration(left)} left"
     if key is None:
-        st.progress(min(job.done / job.total, 1.0) if job.total else 0.0, text=words)
+        st.progress(min(job.done / job.total, 1.0) if job.total else 0.0, text=plain(words))
         return
     bar, button = (st, st) if is_narrow else st.columns([5, 1], vertical_alignment="bottom")
-    bar.progress(min(job.done / job.total, 1.0) if job.total else 0.0, text=words)
+    bar.progress(min(job.done / job.total, 1.0) if job.total else 0.0, text=plain(words))
     button.button(
         "Cancel",
         icon=":material/close:",

@@ -10,6 +10,7 @@ import streamlit as st
 from app.datasets import dataset
 from app.job_progress import job_progress
 from app.jobs import DONE, Job, board
+from app.plain_words import plain
 from recam_core.data.kept_labels import all_labels, kept_labels
 from recam_core.data.sample import BrokenItem, Dataset
 
@@ -60,7 +61,7 @@ def labels_of_set(spec: str) -> LabelsJob:
 def labels_progress(job: LabelsJob) -> None:
     """Say that the labels are being read, and how far that is; the page is drawn anew when they are."""
     if job.is_over:
-        st.error(job.message, icon=":material/error:")
+        st.error(plain(job.message), icon=":material/error:")
     else:
         job_progress(job.id)
 

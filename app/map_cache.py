@@ -20,6 +20,7 @@ from recam_core.maps.inference import (
     picture_features,
     predicted_classes,
 )
+from recam_core.maps.no_activation import no_activation_words
 from recam_core.method.extraction import LOG_ODDS, gives_log_odds
 from recam_core.scores.shown_threshold import shown_threshold
 from recam_core.views.viewer_payload import ViewerPayload, pane_of_maps, viewer_payload
@@ -77,6 +78,24 @@ def _stored_maps(method: Method, picture: Picture, classes: tuple[int, ...], how
         return None
     maps = found.store[picture_id]
     return maps if tuple(maps.classes.tolist()) == classes and maps.size == picture.image.shape[:2] else None
+
+
+@st.cache_data(max_entries=400, show_spinner=False)
+def _silence(
+    weights: str,
+    picture: str,
+    classes: tuple[int, ...],
+    how: Inference,
+    names: tuple[str, ...],
+    _maps: Callable[[], ActivationMaps],
+) -> str:
+    return no_activation_words(_maps(), names)
+
+
+def silence_of(method: Method, picture: Picture, present: tuple[int, ...], classes: ClassList, how: Inference) -> str:
+    """A sentence on the classes that a method shows nothing of in a picture; "" where it has maps of all."""
+    maps = lambda: maps_of(method, picture, present, how)  # noqa: E731
+    return _silence(method.weights_key, picture.key, present, how, classes.names, maps)
 
 
 def make_ready(method: Method, picture: Picture, how: Inference) -> None:

@@ -11,6 +11,7 @@ from app.datasets import dataset, labels_of, thumbnail_url
 from app.labels import labels_of_set, labels_progress
 from app.links import keep, kept
 from app.pictures import Picture, picture_of_set, picture_of_upload
+from app.plain_words import plain
 from app.settings import PHOTO_MB, PICTURES_A_PAGE
 from app.shared_state import CHOSEN_DATA, CHOSEN_PICTURE
 from recam_core.data.match_classes import ClassMatch, match_classes
@@ -74,7 +75,7 @@ def _upload(family: Family, on_photo: Callable[[], None]) -> Picture | None:
             help="An indexed or 8-bit grey PNG of the photo's size: 0 background, 255 not scored, else the class's "
             "number.",
         )
-        st.caption(", ".join(f"{k + 1} {name}" for k, name in enumerate(family.classes.names)))
+        st.caption(", ".join(f"{k + 1} {plain(name)}" for k, name in enumerate(family.classes.names)))
     if photo is None:
         return None
     return picture_of_upload(
@@ -255,9 +256,9 @@ def _thumbnails(spec: str, found: Dataset, indices: np.ndarray, chosen: int) -> 
                 single = len(names) == 1 and not found.classes.has_background
                 about = ", ".join(names) + (f" ({_SINGLE})" if single else "")
                 column.button(
-                    f"{picture_id}: {about or 'no label'}",
+                    f"{plain(picture_id)}: {plain(about) or 'no label'}",
                     key=f"explore_thumb_{index}",
-                    help=about or picture_id,
+                    help=plain(about or picture_id),
                     on_click=_choose,
                     args=(spec, picture_id),
                     type="primary" if index == chosen else "secondary",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from app.confusions.plain_words import plain
+from app.plain_words import plain
 from app.shared_state import PAGES
 from recam_core.data.download import SOURCES
 from recam_core.data.places import data_root

@@ -11,6 +11,7 @@ from app.jobs import CANCELLED, DONE, FAILED, board
 from app.links import keep, kept
 from app.methods import Method, method_of_heads
 from app.models import device_words, shared_run
+from app.plain_words import plain
 from app.recipe_fields import background_fields, rule_field
 from app.recorded_pictures import recorded, say_missing
 from app.retrain_job import RetrainJob, start_retraining
@@ -240,12 +241,13 @@ def _start(entry: Entry, data: str, recipe: HeadRecipe) -> None:
 
 def _ending(family: Family, job: RetrainJob) -> None:
     if job.state == FAILED:
-        st.error(job.message, icon=":material/error:")
+        st.error(plain(job.message), icon=":material/error:")
     elif job.state == CANCELLED:
         st.info("Cancelled. Nothing was kept of it.", icon=":material/cancel:")
     elif job.kept_as:
         st.success(
-            f"Kept as the run **{job.kept_as}**; it stands among the panes now.", icon=":material/bookmark_added:"
+            f"Kept as the run **{plain(job.kept_as)}**; it stands among the panes now.",
+            icon=":material/bookmark_added:",
         )
     elif job.result is not None:
         _result(family, job)

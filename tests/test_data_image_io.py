@@ -72,16 +72,39 @@ def test_16_bit_grey_is_scaled_not_clipped():
     assert "16-bit" in result.notes[0]
 
 
-def test_16_bit_colour_is_scaled_not_clipped():
-    # Pillow writes no 16-bit colour, so the file is put together here.
-    rows = b"".join(b"\x00" + struct.pack(">3H", 0xFFFF, 0x8080, 0x0102) * 16 for _ in range(16))
+def test_12_bits_in_16_are_stretched_to_what_is_there():
+    values = np.linspace(96, 4095, 16 * 16).reshape(16, 16).astype(np.uint16)
+    result = read_photo(encode(Image.fromarray(values), "PNG"))
+    assert result.image.min() == 0
+    assert result.image.max() == 255
+    assert np.allclose(result.image[:, :, 0], (values - 96.0) / (4095 - 96) * 255, atol=0.51)
+    assert result.notes == ("16-bit values, of which only 96 to 4,095 occur, were stretched to 8 bits.",)
+
+
+def test_16_bits_of_one_value_are_not_stretched():
+    assert read_photo(encode(Image.fromarray(np.full((16, 16), 4096, np.uint16)), "PNG")).image.max() == 16
+
+
+@pytest.mark.parametrize(("high", "first"), [(0x0FFF, 255), (0xFFFF, 255), (0x8000, 128)])
+def test_12_bit_colour_in_16_is_stretched(high, first):
+    result = read_photo(colour_of_16_bits(high, 0x0400, 0x0102))
+    assert result.image[0, 0, 0] == first
+    assert bool(result.notes) == (high == 0x0FFF)
+
+
+def colour_of_16_bits(*values):
+    """A PNG of one colour; Pillow writes none with 16 bits, so the file is put together here."""
+    rows = b"".join(b"\x00" + struct.pack(">3H", *values) * 16 for _ in range(16))
 
     def chunk(name, data):
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
     data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 16, 16, 16, 2, 0, 0, 0))
-    data += chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    assert read_photo(data).image[3, 3].tolist() == [255, 128, 1]
+    return data + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def test_16_bit_colour_is_scaled_not_clipped():
+    assert read_photo(colour_of_16_bits(0xFFFF, 0x8080, 0x0102)).image[3, 3].tolist() == [255, 128, 1]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Figures for papers: what they show, at the size that was asked for, in files that other programs open."""
 
 import re
+import warnings
 import xml.etree.ElementTree as ElementTree
 import zipfile
 from dataclasses import replace
@@ -8,6 +9,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from matplotlib import font_manager
 from PIL import Image
 
 from recam_core.data.mask_io import read_mask
@@ -18,6 +20,7 @@ from recam_core.report.file_names import file_name
 from recam_core.report.maps_file import maps_npz
 from recam_core.report.mask_file import class_palette, mask_png, masks_zip
 from recam_core.scores.picture import picture_scores
+from recam_core.views import figure_text
 from recam_core.views.class_colours import class_colours
 from recam_core.views.disagreement import disagreement_codes
 from recam_core.views.error_overlay import error_codes, error_overlay
@@ -25,7 +28,7 @@ from recam_core.views.figure_cells import KINDS, FigurePane, FigureRow, pane_cel
 from recam_core.views.figure_comparison import comparison_figure
 from recam_core.views.figure_file import FIGURE_KINDS, figure_bytes
 from recam_core.views.figure_style import FigureStyle
-from recam_core.views.figure_text import lines_within, text_width
+from recam_core.views.figure_text import lines_within, missing_font, text_width
 from tiny_data import TinyDataset
 
 #: Names as they may come from a stranger: markup, mathematics, control characters.
@@ -100,6 +103,44 @@ def test_names_of_strangers_stay_text(sample):
     assert any(text.startswith("<script>alert(1)</script> & $\\frac{1}{0}$") for text in texts)
     for kind in ("png", "pdf"):
         assert figure_bytes(figure, kind)
+
+
+@pytest.fixture
+def only_own_fonts(monkeypatch):
+    """The fonts of matplotlib alone, whatever this computer has."""
+    own = [entry for entry in font_manager.fontManager.ttflist if "matplotlib" in str(entry.fname)]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", own)
+    figure_text._others.cache_clear()
+    text_width.cache_clear()
+    yield
+    figure_text._others.cache_clear()
+    text_width.cache_clear()
+
+
+def named(sample, name):
+    """A figure whose first class has this name."""
+    classes = ClassList((name, *CLASSES.names[1:]), CLASSES.has_background)
+    return comparison_figure((FigureRow(sample.image, sample.mask, (pane("CAM", sample, 1),)),), classes, STYLE)
+
+
+def test_letters_that_no_font_has_are_told_with_a_font_to_install(sample, only_own_fonts):
+    figure = named(sample, "猫 neko")
+    assert "猫" in "".join(text.get_text() for text in figure.texts)
+    assert "letters 猫:" in missing_font(figure)
+    assert "Noto Sans CJK" in missing_font(figure)
+    assert not missing_font(named(sample, "кошка, γάτα, قطة $x$"))
+
+
+def test_another_font_is_taken_for_what_the_own_one_lacks(sample, only_own_fonts):
+    # A letter of Japanese that a font beside matplotlib's usual one happens to have.
+    figure = named(sample, "の neko")
+    assert missing_font(figure) == ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for kind in FIGURE_KINDS:
+            assert figure_bytes(figure, kind)
+    assert "STIXGeneral" in figure_bytes(figure, "svg").decode()
+    assert "STIXGeneral" not in figure_bytes(named(sample, "neko"), "svg").decode()
 
 
 def test_cells_are_what_the_screen_shows(row):

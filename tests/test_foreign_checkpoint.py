@@ -11,12 +11,14 @@ import torch
 from safetensors.torch import save_file
 from torchvision.models import resnet18, resnet50, resnet101, vgg11
 
-from data_layouts import folder
-from recam_core.checkpoint import state_file
+from data_layouts import folder, halves, write_grey_mask, write_list
 from recam_core.checkpoint.foreign import Asked, import_weights, save_imported
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.cli.main import main
 from recam_core.errors import UserError
+from recam_core.model import state_file
+from recam_core.model.backbones import build_backbone
+from recam_core.model.imagenet import load_imagenet
 
 NAMES = ("cat", "dog", "horse")
 
@@ -109,11 +111,17 @@ WRAPPINGS = {
         ): value
         for key, value in state.items()
     },
+    "under an own name": lambda state: {"epoch": 3, "best": {"net_state_dict": state}, "lr": 0.1},
+    "averaged": lambda state: {
+        "state_dict_ema": {f"module.{key}": value for key, value in state.items()} | {"n_averaged": torch.tensor(3)}
+    },
+    "notes among the weights": lambda state: state | {"epoch": 3, "arch": "resnet18", "criterion.pos_weight": ONES},
     "no counters": lambda state: {key: value for key, value in state.items() if "num_batches" not in key},
     "float64": lambda state: {
         key: value.double() if value.is_floating_point() else value for key, value in state.items()
     },
 }
+ONES = torch.ones(3)
 SEQUENTIAL = {"conv1": 0, "bn1": 1, "layer1": 4, "layer2": 5, "layer3": 6, "layer4": 7}
 
 
@@ -124,6 +132,70 @@ def test_strange_names_are_understood(tmp_path, wrapping):
     assert imported.network.spec.backbone == "resnet18"
     assert torch.equal(imported.network.fc1, state["fc.weight"])
     assert float(imported.network.backbone.state_dict()["layer4.1.conv2.weight"].mean()) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"", "is empty; the copy or download broke off"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:46\nsize 46830571\n",
+            "git-lfs pointer of a file of 46",
+        ),
+        (b"../../.git/annex/objects/Xk/3J/MD5E-s12--ab.pth/MD5E-s12--ab.pth", "only a git-annex pointer"),
+        (
+            b"\n<!DOCTYPE html><html><title>Virus scan\n warning</title>",
+            "an HTML page .'Virus scan warning'.: a",
+        ),
+        (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "an XML file, perhaps a server's error"),
+        (b'{"message": "Not Found"}', "a JSON file, perhaps a server's error"),
+        (b"404: Not Found", "a text that begins with '404: Not Found'"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(40), "an HDF5 file, as Keras writes it"),
+        (b"\x1f\x8b\x08" + bytes(40), "packed by gzip; unpack it first"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(40), "a PNG picture"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["pth", "safetensors"])
+def test_what_is_no_weights_is_called_by_what_it_is(tmp_path, content, what, ending):
+    (tmp_path / f"x.{ending}").write_bytes(content)
+    with pytest.raises(UserError, match=what):
+        import_weights(tmp_path / f"x.{ending}", "x", Asked(NAMES))
+
+
+def test_imagenet_weights_come_in_the_same_wrappings(tmp_path):
+    with torch.device("meta"):
+        backbone = build_backbone("timm:resnet18", 32).module
+    for wrapping in ("compiled", "net", "under an own name"):
+        path = saved(tmp_path / "x.pth", WRAPPINGS[wrapping](with_fc(1000)))
+        backbone.load_state_dict(backbone.to_empty(device="cpu").state_dict())
+        assert load_imagenet(backbone, "timm:resnet18", str(path)) == "file x.pth"
+        assert (backbone.state_dict()["conv1.weight"] == 0.5).all()
+    (tmp_path / "x.pth").write_bytes(b"version https://git-lfs.github.com/spec/v1\nsize 1\n")
+    with pytest.raises(UserError, match="git-lfs pointer"):
+        load_imagenet(backbone, "timm:resnet18", str(tmp_path / "x.pth"))
+
+
+def test_rows_without_weights_and_a_background_that_was_assumed_are_told(tmp_path):
+    state = with_fc()
+    state["fc.weight"][1] = 0
+    path = saved(tmp_path / "x.pth", state)
+    notes = import_weights(path, "x", Asked(NAMES)).notes
+    assert "fc.weight: All weights of dog are zero: no picture can have an activation for it." in notes
+    assert any("taken to be background" in note and "--no-background" in note for note in notes)
+    notes = import_weights(path, "x", Asked(NAMES, has_background=False)).notes
+    assert not any("taken to be background" in note for note in notes)
+
+
+def test_pictures_without_a_background_say_so_of_the_classes(tmp_path):
+    root = folder(tmp_path / "set", masks=False)
+    for number, name in enumerate("abc"):
+        write_grey_mask(root / "masks" / f"{name}.png", halves(1, 2 - number % 2))
+    write_list(root / "classes.txt", ["red", "blue"])
+    path, spec = saved(tmp_path / "x.pth", with_fc(2)), f"folder:{root}"
+    for classes in (None, ("red", "blue"), ("Blue", "red")):
+        assert not import_weights(path, "x", Asked(classes, data=spec)).info.has_background
+    with pytest.raises(UserError, match="21 rows, which are the 20 classes of VOC or COCO and a background"):
+        import_weights(saved(tmp_path / "y.pth", with_fc(21)), "y", Asked(has_background=False))
 
 
 def test_safetensors_and_streams(tmp_path):
@@ -217,8 +289,13 @@ def without(*names):
         (changed(neck__weight=torch.zeros(512, 512, 3, 3)), "more than a resnet18 and a classifier: neck.weight"),
         (changed(layer1__0__conv1__weight=torch.zeros(64, 64, 3, 3, dtype=torch.int8)), "floating point numbers"),
         (changed(module__conv1__weight=torch.zeros(1)), "holds 'conv1.weight' twice"),
-        (changed(extra=torch.zeros(2, 2).to_sparse()), "'extra' is no plain tensor"),
-        (changed(extra=torch.zeros(2, device="meta")), "'extra' is no plain tensor"),
+        (changed(extra=torch.zeros(2, 2).to_sparse()), "'extra' is sparse .sparse_coo.; save it by"),
+        (changed(fc__weight=torch.zeros(3, 512, device="meta")), "'fc.weight' has a shape and no numbers"),
+        (
+            changed(fc__weight=torch.quantize_per_tensor(torch.zeros(3, 512), 0.1, 0, torch.qint8)),
+            "'fc.weight' is quantised .qint8., so that its numbers stand for others",
+        ),
+        (lambda state: {"student": state, "teacher": state}, "several times, as 'student', 'teacher'"),
         (lambda state: [state], "holds no state dict"),
         (lambda state: {"state_dict": {}}, "holds no state dict"),
     ],

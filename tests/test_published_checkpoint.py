@@ -172,7 +172,7 @@ def replaced(name, value):
     [
         (lambda state: [1, 2], "holds no state dict"),
         (lambda state: {}, "holds no state dict"),
-        (lambda state: {**state, "epoch": 3}, "'epoch' is no plain tensor"),
+        (lambda state: {**state, "epoch": [3]}, "'epoch' is no tensor but list"),
         (without("classifier"), "has no 'classifier.weight'"),
         (without("layer3.2.conv1"), "contradicts itself|has no 'layer3.2.conv1.weight'"),
         (lambda state: {k: v for k, v in state.items() if k.startswith("class")}, "has no 'conv1.weight'"),

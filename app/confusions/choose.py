@@ -8,9 +8,9 @@ from app.carried import settled, taken_over
 from app.catalogue import Catalogue, Entry, Family
 from app.confusions.compared import Compared
 from app.confusions.filter_panel import filter_panel
-from app.confusions.plain_words import plain
 from app.family_choice import choose_family
 from app.links import as_list, from_list, keep, kept
+from app.plain_words import plain
 from app.recorded_pictures import Recorded, recorded, say_missing
 from app.shared_state import CHOSEN_DATA, CHOSEN_RUNS, CHOSEN_THRESHOLD, OWN_THRESHOLD, threshold_scope
 from recam_core.analysis.analysed import Analysed

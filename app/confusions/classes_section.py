@@ -9,11 +9,11 @@ import streamlit as st
 from app.chart import palette, show_chart
 from app.confusions.compared import Compared
 from app.confusions.gallery import gallery, method_choice, pixel_choice
-from app.confusions.plain_words import plain
 from app.confusions.pressed import key_while, number
 from app.confusions.results import gain_of, scores_of
 from app.confusions.selection import ANY, Selection, select
 from app.links import keep, kept
+from app.plain_words import plain
 from recam_core.analysis.class_flow import OTHERS, class_flows
 from recam_core.analysis.class_gain import ClassGain
 from recam_core.analysis.csv_tables import flow_csv, gain_csv
@@ -79,13 +79,13 @@ def _gains(compared: Compared, key: str, gain: ClassGain, wanted: Selection) -> 
         chart = gain_chart(rows, colours, title="gain in IoU, points, with 95% interval")
         # A line of one chart goes on in the other.
         chart.update_layout(height=dots.layout.height, margin_t=dots.layout.margin.t, xaxis_fixedrange=True)
-        words = f"What {titles[key]} gains over {titles[gain.reference]} by class, with intervals"
+        alt = f"What {titles[key]} gains over {titles[gain.reference]} by class, with intervals"
         _class_chart(
             "confusions_gain_chart",
             chart,
             lambda place: values[place] if place < len(values) else MEAN,
             wanted,
-            words,
+            alt,
         )
     clear = int(gain.beyond_noise[place].sum())
     words = (

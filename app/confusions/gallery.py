@@ -7,12 +7,12 @@ import streamlit as st
 from app.confusions.compared import Compared
 from app.confusions.gallery_pictures import moved_pictures, outlined_url, worst_pictures
 from app.confusions.moved import Moved
-from app.confusions.plain_words import plain
 from app.confusions.results import single_class
 from app.confusions.selection import ANY, Selection, select
 from app.confusions.tag_panel import tag_panel
 from app.guard import sentences
 from app.links import keep, kept, open_explore, open_why
+from app.plain_words import plain
 from recam_core.analysis.csv_tables import cell_csv, moved_csv
 from recam_core.analysis.taken_back import TakenBack
 from recam_core.scores.scores import Scores
@@ -77,7 +77,7 @@ def method_choice(compared: Compared) -> str:
         "Method",
         keys,
         required=True,
-        format_func=compared.titles.__getitem__,
+        format_func=lambda key: plain(compared.titles[key]),
         key="confusions_method_choice",
         wrap=True,
         label_visibility="collapsed",

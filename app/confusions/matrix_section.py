@@ -9,11 +9,11 @@ from app.chart import palette, show_chart
 from app.confusions.compared import Compared
 from app.confusions.gallery import gallery, method_choice, pixel_choice
 from app.confusions.moved import Moved, moved_between, orders
-from app.confusions.plain_words import plain
 from app.confusions.pressed import key_while, number
 from app.confusions.results import confusions_of, order_of, scores_of
 from app.confusions.selection import Selection, select
 from app.links import keep, kept
+from app.plain_words import plain
 from recam_core.analysis.csv_tables import confusion_csv
 from recam_core.views.charts.matrix import matrix_chart
 from recam_core.views.charts.matrix_cells import MatrixCells, difference_cells, matrix_cells
@@ -150,7 +150,7 @@ def _list(heading: str, cells: MatrixCells, some: np.ndarray, size: np.ndarray, 
     places = np.argwhere(some)
     if not len(places):
         return []
-    st.markdown(f"**{heading}**")
+    st.markdown(f"**{plain(heading)}**")
     sizes = size[some].astype(np.float64)
     rules, colours = [], cells.colours
     unit = "" if not normalised else " %" if cells.before is None else " points"

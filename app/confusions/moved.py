@@ -7,6 +7,7 @@ import streamlit as st
 from app.confusions.compared import Compared
 from app.job_progress import job_progress
 from app.jobs import CANCELLED, DONE, FAILED, Job, board
+from app.plain_words import plain
 from recam_core.analysis.analysed import MANY, Analysed
 from recam_core.analysis.joint_counts import JointCounts, joint_counts, kept_joint_counts
 from recam_core.analysis.taken_back import FALSE_POSITIVE, WRONG_CLASS, TakenBack, taken_back_of
@@ -137,7 +138,7 @@ def _begin(compared: Compared, first: Analysed, second: Analysed) -> None:
         job_progress(job.id, key="confusions_moved_cancel")
         return
     if job.state == FAILED:
-        st.error(job.message, icon=":material/error:")
+        st.error(plain(job.message), icon=":material/error:")
     elif job.state == CANCELLED:
         st.info(
             "Cancelled. Pictures are listed by what is taken back once all were compared.", icon=":material/cancel:"

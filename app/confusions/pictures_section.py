@@ -8,7 +8,6 @@ from app.chart import palette, show_chart
 from app.confusions.compared import Compared
 from app.confusions.gallery import method_choice, picture_buttons
 from app.confusions.moved import Moved, moved_between, orders
-from app.confusions.plain_words import plain
 from app.confusions.pressed import numbers
 from app.confusions.results import chosen_pictures, listed_pictures, single_class, table_of
 from app.confusions.selection import ANY, Selection
@@ -16,6 +15,7 @@ from app.confusions.tag_list import tag_list
 from app.confusions.tag_panel import tag_book, tag_panel
 from app.guard import sentences
 from app.links import keep, kept
+from app.plain_words import plain
 from recam_core.analysis.csv_tables import pictures_csv
 from recam_core.analysis.head_to_head import picture_wins
 from recam_core.analysis.picture_table import PictureTable

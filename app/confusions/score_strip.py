@@ -7,6 +7,7 @@ import streamlit as st
 
 from app.confusions.compared import Compared
 from app.confusions.results import scores_of
+from app.plain_words import plain
 from recam_core.scores.scores import Scores
 
 #: Label, attribute of the scores, what it says.
@@ -32,6 +33,9 @@ def score_strip(compared: Compared) -> None:
         title = escape(compared.titles[method.key])
         cards.append(f'<div class="method-card"><b>{title}<small>{cut}</small></b>{figures}</div>')
     st.html(f'<div class="method-row">{"".join(cards)}</div>')
+    for method in compared.methods:
+        if words := method.store.silent.words(compared.classes.names):
+            st.warning(f"**{plain(compared.titles[method.key])}**: {plain(words)}", icon=":material/visibility_off:")
 
 
 def _percent(value: float) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app.confusions.compared import Compared
-from app.confusions.plain_words import plain
 from app.confusions.selection import ANY, Selection
+from app.plain_words import plain
 from recam_core.analysis.tags import LONGEST_NOTE, LONGEST_TAG, TagBook, Tagged
 from recam_core.checkpoint.places import tags_file
 from recam_core.errors import UserError
@@ -73,7 +73,7 @@ def _save(
     try:
         book.add([Tagged(compared.spec, picture, tag, note, truth, predicted) for picture in chosen])
     except UserError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(error), icon=":material/error:")
         return
     count = "1 picture" if len(chosen) == 1 else f"{len(chosen)} pictures"
     st.toast(f"Tagged {count}; *Pictures* lists all tags.", icon=":material/sell:")

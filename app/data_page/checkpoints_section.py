@@ -5,9 +5,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.confusions.plain_words import plain
 from app.guard import sentences
 from app.links import open_explore
+from app.plain_words import plain
 from app.recorded_pictures import recorded
 from app.run_zip import run_zip_form
 from app.settings import upload_mb

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.confusions.plain_words import plain
 from app.data_page.own_section import choose_set
 from app.guard import sentences
 from app.job_progress import job_progress
 from app.jobs import CANCELLED, DONE, FAILED, Job, board
 from app.links import keep, kept
+from app.plain_words import plain
 from app.recorded_pictures import look_again
 from recam_core.data.download import SOURCES, Source, download, forget, is_here, kept_bytes
 from recam_core.data.places import data_root

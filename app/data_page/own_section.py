@@ -7,12 +7,12 @@ from pathlib import Path
 import streamlit as st
 
 from app.catalogue import Catalogue, Family
-from app.confusions.plain_words import plain
 from app.datasets import dataset
 from app.guard import sentences
 from app.job_progress import job_progress
 from app.jobs import CANCELLED, DONE, FAILED, Job, board
 from app.links import open_explore
+from app.plain_words import plain
 from app.settings import upload_mb
 from app.shared_state import PAGES, TRAIN_ON
 from recam_core.data.check import CheckReport, by_kind, check_dataset
@@ -124,7 +124,7 @@ def _title(found: FoundSet) -> str:
 
 def _one_set(found: FoundSet, catalogue: Catalogue) -> None:
     if found.problem:
-        st.warning(found.problem, icon=":material/rule_folder:")
+        st.warning(plain(found.problem), icon=":material/rule_folder:")
         if found.layout in ("folder", "pictures") and found.problem.startswith("Nothing says"):
             _name_classes(found, catalogue)
         return
@@ -213,7 +213,7 @@ def _checked(spec: str, found: FoundSet) -> None:
     if not job.is_over:
         job_progress(job.id, key="data_check_cancel")
     elif job.state == FAILED:
-        st.error(job.message, icon=":material/error:")
+        st.error(plain(job.message), icon=":material/error:")
     elif job.state == CANCELLED:
         st.info("Cancelled.", icon=":material/cancel:")
     elif job.report is not None:
@@ -236,7 +236,7 @@ def _report(report: CheckReport, found: FoundSet) -> None:
         listed = ", ".join(absent[:8]) + (f" and {len(absent) - 8} more" if len(absent) > 8 else "")
         st.caption(plain(f"No picture shows {listed}."))
     for group in by_kind(report.faults):
-        st.markdown(f"**{len(group.faults):,}** {group.kind}")
+        st.markdown(f"**{len(group.faults):,}** {plain(group.kind)}")
         lines = [str(fault).replace(f"{found.path}/", "") for fault in group.faults[:_FIRST]]
         if len(group.faults) > _FIRST:
             lines.append(f"and {len(group.faults) - _FIRST:,} more")
@@ -324,7 +324,7 @@ def _upload_state(root: Path) -> None:
     if not job.is_over:
         job_progress(job.id, key="data_unpack_cancel")
     elif job.state == FAILED:
-        st.error(job.message, icon=":material/error:")
+        st.error(plain(job.message), icon=":material/error:")
     elif job.state == CANCELLED:
         st.info("Cancelled. Nothing was unpacked.", icon=":material/cancel:")
     elif job.folder is not None:

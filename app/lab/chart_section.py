@@ -7,9 +7,9 @@ import streamlit as st
 
 from app.chart import palette, pressed, show_chart
 from app.confusions.pressed import key_while
-from app.lab.as_code import as_code
 from app.lab.chosen_point import look_at
 from app.lab.shown import Shown
+from app.plain_words import as_code, plain
 from recam_core.experiments.figures import FIGURES
 from recam_core.experiments.protocol import SELECT
 from recam_core.views.charts.dots import dot_chart
@@ -43,7 +43,7 @@ def _panels(job: Shown, marked: int | None, colours: Palette) -> None:
             columns = st.columns(2 if len(chart.panels) > 1 else 1, gap="large")
         with columns.pop(0):
             if chart.kind != "scatter":
-                st.markdown(f"**{title}** :gray[{_DIRECTIONS.get(title, '')}]")
+                st.markdown(f"**{plain(title)}** :gray[{_DIRECTIONS.get(title, '')}]")
             drawn = _PANELS[chart.kind](found, title, marked, colours)
             _chart(f"lab_panel_{place}", drawn, job, marked, f"{found.title}: {title}")
 

@@ -194,7 +194,7 @@ def _axes(kind: str, bench: Bench) -> tuple[Axis, Axis, Base, tuple[str, ...], i
             index=offered.index(usual),
             key=f"lab_{kind}{flag}",
             persist_state="session",
-            help="\n".join(f"- **{name}**: {AXES[name].meaning}" for name in offered),
+            help="\n".join(f"- **{axis}**: {AXES[axis].meaning}" for axis in offered),
         )
     found, texts = {}, {}
     for flag, name in names.items():

@@ -59,7 +59,7 @@ def _question(bench: Bench) -> GridQuestion:
             index=offered.index(usual),
             key=f"lab_full_{side}",
             persist_state="session",
-            help="\n".join(f"- **{name}**: {FULL_AXES[name].meaning}" for name in offered),
+            help="\n".join(f"- **{axis}**: {FULL_AXES[axis].meaning}" for axis in offered),
         )
     if names["x"] == names["y"]:
         raise UserError("Vary two different settings.")

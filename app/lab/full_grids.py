@@ -5,11 +5,11 @@ import time
 import streamlit as st
 
 from app.catalogue import Catalogue
-from app.confusions.plain_words import plain
 from app.guard import sentences
 from app.lab.result_section import result_section
 from app.lab.shown_grid import ShownGrid, shown_grid
 from app.links import TRAINING, keep, kept
+from app.plain_words import plain
 from app.shared_state import MY_TRAININGS
 from app.trainings import style
 from app.trainings.details import details

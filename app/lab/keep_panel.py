@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from app.confusions.plain_words import plain
 from app.guard import sentences
 from app.job_progress import job_progress
 from app.jobs import CANCELLED, FAILED, board
@@ -10,6 +9,7 @@ from app.lab.commands import head_command
 from app.lab.keep_job import KeepJob, readable_head, start_keeping
 from app.lab.lab_job import LabJob
 from app.links import open_explore
+from app.plain_words import plain
 from recam_core.checkpoint.places import runs_folder
 from recam_core.experiments.setting import Measured
 from recam_core.retrain.named_run import check_run_name
@@ -51,7 +51,7 @@ def keep_panel(job: LabJob, one: Measured, seed: int, picture: str) -> None:
 
 def _ending(keeping: KeepJob, job: LabJob, picture: str) -> None:
     if keeping.state == FAILED:
-        st.error(keeping.message, icon=":material/error:")
+        st.error(plain(keeping.message), icon=":material/error:")
     elif keeping.state == CANCELLED:
         st.info("Cancelled. Nothing was kept.", icon=":material/cancel:")
     else:

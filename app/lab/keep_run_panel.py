@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from app.confusions.plain_words import plain
 from app.guard import sentences
 from app.lab.shown_grid import ShownGrid
 from app.links import open_explore
+from app.plain_words import plain
 from recam_core.experiments.setting import Measured
 from recam_core.trainings.kept_grids import keep_run, kept_run_command
 

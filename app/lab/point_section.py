@@ -3,7 +3,6 @@
 import streamlit as st
 
 from app.catalogue import Family
-from app.confusions.plain_words import plain
 from app.guard import sentences
 from app.lab.chosen_point import look_at, looked_at, setting_at
 from app.lab.keep_panel import keep_panel
@@ -12,6 +11,7 @@ from app.lab.lab_job import LabJob
 from app.lab.point_maps import point_maps
 from app.lab.shown import Shown
 from app.lab.shown_grid import ShownGrid
+from app.plain_words import plain
 from recam_core.views.charts.setting_points import REFERENCE_PLACE
 
 

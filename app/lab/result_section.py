@@ -5,13 +5,13 @@ from html import escape
 import streamlit as st
 
 from app.catalogue import Family
-from app.confusions.plain_words import plain
 from app.lab.chart_section import chart_section
 from app.lab.chosen_point import looked_at
 from app.lab.parts_strip import parts_strip
 from app.lab.point_section import point_section
 from app.lab.shown import Shown
 from app.lab.table_section import table_section
+from app.plain_words import plain
 
 
 def result_section(job: Shown, family: Family) -> None:

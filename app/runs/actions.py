@@ -1,5 +1,6 @@
 """What can be done with the chosen runs: star, rename, export, delete, look at the maps."""
 
+from app.plain_words import plain
 from collections.abc import Sequence
 from functools import partial
 
@@ -64,7 +65,7 @@ def _rename(run: ListedRun) -> None:
             with sentences():
                 path = rename_run(run, name)
                 choose([f"run/{path.name}"])
-                st.toast(f"Renamed to {path.name}.", icon=":material/edit:")
+                st.toast(f"Renamed to {plain(path.name)}.", icon=":material/edit:")
                 st.rerun()
 
 

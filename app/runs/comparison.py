@@ -1,5 +1,6 @@
 """Several runs side by side: scores with intervals, classes, and the settings that differ."""
 
+from app.plain_words import as_code, plain
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +12,6 @@ from app.analysed import analyse_panel, analysed_of, can_be_scored
 from app.carried import settled, taken_over
 from app.catalogue import Catalogue, Family
 from app.chart import palette, pressed, show_chart
-from app.confusions.plain_words import plain
 from app.confusions.pressed import key_while
 from app.guard import sentences
 from app.links import keep, kept
@@ -37,7 +37,7 @@ _MOST = (
 
 def comparison(chosen: Sequence[ListedRun], catalogue: Catalogue) -> None:
     """Draw it; the first run is what the others are compared with."""
-    st.subheader(f"{', '.join(run.name for run in chosen[1:])} against {chosen[0].name}")
+    st.subheader(f"{', '.join(plain(run.name) for run in chosen[1:])} against {plain(chosen[0].name)}")
     scored = False
     with sentences():
         scored = _scores(chosen, catalogue)
@@ -162,7 +162,7 @@ def _score_table(found: ScoreComparison) -> None:
     heads = ["threshold", "mIoU, %", "difference, points", "95% interval"]
     plain_table(heads, rows, f"Scores on {found.data}")
     st.caption(
-        f"{found.pictures} pictures of `{found.data}`; intervals over 1000 draws of as many pictures, the same draws "
+        f"{found.pictures} pictures of {as_code(found.data)}; intervals over 1000 draws of as many pictures, the same draws "
         "for all runs. Coloured differences are more than chance."
     )
 

@@ -1,5 +1,6 @@
 """The question before runs are deleted."""
 
+from app.plain_words import plain
 from collections.abc import Sequence
 from html import escape
 
@@ -28,7 +29,7 @@ def delete_dialog(doomed: Sequence[ListedRun], runs: Sequence[ListedRun]) -> Non
     children = {child.name: child for run in doomed for child in children_of(run, runs) if child.key not in keys}
     if children:
         st.warning(
-            f"{', '.join(children)} started from {'it' if len(doomed) == 1 else 'them'}, and could not be made again.",
+            f"{', '.join(map(plain, children))} started from {'it' if len(doomed) == 1 else 'them'}, and could not be made again.",
             icon=":material/account_tree:",
         )
     with st.container(horizontal=True):
@@ -58,5 +59,5 @@ def _delete(doomed: Sequence[ListedRun]) -> None:
 def show_faults() -> None:
     """Say on the page why runs were not deleted, once."""
     for fault in st.session_state.pop(_FAULTS, []):
-        st.error(fault, icon=":material/error:")
+        st.error(plain(fault), icon=":material/error:")
     st.session_state.pop(_DONE, None)

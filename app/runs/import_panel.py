@@ -1,5 +1,6 @@
 """Taking in a run that was exported elsewhere."""
 
+from app.plain_words import plain
 import streamlit as st
 
 from app.run_zip import run_zip_form
@@ -12,5 +13,5 @@ def import_panel() -> None:
         path = run_zip_form("runs")
     if path is not None:
         choose([f"run/{path.name}"])
-        st.toast(f"Imported as {path.name}.", icon=":material/upload:")
+        st.toast(f"Imported as {plain(path.name)}.", icon=":material/upload:")
         st.rerun()

@@ -1,5 +1,6 @@
 """One run: how it was made, how it is made again, what was measured."""
 
+from app.plain_words import plain
 import json
 
 import streamlit as st
@@ -21,7 +22,7 @@ _MOST = 1e30
 
 def one_run(run: ListedRun) -> None:
     """Draw its commands, curves, scores and settings."""
-    st.subheader(run.name)
+    st.subheader(plain(run.name))
     made, again = st.columns(2, gap="medium")
     with made:
         st.caption("Made by")

@@ -10,7 +10,6 @@ from app.confusions.compared import Compared
 from app.confusions.matrix_section import matrix_section
 from app.confusions.pairs_section import pairs_section
 from app.confusions.pictures_section import pictures_section
-from app.confusions.plain_words import plain
 from app.confusions.results import chosen_pictures, most_confused, prepare, scores_of
 from app.confusions.score_strip import score_strip
 from app.confusions.selection import Selection, selection

@@ -16,11 +16,12 @@ from app.export_panel import export_panel, panes_to_export
 from app.first_screen import is_presenting, lead_on, leave_button, present_button, say_sentence, top_of_page
 from app.guard import sentences
 from app.links import FIRST_OVERLAY, as_list, from_list, keep, keep_view, kept, open_why, view_in_address
-from app.map_cache import Inference, make_ready, payload_of, prediction_of
+from app.map_cache import Inference, make_ready, payload_of, prediction_of, silence_of
 from app.methods import Method, method_of_entry
 from app.models import device_words
 from app.picker import FROM_SET, can_step, open_picture, pick_picture, step_picture
 from app.pictures import Picture
+from app.plain_words import plain
 from app.recipe_fields import rule_name, rules_help
 from app.retrain_panel import fourth_pane, retrain_panel
 from app.shared_state import ARRIVING, CHOSEN_RUNS, WHY_PHOTO
@@ -31,7 +32,7 @@ from recam_core.checkpoint.run_rule import rules_of_run
 from recam_core.data.sample import ClassList
 from recam_core.maps.inference import PAPER_SCALES, QUICK_SCALES
 from recam_core.method.extraction import RULES
-from recam_core.report.picture_page import picture_page, picture_sentence, set_words
+from recam_core.report.picture_page import picture_page, picture_sentence, set_words, silent_words
 from recam_core.views.figure_cells import FigurePane
 from recam_core.views.viewer_payload import ViewerPayload
 
@@ -299,7 +300,7 @@ def _look(
         )
         return
     for note in picture.notes:
-        st.caption(f":material/info: {note}")
+        st.caption(f":material/info: {plain(note)}")
     asked = methods[0] if methods else method_of_entry(attributions[0][0])
     present = _present_classes(family, picture, asked)
     if not present:
@@ -313,6 +314,7 @@ def _look(
     with st.spinner("Computing maps", show_time=True):
         reference = family.by_method("bce")
         payload = payload_of(methods, picture, present, family.classes, how, reference and reference.key)
+    _say_silent(methods, picture, present, family.classes, how)
     _take_threshold(family)
     shown = viewer(
         payload,
@@ -332,7 +334,8 @@ def _look(
     with lead:
         sentence = say_sentence(family, picture, methods, present, how, shown["view"])
     with heading:
-        st.markdown(f"**{picture.title}** · " + ", ".join(family.classes.names[k] for k in present), width="stretch")
+        names = ", ".join(family.classes.names[k] for k in present)
+        st.markdown(f"**{plain(picture.title)}** · {plain(names)}", width="stretch")
         if is_presenting():
             leave_button()
             return
@@ -351,6 +354,15 @@ def _look(
     # Below the picture: above it, one button more would push the scores out of sight in a small window.
     _why_button(family, picture, methods, shown["view"])
     retrain_panel(family)
+
+
+def _say_silent(
+    methods: Sequence[Method], picture: Picture, present: tuple[int, ...], classes: ClassList, how: Inference
+) -> None:
+    """Of each pane, the classes of the picture that it shows nothing of: an empty map looks like a finding."""
+    for method in methods:
+        if words := silence_of(method, picture, present, classes, how):
+            st.warning(f"**{plain(method.title)}**: {plain(words)}", icon=":material/visibility_off:")
 
 
 def _take_threshold(family: Family) -> None:
@@ -375,7 +387,13 @@ def _page(
         sentence = picture_sentence(panes, picture.mask, classes)
     names = ", ".join(classes.names[k] for k in present)
     where = f"{picture.title} of {set_words(picture.source[0])}" if picture.source else picture.title
-    return picture_page(payload, view, title=title, sentence=sentence, about=f"{where}: {names}")
+    return picture_page(
+        payload,
+        view,
+        title=title,
+        sentence=sentence,
+        about=f"{where}: {names}. {silent_words(panes, classes)}".strip(". "),
+    )
 
 
 def _why_button(family: Family, picture: Picture, methods: Sequence[Method], view: Mapping[str, Any]) -> None:
@@ -424,14 +442,14 @@ def _present_classes(family: Family, picture: Picture, method: Method) -> tuple[
         default=found,
         format_func=lambda k: f"{names[k]} ({probabilities[k]:.0%})",
         key=f"explore_present_{picture.key}_{family.key}",
-        help=f"The picture comes without labels. These are what {method.title} sees in it. Add what it missed and "
-        "take out what is not there: maps are made of these classes only.",
+        help=f"The picture comes without labels. These are what {plain(method.title)} sees in it. Add what it missed "
+        "and take out what is not there: maps are made of these classes only.",
     )
     if not chosen and not found:
         st.info(
-            f"{method.title} finds none of the {len(names)} classes that *{family.title}* knows in this picture. The "
-            f"likeliest is {names[order[0]]}, at {probabilities[order[0]]:.0%}. Choose above what it shows to see maps "
-            "of that, or other checkpoints in the sidebar.",
+            f"{plain(method.title)} finds none of the {len(names)} classes that *{plain(family.title)}* knows in this "
+            f"picture. The likeliest is {plain(names[order[0]])}, at {probabilities[order[0]]:.0%}. Choose above what "
+            "it shows to see maps of that, or other checkpoints in the sidebar.",
             icon=":material/search_off:",
         )
     elif not chosen:
@@ -444,4 +462,4 @@ def _faults(catalogue: Catalogue) -> None:
     if catalogue.faults:
         with st.expander(f":material/warning: {len(catalogue.faults)} run folders cannot be read"):
             for fault in catalogue.faults:
-                st.markdown(f"- {fault}")
+                st.markdown(f"- {plain(fault)}")

@@ -20,6 +20,7 @@ from app.lab.session_jobs import current, is_lost, remember
 from app.lab.shown_grid import ShownGrid
 from app.links import keep, kept
 from app.models import device_words
+from app.plain_words import plain
 from app.recorded_pictures import say_missing
 from app.shared_state import LAB_DEPTH, LAB_KIND
 from recam_core.retrain.head_recipe import completed
@@ -63,7 +64,7 @@ def main() -> None:
     if not job.is_over:
         job_progress(job.id, key="lab_cancel")
     elif job.state == FAILED:
-        st.error(job.message, icon=":material/error:")
+        st.error(plain(job.message), icon=":material/error:")
     elif job.state == CANCELLED:
         st.info("Cancelled. Features that were computed before are kept.", icon=":material/cancel:")
     else:

@@ -8,11 +8,11 @@ import streamlit as st
 
 from app.catalogue import Entry, Family, read_catalogue
 from app.chart import palette, pressed, show_chart
-from app.confusions.plain_words import plain
 from app.confusions.pressed import key_while
 from app.datasets import dataset
 from app.guard import sentences
 from app.links import open_explore, open_runs
+from app.plain_words import as_code, plain
 from recam_core.analysis.head_to_head import HeadToHead
 from recam_core.views.charts.gains import GainRow, gain_chart, gains_csv
 
@@ -207,8 +207,8 @@ def _behind(gains: Sequence[Gain], families: dict[str, Family]) -> None:
 
 
 def _family(family: Family) -> None:
-    st.subheader(family.title)
-    st.caption(f"{family.about} {len(family.classes)} classes: {', '.join(family.classes.names)}.")
+    st.subheader(plain(family.title))
+    st.caption(f"{plain(family.about)} {len(family.classes)} classes: {plain(', '.join(family.classes.names))}.")
     rows = [row for entry in family.entries for row in _rows(entry)]
     rows.sort(key=lambda row: row["split"] != "val")  # what is reported before what settings were chosen on
     if rows:
@@ -255,7 +255,7 @@ def _family(family: Family) -> None:
             icon=":material/straighten:",
         )
     for entry in family.entries:
-        with st.expander(f"{entry.title}: how it was made"):
+        with st.expander(f"{plain(entry.title)}: how it was made"):
             _provenance(entry)
 
 
@@ -307,8 +307,9 @@ def _provenance(entry: Entry) -> None:
     info = entry.info
     rule, backbone = info.rule.replace("_", " "), info.network.get("backbone", "unknown")
     st.markdown(
-        f"Method **{info.method}**, rule **{rule}**, {_row_words(info.recipe)}backbone **{backbone}**, trained on "
-        f"`{info.data}`" + (f", starting from **{info.parent}**." if info.parent else ".")
+        f"Method **{plain(info.method)}**, rule **{plain(rule)}**, {_row_words(info.recipe)}backbone "
+        f"**{plain(backbone)}**, trained on {as_code(info.data)}"
+        + (f", starting from **{plain(info.parent)}**." if info.parent else ".")
     )
     if info.command:
         st.code(info.command, language="bash", wrap_lines=True)

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app.catalogue import read_catalogue
+from app.plain_words import plain
 from app.runs import style
 from app.runs.actions import actions
 from app.runs.chosen import chosen_field, chosen_keys, share_runs, take_runs
@@ -23,7 +24,7 @@ def main() -> None:
         import_panel()
     found = list_runs()
     for fault in found.faults:
-        st.warning(f"Left out: {fault}", icon=":material/broken_image:")
+        st.warning(f"Left out: {plain(fault)}", icon=":material/broken_image:")
     show_faults()
     if not found.runs:
         st.info(

@@ -4,10 +4,10 @@ import streamlit as st
 
 from app.carried import share
 from app.catalogue import Catalogue, read_catalogue
-from app.confusions.plain_words import plain
 from app.copy_link import copy_link
 from app.guard import sentences
 from app.links import keep, kept, open_confusions, open_explore
+from app.plain_words import plain
 from app.shared_state import CHOSEN_DATA, CHOSEN_FAMILY, WHY_ARRIVING
 from app.why.another import another, arrive_another
 from app.why.answers import AS_MAP, Told, told
@@ -61,7 +61,7 @@ def _page(catalogue: Catalogue) -> None:
     if scene is None:
         return
     for note in scene.picture.notes:
-        st.caption(f":material/info: {note}")
+        st.caption(f":material/info: {plain(note)}")
     if len(scene.classes) < 2:
         st.info("These runs know a single class, so there is no other one to ask about.", icon=":material/label:")
         return

@@ -9,12 +9,12 @@ import streamlit as st
 
 from app.catalogue import Catalogue
 from app.chart import palette, show_chart
-from app.confusions.plain_words import plain
 from app.family_choice import choose_family
 from app.guard import sentences
 from app.job_progress import job_progress
 from app.jobs import CANCELLED, DONE, FAILED, Job, board
 from app.models import device
+from app.plain_words import plain
 from app.recorded_pictures import recorded
 from app.theory.picture import choose_run
 from recam_core.cache import cache_folder
@@ -174,7 +174,7 @@ def _form(catalogue: Catalogue) -> None:
         if not job.is_over:
             job_progress(job.id, key="theory_figure_cancel")
         elif job.state == FAILED:
-            st.error(job.message, icon=":material/error:")
+            st.error(plain(job.message), icon=":material/error:")
         elif job.state == CANCELLED:
             st.caption("Cancelled.")
         elif job.state == DONE and job.kept and st.session_state.get("theory_figure_told") != job.id:

@@ -7,8 +7,8 @@ import streamlit as st
 
 from app.catalogue import Catalogue
 from app.chart import palette, show_chart
-from app.confusions.plain_words import plain
 from app.models import shared_run
+from app.plain_words import plain
 from app.theory.picture import Looked, choose_picture, choose_run
 from recam_core.data.sample import VOID
 from recam_core.errors import UserError

@@ -6,12 +6,12 @@ import streamlit as st
 
 from app.catalogue import Catalogue, Entry, Family
 from app.chart import palette, show_chart
-from app.confusions.plain_words import plain
 from app.family_choice import choose_family
 from app.guard import sentences
 from app.job_progress import job_progress
 from app.jobs import CANCELLED, DONE, FAILED, Job, board
 from app.models import device
+from app.plain_words import plain
 from app.recorded_pictures import recorded
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.data.spec import open_dataset
@@ -124,7 +124,7 @@ def _measured(family: Family, entries: tuple[Entry, ...]) -> None:
     elif not job.is_over:
         job_progress(job.id, key="theory_cancel")
     elif job.state == FAILED:
-        st.error(job.message, icon=":material/error:")
+        st.error(plain(job.message), icon=":material/error:")
     elif job.state == CANCELLED:
         st.caption("Cancelled.")
     if isinstance(job, NegativesJob) and job.state == DONE:

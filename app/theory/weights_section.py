@@ -5,9 +5,9 @@ import streamlit as st
 
 from app.catalogue import Catalogue, Entry
 from app.chart import palette, pressed, show_chart
-from app.confusions.plain_words import plain
 from app.family_choice import choose_family
 from app.links import as_list
+from app.plain_words import plain
 from app.shared_state import PAGES
 from app.theory.picture import choose_run
 from recam_core.theory.weights import TITLES, ClassCosines, class_cosines

@@ -8,8 +8,8 @@ from app.chart import palette
 from app.guard import sentences
 from app.links import TRAINING, kept
 from app.live_chart import live_chart, plotly_for
+from app.plain_words import plain
 from app.trainings.curves import loss_curves, score_curves
-from app.trainings.words import plain
 from recam_core.errors import UserError
 from recam_core.trainings.listing import Training, find_training
 from recam_core.views.charts.curves import Curve, curve_chart, curves_csv
@@ -33,7 +33,7 @@ def details(page: str) -> None:
     try:
         training = find_training(number)
     except UserError as error:
-        st.warning(str(error), icon=":material/search_off:")
+        st.warning(plain(error), icon=":material/search_off:")
         return
     with st.container(border=True, key=f"{page}_details"):
         st.markdown(f"#### {plain(training.job.name)}")

@@ -9,9 +9,10 @@ import streamlit as st
 from app.datasets import dataset
 from app.guard import sentences
 from app.links import GRID, TRAINING, keep, kept, open_explore, open_lab_grid
+from app.plain_words import as_code, plain
 from app.settings import METHOD_TITLES
 from app.shared_state import MY_TRAININGS
-from app.trainings.words import BADGES, plain, standing
+from app.trainings.words import BADGES, standing
 from recam_core.errors import UserError
 from recam_core.trainings.grid_request import grid_request
 from recam_core.trainings.listing import Training, list_trainings
@@ -87,15 +88,15 @@ def _card(page: str, training: Training, before: int, in_lab: bool) -> None:
             word, icon, colour = BADGES[training.state]
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.badge(word, icon=icon, color=colour, width="content")
-                st.markdown(f"**{training.job.name}**", width="content")
-            st.caption(f"{_what(training)} on `{plain(training.job.data)}`")
+                st.markdown(f"**{plain(training.job.name)}**", width="content")
+            st.caption(f"{_what(training)} on {as_code(training.job.data)}")
         with buttons.container(horizontal=True, horizontal_alignment="right"):
             _buttons(page, training, shown, in_lab)
         line = standing(training, before)
         if training.state == "running" and training.status.steps:
-            st.progress(min(training.status.step / training.status.steps, 1.0), text=line)
+            st.progress(min(training.status.step / training.status.steps, 1.0), text=plain(line))
         else:
-            st.markdown(line)
+            st.markdown(plain(line))
         if training.state == "failed":
             st.error(plain(training.status.message) or "It failed; the log says why.", icon=":material/error:")
         _asking(page, training)
@@ -169,17 +170,17 @@ def _asking(page: str, training: Training) -> None:
             else " It was not started in this window: it may be somebody else's."
         )
         kept = "epochs" if training.job.grid is None else "trainings"
-        question = f"Stop **{training.job.name}**?{whose} Its finished {kept} are kept, and it can be resumed."
+        question = f"Stop **{plain(training.job.name)}**?{whose} Its finished {kept} are kept, and it can be resumed."
         yes, act = "Stop it", _cancel
     elif training.state == "done":
         stays = "The run stays; its log and curves of the steps go."
         if training.job.grid is not None:
             stays = "Its result stays on the Lab page; its log goes."
-        question = f"Take **{training.job.name}** off this list? {stays}"
+        question = f"Take **{plain(training.job.name)}** off this list? {stays}"
         yes, act = "Remove it", _remove
     else:
         gone = "epochs" if training.job.grid is None else "trainings"
-        question = f"Remove **{training.job.name}**? Its finished {gone} and its log are deleted, too."
+        question = f"Remove **{plain(training.job.name)}**? Its finished {gone} and its log are deleted, too."
         yes, act = "Delete it", _remove
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(question, width="content")

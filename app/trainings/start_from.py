@@ -6,7 +6,6 @@ from pathlib import Path
 from app.catalogue import Catalogue, Entry
 from app.datasets import dataset
 from app.recorded_pictures import recorded
-from app.trainings.words import plain
 from recam_core.errors import UserError
 from recam_core.trainings.listing import Training, list_trainings
 
@@ -64,7 +63,7 @@ def _of_training(training: Training) -> Start:
     job = training.job
     return Start(
         f"run/{job.name}",
-        f"{plain(job.name)} (in the queue)",
+        f"{job.name} (in the queue)",
         training.out,
         job.method,
         str(job.recipe.get("backbone", "")),

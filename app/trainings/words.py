@@ -31,12 +31,12 @@ def ago(moment: float) -> str:
 
 
 def standing(training: Training, before: int) -> str:
-    """Where it stands, in a line; ``before`` counts those that wait longer for the same device."""
+    """Where it stands, in a line (names as they are); ``before`` counts those that wait longer for the same device."""
     status = training.status
     if training.is_stopping:
         return "Stopping after this step"
     if training.state == "waiting" and status.awaits:
-        return f"Waiting for the run {plain(status.awaits)}, which another training is to make"
+        return f"Waiting for the run {status.awaits}, which another training is to make"
     if training.state == "waiting":
         if not before:
             return f"{status.doing or 'Waiting'}: next on {training.job.device}"
@@ -65,8 +65,3 @@ def _kept(training: Training) -> str:
     else:
         finished, total, what = len(training.epochs()), training.job.recipe.get("epochs", "?"), "epoch"
     return f"{finished} of {total} {what}s finished, and kept" if finished else f"no {what} was finished"
-
-
-def plain(text: str) -> str:
-    """Text that is no markup."""
-    return text.replace("`", "'").replace("[", r"\[").replace("$", r"\$")

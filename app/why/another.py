@@ -6,11 +6,11 @@ import streamlit as st
 
 from app.attributions import methods_help
 from app.catalogue import Catalogue
-from app.confusions.plain_words import plain
 from app.copy_link import copy_link
 from app.guard import sentences
 from app.links import keep, kept
 from app.pictures import Picture
+from app.plain_words import plain
 from app.why.classifier_form import choose_classifier, forget_classifier
 from app.why.classifier_map import Looked, show_map
 from app.why.classifier_picture import choose_picture, forget_picture
@@ -50,7 +50,7 @@ def another(catalogue: Catalogue) -> None:
             return
         picture, truth = found
         for note in picture.notes:
-            st.caption(f":material/info: {note}")
+            st.caption(f":material/info: {plain(note)}")
         with st.spinner("Asking the classifier"):
             likely = _probabilities(loaded.key, picture.key, loaded.classifier, picture.image)
         order = np.argsort(-likely, kind="stable").tolist()

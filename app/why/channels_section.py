@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from app.chart import palette, pressed, show_chart
-from app.confusions.plain_words import plain
+from app.plain_words import plain
 from app.why.answers import AS_MAP, FC1, FC2, Told
 from app.why.question import Question
 from app.why.shown_picture import show_picture
@@ -47,8 +47,8 @@ def _method(question: Question, one: Told, side: str) -> None:
     words = weights_words(one)
     st.markdown(f"**{plain(one.method.title)}**")
     kind = st.segmented_control(
-        f"Weights of {one.method.title}", list(words), default=AS_MAP, required=True, format_func=words.__getitem__,
-        key=f"why_weights_{side}", label_visibility="collapsed",
+        f"Weights of {plain(one.method.title)}", list(words), default=AS_MAP, required=True,
+        format_func=words.__getitem__, key=f"why_weights_{side}", label_visibility="collapsed",
         help="As its map: what decides in the map, each class divided by the maximum of its own map (equation 2). FC1 "
         "and FC2: the difference of their logits, w · f.",
     )  # fmt: skip

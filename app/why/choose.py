@@ -5,7 +5,6 @@ import streamlit as st
 
 from app.carried import forget, settled, taken_over
 from app.catalogue import Catalogue, Entry, Family
-from app.confusions.plain_words import plain
 from app.datasets import dataset
 from app.family_choice import choose_family
 from app.guard import sentences
@@ -13,6 +12,7 @@ from app.links import as_list, from_list, keep, kept
 from app.map_cache import Inference, make_ready, prediction_of
 from app.methods import Method, method_of_entry
 from app.pictures import Picture, picture_of_set, picture_of_upload
+from app.plain_words import plain
 from app.recorded_pictures import recorded
 from app.settings import PHOTO_MB
 from app.shared_state import CHOSEN_DATA, CHOSEN_PICTURE, CHOSEN_RUNS, WHY_PHOTO

@@ -4,10 +4,10 @@ import re
 
 import streamlit as st
 
-from app.confusions.plain_words import plain
 from app.job_progress import job_progress
 from app.jobs import FAILED, board
 from app.links import keep, kept
+from app.plain_words import plain
 from app.settings import upload_mb
 from app.why.classifiers import MOST_WEIGHTS, Loaded, LoadJob, Wanted, shelf, start_loading
 

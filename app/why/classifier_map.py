@@ -7,12 +7,12 @@ import numpy as np
 import streamlit as st
 
 from app.attributions import Kept, kept_results, takes_long
-from app.confusions.plain_words import plain
 from app.job_progress import job_progress
 from app.jobs import CANCELLED, FAILED, Job, board
 from app.links import keep, kept
 from app.models import device_words
 from app.pictures import Picture
+from app.plain_words import plain
 from app.trainings.words import duration
 from app.viewer import viewer
 from app.why.classifiers import Loaded

@@ -6,10 +6,10 @@ import numpy as np
 import streamlit as st
 
 from app.attributions import HEADS, attribution_method, methods_help, ready_methods
-from app.confusions.plain_words import plain
 from app.links import keep, kept
 from app.map_cache import maps_of
 from app.methods import Method
+from app.plain_words import plain
 from app.why.answers import AS_MAP, Told
 from app.why.question import Question
 from app.why.shown_picture import show_picture

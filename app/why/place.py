@@ -7,9 +7,9 @@ import numpy as np
 import streamlit as st
 
 from app.carried import threshold_settled, threshold_taken_over
-from app.confusions.plain_words import plain
 from app.links import keep, kept
 from app.map_cache import payload_of
+from app.plain_words import plain
 from app.viewer import viewer
 from app.why.question import Question, Scene, asked_classes, place_of
 from recam_core.analysis.csv_tables import value_names

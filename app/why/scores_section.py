@@ -16,7 +16,6 @@ from app.attributions import (
     stands_for,
 )
 from app.chart import palette, show_chart
-from app.confusions.plain_words import plain
 from app.guard import sentences
 from app.job_progress import job_progress
 from app.jobs import CANCELLED, FAILED, Job, board
@@ -24,6 +23,7 @@ from app.links import keep, kept
 from app.methods import Method
 from app.models import device, device_words
 from app.pictures import Picture
+from app.plain_words import plain
 from app.trainings.words import duration
 from app.why.answers import Told
 from app.why.question import Question
@@ -106,7 +106,7 @@ def _table_or_panel(question: Question, wanted: list[Method], picture: Picture, 
     missing = [method for method, one in found if one is None]
     for method, one in found:
         if isinstance(one, UserError):
-            st.error(f"{plain(method.title)}: {one}", icon=":material/error:")
+            st.error(f"{plain(method.title)}: {plain(one)}", icon=":material/error:")
     ready = [(method, one) for method, one in found if isinstance(one, tuple)]
     if missing:
         _panel(question, missing, picture, classes)
@@ -121,7 +121,7 @@ def _panel(question: Question, missing: list[Method], picture: Picture, classes:
         return
     if isinstance(job, ScoreJob) and job.picture.key == picture.key:
         if job.state == FAILED:
-            st.error(job.message, icon=":material/error:")
+            st.error(plain(job.message), icon=":material/error:")
         elif job.state == CANCELLED:
             st.info("Cancelled. What was finished before is kept.", icon=":material/cancel:")
     settings = FaithfulnessSettings()
@@ -189,7 +189,7 @@ def _table(question: Question, ready: list[tuple[Method, Scores]], classes: tupl
     if not all(np.isfinite(frame[name]).all() for name in frame if name in _COLUMNS):
         st.caption("Empty: the class is not in the ground truth of this picture, its map is empty, or nothing changes.")
     k = st.segmented_control(
-        "Curves of", list(classes), default=question.a, required=True, format_func=names.__getitem__,
+        "Curves of", list(classes), default=question.a, required=True, format_func=lambda k: plain(names[k]),
         key=f"why_curves_{classes[0]}_{classes[1]}",
     )  # fmt: skip
     curves = [(method.title, scores[0]) for method, scores in ready]

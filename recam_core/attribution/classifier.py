@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from recam_core.attribution.subject import Subject
 from recam_core.attribution.target_layer import Split, split_timm, split_torchvision
-from recam_core.checkpoint.state_file import StateFile, file_record, finite, read_state, shape_words, shown_name
 from recam_core.data.text_file import lines_of, read_lines
 from recam_core.errors import UserError
 from recam_core.model.backbones import IMAGENET_MEAN, IMAGENET_STD, check_timm_name
+from recam_core.model.state_file import StateFile, file_record, finite, read_state, shape_words, shown_name
 
 #: Where architectures come from.
 SOURCES = ("timm", "torchvision")

@@ -18,14 +18,14 @@ from torch import Tensor
 from recam_core.atomic_write import replacing_folder
 from recam_core.checkpoint.published import CLASSIFIER, from_state, is_published
 from recam_core.checkpoint.published_classes import FittedClasses, fit_classes
-from recam_core.checkpoint.run_folder import RunInfo, save_run
-from recam_core.checkpoint.state_file import StateFile, file_record, finite, read_state, shape_words, shown_name
+from recam_core.checkpoint.run_folder import RunInfo, rows_without_weights, save_run
 from recam_core.data.match_classes import match_classes
 from recam_core.data.sample import MAX_CLASSES
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.model.backbones import PAPER_BACKBONE, SMALL_BACKBONE, build_backbone
 from recam_core.model.network import CamNetwork
+from recam_core.model.state_file import StateFile, file_record, finite, read_state, shape_words, shown_name
 
 #: What a network was trained with, as far as one classifier goes.
 IMPORTED_METHODS = ("bce", "sce")
@@ -45,6 +45,8 @@ _RECOGNISED: dict[str, tuple[str, ...]] = {
 #: torchvision's ResNets as Sequential(*children): the places of what has weights.
 _SEQUENTIAL = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}
 _COUNTER = "num_batches_tracked"
+#: Parts that only a training needs, kept beside a network by what trained it; no layer of it.
+_OF_TRAINING = ("criterion", "loss", "loss_fn", "loss_function", "metric", "metrics", "train_metrics", "val_metrics")
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,7 @@ def _with_data(asked: Asked) -> Asked:
     same = [name.casefold() for name in names] == [name.casefold() for name in found.names]
     if not same and not match_classes(found, type(found)(tuple(names))).shared:
         raise UserError(f"{asked.data} shows none of the classes that are named: it has {', '.join(found.names)}.")
-    if same and asked.has_background is None and len(names) == len(asked.classes):
+    if asked.has_background is None and len(names) == len(asked.classes):
         return _replaced(asked, has_background=found.has_background)
     return asked
 
@@ -212,7 +214,11 @@ def _taken_apart(state: dict[str, Tensor], name: str, asked: Asked, fc2: StateFi
     own = {classifier, _bias_of(classifier)}
     second = rest.get("fc2") if fc2 is None and classifier == "fc1" else None
     others = [key for key in rest if key not in own and not (key == "fc2" and second is not None)]
-    strange = [key for key in others if not _is_classifier_part(rest, key, channels)]
+    strange = [
+        key
+        for key in others
+        if not _is_classifier_part(rest, key, channels) and key.partition(".")[0] not in _OF_TRAINING
+    ]
     if strange:
         raise UserError(
             f"{name} has more than a {backbone} and a classifier: {_listed(strange)}. Layers between the two make "
@@ -430,6 +436,14 @@ def _notes(parts: _Parts, fitted: FittedClasses, network: CamNetwork, asked: Ask
     others = [key for key in parts.left_out if key != bias]
     if others:
         notes.append(f"Not used: {_listed(others)}.")
+    for key, weight in ((parts.classifier, parts.fc1), ("FC2", parts.fc2)):
+        if weight is not None and (words := rows_without_weights(_class_rows(weight, fitted), fitted.classes.names)):
+            notes.append(f"{key}: {words}")
+    if asked.has_background is None and fitted.background_row is None and fitted.classes.has_background:
+        notes.append(
+            "Pixels of no class are taken to be background. If each pixel has a class in these pictures, as in MSRC, "
+            "say so (--no-background), or name the pictures (--data)."
+        )
     if asked.classes is None:
         notes.append(f"The classes are taken to be {_listed(list(fitted.classes.names))}, by their number.")
     return tuple(notes)

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from recam_core.checkpoint.state_file import StateFile, finite, read_state, shape_words, shown_name
 from recam_core.data.sample import MAX_CLASSES
 from recam_core.errors import UserError
 from recam_core.model.backbones import PAPER_BACKBONE
 from recam_core.model.network import CamNetwork
+from recam_core.model.state_file import StateFile, finite, read_state, shape_words, shown_name
 
 CLASSIFIER = "classifier.weight"
 #: stage1 of the published network is Sequential(conv1, bn1, relu, maxpool, layer1); the relu and pool have no weights.

@@ -98,6 +98,11 @@ def fit_classes(names: Sequence[str] | None, rows: int, has_background: bool | N
     """
     if names is None:
         names = _known(rows, what)
+        if has_background is False and _is_background(names[0]):
+            raise UserError(
+                f"{what} has {rows} rows, which are the {rows - 1} classes of VOC or COCO and a background. If each "
+                "pixel has a class, it is of other classes: say what they are called."
+            )
     classes = tuple(name for name in names if not _is_background(name))
     if len(classes) == len(names):
         if rows == len(names) + 1:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import platform
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timezone
 from importlib import metadata
@@ -218,8 +219,39 @@ def load_run(path: str | Path, device: torch.device | str = "cpu") -> Run:
     extra = sorted(set(state) - set(wanted))
     if extra:
         raise UserError(f"{path / WEIGHTS_FILE} is of another architecture: it has '{extra[0]}' besides.")
+    _check_finite(path / WEIGHTS_FILE, state, info.classes)
     network.load_state_dict({name: state[name].to(value.dtype) for name, value in wanted.items()})
     return Run(path, info, network.to(device).eval().to(memory_format=torch.channels_last))
+
+
+def _check_finite(file: Path, state: dict[str, Tensor], classes: list[str]) -> None:
+    """Raise UserError for weights that are no numbers: their maps would come out empty, as if nothing were there."""
+    for name, value in state.items():
+        if not value.is_floating_point() or torch.isfinite(value).all():
+            continue
+        of = ""
+        if name in ("fc1", "fc2"):
+            rows = (~torch.isfinite(value)).flatten(1).any(dim=1).nonzero().flatten().tolist()
+            named = [classes[row] if row < len(classes) else "the background" for row in rows]
+            of = f" for {', '.join(named[:3])}" + (f" and {len(named) - 3} more" if len(named) > 3 else "")
+        raise UserError(
+            f"{file} holds values that are not finite, in '{name}'{of}: its training failed, or the file is damaged. "
+            "Train it again with a smaller learning rate, or copy the file again."
+        )
+
+
+def rows_without_weights(weight: Tensor, classes: Sequence[str]) -> str:
+    """A sentence on classes whose weights are all zero, so that their maps stay empty; "" where there is none.
+
+    Args:
+        weight: K x C (or a row more), of FC1 or FC2.
+        classes: names of the K classes.
+    """
+    found = [name for name, row in zip(classes, weight.any(dim=1).tolist(), strict=False) if not row]
+    if not found:
+        return ""
+    listed = ", ".join(found[:6]) + (f" and {len(found) - 6} more" if len(found) > 6 else "")
+    return f"All weights of {listed} are zero: no picture can have an activation for it."
 
 
 def read_weights(file: Path) -> dict[str, Tensor]:

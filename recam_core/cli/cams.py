@@ -61,6 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
         made += _write_stores(load_run(path, device), dataset, arguments)
     for entry in made:
         print(f"{entry['store']}: {entry['pictures']} pictures, {entry['bytes'] / 1e6:.1f} MB")
+        if entry["no_activation"]:
+            print(f"    {entry['no_activation']}")
     write_results(arguments.json, {"data": dataset.spec, "stores": made})
     return 0
 
@@ -96,6 +98,7 @@ def _write_stores(loaded: Run, dataset: Dataset, arguments: argparse.Namespace) 
             "pictures": total,
             "bytes": sum(file.stat().st_size for file in (arguments.out / store_name(info, rule)).iterdir()),
             "settings": asdict(settings),
+            "no_activation": writers[rule].silent.words(dataset.classes.names),
         }
         for rule in rules
     ]

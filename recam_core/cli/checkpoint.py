@@ -62,10 +62,15 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def run_info(arguments: argparse.Namespace) -> int:
-    from recam_core.checkpoint.run_folder import load_run
+    from recam_core.checkpoint.run_folder import load_run, rows_without_weights
 
-    info = load_run(arguments.path).info
+    loaded = load_run(arguments.path)
+    info = loaded.info
     print(describe_run(info))
+    for name in ("fc1", "fc2"):
+        weight = getattr(loaded.network, name)
+        if weight is not None and (words := rows_without_weights(weight.detach(), info.classes)):
+            print(f"{name}: {words}")
     write_results(arguments.json, asdict(info))
     return 0
 

@@ -13,11 +13,11 @@ from recam_core.cli.output import print_notes, write_results
 from recam_core.errors import UserError
 
 if TYPE_CHECKING:
+    from recam_core.analysis.analysed import Analysed
     from recam_core.analysis.head_to_head import HeadToHead, PictureWins
     from recam_core.checkpoint.run_folder import RunInfo
     from recam_core.data.sample import Dataset
     from recam_core.scores.evaluate import Evaluation
-    from recam_core.scores.pixel_counts import PixelCounts
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     from recam_core.data.check import refuse_unscorable
     from recam_core.data.spec import open_dataset
     from recam_core.maps.store import MapStore, is_store
-    from recam_core.scores.table import check_comparable, class_table, summary_table, threshold_note
+    from recam_core.scores.table import check_comparable, class_table, silent_note, summary_table, threshold_note
 
     _check(arguments)
     dataset = open_dataset(arguments.data)
@@ -102,6 +102,8 @@ def run(arguments: argparse.Namespace) -> int:
     note = "" if arguments.keep_threshold else threshold_note(evaluations)
     if note:
         print(f"\n{note}")
+    if silent := silent_note(evaluations):
+        print(f"\n{silent}")
     if arguments.per_class:
         print("\n" + class_table(evaluations))
     for path, places in runs:
@@ -210,9 +212,13 @@ def _score_run(path: Path, dataset: Dataset, arguments: argparse.Namespace) -> d
     if len(counted) == len(rules):
         return {
             rule: evaluate_counts(
-                counts, f"{info.name} {rule}", **options[rule], without_mask=len(dataset) - len(counts)
+                each.counts,
+                f"{info.name} {rule}",
+                **options[rule],
+                without_mask=len(dataset) - len(each.counts),
+                silent=each.store.silent,
             )
-            for rule, counts in counted.items()
+            for rule, each in counted.items()
         }
     loaded = load_run(path, pick_device(arguments.device))
     tallies = {rule: Tally(dataset.classes) for rule in rules}
@@ -228,15 +234,15 @@ def _score_run(path: Path, dataset: Dataset, arguments: argparse.Namespace) -> d
 
 def _kept_counts(
     info: RunInfo, rules: list[str], dataset: Dataset, arguments: argparse.Namespace
-) -> dict[str, PixelCounts]:
-    """By rule: the counts that are kept of this run on these pictures."""
+) -> dict[str, Analysed]:
+    """By rule: what is kept of this run on these pictures, as far as its counts can be scored whole."""
     from recam_core.analysis.analysed import find_analysed
     from recam_core.data.digest import dataset_digest
     from recam_core.scores.pixel_counts import PixelCounts
 
     digest = dataset_digest(dataset)
     found = {rule: find_analysed(info, rule, dataset, settings_for(arguments, info), digest=digest) for rule in rules}
-    return {rule: each.counts for rule, each in found.items() if each and isinstance(each.counts, PixelCounts)}
+    return {rule: each for rule, each in found.items() if each and isinstance(each.counts, PixelCounts)}
 
 
 def _options(arguments: argparse.Namespace, own: float | None, run_name: str) -> dict:

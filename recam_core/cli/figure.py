@@ -122,6 +122,7 @@ def _content(
     from recam_core.report.picture_csv import picture_csv
     from recam_core.views.figure_comparison import comparison_figure
     from recam_core.views.figure_file import figure_bytes
+    from recam_core.views.figure_text import missing_font
 
     if kind == ".npz":
         return maps_npz(sample.image, sample.mask, panes, classes)
@@ -132,4 +133,7 @@ def _content(
         if sample.mask is None:
             raise UserError("This picture has no ground truth, so there are no scores to write; leave out the .csv.")
         return picture_csv(sample.mask, panes, classes).encode()
-    return figure_bytes(comparison_figure(rows, classes, style), kind.removeprefix("."))
+    figure = comparison_figure(rows, classes, style)
+    if kind != ".svg" and (words := missing_font(figure)):
+        print(words)
+    return figure_bytes(figure, kind.removeprefix("."))

@@ -60,6 +60,7 @@ class Seen:
         from recam_core.checkpoint.run_folder import load_run
         from recam_core.device import pick_device
         from recam_core.maps.inference import maps_from_features, picture_features, predicted_classes
+        from recam_core.maps.no_activation import no_activation_words
         from recam_core.method.extraction import map_weights
         from recam_core.progress import terminal
         from recam_core.scores.shown_threshold import shown_threshold
@@ -84,6 +85,8 @@ class Seen:
             else:
                 with terminal(f"{title}, {rule}") as progress:
                     maps = asked.maps(sample.image, [k for k in present if k != asked.against], sample.id, progress)
+            if words := no_activation_words(maps, classes.names):
+                print(f"{title}: {words}")
             threshold = shown_threshold(rule, [(info.threshold, info.rule), *chosen], classes)
             if arguments.threshold is not None and classes.has_background:
                 threshold = arguments.threshold

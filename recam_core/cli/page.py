@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the file, whole or not at all."""
     from recam_core.atomic_write import replacing_file
     from recam_core.method.extraction import LOG_ODDS, gives_log_odds, rule_words
-    from recam_core.report.picture_page import picture_page, picture_sentence, set_words, size_words
+    from recam_core.report.picture_page import picture_page, picture_sentence, set_words, silent_words, size_words
     from recam_core.views.viewer_payload import pane_of_maps, viewer_payload
 
     if arguments.out.suffix.lower() not in (".html", ".htm"):
@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         view,
         title=sample.id if arguments.title is None else arguments.title,
         sentence=sentence,
-        about=f"{sample.id} of {where}: {names}",
+        about=f"{sample.id} of {where}: {names}. {silent_words(panes, classes)}".strip(". "),
     )
     with replacing_file(arguments.out) as temporary:
         temporary.write_bytes(content)

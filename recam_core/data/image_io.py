@@ -97,6 +97,8 @@ def read_photo(
     image = _open(data, name, limits)
     notes: list[str] = []
     try:
+        # Asked first: as soon as something is decoded, Pillow has forgotten it.
+        is_16_bit = any(";16" in str(tile[3]) for tile in image.tile)
         if getattr(image, "is_animated", False) and image.format in (
             "GIF",
             "WEBP",
@@ -107,7 +109,7 @@ def read_photo(
             image.seek(0)
         orientation = _orientation(image)
         image.load()
-        pixels = _to_rgb(image, notes)
+        pixels = _to_rgb(image, notes, is_16_bit)
         if orientation in _TURNS:
             pixels = turned(pixels, orientation)
             notes.append("The picture was turned upright as its EXIF data say.")
@@ -237,14 +239,19 @@ def _orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else UPRIGHT
 
 
-def _to_rgb(image: Image.Image, notes: list[str]) -> np.ndarray:
+def _to_rgb(image: Image.Image, notes: list[str], is_16_bit: bool) -> np.ndarray:
     """H x W x 3 uint8 of a decoded Pillow image of any mode."""
     mode = image.mode
     if mode == "RGB":
-        return np.asarray(image)
+        pixels = np.asarray(image)
+        low, high = int(pixels.min()), int(pixels.max())
+        if is_16_bit and low < high < _HALF >> 8:
+            # The decoder gives the upper 8 of the 16 bits alone.
+            notes.append("16-bit colours that fill only a part of their range were stretched; fine steps are lost.")
+            return np.rint((pixels.astype(np.float64) - low) * (255.0 / (high - low))).astype(np.uint8)
+        return pixels
     if mode.startswith("I;16"):
-        notes.append("16-bit values were scaled to 8 bits.")
-        return _grey(_scale_16(np.asarray(image)))
+        return _grey(_scale_16(np.asarray(image), notes))
     if mode in ("I", "F"):
         return _grey(_scale_wide(np.asarray(image, dtype=np.float64), notes))
     if mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
@@ -262,8 +269,22 @@ def _grey(values: np.ndarray) -> np.ndarray:
     return np.repeat(values[:, :, None], 3, axis=2)
 
 
-def _scale_16(values: np.ndarray) -> np.ndarray:
+#: Values of 16 bits none of which reaches this are of fewer bits, such as the 12 of a camera or a scanner; taken as
+#: parts of 65,535 they would be nearly black.
+_HALF = 1 << 15
+
+
+def _scale_16(values: np.ndarray, notes: list[str]) -> np.ndarray:
+    low, high = int(values.min()), int(values.max())
+    if low < high < _HALF:
+        return _stretched(values.astype(np.float64), low, high, notes)
+    notes.append("16-bit values were scaled to 8 bits.")
     return ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+
+
+def _stretched(values: np.ndarray, low: float, high: float, notes: list[str]) -> np.ndarray:
+    notes.append(f"16-bit values, of which only {low:,.0f} to {high:,.0f} occur, were stretched to 8 bits.")
+    return np.rint((values - low) * (255.0 / (high - low))).astype(np.uint8)
 
 
 def _scale_wide(values: np.ndarray, notes: list[str]) -> np.ndarray:
@@ -277,6 +298,8 @@ def _scale_wide(values: np.ndarray, notes: list[str]) -> np.ndarray:
         top = 1.0
     elif low >= 0 and high <= 255:
         top = 255.0
+    elif low >= 0 and low < high < _HALF:
+        return _stretched(values, low, high, notes)
     elif low >= 0 and high <= 65535:
         top = 65535.0
     else:

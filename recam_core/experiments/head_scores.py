@@ -196,17 +196,19 @@ def _grids(features: Tensor, weights: MapWeights, classes: Tensor, size: tuple[i
     raw = (rows.flatten(0, 1) @ features.flatten(1)).unflatten(1, features.shape[1:]).unflatten(0, rows.shape[:2])
     raw = weights.summands(raw).flatten(0, 1)
     fine = F.interpolate(raw[None], size=grid_size(size), mode="bilinear", align_corners=False)[0]
-    return (weights.activations(fine.unflatten(0, rows.shape[:2]), 1) * FULL).round().cpu().numpy()
+    found = weights.activations(fine.unflatten(0, rows.shape[:2]), 1).nan_to_num(0.0)
+    return (found * FULL).round().cpu().numpy()
 
 
 def _winners(grids: np.ndarray, classes: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Winner (its place among the present classes) and level of each head at the sampled pixels: both N x S.
+    """Winner and level of each head at the sampled pixels: both N x S; the winner is 1 + its place among the present
+    classes, or 0 for none.
 
     The arithmetic is that of :func:`recam_core.maps.activation_maps.winner_and_level`, so the results are equal.
     """
     left, right, across = _neighbours(grids.shape[3], size[1])
     above, below, down = _neighbours(grids.shape[2], size[0])
-    winner = np.zeros((len(grids), len(above) * len(left)), dtype=np.uint8)
+    winner = np.full((len(grids), len(above) * len(left)), min(len(classes), 1), dtype=np.uint8)
     level = np.zeros(winner.shape, dtype=np.float32)
     for order in range(len(classes)):
         cells = grids[:, order]
@@ -221,9 +223,12 @@ def _winners(grids: np.ndarray, classes: np.ndarray, size: tuple[int, int]) -> t
         if order == 0:
             level = plane
         else:
-            winner[plane > level] = order
+            winner[plane > level] = order + 1
             np.maximum(level, plane, out=level)
-    return winner, np.rint(level).astype(np.uint8)
+    level = np.rint(level).astype(np.uint8)
+    silent = ~grids.any(axis=(2, 3)).all(axis=1)
+    winner[silent[:, None] & (level == 0)] = 0
+    return winner, level
 
 
 def _neighbours(cells: int, pixels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -241,7 +246,7 @@ def _counted(
     heads = len(winner)
     scored = truth != VOID if classes.has_background else (truth != VOID) & (truth > 0)
     values, places = np.unique(truth[scored], return_inverse=True)
-    winners = max(len(present), 1)
+    winners = len(present) + 1
     width = len(values) * winners * LEVELS
     if width == 0:
         empty = np.zeros(0, dtype=np.uint8)
@@ -254,7 +259,7 @@ def _counted(
     histogram = np.bincount(cell.ravel(), minlength=heads * width)
     filled = np.flatnonzero(histogram)
     place = filled % width
-    names = present + 1 if len(present) else np.zeros(1, dtype=np.int64)
+    names = np.concatenate([np.zeros(1, dtype=np.int64), present + 1])
     counts = PictureCounts(
         values[place // (winners * LEVELS)],
         names[place // LEVELS % winners].astype(np.uint8),

@@ -51,10 +51,11 @@ def winner_and_level(maps: ActivationMaps) -> tuple[np.ndarray, np.ndarray]:
 
     The 8-bit grid is upsampled bilinearly (``align_corners=False``) to the picture in float32; the arg-max is taken
     over these floats, and only then is the winner's value rounded. Ties, and pixels where every map is zero, go to
-    the first present class (their level says how little that means).
+    the first present class (their level says how little that means). Where a map has no activation at all, however,
+    that tie would hand the picture to a class of which nothing was seen: pixels of level 0 then go to no class.
 
     Returns:
-        winner: H x W, uint8; k + 1 of the arg-max class k, 0 everywhere if the picture has no class.
+        winner: H x W, uint8; k + 1 of the arg-max class k, 0 for none: everywhere if the picture has no class.
         level: H x W, uint8; the winner's activation, 0..255.
     """
     winner = np.zeros(maps.size, dtype=np.uint8)
@@ -67,7 +68,15 @@ def winner_and_level(maps: ActivationMaps) -> tuple[np.ndarray, np.ndarray]:
         else:
             winner[plane > level] = k + 1
             np.maximum(level, plane, out=level)
-    return winner, np.rint(level).astype(np.uint8)
+    level = np.rint(level).astype(np.uint8)
+    if silent_maps(maps).any():
+        winner[level == 0] = 0
+    return winner, level
+
+
+def silent_maps(maps: ActivationMaps) -> np.ndarray:
+    """n, bool: which maps are zero everywhere, so that they show nothing and claim no pixel."""
+    return ~maps.activations.any(axis=(1, 2))
 
 
 def full_size(maps: ActivationMaps) -> np.ndarray:
@@ -99,7 +108,7 @@ def seed_mask(winner: np.ndarray, level: np.ndarray, threshold: float | None) ->
             without a background class are read.
 
     Returns:
-        H x W, uint8: 0 background, k + 1 class k.
+        H x W, uint8: 0 background (or, without a background class, unlabelled), k + 1 class k.
 
     Raises:
         UserError: the threshold is not within 0..1.

@@ -114,7 +114,9 @@ def maps_from_features(
             raw = torch.stack([raw[0], raw[1].flip(-1)])
         total += F.interpolate(raw, size=grid, mode="bilinear", align_corners=False).sum(dim=0)
         views += len(raw)
-    levels = (weights.activations(total, views) * FULL).round().to(torch.uint8).cpu().numpy()
+    # Numbers that overflowed leave no map, and NaN has no meaning as a byte.
+    found = weights.activations(total, views).nan_to_num(0.0)
+    levels = (found * FULL).round().to(torch.uint8).cpu().numpy()
     return ActivationMaps(id, features.size, classes, levels)
 
 

@@ -2,7 +2,7 @@
 
 A store is a folder of three files:
     store.json  which network and rule made the maps, from which data, and how (:class:`StoreInfo`)
-    index.npz   per picture: id, size and classes
+    index.npz   per picture: id, size and classes; per class, how often it had no activation
     maps.bin    the uint8 grids of all pictures, one after another, each picture's packed by itself (:func:`_pack`);
                 where each begins follows from the index
 Stores of version 1 hold the grids as they are, four times as long; they are read as well.
@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,11 +24,14 @@ from recam_core.atomic_write import replacing_folder, write_json
 from recam_core.data.sample import MAX_CLASSES, ClassList
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import GRID_STRIDE, ActivationMaps
+from recam_core.maps.no_activation import SilentCount
 
 FORMAT = "recam-maps"
 FORMAT_VERSION = 2
 #: Sides of pictures beyond this are taken for a damaged index.
 LARGEST_SIDE = 100_000
+#: Up to so many pictures are read through for what a store does not say; it takes a millisecond each.
+_FEW = 2_000
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,8 @@ class StoreWriter:
         self._classes: list[np.ndarray] = []
         self._lengths: list[int] = []
         self._cells = 0
+        #: How often classes had no activation, so far.
+        self.silent = SilentCount(len(info.classes))
 
     def add(self, maps: ActivationMaps) -> None:
         """Append one picture.
@@ -98,6 +104,7 @@ class StoreWriter:
         self._stream.write(packed)
         self._lengths.append(len(packed))
         self._cells += maps.activations.size
+        self.silent.add(maps)
         self._seen.add(maps.id)
         self._ids.append(maps.id)
         self._sizes.append(maps.size)
@@ -113,6 +120,8 @@ class StoreWriter:
             classes=np.concatenate([np.zeros(0, dtype=np.uint8), *self._classes]),
             lengths=np.array(self._lengths, dtype=np.int64),
             cells=np.int64(self._cells),
+            made=self.silent.made,
+            silent=self.silent.silent,
         )
         head = {"format": FORMAT, "format_version": FORMAT_VERSION, "pictures": len(self._ids)}
         write_json(self._folder / "store.json", head | asdict(self._info))
@@ -219,6 +228,26 @@ class MapStore(Mapping[str, ActivationMaps]):
         else:
             grids = np.frombuffer(content, np.uint8).reshape(shape)
         return ActivationMaps(self.ids[position], size, classes, grids)
+
+    @cached_property
+    def silent(self) -> SilentCount:
+        """How often classes have no activation: as noted when the maps were written, or else by reading them all.
+
+        A large store from before it was noted is not read for it, and gives no counts.
+        """
+        found = SilentCount(len(self.info.classes))
+        try:
+            with np.load(self.path / "index.npz", allow_pickle=False) as index:
+                noted = (index["made"], index["silent"]) if {"made", "silent"} <= set(index.files) else None
+        except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile):
+            noted = None
+        shape = found.made.shape
+        if noted is not None and all(each.dtype == np.int64 and each.shape == shape for each in noted):
+            found.made, found.silent = noted
+        elif len(self) <= _FEW:
+            for maps in self.values():
+                found.add(maps)
+        return found
 
 
 def _pack(grids: np.ndarray) -> bytes:

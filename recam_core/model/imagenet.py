@@ -4,11 +4,11 @@ from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from recam_core.errors import UserError
 from recam_core.model.backbones import PAPER_BACKBONE, SMALL_BACKBONE
+from recam_core.model.state_file import read_state
 
 #: Packages that carry the ImageNet weights of a backbone, and the file in each. Only the first is a requirement.
 PACKAGES = {
@@ -46,33 +46,8 @@ def load_imagenet(backbone: nn.Module, name: str, source: str = "auto") -> str:
     path = Path(source).expanduser()
     if not path.is_file():
         raise UserError(f"There are no ImageNet weights at {path}; give {SOURCES}.")
-    load_matching(backbone, read_state_dict(path), str(path))
+    load_matching(backbone, read_state(path), str(path))
     return f"file {path.name}"
-
-
-def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors or .pth file, read without running code from it.
-
-    Raises:
-        UserError: the file is damaged, holds something else, or holds code.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        # Both readers raise many types for damaged or hostile files; each means the same to the user.
-        raise UserError(
-            f"{path} cannot be read as weights: it is damaged, no checkpoint, or holds more than tensors, "
-            f"which is refused ({type(error).__name__})."
-        ) from error
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise UserError(f"{path} holds no state dict: names with tensors were expected.")
-    return state
 
 
 def load_matching(backbone: nn.Module, state: dict[str, Tensor], where: str) -> None:
@@ -82,17 +57,16 @@ def load_matching(backbone: nn.Module, state: dict[str, Tensor], where: str) -> 
         UserError: a weight of the backbone is missing or has another shape.
     """
     wanted = backbone.state_dict()
-    chosen = {name.removeprefix("module."): value for name, value in state.items()}
-    missing = [name for name in wanted if name not in chosen and not name.endswith("num_batches_tracked")]
+    missing = [name for name in wanted if name not in state and not name.endswith("num_batches_tracked")]
     if missing:
         raise UserError(f"{where} is of another architecture: it has no '{missing[0]}' ({len(missing)} are missing).")
     for name, value in wanted.items():
-        if name in chosen and chosen[name].shape != value.shape:
+        if name in state and state[name].shape != value.shape:
             raise UserError(
-                f"{where} is of another architecture: '{name}' has shape {tuple(chosen[name].shape)}, "
+                f"{where} is of another architecture: '{name}' has shape {tuple(state[name].shape)}, "
                 f"not {tuple(value.shape)}."
             )
-    backbone.load_state_dict({name: chosen.get(name, value) for name, value in wanted.items()})
+    backbone.load_state_dict({name: state.get(name, value) for name, value in wanted.items()})
 
 
 def _load_packaged(backbone: nn.Module, name: str) -> str:
@@ -105,7 +79,7 @@ def _load_packaged(backbone: nn.Module, name: str) -> str:
     except ModuleNotFoundError as error:
         raise UserError(f"The package {package.replace('_', '-')} is missing: pip install it.") from error
     with resources.as_file(path) as file:
-        state = read_state_dict(Path(file))
+        state = read_state(Path(file))
     # The package names its layers in another way, but lists them in the order in which timm does.
     own = [key for key in backbone.state_dict() if not key.startswith("classifier.")]
     values = [value for key, value in state.items() if not key.startswith("_fc.")]

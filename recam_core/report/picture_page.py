@@ -14,6 +14,7 @@ from recam_core.analysis.what_changed import change_sentence, what_changed
 from recam_core.data.sample import ClassList
 from recam_core.data.spec import parse_spec
 from recam_core.errors import UserError
+from recam_core.maps.no_activation import no_activation_words
 from recam_core.report.markup import Markup, percent, tag
 from recam_core.scores.picture import picture_scores
 from recam_core.views.figure_cells import FigurePane
@@ -152,6 +153,12 @@ def picture_sentence(panes: Sequence[FigurePane], mask: np.ndarray | None, class
         f"{first.title} has a mean IoU of {percent(scores.iou)}% here: precision {percent(scores.precision)}%, "
         f"recall {percent(scores.recall)}%."
     )
+
+
+def silent_words(panes: Sequence[FigurePane], classes: ClassList) -> str:
+    """A sentence for each method that has no activation for some class of the picture; "" where all have."""
+    found = ((pane.title, no_activation_words(pane.maps, classes.names)) for pane in panes)
+    return " ".join(f"{title}: {words}" for title, words in found if words)
 
 
 def size_words(content: bytes) -> str:

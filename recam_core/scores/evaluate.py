@@ -9,6 +9,7 @@ import numpy as np
 from recam_core.data.sample import ClassList, Dataset
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps, winner_and_level
+from recam_core.maps.no_activation import SilentCount
 from recam_core.maps.store import MapStore
 from recam_core.progress import ProgressFn, silent
 from recam_core.scores.pixel_counts import PictureCounts, PixelCounts, count_pixels, join
@@ -36,6 +37,7 @@ class Evaluation:
         without_mask: pictures that could not be scored because they have no ground truth.
         interval: 95% interval of the mIoU of ``fixed``, or else ``best``, over pictures; None
             where none was asked for, nan where no class is seen in two pictures.
+        silent: how often classes had no activation; None where that is not known.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Evaluation:
     fixed_from: str = ""
     without_mask: int = 0
     interval: tuple[float, float] | None = None
+    silent: SilentCount | None = None
 
     @property
     def scored_names(self) -> tuple[str, ...]:
@@ -60,6 +63,13 @@ class Evaluation:
             "pictures": len(self.counts),
             "pictures_without_mask": self.without_mask,
             "pixels": self.best.pixels,
+            "pictures_without_activation": {}
+            if self.silent is None
+            else {
+                name: count
+                for name, count in zip(self.counts.classes.names, self.silent.silent.tolist(), strict=True)
+                if count
+            },
             "has_background": self.counts.classes.has_background,
             "classes": list(self.scored_names),
             "confusion_classes": [
@@ -99,6 +109,7 @@ class Tally:
         self._ids: list[str] = []
         self._pictures: list[PictureCounts] = []
         self._without_mask = 0
+        self._silent = SilentCount(len(classes))
 
     def add(self, maps: ActivationMaps, mask: np.ndarray | None) -> None:
         """Count a picture's pixels.
@@ -114,6 +125,7 @@ class Tally:
             self._without_mask += 1
             return
         counts = count_maps(maps, mask, self._classes)
+        self._silent.add(maps)
         self._ids.append(maps.id)
         self._pictures.append(counts)
 
@@ -157,6 +169,7 @@ class Tally:
             threshold_from=threshold_from,
             resamples=resamples,
             without_mask=self._without_mask,
+            silent=self._silent,
         )
 
 
@@ -169,6 +182,7 @@ def evaluate_counts(
     threshold_from: str = "given",
     resamples: int = 0,
     without_mask: int = 0,
+    silent: SilentCount | None = None,
 ) -> Evaluation:
     """Score counts, freshly made or loaded; for the arguments see :meth:`Tally.evaluation`.
 
@@ -181,7 +195,8 @@ def evaluate_counts(
     best = curve.best() if has_background else score(histogram, None, has_background)
     fixed = None if threshold is None else score(histogram, threshold, has_background)
     interval = bootstrap_miou(counts, (fixed or best).threshold, resamples) if resamples else None
-    return Evaluation(name, counts, curve, best, fixed, threshold_from if fixed else "", without_mask, interval)
+    origin = threshold_from if fixed else ""
+    return Evaluation(name, counts, curve, best, fixed, origin, without_mask, interval, silent)
 
 
 def evaluate_maps(
@@ -251,7 +266,8 @@ def check_classes(ours: ClassList, theirs: ClassList, us: str, them: str) -> Non
         raise UserError(
             f"{with_background} has a background class and {without} has none; they cannot be compared. "
             "Where no list of classes says it, the masks decide, and a few stray zeros make a background; 'data check' "
-            "tells. A first line 'background', or 'void' if there is none, in classes.txt settles it."
+            "tells. A first line 'background', or 'void' if there is none, in classes.txt settles it. An imported "
+            "run is taken to have one unless `checkpoint import` is told --no-background, or the pictures."
         )
 
 

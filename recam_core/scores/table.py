@@ -116,6 +116,14 @@ def threshold_note(evaluations: Sequence[Evaluation]) -> str:
     )
 
 
+def silent_note(evaluations: Sequence[Evaluation]) -> str:
+    """A line for each method that has no activation for some class; "" where all have."""
+    found = (
+        (each.name, "" if each.silent is None else each.silent.words(each.counts.classes.names)) for each in evaluations
+    )
+    return "\n".join(f"{name}: {words}" for name, words in found if words)
+
+
 def class_table(evaluations: Sequence[Evaluation], fixed: bool = False) -> str:
     """IoU of each class (rows) by each method (columns), in percent, with the most frequent confusion of the last."""
     chosen = [(e.fixed if fixed and e.fixed is not None else e.best) for e in evaluations]

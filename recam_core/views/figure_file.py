@@ -6,6 +6,7 @@ from io import BytesIO
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from recam_core.errors import UserError
 
@@ -31,8 +32,11 @@ def figure_bytes(figure: Figure, kind: str) -> bytes:
         raise UserError(f"Figures are written as {', '.join(FIGURE_KINDS)}, not as {kind!r}.")
     stream = BytesIO()
     dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
-    with _LOCK, matplotlib.rc_context(_SETTINGS), warnings.catch_warnings():
-        # A name in a script that the font lacks is drawn as boxes in PNG and PDF, and is right in SVG.
+    # Fonts of the computer may have outlines that PDF takes as shapes only.
+    foreign = any(len(text.get_fontfamily()) > 1 for text in figure.findobj(Text))
+    settings = _SETTINGS | ({"pdf.fonttype": 3} if foreign else {})
+    with _LOCK, matplotlib.rc_context(settings), warnings.catch_warnings():
+        # What no font has is drawn as boxes in PNG and PDF, which `figure_text.missing_font` tells.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.savefig(stream, format=kind, dpi=figure.dpi, facecolor=figure.get_facecolor(), metadata=dates[kind])
     return stream.getvalue()

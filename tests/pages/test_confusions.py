@@ -17,7 +17,6 @@ from streamlit.testing.v1 import AppTest
 
 from app import labels
 from app.confusions import gallery, moved
-from app.confusions.plain_words import plain
 from app.confusions.pressed import key_while, number, numbers
 from app.confusions.selection import ANY, MOST_PAIRS, Selection
 from recam_core.analysis.analysed import Analysed, analyse, analysed_name, settings_of
@@ -701,10 +700,6 @@ def test_pictures_of_a_single_class_are_left_out_of_lists_with_a_switch(
 
 
 # The parts ------------------------------------------------------------------------------------------------------------
-
-
-def test_names_are_not_read_as_markdown() -> None:
-    assert plain("**a** [b](c) <i> $x$") == r"\*\*a\*\* \[b\]\(c\) \<i\> \$x\$"
 
 
 def test_selections_name_their_cells() -> None:

@@ -12,7 +12,7 @@ from viewer_content import viewer_of
 
 from app import catalogue
 from app.catalogue import Family, read_catalogue
-from app.confusions.plain_words import plain
+from app.plain_words import plain
 from recam_core.analysis.analysed import analyse, settings_of, shipped_analysed
 from recam_core.analysis.striking import Standing, standing
 from recam_core.analysis.what_changed import change_sentence, what_changed

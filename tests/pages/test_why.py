@@ -247,7 +247,7 @@ def test_what_takes_long_is_told_first_and_made_by_a_job(
     attributions.kept_results.clear()
     page = opened(data=SPEC, attributions="grad_cam", attributed="scenes/bce")
     assert viewer_of(page).titles == ["BCE-CAM", "SCE-CAM", "ReCAM"]
-    assert re.search(r"Not made for this picture yet: \*\*Grad\\-CAM of BCE\\-CAM\*\* \(about \d+ s\)", texts(page))
+    assert re.search(r"Not made for this picture yet: \*\*Grad-CAM of BCE-CAM\*\* \(about \d+ s\)", texts(page))
     page.button(key="explore_attribution_start").click().run()
     fine(page)
     wait_for(page, lambda: len(viewer_of(page).titles) == 4)

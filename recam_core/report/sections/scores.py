@@ -53,10 +53,17 @@ def scores_section(data: ReportData) -> Markup:
             f"one, or {lost}.",
             class_="note",
         ),
+        *_silent(data),
         tag("p", _picture_words(data), class_="note"),
         csv_link("scores", scores_csv(data)),
         id="scores",
     )
+
+
+def _silent(data: ReportData) -> list[Markup]:
+    """Of each method, the classes that it has no activation for: their scores say nothing of where it looks."""
+    found = ((method.title, method.store.silent.words(data.classes.names)) for method in data.methods)
+    return [tag("p", tag("strong", title), ": ", words, class_="note") for title, words in found if words]
 
 
 def _picture_words(data: ReportData) -> str:

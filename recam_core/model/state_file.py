@@ -17,6 +17,7 @@ from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
 from recam_core.errors import UserError
+from recam_core.file_kind import HEAD, file_kind
 
 #: A file by its path, or as a seekable stream such as an upload.
 StateFile = str | Path | BinaryIO
@@ -25,11 +26,18 @@ SUFFIXES = (".pth", ".pt", ".safetensors")
 #: Bytes that a file may have: a training's checkpoint has an optimizer's state in it, twice the size of the weights.
 LARGEST = 4 << 30
 #: Under these names programs keep the weights beside an epoch, an optimizer and the like.
-_WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params")
+_WRAPPERS = (
+    *("state_dict", "model_state_dict", "net_state_dict", "network_state_dict", "model", "net", "network", "weights"),
+    *("params", "model_dict", "checkpoint"),
+)
 #: What DataParallel and torch.compile put into the names, wherever in the network they were used.
 _PARTS = ("module", "_orig_mod")
 #: In front of every name where the network was an attribute of something.
 _PREFIXES = {*_WRAPPERS, "ema"}
+#: Counts that averaging puts beside the weights.
+_COUNTS = ("n_averaged",)
+#: Entries beside the weights that are no weights: a program's own notes.
+_NOTES = (int, float, str, bytes, bool, type(None))
 #: What torch.load and its unpickler raise for files that are damaged or something else.
 _LOAD_ERRORS = (
     RuntimeError,
@@ -74,20 +82,76 @@ def read_state(file: StateFile) -> dict[str, Tensor]:
     with _opened(file) as stream:
         size = stream.seek(0, 2)
         if size == 0:
-            raise UserError(f"{name} is empty.")
+            raise UserError(f"{name} is {file_kind(b'')}.")
         if size > LARGEST:
             raise UserError(f"{name} has {size >> 20} MB; a file of weights has at most {LARGEST >> 20} MB.")
         stream.seek(0)
-        content = _safetensors(stream, name) if name.endswith(".safetensors") else _torch(stream, name, size)
+        head = stream.read(HEAD)
+        stream.seek(0)
+        try:
+            content = _safetensors(stream, name) if name.endswith(".safetensors") else _torch(stream, name, size)
+        except UserError as error:
+            # Only now: what can be read is what it is, however it begins.
+            asks = isinstance(error.__cause__, pickle.UnpicklingError) and "GLOBAL" in str(error.__cause__)
+            if not asks and (kind := file_kind(head)):
+                raise UserError(f"{name} holds no weights: it is {kind}.") from error
+            raise
+    content = _unwrapped(content, name)
+    state = {key: one for key, one in content.items() if not isinstance(one, _NOTES) and key not in _COUNTS}
+    if not state:
+        raise UserError(
+            f"{name} holds no state dict (named weights): none of its {len(content):,} entries is a tensor."
+        )
+    for key, value in state.items():
+        if fault := _fault(key, value):
+            raise UserError(f"{name} holds no plain weights: its entry {_short(key)} {fault}.")
+    return _plain_names(state, name)
+
+
+def _unwrapped(content: Any, name: str) -> Mapping:
+    """The named weights in what programs put around them."""
     for _ in range(4):
-        inner = (content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping)) if _is_map(content) else ()
-        content = next(iter(inner), content)
-    if not _is_map(content) or not content:
-        raise UserError(f"{name} holds no state dict (named weights) but {type(content).__name__}.")
-    for key, value in content.items():
-        if not isinstance(key, str) or not isinstance(value, Tensor) or value.layout != torch.strided or value.is_meta:
-            raise UserError(f"{name} holds no state dict (named weights): its entry {_short(key)} is no plain tensor.")
-    return _plain_names(content, name)
+        if not _is_map(content) or not content:
+            raise UserError(f"{name} holds no state dict (named weights) but {type(content).__name__}.")
+        inner = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping)), None)
+        if inner is None and not any(isinstance(value, Tensor) for value in content.values()):
+            # Under a name that is not known: the one entry that holds weights, if it is one.
+            found = {key: value for key, value in content.items() if _is_map(value) and _has_weights(value)}
+            if len(found) > 1:
+                listed = ", ".join(_short(key) for key in list(found)[:4])
+                raise UserError(
+                    f"{name} holds weights several times, as {listed}. Save the one that is meant alone: "
+                    "torch.save(checkpoint[NAME], FILE)."
+                )
+            inner = next(iter(found.values()), None)
+        if inner is None:
+            break
+        content = inner
+    return content
+
+
+def _has_weights(content: Mapping) -> bool:
+    """Whether it holds tensors by name, itself or in one of the usual wrappings."""
+    inner = [content, *(content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping))]
+    return any(isinstance(key, str) and isinstance(value, Tensor) for one in inner for key, value in one.items())
+
+
+def _fault(key: object, value: object) -> str:
+    """Why an entry is no plain weight, as the rest of a sentence; "" for one that is."""
+    if not isinstance(key, str):
+        return "has no name"
+    if not isinstance(value, Tensor):
+        return f"is no tensor but {type(value).__name__}"
+    if value.is_quantized:
+        return (
+            f"is quantised ({str(value.dtype).removeprefix('torch.')}), so that its numbers stand for others; save "
+            "the network as it was before it was quantised"
+        )
+    if value.is_meta:
+        return "has a shape and no numbers (it lies on torch's 'meta' device); save the network after its weights came"
+    if value.layout != torch.strided:
+        return f"is sparse ({str(value.layout).removeprefix('torch.')}); save it by value.to_dense()"
+    return ""
 
 
 def finite(value: Tensor, key: str, name: str) -> Tensor:
@@ -96,7 +160,9 @@ def finite(value: Tensor, key: str, name: str) -> Tensor:
     Raises:
         UserError: some are NaN or infinite.
     """
-    if value.is_floating_point() and not torch.isfinite(value).all():
+    # Numbers of 8 bits have few operations of their own.
+    seen = value.float() if value.is_floating_point() and value.element_size() == 1 else value
+    if value.is_floating_point() and not torch.isfinite(seen).all():
         raise UserError(f"{name} is damaged, or its training failed: {key!r} has values that are not finite.")
     return value
 
