@@ -1,6 +1,5 @@
 """Ground-truth masks as PNG files whose pixel values are class numbers."""
 
-from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -8,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from recam_core.atomic_write import replacing_file
+from recam_core.data.decode_bounds import BoundedBytes
 from recam_core.data.image_io import DATASET_LIMITS, PhotoError, PhotoLimits, damage
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -54,7 +54,7 @@ def read_mask(
             "the mask has 16 bits a pixel; save it as an indexed (palette) or 8-bit grey PNG.",
         )
     try:
-        image = Image.open(BytesIO(data), formats=("PNG",))
+        image = Image.open(BoundedBytes(data, limits.max_seconds), formats=("PNG",))
         width, height = image.size
         if max(width, height) > limits.max_side or width * height > limits.max_pixels:
             raise MaskError(name, f"the mask is {width} x {height} pixels, which is too large.")
