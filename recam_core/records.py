@@ -1,7 +1,7 @@
 """The one reader of records (JSON files in folders of runs, trainings and results): it decides what a damaged one is.
 
-Records lie where people, other programs and killed processes reach them. Whoever lists records leaves a damaged one out,
-or shows it as such; it never costs more than its own row.
+Records lie where people, other programs and killed processes reach them. Whoever lists records leaves a damaged one
+out, or shows it as such; it never costs more than its own row.
 """
 
 import json
