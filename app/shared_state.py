@@ -84,6 +84,9 @@ TRAIN_ON: Shared[tuple[str, str]] = Shared("shared_train_on")
 #: takes a photo (:mod:`app.pictures`).
 UPLOADED: Shared[dict[tuple[Any, ...], Any]] = Shared("shared_uploaded")
 
+#: Stands for the visitor where the address of the browser does not, as on the own machine (:mod:`app.visitor`).
+VISITOR: Shared[str] = Shared("shared_visitor")
+
 
 def threshold_scope(classes: ClassList) -> str:
     """The scope of :data:`CHOSEN_THRESHOLD` for these classes: a threshold means another thing without a background."""

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import recam_core
-from recam_core.atomic_write import replacing_file, write_json
+from recam_core.atomic_write import replacing_file, sweep, write_json
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 from recam_core.method.extraction import check_rule
@@ -113,6 +113,7 @@ def save_run(path: str | Path, network: CamNetwork, info: RunInfo, half: bool = 
     info.recipe = json.loads(json.dumps(info.recipe))
     info.versions = versions()
     info.created = info.created or datetime.now(timezone.utc).isoformat(timespec="seconds")
+    sweep(path, own=True)  # an earlier try may have been killed
     with replacing_file(path / WEIGHTS_FILE) as temporary:
         try:
             save_file(tensors, temporary)

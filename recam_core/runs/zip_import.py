@@ -3,12 +3,11 @@
 import hashlib
 import os
 import shutil
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from recam_core.atomic_write import write_json
+from recam_core.atomic_write import sweep, temporary_folder, write_json
 from recam_core.checkpoint.places import runs_folder
 from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, WEIGHTS_FILE, RunInfo, read_info
 from recam_core.errors import UserError
@@ -46,7 +45,8 @@ def import_run(file: str | Path | BinaryIO, name: str = "") -> Path:
             needed = sum(entry.file_size for entry in entries.values())
             if shutil.disk_usage(folder).free < needed:
                 raise UserError(f"The run needs {needed >> 20} MB, and the disk has less; free some room first.")
-            temporary = Path(tempfile.mkdtemp(prefix=".import.", suffix=".tmp", dir=folder))
+            sweep(folder, own=True)
+            temporary = temporary_folder(folder, "import")
             for plain, entry in entries.items():
                 unpack_entry(archive, entry, temporary / plain)
         info = _check_run(temporary)

@@ -42,6 +42,7 @@ class TrainingJob:
         created: seconds since 1970.
         grid: of a grid of full trainings, what it varies, see :mod:`recam_core.trainings.grid_request`; the recipe is
             then the one that it varies. None for a single training.
+        visitor: who asked for it, of the visitors of the app; "" for the command line.
     """
 
     id: str
@@ -57,6 +58,7 @@ class TrainingJob:
     workers: int | None = None
     created: float = 0.0
     grid: dict[str, Any] | None = None
+    visitor: str = ""
 
     @property
     def name(self) -> str:
@@ -108,7 +110,7 @@ def _read_job(file: Path) -> TrainingJob:
     with opened_record(file, _LARGEST) as values:
         known = {field.name: values[field.name] for field in fields(TrainingJob) if field.name in values}
         job = TrainingJob(**known)
-        texts = (job.id, job.data, job.val, job.init, job.out, job.device, job.folder, job.command)
+        texts = (job.id, job.data, job.val, job.init, job.out, job.device, job.folder, job.command, job.visitor)
         if not all(isinstance(text, str) for text in texts) or not isinstance(job.recipe, dict):
             raise ValueError("a value is of another kind")
         if not is_time(job.created):
