@@ -15,11 +15,11 @@ from recam_core.views.thumbnail import thumbnail
 @st.cache_resource(max_entries=8, ttl="30m", show_spinner="Opening the pictures")
 def dataset(spec: str) -> Dataset:
     """The data set of a specification. Raises UserError, also for drawn pictures that would keep the server busy."""
-    _refuse_much_drawing(spec)
+    refuse_much_drawing(spec)
     return open_dataset(spec)
 
 
-def _refuse_much_drawing(spec: str) -> None:
+def refuse_much_drawing(spec: str) -> None:
     """A link may name any number of scenes of any size; nothing is drawn before this."""
     parsed = parse_spec(spec)
     if parsed.kind != "scenes":

@@ -34,13 +34,17 @@ def _is_numbers(value: Any, count: int | None = None) -> bool:
     return _is_list(value) and count in (None, len(value)) and all(map(is_finite, value))
 
 
+def _is_shares(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(map(_is_text, value)) and all(map(_is_share, value.values()))
+
+
 #: Each field, and whether a value is one that it can hold.
 FIELDS: dict[str, Callable[[Any], bool]] = {
     "overlay": lambda value: value in OVERLAYS,
     "classes": _is_numbers,  # class indices from 0; none means all
     "cut": lambda value: value in CUTS,  # each method's own threshold, one for all, or arg-max
     "threshold": _is_share,  # the one for all
-    "thresholds": lambda value: isinstance(value, Mapping) and all(map(_is_share, value.values())),  # by pane key
+    "thresholds": _is_shares,  # by pane key
     "opacity": _is_share,
     "colours": _is_text,
     "layout": lambda value: value in LAYOUTS,

@@ -79,7 +79,7 @@ def read_index(path: Path) -> CocoIndex:
         annotations = content["annotations"]
         if not isinstance(annotations, list):
             raise TypeError("'annotations' is no list")
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise UserError(
             f"{path}: this is not an instances file of COCO; it lacks images, annotations or categories ({error})."
         ) from error
