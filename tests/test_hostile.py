@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -555,3 +556,10 @@ def test_every_way_into_the_queue_asks_whether_it_is_full(
     with pytest.raises(UserError, match="The queue is full"):
         calls[ask]()
     assert not (runs / "x").exists()
+
+
+def test_the_tests_that_are_said_to_hold_the_promises_are_there(repo_root: Path) -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (repo_root / "docs" / "security.md").read_text(encoding="utf-8"))
+    assert len(named) > 20
+    for file, test in named:
+        assert f"def {test}(" in (repo_root / file).read_text(encoding="utf-8"), f"{file} has no {test}"
