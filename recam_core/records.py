@@ -6,6 +6,7 @@ out, or shows it as such; it never costs more than its own row.
 
 import json
 import math
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -107,7 +108,8 @@ def _read(file: Path, largest: int) -> Any:
     if file.exists() and not file.is_file():
         raise ValueError("it is no file")
     with file.open("rb") as stream:
-        content = stream.read(largest + 1)
+        # Room for as much as is asked for is made at once; the file may grow meanwhile.
+        content = stream.read(min(os.fstat(stream.fileno()).st_size, largest) + 1)
     if len(content) > largest:
         raise ValueError(f"it is larger than {largest >> 10} KB")
     values = json.loads(content.decode("utf-8"))
