@@ -248,7 +248,6 @@ def test_an_upload_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     ("change", "words"),
     [
         ({"recipe": {"a": nested(400)}}, "32 levels deep"),
-        ({"recipe": {"a": {"b": 1}}}, "no setting"),
         ({"scores": nested(3000)}, "levels deep"),
         ({"rule": "no_such_rule"}, "no extraction rule"),
         ({"rule": "product"}, "FC2"),

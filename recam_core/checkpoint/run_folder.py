@@ -194,9 +194,6 @@ def _check_record(info: RunInfo) -> None:
         raise ValueError("the seed is no whole number")
     if not all(isinstance(value, str) for value in info.versions.values()):
         raise ValueError("a version is no text")
-    for name, value in info.recipe.items():
-        if any(isinstance(one, (dict, list)) for one in (value if isinstance(value, list) else [value])):
-            raise ValueError(f"the recipe's '{name[:60]}' is no setting")
     try:
         check_rule(info.rule, info.network["has_fc2"], bool(info.network.get("background_row")), "the run")
     except UserError as error:
