@@ -3,17 +3,35 @@
 import numpy as np
 import streamlit as st
 
+from app.settings import LONGEST_SIDE, MOST_DRAWN_PIXELS
 from recam_core.data.notes import notes_of
 from recam_core.data.sample import BrokenItem, Dataset
-from recam_core.data.spec import open_dataset
+from recam_core.data.spec import open_dataset, parse_spec
+from recam_core.errors import UserError
+from recam_core.scenes.options import check_split, parse_options
 from recam_core.views.encode import data_url
 from recam_core.views.thumbnail import thumbnail
 
 
 @st.cache_resource(max_entries=8, ttl="30m", show_spinner="Opening the pictures")
 def dataset(spec: str) -> Dataset:
-    """The data set of a specification. Raises UserError."""
+    """The data set of a specification. Raises UserError, also for drawn pictures that would keep the server busy."""
+    refuse_much_drawing(spec)
     return open_dataset(spec)
+
+
+def refuse_much_drawing(spec: str) -> None:
+    """A link may name any number of scenes of any size; nothing is drawn before this."""
+    parsed = parse_spec(spec)
+    if parsed.kind != "scenes":
+        return
+    options = parse_options(parsed.root)
+    if options.size > LONGEST_SIDE or options.pixels(check_split(parsed.split)) > MOST_DRAWN_PIXELS:
+        raise UserError(
+            f"{spec} is more than the app draws: pictures of at most {LONGEST_SIDE} x {LONGEST_SIDE} pixels, and "
+            f"{MOST_DRAWN_PIXELS / 1e6:.0f} million pixels in all ({MOST_DRAWN_PIXELS // 256**2:,} of the usual size). "
+            "Give a smaller size or fewer pictures, or use the command line."
+        )
 
 
 @st.cache_data(max_entries=2000, ttl="30m", show_spinner=False)

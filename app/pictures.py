@@ -6,11 +6,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from app.settings import LONGEST_SIDE, UPLOAD_LIMITS
+from app.shared_state import UPLOADED
 from recam_core.data.fit_size import fit_mask, fit_photo
 from recam_core.data.match_classes import ClassMatch
 from recam_core.data.notes import picture_notes
 from recam_core.data.sample import VOID, ClassList, Dataset, Sample
 from recam_core.data.upload import read_upload
+from recam_core.errors import UserError
+
+#: Uploads that a session keeps decoded: one photo in the classes of each of a few families.
+_UPLOADS = 8
 
 
 @dataclass(frozen=True)
@@ -58,10 +63,26 @@ def picture_of_set(dataset: Dataset, index: int, match: ClassMatch) -> Picture:
 def picture_of_upload(photo: bytes, name: str, mask: bytes | None, mask_name: str, classes: ClassList) -> Picture:
     """An uploaded photograph, optionally with a mask PNG in the classes of the family.
 
+    It is decoded once: every rerun of a page asks for it, and the session keeps the last few, and what was wrong with
+    others, by their content.
+
     Raises:
         UserError: see :func:`recam_core.data.upload.read_upload`.
     """
-    return _picture(*read_upload(photo, name, classes, UPLOAD_LIMITS, mask, mask_name))
+    contents = (None if one is None else hashlib.blake2b(one, digest_size=16).digest() for one in (photo, mask))
+    key = (*contents, name, mask_name, classes)
+    kept: dict[tuple, Picture | UserError] = UPLOADED.setdefault({})
+    if (found := kept.pop(key, None)) is None:
+        try:
+            found = _picture(*read_upload(photo, name, classes, UPLOAD_LIMITS, mask, mask_name))
+        except UserError as error:
+            found = error
+    kept[key] = found  # the last one asked for is the last one to go
+    for old in list(kept)[:-_UPLOADS]:
+        del kept[old]
+    if isinstance(found, UserError):
+        raise found
+    return found
 
 
 def _picture(sample: Sample, notes: tuple[str, ...]) -> Picture:

@@ -83,6 +83,13 @@ TO_COMPARE: Shared[Sequence[str]] = Shared("shared_to_compare")
 #: Specifications of pictures to train on and of pictures to watch, "" for none. Written by Data, taken by Training.
 TRAIN_ON: Shared[tuple[str, str]] = Shared("shared_train_on")
 
+#: Uploads that were decoded, by their content: the picture, or what is wrong with it. Written and read where any page
+#: takes a photo (:mod:`app.pictures`).
+UPLOADED: Shared[dict[tuple[Any, ...], Any]] = Shared("shared_uploaded")
+
+#: Stands for the visitor where the address of the browser does not, as on the own machine (:mod:`app.visitor`).
+VISITOR: Shared[str] = Shared("shared_visitor")
+
 
 def threshold_scope(classes: ClassList) -> str:
     """The scope of :data:`CHOSEN_THRESHOLD` for these classes: a threshold means another thing without a background."""

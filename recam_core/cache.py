@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from recam_core.atomic_write import sweep
+
 #: Where caches go unless $RECAM_CACHE says otherwise.
 DEFAULT_FOLDER = Path("~/.cache/recam-lab")
 #: How much room the entries of one kind may take together.
@@ -18,13 +20,15 @@ def cache_folder() -> Path:
 
 
 def drop_oldest(entries: Iterable[Path], keep: Path, most: int | None = None) -> None:
-    """Delete the entries that were used longest ago until all together take no more room than allowed.
+    """Delete the entries that were used longest ago until all together take no more room than allowed; and what killed
+    processes left half-written beside them.
 
     Args:
         entries: files or folders, of which some may be gone by now. Reading one should touch it.
         keep: the one that is never deleted.
         most: bytes; :data:`MOST_BYTES` unless given.
     """
+    sweep(keep.parent, own=True)
     found = []
     for entry in entries:
         try:

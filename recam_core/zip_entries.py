@@ -94,7 +94,8 @@ def plain_parts(entry: ZipInfo, whose: str) -> tuple[str, ...]:
         raise UserError(f"{shown(entry)} in the zip is a link or a device, which is refused.")
     parts = PurePosixPath(name).parts
     odd = "\\" in name or ":" in name or any(not letter.isprintable() for letter in name)
-    if not name or odd or name.startswith("/") or ".." in parts:
+    # Of "." no part is left; a folder "./" is what some packers write for the root.
+    if not (parts or entry.is_dir()) or not name or odd or name.startswith("/") or ".." in parts:
         raise UserError(f"{shown(entry)} in the zip does not lie where the files of {whose} lie; it is refused.")
     return parts
 

@@ -243,7 +243,7 @@ def test_records_that_are_no_records(made: Path, runs: Path) -> None:
 
 def test_a_curve_beyond_all_numbers(made: Path, runs: Path) -> None:
     curves = json.dumps([{"epoch": 1, "loss": 10**400}]).encode()
-    refused(packed(made, lambda files: files.update({"alpha/metrics.json": curves})), runs, "no list of curves")
+    refused(packed(made, lambda files: files.update({"alpha/metrics.json": curves})), runs, "out of range")
 
 
 def test_weights_that_are_a_pickle_are_not_opened(made: Path, runs: Path) -> None:

@@ -11,6 +11,7 @@ from app.lab.bench import Bench
 from app.lab.values_input import values_input
 from app.recipe_fields import weight_field
 from app.trainings.words import duration
+from app.visitor import visitor
 from recam_core.errors import UserError
 from recam_core.experiments.axes import OF_THE_ROW, Axis
 from recam_core.experiments.dispatch import ray_is_installed
@@ -43,7 +44,7 @@ def full_form(bench: Bench) -> str | None:
     st.code(question.command(), language="bash", wrap_lines=True)
     if pressed:
         with sentences(), st.spinner("Checking the pictures, and starting"):
-            return start_grid(question, cost.speed).id
+            return start_grid(question, cost.speed, visitor()).id
     return None
 
 

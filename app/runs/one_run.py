@@ -7,6 +7,7 @@ import streamlit as st
 
 from app.chart import palette, show_chart
 from app.runs.plain_table import Cell, plain_table
+from recam_core.records import RecordError, is_finite, read_rows
 from recam_core.checkpoint.run_folder import METRICS_FILE
 from recam_core.runs.headline import headlines
 from recam_core.runs.lineage import again_command
@@ -16,8 +17,6 @@ from recam_core.views.charts.curves import Curve, curve_chart, curves_csv
 
 #: Not a curve: the axis, and what only says how long it took.
 _NO_CURVES = ("epoch", "seconds")
-#: A curve file may hold anything; no loss or score is as large, and no axis is.
-_MOST = 1e30
 
 
 def one_run(run: ListedRun) -> None:
@@ -69,23 +68,18 @@ def _curves(run: ListedRun) -> None:
 def _read_curves(run: ListedRun) -> dict[str, Curve]:
     """By name in the file; nothing of a run without curves, such as an imported one."""
     try:
-        entries = json.loads((run.path / METRICS_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        rows = read_rows(run.path / METRICS_FILE)
+    except RecordError:
         return {}
-    rows = [row for row in entries if isinstance(row, dict)] if isinstance(entries, list) else []
     if len(rows) < 2:
         return {}
     points: dict[str, list[tuple[float, float]]] = {}
     for place, row in enumerate(rows, start=1):
         epoch = row.get("epoch")
         for name, value in row.items():
-            if name not in _NO_CURVES and _is_number(value):
-                points.setdefault(name, []).append((float(epoch if _is_number(epoch) else place), float(value)))
+            if name not in _NO_CURVES and is_finite(value):
+                points.setdefault(name, []).append((float(epoch if is_finite(epoch) else place), float(value)))
     return {name: Curve(name.replace("_", " "), *zip(*sorted(of_it), strict=True)) for name, of_it in points.items()}
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and abs(value) < _MOST
 
 
 def _is_loss(name: str) -> bool:

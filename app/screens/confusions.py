@@ -17,6 +17,7 @@ from app.datasets import dataset, notes_of_set
 from app.export_panel import report_button
 from app.guard import sentences
 from app.links import keep, kept
+from app.plain_words import plain
 from recam_core.scores.table import unseen_note
 
 #: By the name in the address: what the section is called, the sentence that says what to do there, and what draws it.

@@ -13,9 +13,10 @@ from app.plain_words import as_code, plain
 from app.settings import METHOD_TITLES
 from app.shared_state import MY_TRAININGS
 from app.trainings.words import BADGES, standing
+from app.visitor import visitor
 from recam_core.errors import UserError
 from recam_core.trainings.grid_request import grid_request
-from recam_core.trainings.listing import Training, list_trainings
+from recam_core.trainings.listing import Training, list_trainings, read_queue
 from recam_core.trainings.start import resume_training
 from recam_core.trainings.status import LIVE
 from recam_core.trainings.stop import ask_to_stop, cancel_training, remove_training
@@ -46,7 +47,9 @@ def _states(trainings: Sequence[Training]) -> list[tuple[str, str]]:
 
 
 def _cards(page: str, seen: list[tuple[str, str]], grids_only: bool) -> None:
-    trainings = list_trainings()
+    trainings, faults = read_queue()
+    for fault in faults:
+        st.warning(plain(f"Left out: {fault}"), icon=":material/broken_image:")
     live = [training for training in trainings if training.is_live]
     if _states(trainings) != seen:
         st.rerun(scope="app")  # the rest of the page shows it, too, and looks more often, or less
@@ -134,7 +137,7 @@ def _buttons(page: str, training: Training, shown: bool, in_lab: bool) -> None:
     if training.can_resume:
         if st.button("Resume", icon=":material/play_arrow:", key=f"{page}_resume_{number}"):
             with sentences():
-                resume_training(number)
+                resume_training(number, visitor())
                 st.rerun(scope="app")
     elif training.job.grid is not None:
         if st.button("See its result", icon=":material/grid_view:", key=f"{page}_result_{number}"):

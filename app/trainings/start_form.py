@@ -11,6 +11,7 @@ from app.recipe_fields import background_fields, rule_field
 from app.settings import METHOD_TITLES
 from app.shared_state import TRAIN_ON
 from app.trainings.start_from import Start, starts
+from app.visitor import visitor
 from recam_core.checkpoint.places import runs_folder
 from recam_core.errors import UserError
 from recam_core.method.background import USUAL_BACKGROUND_RULE
@@ -89,7 +90,7 @@ def _start(recipe: Recipe, data: str, val: str, name: str, init: Path | None, de
     if recipe.method == "recam" and init is None:
         raise UserError("ReCAM starts from a converged BCE run; train one first, and start from it.")
     with st.spinner("Checking the pictures, and starting"):
-        return start_training(recipe, data=data, val=val, name=name, init=init, device=device).id
+        return start_training(recipe, data=data, val=val, name=name, init=init, device=device, visitor=visitor()).id
 
 
 def _start_from(column: st.delta_generator.DeltaGenerator, method: str, found: dict[str, Start]) -> Start | None:

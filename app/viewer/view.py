@@ -1,8 +1,9 @@
 """The view as the browser reports it and links carry it: which fields there are, and what each may hold."""
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from recam_core.records import is_finite
 
 OVERLAYS = ("errors", "taken", "heat", "contour", "seeds", "disagreement")
 #: "fit": side by side where there is room for it, else by the wipe.
@@ -12,12 +13,13 @@ _LARGEST_ZOOM = 32
 _LONGEST_LIST = 300
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def _is_share(value: Any) -> bool:
-    return _is_number(value) and 0 <= value <= 1
+    return is_finite(value) and 0 <= value <= 1
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a browser can be told it: an escape in JSON may be half of a surrogate pair."""
+    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def _is_list(value: Any) -> bool:
@@ -25,11 +27,15 @@ def _is_list(value: Any) -> bool:
 
 
 def _is_texts(value: Any) -> bool:
-    return _is_list(value) and all(isinstance(item, str) for item in value)
+    return _is_list(value) and all(map(_is_text, value))
 
 
 def _is_numbers(value: Any, count: int | None = None) -> bool:
-    return _is_list(value) and count in (None, len(value)) and all(map(_is_number, value))
+    return _is_list(value) and count in (None, len(value)) and all(map(is_finite, value))
+
+
+def _is_shares(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(map(_is_text, value)) and all(map(_is_share, value.values()))
 
 
 #: Each field, and whether a value is one that it can hold.
@@ -38,9 +44,9 @@ FIELDS: dict[str, Callable[[Any], bool]] = {
     "classes": _is_numbers,  # class indices from 0; none means all
     "cut": lambda value: value in CUTS,  # each method's own threshold, one for all, or arg-max
     "threshold": _is_share,  # the one for all
-    "thresholds": lambda value: isinstance(value, Mapping) and all(map(_is_share, value.values())),  # by pane key
+    "thresholds": _is_shares,  # by pane key
     "opacity": _is_share,
-    "colours": lambda value: isinstance(value, str),
+    "colours": _is_text,
     "layout": lambda value: value in LAYOUTS,
     "hidden": _is_texts,  # keys of panes that are not shown
     "extra": _is_texts,  # of "truth" and "photo", those shown beside the methods

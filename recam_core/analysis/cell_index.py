@@ -5,7 +5,6 @@ A threshold then splits a group by one binary search instead of a pass over its 
 matrix is one slice of groups (or, for a column, one slice for each ground truth).
 """
 
-import json
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from recam_core.data.sample import MAX_CLASSES, ClassList
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import threshold_level
 from recam_core.progress import ProgressFn, silent
+from recam_core.records import RecordError, read_record
 from recam_core.scores.pixel_counts import LEVELS, PixelCounts
 
 FORMAT = "recam-cells"
@@ -149,10 +149,10 @@ class CellIndex:
         """
         path = Path(path)
         try:
-            head: Any = json.loads((path / _HEAD).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise UserError(f"{path} is not an index of confusions: it has no {_HEAD}.") from None
-        except (OSError, ValueError, RecursionError) as error:
+            head: Any = read_record(path / _HEAD)
+        except RecordError as error:
+            if error.is_missing:
+                raise UserError(f"{path} is not an index of confusions: it has no {_HEAD}.") from None
             raise _damaged(path) from error
         if not isinstance(head, dict) or head.get("format") != FORMAT or head.get("format_version") != FORMAT_VERSION:
             raise UserError(f"{path} is an index of another format than this program reads; delete it to have it made.")

@@ -4,7 +4,6 @@ A folder of raw columns (``truth.bin`` and so on, in the types of ``scores.pixel
 ``counts.json``, which is written last. 80,000 pictures have about 100 million rows, 11 bytes each.
 """
 
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from recam_core.atomic_write import replacing_folder, write_json
 from recam_core.data.sample import MAX_CLASSES, ClassList
 from recam_core.errors import UserError
+from recam_core.records import RecordError, read_record
 from recam_core.scores.pixel_counts import COLUMNS, PictureCounts, PixelCounts
 
 FORMAT = "recam-counts"
@@ -72,12 +72,14 @@ def open_counts(path: str | Path) -> PixelCounts:
     path = Path(path)
     damaged = UserError(f"The pixel counts in {path} are damaged; delete them, and they are made again.")
     try:
-        head: Any = json.loads((path / _HEAD).read_text(encoding="utf-8"))
+        head: Any = read_record(path / _HEAD)
         ids = np.load(path / "ids.npy", allow_pickle=False)
         sizes = {name: (path / f"{name}.bin").stat().st_size for name in COLUMNS}
     except FileNotFoundError:
         raise UserError(f"{path} holds no whole pixel counts.") from None
-    except (OSError, ValueError, EOFError, RecursionError) as error:
+    except (RecordError, OSError, ValueError, EOFError) as error:
+        if isinstance(error, RecordError) and error.is_missing:
+            raise UserError(f"{path} holds no whole pixel counts.") from None
         raise damaged from error
     if not isinstance(head, dict) or head.get("format") != FORMAT or head.get("format_version") != FORMAT_VERSION:
         raise UserError(f"The pixel counts in {path} are of another format than this program reads; delete them.")

@@ -7,7 +7,6 @@ pass over its rows, without the pictures.
 """
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -27,6 +26,7 @@ from recam_core.data.sample import BACKGROUND, VOID, ClassList, Dataset
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import threshold_level, winner_and_level
 from recam_core.progress import ProgressFn, silent
+from recam_core.records import RecordError, read_record
 
 #: Bump when what is kept changes, so that old folders are not read.
 FORMAT = 1
@@ -273,7 +273,7 @@ def _name(first: Analysed, second: Analysed) -> str:
 def _read(folder: Path, ids: tuple[str, ...], classes: ClassList) -> JointCounts | None:
     """What a folder holds, or None where it is not there or not whole: it costs nothing but time to make again."""
     try:
-        head: Any = json.loads((folder / _HEAD).read_text(encoding="utf-8"))
+        head: Any = read_record(folder / _HEAD)
         groups = {name: open_mapped(folder / f"{name}.npy") for name in _GROUPS}
         rows = {
             name: (
@@ -283,7 +283,7 @@ def _read(folder: Path, ids: tuple[str, ...], classes: ClassList) -> JointCounts
             )
             for name, kind in _ROWS.items()
         }
-    except (OSError, ValueError, EOFError, MemoryError, RecursionError):
+    except (RecordError, OSError, ValueError, EOFError, MemoryError):
         return None
     if not isinstance(head, dict) or head.get("format") != FORMAT or head.get("pictures") != len(ids):
         return None

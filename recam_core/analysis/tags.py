@@ -1,6 +1,7 @@
 """Tags and notes that people put on pictures, kept in one file that several sessions and processes share."""
 
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,10 @@ from recam_core.errors import UserError
 
 #: Longest tag and note, in characters.
 LONGEST_TAG, LONGEST_NOTE = 60, 2000
+#: Rows of a book that are read; seconds that one question to it may take. Neither is reached by hand.
+MOST_ROWS, _PATIENCE = 200_000, 5.0
+#: Steps of SQLite's machine between two looks at the clock.
+_STEPS = 10_000
 #: Seconds that a writer waits for another one.
 _WAIT = 10.0
 #: What tells a book of tags from any other database.
@@ -99,8 +104,10 @@ class TagBook:
         where = " AND ".join(f"{name} = ?" for name in wanted) or "1"
         query = f"SELECT data, picture, tag, note, truth, predicted, made FROM tags WHERE {where}"
         with self._open() as connection:
-            rows = connection.execute(f"{query} ORDER BY data, picture, truth, predicted, tag", [*wanted.values()])
-            return [Tagged(*row) for row in rows]
+            query += f" ORDER BY data, picture, truth, predicted, tag LIMIT {MOST_ROWS}"
+            rows = connection.execute(query, [*wanted.values()])
+            # SQLite keeps any value in any column: a row that no page can show costs itself alone.
+            return [Tagged(*texts) for row in rows if (texts := _texts(row)) is not None]
 
     def tags(self, data: str | None = None) -> dict[str, int]:
         """Each tag and on how many pictures it is, most frequent first.
@@ -120,6 +127,10 @@ class TagBook:
             if write:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self.path, timeout=_WAIT, isolation_level=None)) as connection:
+                connection.text_factory = bytes
+                connection.execute("PRAGMA trusted_schema = OFF")
+                until = time.monotonic() + _PATIENCE
+                connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
                 # A writer takes its lock at once: two that read first and then write would wait for each other.
                 connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
                 self._check(connection, write)
@@ -127,7 +138,7 @@ class TagBook:
                 connection.execute("COMMIT")  # closing without it undoes everything
         except UnicodeEncodeError as error:
             raise UserError(f"A tag cannot hold such text: {error.object!a}; rename the picture.") from error
-        except sqlite3.OperationalError as error:
+        except (sqlite3.OperationalError, OverflowError) as error:
             raise UserError(f"Cannot use the tags in {self.path}: {error}. Try again, or check the folder.") from error
         except sqlite3.DatabaseError as error:
             raise UserError(f"{self.path} is no book of tags, or it is damaged; move it away to begin anew.") from error
@@ -138,6 +149,9 @@ class TagBook:
         """Make sure that the file is a book of tags; a writer makes it one if it is empty."""
         application, version = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in _MARKS)
         if application == _APPLICATION and version == _VERSION:
+            # A view or a trigger in the place of the table would run what its maker wrote, without an end perhaps.
+            if _schema(connection) != [(b"table", b"tags", _one_line(_TABLE))]:
+                raise sqlite3.DatabaseError("another table")
             return
         if application == _APPLICATION:
             raise UserError(f"The tags in {self.path} were written by another version of this program.")
@@ -148,6 +162,24 @@ class TagBook:
         if write:
             for name, value in zip(_MARKS, (_APPLICATION, _VERSION), strict=True):
                 connection.execute(f"PRAGMA {name} = {value}")
+
+
+def _schema(connection: sqlite3.Connection) -> list[tuple[bytes, bytes, str]]:
+    """Kind, name and definition of what a database holds, but for what SQLite keeps for itself."""
+    found = connection.execute("SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite@_%' ESCAPE '@'")
+    return [(kind, name, _one_line((sql or b"").decode("utf-8", "replace"))) for kind, name, sql in found.fetchmany(9)]
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _texts(row: Sequence[object]) -> list[str] | None:
+    """The texts of a row; None where a value is none."""
+    try:
+        return [value.decode("utf-8") for value in row]  # type: ignore[attr-defined]
+    except (AttributeError, UnicodeDecodeError):
+        return None
 
 
 def _checked(entry: Tagged) -> tuple[str, str]:

@@ -1,15 +1,14 @@
 """The class list of an imported classifier, and which of its rows is the background's."""
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from recam_core.data.class_file import check_class_names, read_class_file, role_of_name
 from recam_core.data.sample import ClassList
 from recam_core.data.voc import VOC_CLASSES
 from recam_core.errors import UserError
+from recam_core.typed_path import typed_path
 
 #: The name that is no class: pixels of none.
 BACKGROUND_NAME = "background"
@@ -52,8 +51,8 @@ def named_rows(choice: str) -> tuple[str, ...]:
         UserError: no name, a name twice, too many names, or a file that is not there.
     """
     if choice.strip().lower() not in KNOWN and not re.search(r"[,\n]", choice):
-        file = Path(os.path.expanduser(choice.strip()))
-        if not file.is_file():
+        file = typed_path(choice.strip())
+        if file is None or not file.is_file():
             raise UserError(
                 f"The classes are {', '.join(KNOWN)}, a file with one class name a line, or names with commas between "
                 f"them; there is no file {choice}."

@@ -17,10 +17,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import recam_core
-from recam_core.atomic_write import replacing_file, write_json
+from recam_core.atomic_write import replacing_file, sweep, write_json
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
+from recam_core.method.extraction import check_rule
 from recam_core.model.network import CamNetwork
+from recam_core.records import opened_record
 
 #: Version 2 came with the background row of FC2; the only version before it lacks nothing but that.
 FORMAT_VERSION = 2
@@ -29,6 +31,8 @@ WEIGHTS_FILE = "model.safetensors"
 INFO_FILE = "run.json"
 METRICS_FILE = "metrics.json"
 METHODS = ("bce", "sce", "recam", "heads")
+#: Bytes that a record of a run may have.
+LARGEST_RECORD = 4 << 20
 
 
 @dataclass
@@ -110,6 +114,7 @@ def save_run(path: str | Path, network: CamNetwork, info: RunInfo, half: bool = 
     info.recipe = json.loads(json.dumps(info.recipe))
     info.versions = versions()
     info.created = info.created or datetime.now(timezone.utc).isoformat(timespec="seconds")
+    sweep(path, own=True)  # an earlier try may have been killed
     with replacing_file(path / WEIGHTS_FILE) as temporary:
         try:
             save_file(tensors, temporary)
@@ -130,8 +135,7 @@ def read_info(path: str | Path) -> RunInfo:
     file = path / INFO_FILE
     if not file.is_file():
         raise UserError(f"{path} is no run folder: it has no {INFO_FILE}.")
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+    with opened_record(file, LARGEST_RECORD) as values:
         version = values.get("format_version")
         if version not in _READ:
             raise UserError(f"{file} is of format version {version}; this version reads {_READ[0]} to {_READ[-1]}.")
@@ -141,9 +145,7 @@ def read_info(path: str | Path) -> RunInfo:
         if version == 1:
             info.command = _command_of_now(info)
         info.command = _with_update(info)
-    except (ValueError, TypeError, AttributeError, KeyError, RecursionError, OSError) as error:
-        raise UserError(f"{file} is damaged: {error}.") from error
-    return info
+        return info
 
 
 def _command_of_now(info: RunInfo) -> str:
@@ -189,6 +191,14 @@ def _check_record(info: RunInfo) -> None:
         raise ValueError("the threshold is no number from 0 to 1")
     if info.network["num_classes"] != len(info.classes):
         raise ValueError(f"{len(info.classes)} class names for {info.network['num_classes']} classes")
+    if isinstance(info.seed, bool) or not isinstance(info.seed, int):
+        raise ValueError("the seed is no whole number")
+    if not all(isinstance(value, str) for value in info.versions.values()):
+        raise ValueError("a version is no text")
+    try:
+        check_rule(info.rule, info.network["has_fc2"], bool(info.network.get("background_row")), "the run")
+    except UserError as error:
+        raise ValueError(str(error)) from error
 
 
 def load_run(path: str | Path, device: torch.device | str = "cpu") -> Run:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from recam_core.cli.inference_options import add_inference_options, rules_for, settings_for
 from recam_core.cli.output import print_notes, write_results
 from recam_core.errors import UserError
+from recam_core.records import read_record
 
 if TYPE_CHECKING:
     from recam_core.analysis.analysed import Analysed
@@ -292,7 +292,7 @@ def _keep(
             if duel := duels[places[rule]]:
                 kept[rule]["against"] = duel.to_json()
     # All else stays as the record has it.
-    record = json.loads((path / INFO_FILE).read_text(encoding="utf-8"))
+    record = read_record(path / INFO_FILE)
     write_json(path / INFO_FILE, record | {"threshold": info.threshold, "scores": info.scores})
 
 

@@ -1,7 +1,6 @@
 """One file from a web server: with progress, given up and taken up again, and compared with its checksum."""
 
 import hashlib
-import json
 import re
 import socket
 import urllib.error
@@ -16,6 +15,7 @@ from typing import BinaryIO
 from recam_core.atomic_write import write_json
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
+from recam_core.records import RecordError, opened_record
 
 #: Seconds without a byte after which the connection counts as lost.
 TIMEOUT_S = 30.0
@@ -196,9 +196,9 @@ def _state(archive: Archive, part: Path) -> tuple[int, _Begun]:
     if not have:
         return 0, nothing
     try:
-        note = json.loads(_note_of(part).read_text(encoding="utf-8"))
-        begun = _Begun(str(note["url"]), int(note["total"]), str(note["validator"]))
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        with opened_record(_note_of(part)) as note:
+            begun = _Begun(str(note["url"]), int(note["total"]), str(note["validator"]))
+    except RecordError:
         return 0, nothing
     if begun.url != archive.url or (begun.total and have > begun.total):
         return 0, nothing

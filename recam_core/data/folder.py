@@ -19,7 +19,7 @@ from recam_core.data.label_table import LabelTable, read_label_table
 from recam_core.data.mask_io import read_mask
 from recam_core.data.mask_turns import MaskTurns
 from recam_core.data.photo_dataset import PhotoDataset
-from recam_core.data.photo_folder import KnownIds, id_fault, list_files, pairs_of, repeated_ids
+from recam_core.data.photo_folder import KnownIds, id_fault, is_text, list_files, pairs_of, repeated_ids
 from recam_core.data.sample import BACKGROUND, VOID, BrokenItem, ClassList, Fault
 from recam_core.data.split_file import list_splits
 from recam_core.data.text_file import read_lines
@@ -77,7 +77,11 @@ def _find_photos(folder: Path) -> Path | None:
 def _class_folders(folder: Path) -> list[str]:
     """Names of the folders with pictures in them, sorted."""
     names = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
-    return [name for name in names if name not in NOT_CLASSES and list_files(folder / name)]
+    found = [name for name in names if name not in NOT_CLASSES and list_files(folder / name)]
+    for name in found:
+        if not is_text(name):
+            raise UserError(f"{folder}: the name of the folder {name!a} is not UTF-8, as class names are; rename it.")
+    return found
 
 
 class FolderDataset(PhotoDataset):

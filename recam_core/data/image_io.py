@@ -8,6 +8,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from recam_core.data.decode_bounds import BoundedBytes, TooMuchWork, bound_work
 from recam_core.errors import UserError
 
 #: The only decoders that a file may reach; Pillow's more exotic ones are never tried on a stranger's bytes.
@@ -38,12 +39,14 @@ class PhotoLimits:
         max_side: greatest width and height in pixels.
         max_pixels: greatest width x height.
         max_bytes: greatest size of the file.
+        max_seconds: of the processor's time that decoding may take.
     """
 
     min_side: int = 8
     max_side: int = 20_000
     max_pixels: int = 64_000_000
     max_bytes: int = 300_000_000
+    max_seconds: float = 20.0
 
 
 #: For pictures of a data set on the user's own disk.
@@ -189,7 +192,8 @@ def _read_bytes(source: str | Path | bytes | BinaryIO, max_bytes: int, name: str
 def _open(data: bytes, name: str, limits: PhotoLimits) -> Image.Image:
     """Read the header and refuse what is out of bounds; no pixel is decoded here."""
     try:
-        image = Image.open(BytesIO(data), formats=FORMATS)
+        image = Image.open(BoundedBytes(data, limits.max_seconds), formats=FORMATS)
+        bound_work(image, data)
     except UnidentifiedImageError as error:
         raise PhotoError(
             name,
@@ -224,6 +228,8 @@ def _open(data: bytes, name: str, limits: PhotoLimits) -> Image.Image:
 def damage(error: Exception) -> str:
     """The sentence for whatever a decoder raised."""
     text = "" if isinstance(error, UnidentifiedImageError) else str(error)
+    if isinstance(error, TooMuchWork):
+        return text
     if "truncated" in text.lower() or isinstance(error, EOFError):
         return "the file is truncated (its end is missing); copy or save it again."
     if isinstance(error, MemoryError):

@@ -1,7 +1,6 @@
 """Ground-truth masks as PNG files whose pixel values are class numbers."""
 
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -9,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from recam_core.atomic_write import replacing_file
+from recam_core.data.decode_bounds import BoundedBytes
 from recam_core.data.image_io import DATASET_LIMITS, PhotoError, PhotoLimits, damage
 from recam_core.data.sample import VOID, FaultKind
 
@@ -93,7 +93,7 @@ def read_mask(
             "the mask has 16 bits a pixel; save it as an indexed (palette) or 8-bit grey PNG.",
         )
     try:
-        image = Image.open(BytesIO(data), formats=("PNG",))
+        image = Image.open(BoundedBytes(data, limits.max_seconds), formats=("PNG",))
         width, height = image.size
         if max(width, height) > limits.max_side or width * height > limits.max_pixels:
             raise MaskError(name, f"the mask is {width} x {height} pixels, which is too large.")

@@ -16,7 +16,9 @@ def list_files(folder: Path, suffixes: Collection[str] = SUFFIXES) -> dict[str, 
     """Id (file name without its ending) -> sorted file names with that id, in order of the ids; photographs by default.
 
     One pass over the folder instead of a question to the disk for each picture. Hidden files are skipped. Ids are
-    composed (``ü`` is one letter) where file names are not, as on a Mac.
+    composed (``ü`` is one letter) where file names are not, as on a Mac. No list, page or report can hold a name that
+    is not UTF-8: a photograph of such a name has an id with a replacement sign in the place of what cannot be read, and
+    no file, which :func:`id_fault` makes a fault; other such files are skipped.
 
     Raises:
         UserError: the folder cannot be read.
@@ -30,6 +32,10 @@ def list_files(folder: Path, suffixes: Collection[str] = SUFFIXES) -> dict[str, 
         stem, dot, ending = name.rpartition(".")
         ending = dot + ending
         if ending in suffixes or ending.lower() in suffixes:
+            if not is_text(name):
+                if suffixes is SUFFIXES:
+                    found.setdefault(_readable(stem), [])
+                continue
             if not stem.isascii():
                 stem = unicodedata.normalize("NFC", stem)
             if stem in found:
@@ -154,6 +160,13 @@ def id_fault(identifier: str, files: dict[str, list[str]], folder: Path, split_f
             f"the split names an unknown id: there is no picture '{identifier}' in {folder} (missing file).",
             "unknown id",
         )
+    if not names:
+        return Fault(
+            str(folder / identifier),
+            "the name of this file is not UTF-8 (the signs that cannot be read are replaced here), so that no list can "
+            "name it; rename it.",
+            "damaged file",
+        )
     if len(names) > 1:
         listed = " and ".join(names)
         return Fault(
@@ -162,6 +175,19 @@ def id_fault(identifier: str, files: dict[str, list[str]], folder: Path, split_f
             "duplicate id",
         )
     return None
+
+
+def is_text(name: str) -> bool:
+    """Whether the name of a file is UTF-8; the bytes of others are kept as halves of surrogate pairs."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _readable(name: str) -> str:
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def repeated_ids(ids: list[str], split_file: Path) -> dict[int, Fault]:

@@ -1,6 +1,5 @@
 """Where the pictures of a record are: as it says, or below the folder of served data sets."""
 
-import os
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -10,6 +9,7 @@ from recam_core.data.places import data_root
 from recam_core.data.sample import ClassList
 from recam_core.data.spec import KINDS, open_dataset, parse_spec
 from recam_core.errors import UserError
+from recam_core.typed_path import typed_path
 
 
 class PicturesMissing(UserError):
@@ -52,7 +52,7 @@ def recorded_data(spec: str, classes: ClassList) -> str:
             cannot be read.
     """
     parsed = parse_spec(spec)
-    if not KINDS[parsed.kind].root or Path(os.path.expanduser(parsed.root)).is_dir():
+    if not KINDS[parsed.kind].root or ((path := typed_path(parsed.root)) is not None and path.is_dir()):
         return spec
     name = PurePosixPath(parsed.root.replace("\\", "/").rstrip("/")).name
     refused = ""

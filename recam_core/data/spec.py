@@ -4,11 +4,12 @@ import importlib
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
+from recam_core.data.photo_folder import is_text
 from recam_core.data.sample import Dataset
 from recam_core.data.subset import PARTS, take_part
 from recam_core.errors import UserError
+from recam_core.typed_path import typed_path
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class Kind:
     what: str
     root: bool = True
 
+
+#: Letters of a specification: more than any file system takes in a path.
+LONGEST = 5_000
+#: Control characters, and halves of surrogate pairs, which stand for bytes of a path that are not UTF-8.
+_ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 #: A new kind of data set is one file and one entry here.
 KINDS: dict[str, Kind] = {
@@ -93,11 +99,16 @@ def parse_spec(text: str) -> Spec:
         UserError: an unknown kind, or a kind without its root.
     """
     text = text.strip()
+    if len(text) > LONGEST or _ODD.search(text):
+        raise UserError(
+            f"{text[:60]!a} does not name a data set: it is longer than {LONGEST:,} letters, or holds signs that "
+            "cannot be shown. Write it anew; rename a folder whose name is not UTF-8."
+        )
     match = re.match(r"([A-Za-z0-9_]+)(?=[:@]|$)", text)
     if match is None or match[1] not in KINDS:
         forms = "\n".join(f"  {kind.form:<24} {kind.what}" for kind in KINDS.values())
         hint = ""
-        if Path(os.path.expanduser(text)).exists():
+        if (path := typed_path(text)) is not None and path.exists():
             hint = f" To open the folder, say which layout it has, for example 'voc:{text}' or 'folder:{text}'."
         raise UserError(f"'{text}' does not name a data set.{hint} A data set is written as one of\n{forms}")
     kind = match[1]
@@ -105,15 +116,27 @@ def parse_spec(text: str) -> Spec:
     root, split = (rest[1:], None) if rest.startswith(":") else ("", None)
     body = root if rest.startswith(":") else rest
     at = body.rfind("@")
-    if at >= 0 and "/" not in body[at:]:
-        whole, stem = (Path(os.path.expanduser(part)) for part in (body, body[:at]))
-        if not (KINDS[kind].root and body[:at] and whole.is_dir() and not stem.is_dir()):
-            root, split = body[:at], body[at + 1 :]
-            if not split:
-                raise UserError(f"'{text}' ends with '@'; write the name of a split after it, or leave the '@' out.")
+    belongs = at > 0 and KINDS[kind].root and _is_folder(body) and not _is_folder(body[:at])
+    if at >= 0 and "/" not in body[at:] and not belongs:
+        root, split = body[:at], body[at + 1 :]
+        if not split:
+            raise UserError(f"'{text}' ends with '@'; write the name of a split after it, or leave the '@' out.")
     if KINDS[kind].root and not root:
         raise UserError(f"'{text}' does not say where the data set is; write {KINDS[kind].form}.")
     return _with_split(Spec(kind, root, None, None), split)
+
+
+def _is_folder(text: str) -> bool:
+    path = typed_path(text)
+    return path is not None and path.is_dir()
+
+
+def _refuse_halves(dataset: Dataset, spec: str) -> None:
+    """Refuse names that no page and no file can hold; annotations in JSON may have them, as escapes."""
+    for what, names in (("class", dataset.classes.names), ("picture", dataset.ids)):
+        if not is_text("".join(names)):
+            name = next(name for name in names if not is_text(name))
+            raise UserError(f"{spec}: the name of the {what} {name[:60]!a} holds half of a surrogate pair; rename it.")
 
 
 def _with_split(spec: Spec, split: str | None) -> Spec:
@@ -144,9 +167,14 @@ def open_dataset(spec: str, split: str | None = None) -> Dataset:
     kind = KINDS[parsed.kind]
     root = parsed.root
     if kind.root:
-        root = os.path.expanduser(root)
-        if not Path(root).is_dir():
+        if not _is_folder(root):
             raise UserError(f"There is no folder {root} (asked for by '{spec}'); check the path.")
+        root = os.path.expanduser(root)
     opener = getattr(importlib.import_module(kind.module), kind.opener)
-    dataset = opener(root, parsed.split)
+    try:
+        dataset = opener(root, parsed.split)
+    except OSError as error:
+        # A folder that is gone or closed to us in this moment, or a name that is too long to be one.
+        raise UserError(f"'{spec}' cannot be read: {error.strerror or error}.") from error
+    _refuse_halves(dataset, spec)
     return dataset if parsed.part is None else take_part(dataset, parsed.part, str(parsed))

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from recam_core.data.photo_folder import is_text
 from recam_core.errors import UserError
 
 
 def list_splits(folder: Path) -> list[str]:
     """Names of the splits: the .txt files of a folder, without their ending; none if there is no folder."""
-    return sorted(path.stem for path in folder.glob("*.txt")) if folder.is_dir() else []
+    return sorted(path.stem for path in folder.glob("*.txt") if is_text(path.stem)) if folder.is_dir() else []
 
 
 def choose_split(split: str | None, available: Sequence[str], default: str, where: str) -> str:

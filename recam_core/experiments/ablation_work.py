@@ -25,6 +25,7 @@ from recam_core.experiments.head_scores import count_exact
 from recam_core.experiments.lab import maps_weight
 from recam_core.maps.dataset_maps import MapSettings
 from recam_core.method.extraction import map_weights
+from recam_core.records import RecordError, read_record
 from recam_core.retrain.features import build_feature_cache
 from recam_core.retrain.head_recipe import HeadRecipe, completed
 from recam_core.retrain.heads import retrain_many
@@ -168,6 +169,6 @@ def _name(work: ScoreWork, key: str, how: str | HeadRecipe, datasets: dict[str, 
 def _read(file: Path) -> Figures | None:
     """What was kept, or None where there is nothing that can be read."""
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_record(file)
+    except RecordError:
         return None

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from recam_core.experiments.part_score import PartScore
 from recam_core.experiments.protocol import FIT, PARTS, REPORT, SELECT, Protocol, choose_best
 from recam_core.experiments.setting import Measured
 from recam_core.experiments.wording import percent
+from recam_core.typed_path import typed_path
 
 Row = dict[str, Any]
 
@@ -217,7 +217,8 @@ def _same_split(one: str, other: str) -> bool:
 def _place(spec: Spec) -> tuple[str, object]:
     """Where the pictures are from, however it is written."""
     if KINDS[spec.kind].root:
-        return spec.kind, Path(spec.root).expanduser().resolve()
+        path = typed_path(spec.root)
+        return spec.kind, None if path is None else path.resolve()
     # Of drawn scenes, a smaller set is the beginning of a larger one.
     return spec.kind, {text for text in spec.root.split(",") if text and not text.startswith(("train=", "val="))}
 

@@ -1,12 +1,12 @@
 """How far a long task is, in a file that whoever handed it out can read, on this machine or on another."""
 
 import contextlib
-import json
 import time
 from pathlib import Path
 
 from recam_core.atomic_write import write_json
 from recam_core.errors import UserError
+from recam_core.records import RecordError, as_finite, opened_record
 
 #: Seconds between two writes.
 INTERVAL = 1.0
@@ -36,7 +36,8 @@ class Footprint:
 def read_footprint(file: Path) -> tuple[str, float]:
     """The step of a task and the share of it that is done; no step where nothing was written yet."""
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-        return str(values["step"]), min(max(float(values["done"]) / max(float(values["total"]), 1), 0.0), 1.0)
-    except (OSError, ValueError, TypeError, KeyError):
+        with opened_record(file) as values:
+            done, total = as_finite(values["done"]), as_finite(values["total"])
+            return str(values["step"]), min(max(done / max(total, 1), 0.0), 1.0)
+    except RecordError:
         return "", 0.0

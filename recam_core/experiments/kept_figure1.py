@@ -8,6 +8,7 @@ from recam_core.atomic_write import write_json
 from recam_core.cache import cache_folder
 from recam_core.checkpoint.places import shipped_theory_folder
 from recam_core.experiments.figure1 import Figure1, figure1_from_json
+from recam_core.records import RecordError, opened_record
 
 #: A longer file is none of ours.
 _LARGEST = 4 << 20
@@ -29,12 +30,12 @@ def kept_figures() -> dict[str, Figure1]:
     found: dict[str, Figure1] = {}
     for file in (*shipped, *own):
         try:
-            if file.stat().st_size <= _LARGEST:
-                one = figure1_from_json(json.loads(file.read_text(encoding="utf-8")))
+            with opened_record(file, _LARGEST) as values:
+                one = figure1_from_json(values)
                 for row in one.rows:
                     one.row(row.scope, row.loss)
                 found[file.stem] = one
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except RecordError:
             continue
     return found
 

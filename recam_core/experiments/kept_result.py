@@ -1,6 +1,5 @@
 """The result of an experiment as a file, from which it can be shown again as it was."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,12 @@ from recam_core.experiments.part_score import PartScore
 from recam_core.experiments.protocol import PARTS, REPORT, SELECT, Protocol
 from recam_core.experiments.score_json import score_from_json, score_to_json
 from recam_core.experiments.setting import Measured, Setting
+from recam_core.records import RecordError, opened_record
 from recam_core.train.recipe import from_json
 
 RESULT_FILE = "result.json"
+#: Bytes that a result may have: it holds pixel counts of every picture and setting.
+_LARGEST = 1 << 30
 
 
 def write_result(folder: Path, found: Experiment, scored: Sequence[str]) -> None:
@@ -51,7 +53,15 @@ def read_result(folder: Path) -> tuple[Experiment, tuple[str, ...]]:
     """
     file = folder / RESULT_FILE
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+        return _read_result(file, folder)
+    except RecordError as error:
+        if not error.is_missing:
+            raise
+        raise UserError(f"{folder} holds no result of an experiment.") from error
+
+
+def _read_result(file: Path, folder: Path) -> tuple[Experiment, tuple[str, ...]]:
+    with opened_record(file, _LARGEST) as values:
         classes = ClassList(tuple(values["classes"]), bool(values["has_background"]))
         found = Experiment(
             str(values["kind"]),
@@ -69,10 +79,6 @@ def read_result(folder: Path) -> tuple[Experiment, tuple[str, ...]]:
             tuple(_measured(one, folder, classes) for one in values["settings"]),
         )
         return found, tuple(str(id) for id in values["scored"])
-    except FileNotFoundError as error:
-        raise UserError(f"{folder} holds no result of an experiment.") from error
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
-        raise UserError(f"{file} is damaged: {error}.") from error
 
 
 def _measured_to_json(one: Measured, folder: Path) -> dict[str, Any]:

@@ -177,7 +177,7 @@ def _files_by_length(dataset: Dataset) -> dict[int, list[tuple[int, str]]]:
         try:
             path = path_of(index)
             found.setdefault(os.path.getsize(path), []).append((index, path))
-        except (KeyError, OSError):
+        except (LookupError, OSError):
             continue  # a picture without its file is refused by whoever reads it
     return found
 

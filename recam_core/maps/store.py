@@ -8,7 +8,6 @@ A store is a folder of three files:
 Stores of version 1 hold the grids as they are, four times as long; they are read as well.
 """
 
-import json
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -25,6 +24,7 @@ from recam_core.data.sample import MAX_CLASSES, ClassList
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import GRID_STRIDE, ActivationMaps
 from recam_core.maps.no_activation import SilentCount
+from recam_core.records import RecordError, read_record
 
 FORMAT = "recam-maps"
 FORMAT_VERSION = 2
@@ -284,10 +284,10 @@ def _damaged(path: Path, reason: str) -> UserError:
 def _read_info(path: Path) -> tuple[StoreInfo, int, int]:
     """The contents of store.json, checked field by field, the number of pictures and the version of the format."""
     try:
-        content: Any = json.loads((path / "store.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path} is not a store of activation maps: it has no store.json.") from None
-    except (OSError, ValueError, RecursionError) as error:
+        content: Any = read_record(path / "store.json")
+    except RecordError as error:
+        if error.is_missing:
+            raise UserError(f"{path} is not a store of activation maps: it has no store.json.") from None
         raise _damaged(path, f"store.json cannot be read: {error}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise UserError(f"{path} is not a store of activation maps: its store.json is of another kind.")

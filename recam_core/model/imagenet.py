@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from recam_core.errors import UserError
 from recam_core.model.backbones import PAPER_BACKBONE, SMALL_BACKBONE
 from recam_core.model.state_file import read_state
+from recam_core.typed_path import typed_path
 
 #: Packages that carry the ImageNet weights of a backbone, and the file in each. Only the first is a requirement.
 PACKAGES = {
@@ -43,9 +44,9 @@ def load_imagenet(backbone: nn.Module, name: str, source: str = "auto") -> str:
         return f"package {_load_packaged(backbone, name)}"
     if source == "download":
         return _download(backbone, name)
-    path = Path(source).expanduser()
-    if not path.is_file():
-        raise UserError(f"There are no ImageNet weights at {path}; give {SOURCES}.")
+    path = typed_path(source)
+    if path is None or not path.is_file():
+        raise UserError(f"There are no ImageNet weights at {source}; give {SOURCES}.")
     load_matching(backbone, read_state(path), str(path))
     return f"file {path.name}"
 

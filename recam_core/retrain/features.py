@@ -192,7 +192,7 @@ def _read(path: Path, run: Run, dataset: Dataset) -> FeatureCache | None:
                 blocks.append(FeatureBlock(index, features, labels, truth))
             cache = FeatureCache(tuple(blocks), dataset.spec, run.info.weights_sha256)
             _check(cache, len(dataset))
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError):
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError):
         # A damaged cache is worth nothing and costs nothing: it is computed again and overwritten.
         return None
     with suppress(OSError):  # one that may only be read is as good

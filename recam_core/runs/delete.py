@@ -2,9 +2,9 @@
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
+from recam_core.atomic_write import temporary_folder
 from recam_core.checkpoint.places import runs_folder, shipped_folder
 from recam_core.checkpoint.run_folder import INFO_FILE
 from recam_core.errors import UserError
@@ -40,7 +40,7 @@ def delete_run(run: ListedRun) -> None:
             if run.path.is_symlink():
                 run.path.unlink()  # what a link points to is not this folder's to delete
             else:
-                retired = Path(tempfile.mkdtemp(prefix=f".{run.path.name}.", suffix=".old", dir=folder))
+                retired = temporary_folder(folder, run.path.name, ".old")
                 os.replace(run.path, retired / "old")
                 shutil.rmtree(retired, ignore_errors=True)
         except OSError as error:

@@ -9,7 +9,7 @@ from recam_core.checkpoint.places import ROOT
 from recam_core.checkpoint.run_folder import INFO_FILE, RunInfo, read_info
 from recam_core.errors import UserError
 from recam_core.runs.listed import ListedRun, list_runs
-from recam_core.runs.typed_path import typed_path
+from recam_core.typed_path import typed_path
 
 
 def find_parent(info: RunInfo) -> Path | None:

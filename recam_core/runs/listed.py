@@ -9,7 +9,7 @@ from recam_core.checkpoint.places import runs_folder, shipped_folder
 from recam_core.checkpoint.run_folder import INFO_FILE, RunInfo, read_info
 from recam_core.errors import UserError
 from recam_core.runs.stars import read_stars
-from recam_core.runs.typed_path import typed_path
+from recam_core.typed_path import typed_path
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from recam_core.runs.weights_header import is_half
 from recam_core.train.loop import train
 from recam_core.train.recipe import Recipe, from_json
 from recam_core.trainings.command import train_command
+from recam_core.typed_path import typed_path
 
 #: Gives a progress function for a step that has a name.
 Stages = Callable[[str], AbstractContextManager[ProgressFn]]
@@ -132,7 +133,7 @@ def _source_of_weights(info: RunInfo) -> str:
         return "auto"  # those of the run that it starts from take their place
     if word.startswith("file "):
         given = option(info.command, "--weights")
-        if given is None or not Path(given).expanduser().is_file():
+        if given is None or (path := typed_path(given)) is None or not path.is_file():
             raise UserError(
                 f"The run {info.name} started from ImageNet weights in {word.removeprefix('file ')}, which is not "
                 "here; name the file with --weights."

@@ -1,10 +1,10 @@
 """Which runs the user starred: a small file beside the runs."""
 
-import json
 from pathlib import Path
 
 from recam_core.atomic_write import write_json
 from recam_core.checkpoint.places import runs_folder
+from recam_core.records import RecordError, read_record
 from recam_core.runs.folder_lock import locked
 
 STARS_FILE = ".stars.json"
@@ -13,8 +13,8 @@ STARS_FILE = ".stars.json"
 def read_stars() -> frozenset[str]:
     """The keys of the starred runs; a file that is missing or damaged stars none."""
     try:
-        keys = json.loads(_file().read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        keys = read_record(_file())
+    except RecordError:
         return frozenset()
     return frozenset(key for key in keys if isinstance(key, str)) if isinstance(keys, list) else frozenset()
 

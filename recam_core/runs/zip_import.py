@@ -1,19 +1,17 @@
 """Unpacking a run from a zip that came from elsewhere: checked first, and unpacked whole or not at all."""
 
 import hashlib
-import json
 import os
 import shutil
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from recam_core.atomic_write import write_json
+from recam_core.atomic_write import sweep, temporary_folder, write_json
 from recam_core.checkpoint.places import runs_folder
 from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, WEIGHTS_FILE, RunInfo, read_info
-from recam_core.checkpoint.run_rule import check_rule
 from recam_core.errors import UserError
+from recam_core.records import RecordError, read_rows
 from recam_core.retrain.named_run import check_run_name
 from recam_core.runs.folder_lock import locked
 from recam_core.runs.weights_header import check_weights
@@ -47,7 +45,8 @@ def import_run(file: str | Path | BinaryIO, name: str = "") -> Path:
             needed = sum(entry.file_size for entry in entries.values())
             if shutil.disk_usage(folder).free < needed:
                 raise UserError(f"The run needs {needed >> 20} MB, and the disk has less; free some room first.")
-            temporary = Path(tempfile.mkdtemp(prefix=".import.", suffix=".tmp", dir=folder))
+            sweep(folder, own=True)
+            temporary = temporary_folder(folder, "import")
             for plain, entry in entries.items():
                 unpack_entry(archive, entry, temporary / plain)
         info = _check_run(temporary)
@@ -72,9 +71,6 @@ def _check_run(folder: Path) -> RunInfo:
         # The folder is a temporary one, whose name helps nobody.
         raise UserError(str(error).replace(str(folder / INFO_FILE), f"{INFO_FILE} in the zip")) from error
     _check_texts(asdict(info))
-    if isinstance(info.seed, bool) or not isinstance(info.seed, int) or abs(info.seed) >= 1 << 63:
-        raise UserError(f"The seed in {INFO_FILE} is no number that a computer holds.")
-    check_rule(info, info.rule)
     check_weights(folder / WEIGHTS_FILE, info)
     digest = hashlib.sha256()
     with (folder / WEIGHTS_FILE).open("rb") as stream:
@@ -108,15 +104,6 @@ def _check_texts(value: Any) -> None:
 
 def _check_curves(file: Path) -> None:
     try:
-        curves = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{METRICS_FILE} in the zip is damaged ({error}).") from error
-    if not isinstance(curves, list) or not all(
-        isinstance(row, dict) and all(map(_is_number, row.values())) for row in curves
-    ):
-        raise UserError(f"{METRICS_FILE} in the zip is no list of curves.")
-
-
-def _is_number(value: Any) -> bool:
-    """Whether a curve may have this value; whole numbers in JSON may be longer than any that a computer holds."""
-    return value is None or isinstance(value, float) or (isinstance(value, int) and abs(value) < 1 << 63)
+        read_rows(file)
+    except RecordError as error:
+        raise UserError(str(error).replace(str(file), f"{METRICS_FILE} in the zip")) from error

@@ -34,7 +34,18 @@ class SceneOptions:
         for name, (low, high) in RANGES.items():
             value = getattr(self, name)
             if (isinstance(value, float) and not math.isfinite(value)) or not low <= value <= high:
-                raise UserError(f"scenes: {name}={value} is out of range; it must be between {low} and {high}.")
+                shown = str(value)[:20]
+                raise UserError(f"scenes: {name}={shown} is out of range; it must be between {low} and {high}.")
+        for name in SPLITS:
+            if (count := getattr(self, name)) * self.size**2 > MOST_PIXELS:
+                raise UserError(
+                    f"scenes: {count:,} pictures of {self.size} x {self.size} pixels are too many; at most "
+                    f"{MOST_PIXELS // self.size**2:,} are drawn at this size. Give a smaller {name} or size."
+                )
+
+    def pixels(self, split: str) -> int:
+        """Of all pictures of a split."""
+        return int(getattr(self, split) * self.size**2)
 
 
 #: Smallest and greatest value of each option.
@@ -49,6 +60,10 @@ RANGES: dict[str, tuple[float, float]] = {
 }
 
 
+#: Pixels of all pictures of a split: a million of the smallest, or a thousand of the largest.
+MOST_PIXELS = 1000 * 2048**2
+
+
 def parse_options(text: str) -> SceneOptions:
     """Read ``name=value,name=value``; the empty text gives the defaults. Raises UserError."""
     types = {field.name: field.type for field in fields(SceneOptions)}
@@ -56,7 +71,7 @@ def parse_options(text: str) -> SceneOptions:
     for item in filter(None, (part.strip() for part in text.split(","))):
         name, equals, value = (part.strip() for part in item.partition("="))
         if name not in types or not equals:
-            raise UserError(f"scenes: '{item}' is no option; write NAME=VALUE with one of {', '.join(types)}.")
+            raise UserError(f"scenes: '{item[:60]}' is no option; write NAME=VALUE with one of {', '.join(types)}.")
         if name in values:
             raise UserError(f"scenes: {name} is given twice; give it once.")
         number = float if types[name] in (float, "float") else int
@@ -65,7 +80,9 @@ def parse_options(text: str) -> SceneOptions:
         except ValueError:
             wanted = "a number" if number is float else "a whole number"
             low, high = RANGES[name]
-            raise UserError(f"scenes: {name}={value} is not {wanted}; give one between {low} and {high}.") from None
+            raise UserError(
+                f"scenes: {name}={value[:20]} is not {wanted}; give one between {low} and {high}."
+            ) from None
     return SceneOptions(**values)
 
 

@@ -8,7 +8,6 @@ The logits are those of FC2 where there is one (equation 4). Without it they are
 by the mask, since FC1 has learnt averages of whole pictures and not of pictures that are mostly 0.
 """
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from recam_core.method.cam import normalise, responses
 from recam_core.method.masks import parse_mask
 from recam_core.method.step import single_label_logits
 from recam_core.progress import ProgressFn, silent
+from recam_core.records import RecordError, opened_record
 
 #: Beside a run's curves.
 NEGATIVES_FILE = "negatives.json"
@@ -254,8 +254,9 @@ def write_negatives(run: Path, head: str, loss: str, points: Sequence[dict[str, 
 def read_negatives(run: Path) -> NegativeCurve | None:
     """The curve of a run; None for one that has none, as those of older versions, or one that is damaged."""
     try:
-        return negatives_from_json(json.loads((run / NEGATIVES_FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        with opened_record(run / NEGATIVES_FILE) as values:
+            return negatives_from_json(values)
+    except RecordError:
         return None
 
 

@@ -1,6 +1,5 @@
 """What a training was asked to do: ``job.json`` in its folder, written once."""
 
-import json
 import re
 import secrets
 import time
@@ -10,6 +9,7 @@ from typing import Any
 
 from recam_core.atomic_write import write_json
 from recam_core.errors import UserError
+from recam_core.records import RecordError, is_time, opened_record
 
 JOB_FILE = "job.json"
 LOG_FILE = "log.txt"
@@ -17,6 +17,10 @@ LOG_FILE = "log.txt"
 LOCK_FILE = "lock"
 #: Its being there asks that process to stop.
 CANCEL_FILE = "cancel"
+#: Bytes that a job and a status may have.
+_LARGEST = 1 << 20
+#: As :func:`recam_core.train.recipe.check_recipe` allows them.
+_MOST_EPOCHS = 10_000
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 
 
@@ -38,6 +42,7 @@ class TrainingJob:
         created: seconds since 1970.
         grid: of a grid of full trainings, what it varies, see :mod:`recam_core.trainings.grid_request`; the recipe is
             then the one that it varies. None for a single training.
+        visitor: who asked for it, of the visitors of the app; "" for the command line.
     """
 
     id: str
@@ -53,6 +58,7 @@ class TrainingJob:
     workers: int | None = None
     created: float = 0.0
     grid: dict[str, Any] | None = None
+    visitor: str = ""
 
     @property
     def name(self) -> str:
@@ -93,20 +99,27 @@ def read_job(folder: Path) -> TrainingJob:
     """
     file = folder / JOB_FILE
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+        return _read_job(file)
+    except RecordError as error:
+        if not error.is_missing:
+            raise
+        raise UserError(f"There is no training '{folder.name}'; it may have been removed.") from error
+
+
+def _read_job(file: Path) -> TrainingJob:
+    with opened_record(file, _LARGEST) as values:
         known = {field.name: values[field.name] for field in fields(TrainingJob) if field.name in values}
         job = TrainingJob(**known)
-        texts = (job.id, job.data, job.val, job.init, job.out, job.device, job.folder, job.command)
+        texts = (job.id, job.data, job.val, job.init, job.out, job.device, job.folder, job.command, job.visitor)
         if not all(isinstance(text, str) for text in texts) or not isinstance(job.recipe, dict):
             raise ValueError("a value is of another kind")
-        if not isinstance(job.created, (int, float)):
+        if not is_time(job.created):
             raise ValueError("its time is of another kind")
+        epochs = job.recipe.get("epochs", 1)
+        if not isinstance(epochs, int) or not 0 < epochs <= _MOST_EPOCHS:
+            raise ValueError("its epochs are of another kind")
         if not isinstance(job.grid, (dict, type(None))):
             raise ValueError("its grid is of another kind")
-        if job.id != folder.name or not Path(job.out).is_absolute():
+        if job.id != file.parent.name or not Path(job.out).is_absolute() or "\0" in job.out:
             raise ValueError("it belongs to another folder")
-    except FileNotFoundError as error:
-        raise UserError(f"There is no training '{folder.name}'; it may have been removed.") from error
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise UserError(f"{file} is damaged: {error}.") from error
-    return job
+        return job

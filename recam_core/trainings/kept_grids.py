@@ -1,6 +1,5 @@
 """Grids of full trainings that are finished: their results on disk, and runs that are kept out of them."""
 
-import json
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from recam_core.checkpoint.places import runs_folder
 from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, WEIGHTS_FILE, RunInfo, read_info
 from recam_core.errors import UserError
 from recam_core.experiments.kept_result import RESULT_FILE
+from recam_core.records import RecordError, opened_record
 from recam_core.retrain.named_run import check_run_name
 from recam_core.theory.negatives import NEGATIVES_FILE
 from recam_core.train.recipe import Recipe
@@ -69,10 +69,10 @@ def list_grids() -> list[KeptGrid]:
     found = []
     for file in grids_folder().glob(f"*/{RESULT_FILE}"):
         try:
-            values = json.loads((file.parent / GRID_FILE).read_text(encoding="utf-8"))
-            words = (str(values[name]) for name in ("init", "weights_sha256", "data", "x", "y", "command"))
-            found.append(KeptGrid(file.parent, *words, file.stat().st_mtime))
-        except (OSError, ValueError, KeyError, TypeError):
+            with opened_record(file.parent / GRID_FILE) as values:
+                words = (str(values[name]) for name in ("init", "weights_sha256", "data", "x", "y", "command"))
+                found.append(KeptGrid(file.parent, *words, file.stat().st_mtime))
+        except RecordError:
             continue  # deleted meanwhile, or damaged
     return sorted(found, key=lambda grid: -grid.finished)
 

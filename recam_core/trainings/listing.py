@@ -14,17 +14,24 @@ _ORDER = (RUNNING, WAITING)
 
 def list_trainings() -> list[Training]:
     """All trainings: the running ones, those that wait in their order, then the rest, the newest first."""
+    return read_queue()[0]
+
+
+def read_queue() -> tuple[list[Training], list[str]]:
+    """The trainings of :func:`list_trainings`, and a sentence for each whose record is damaged."""
+    found: list[Training] = []
+    faults: list[str] = []
     try:
-        folders = [file.parent for file in trainings_folder().glob(f"*/{JOB_FILE}")]
+        folders = sorted(file.parent for file in trainings_folder().glob(f"*/{JOB_FILE}"))
     except OSError:
-        return []
-    found = []
+        return found, faults
     for folder in folders:
         try:
             found.append(look(folder))
-        except UserError:
-            continue  # removed meanwhile, or not a training
-    return sorted(found, key=_rank)
+        except UserError as error:
+            if (folder / JOB_FILE).exists():  # else it was removed meanwhile
+                faults.append(f"{error} Delete its folder to be rid of it.")
+    return sorted(found, key=_rank), faults
 
 
 def find_training(training_id: str) -> Training:

@@ -1,6 +1,7 @@
 """The folder of a run that a training will fill: taken at once, so that nobody else takes the name meanwhile."""
 
 import shutil
+import time
 from pathlib import Path
 
 from recam_core.errors import UserError
@@ -11,6 +12,8 @@ MARK_FILE = ".training"
 _RECORD, _STATE = "run.json", "state/last.pt"
 #: As :mod:`recam_core.experiments.kept_result` names it: what a grid of trainings leaves.
 _RESULT = "result.json"
+#: Seconds within which a folder that was just made gets its training.
+_FRESH = 60.0
 
 
 def reserve(out: Path, training_id: str) -> None:
@@ -22,11 +25,36 @@ def reserve(out: Path, training_id: str) -> None:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.mkdir()  # of two that try at once, one succeeds
-        (out / MARK_FILE).write_text(training_id, encoding="utf-8")
+        try:
+            (out / MARK_FILE).write_text(training_id, encoding="utf-8")
+        except BaseException:
+            # On a full disk a folder can be made, but nothing written into it; it must not keep the name.
+            shutil.rmtree(out, ignore_errors=True)
+            raise
     except FileExistsError as error:
         raise UserError(f"There is a run named '{out.name}' already; choose another name.") from error
     except OSError as error:
         raise UserError(f"Cannot write {out}: {error.strerror or error}.") from error
+
+
+def reclaim(out: Path, trainings: Path) -> None:
+    """Remove the folder of a training that was cut off before it stood in the queue, or that the queue has forgotten.
+
+    It holds nothing but the mark, if that, and has not changed for a minute.
+
+    Args:
+        out: of a run; any other folder stays as it is.
+        trainings: the folder of the queue.
+    """
+    try:
+        held = {path.name for path in out.iterdir()} if not out.is_symlink() else None
+        if held is None or not held <= {MARK_FILE} or time.time() - out.stat().st_mtime < _FRESH:
+            return
+        training = owner(out)
+        if not (training and (trainings / training).exists()):
+            shutil.rmtree(out)
+    except OSError:
+        return  # there is none, or it is not ours to remove
 
 
 def is_finished(out: Path) -> bool:

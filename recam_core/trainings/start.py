@@ -13,19 +13,22 @@ from recam_core.checkpoint.places import ROOT, runs_folder
 from recam_core.checkpoint.run_folder import read_info
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
+from recam_core.folder_names import is_plain_name
 from recam_core.method.background import check_background
 from recam_core.retrain.named_run import check_run_name
 from recam_core.train.recipe import Recipe, check_recipe
 from recam_core.trainings.command import train_command
 from recam_core.trainings.devices import training_device
 from recam_core.trainings.job import CANCEL_FILE, LOG_FILE, TrainingJob, new_id, write_job
-from recam_core.trainings.listing import Training, find_training, writer_of
-from recam_core.trainings.places import training_folder
-from recam_core.trainings.reserved import discard, reserve
+from recam_core.trainings.listing import Training, find_training, list_trainings, writer_of
+from recam_core.trainings.places import training_folder, trainings_folder
+from recam_core.trainings.reserved import discard, reclaim, reserve
 from recam_core.trainings.status import LIVE, read_status, true_state
 
 #: Seconds within which the new process must have said something.
 _PATIENCE = 60.0
+#: Trainings and grids that may run or wait, of all and of one visitor of the app.
+MOST_TRAININGS, MOST_TRAININGS_EACH = 40, 10
 #: Bytes without which a training need not begin.
 _ROOM = 1 << 20
 
@@ -40,6 +43,7 @@ def start_training(
     device: str = "auto",
     half: bool = False,
     workers: int | None = None,
+    visitor: str = "",
 ) -> Training:
     """Start a training in a process of its own, or line it up behind those that use its device.
 
@@ -52,14 +56,19 @@ def start_training(
         device: see :func:`recam_core.trainings.devices.training_device`.
         half: store the weights in half precision.
         workers: loader processes.
+        visitor: who asks for it, see :func:`check_queue`.
 
     Returns:
         The training in the queue.
 
     Raises:
-        UserError: settings that cannot work, data that is not there, a name that is taken; nothing is left then.
+        UserError: settings that cannot work, data that is not there, a name that is taken, a full queue; nothing is
+            left then.
     """
     runs = runs_folder().absolute()
+    check_queue(visitor)
+    if is_plain_name(name.strip()):
+        reclaim(runs / name.strip(), trainings_folder())
     name = check_run_name(name, runs)
     device = training_device(device)
     check_training(recipe, data=data, val=val, init=init)
@@ -78,8 +87,39 @@ def start_training(
             half=half,
             workers=workers,
             created=time.time(),
+            visitor=visitor,
         )
     )
+
+
+def check_queue(visitor: str = "") -> None:
+    """Refuse one more training where the queue is full: it is the one thing that works on after its page is closed.
+
+    Args:
+        visitor: who asks, as jobs name it; "" for the command line, for which only the whole queue counts.
+
+    Raises:
+        UserError: so many wait or run already, of all or of this visitor.
+    """
+    live = [training for training in list_trainings() if training.is_live]
+    own = sum(training.job.visitor == visitor for training in live) if visitor else 0
+    for count, setting, usual, whose in (
+        (len(live), "RECAM_MOST_TRAININGS", MOST_TRAININGS, "in all"),
+        (own, "RECAM_MOST_TRAININGS_EACH", MOST_TRAININGS_EACH, "of yours"),
+    ):
+        most = _setting(setting, usual)
+        if count >= most:
+            raise UserError(
+                f"The queue is full: {count} trainings {whose} run or wait, and {most} is most. Wait for one to "
+                f"end, or cancel one. Who runs the app sets another number by {setting} in the environment."
+            )
+
+
+def _setting(name: str, usual: int) -> int:
+    text = os.environ.get(name, "").strip()
+    if text and not (text.isascii() and text.isdecimal() and 0 < len(text) < 7):
+        raise UserError(f"{name} in the environment is to be a whole number, and is {text[:60]!r}.")
+    return int(text) if text else usual
 
 
 def enqueue(job: TrainingJob) -> Training:
@@ -93,7 +133,7 @@ def enqueue(job: TrainingJob) -> Training:
     try:
         write_job(place, job)
         spawn(place)
-    except UserError:
+    except BaseException:
         discard(out, job.id)
         shutil.rmtree(place, ignore_errors=True)
         raise
@@ -154,8 +194,12 @@ def as_typed(path: Path) -> str:
     return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
 
 
-def resume_training(training_id: str) -> Training:
+def resume_training(training_id: str, visitor: str = "") -> Training:
     """Go on with the epoch that was cut off; the training lines up again.
+
+    Args:
+        training_id: which.
+        visitor: who asks for it, see :func:`check_queue`.
 
     Raises:
         UserError: there is no such training, it is live or done, or its process does not start.
@@ -165,6 +209,7 @@ def resume_training(training_id: str) -> Training:
         raise UserError(f"'{training.job.name}' is at work or waits for its turn already.")
     if not training.can_resume:
         raise UserError(f"'{training.job.name}' is finished; there is nothing to resume.")
+    check_queue(visitor)
     (training.folder / CANCEL_FILE).unlink(missing_ok=True)
     spawn(training.folder)
     return find_training(training_id)

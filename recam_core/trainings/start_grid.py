@@ -23,7 +23,7 @@ from recam_core.trainings.grid_request import GridRequest
 from recam_core.trainings.job import TrainingJob, new_id
 from recam_core.trainings.listing import Training
 from recam_core.trainings.places import grids_folder
-from recam_core.trainings.start import as_typed, enqueue
+from recam_core.trainings.start import as_typed, check_queue, enqueue
 
 
 @dataclass(frozen=True)
@@ -152,19 +152,21 @@ def grid_cost(question: GridQuestion, speed: Speed | None = None) -> GridCost:
     return GridCost(plan.trainings, sum(seconds[TRAINING] + seconds[SCORING] for seconds in each), speed)
 
 
-def start_grid(question: GridQuestion, speed: Speed | None = None) -> Training:
+def start_grid(question: GridQuestion, speed: Speed | None = None, visitor: str = "") -> Training:
     """Start a grid in a process of its own, or line it up behind those that use its device.
 
     Args:
         question: what is asked for.
         speed: of this machine, where it was measured already.
+        visitor: who asks for it, see :func:`recam_core.trainings.start.check_queue`.
 
     Returns:
         The grid in the queue.
 
     Raises:
-        UserError: settings that cannot work, or data that is not there; nothing is left then.
+        UserError: settings that cannot work, data that is not there, or a full queue; nothing is left then.
     """
+    check_queue(visitor)
     question = replace(question, init=question.init.absolute(), device=training_device(question.device))
     question.queue_way()
     number = new_id()
@@ -199,6 +201,7 @@ def start_grid(question: GridQuestion, speed: Speed | None = None) -> Training:
             command=question.command(folder),
             created=time.time(),
             grid=request.to_json(),
+            visitor=visitor,
         )
     )
 

@@ -1,15 +1,17 @@
 """Where a training stands: ``status.json``, written by its process alone and never trusted without looking."""
 
-import json
 import time
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from recam_core.atomic_write import write_json
+from recam_core.records import RecordError, is_finite, is_time, opened_record
 from recam_core.trainings.process import HOST, is_running
 
 STATUS_FILE = "status.json"
+#: Bytes that a status may have.
+_LARGEST = 1 << 20
 WAITING, RUNNING, DONE, FAILED, CANCELLED, KILLED = "waiting", "running", "done", "failed", "cancelled", "killed"
 STATES = (WAITING, RUNNING, DONE, FAILED, CANCELLED, KILLED)
 #: States that say that a process is at it.
@@ -63,17 +65,18 @@ def write_status(folder: Path, status: Status) -> None:
 def read_status(folder: Path) -> Status | None:
     """The status as last written; None where there is none, or something else in its place."""
     try:
-        values = json.loads((folder / STATUS_FILE).read_text(encoding="utf-8"))
-        if not isinstance(values, dict) or "state" not in values:
-            raise ValueError("it is no status")
-        status = Status(**{item.name: values[item.name] for item in fields(Status) if item.name in values})
-        if status.state not in STATES:
-            raise ValueError(f"there is no state '{status.state}'")
-        for item in fields(Status):
-            _check(getattr(status, item.name), getattr(Status(), item.name), item.name)
-    except (OSError, ValueError, TypeError, AttributeError):
+        with opened_record(folder / STATUS_FILE, _LARGEST) as values:
+            if not isinstance(values, dict) or "state" not in values:
+                raise ValueError("it is no status")
+            status = Status(**{item.name: values[item.name] for item in fields(Status) if item.name in values})
+            if status.state not in STATES:
+                raise ValueError(f"there is no state '{status.state}'")
+            for item in fields(Status):
+                _check(getattr(status, item.name), getattr(Status(), item.name), item.name)
+            _check_curve(status.losses)
+            return status
+    except RecordError:
         return None
-    return status
 
 
 def true_state(status: Status) -> str:
@@ -88,8 +91,22 @@ def true_state(status: Status) -> str:
 
 
 def _check(value: Any, example: Any, name: str) -> None:
-    """Raise ValueError for a value of another kind than the field's default."""
-    numbers = example is None or isinstance(example, float)
-    fits = isinstance(value, (int, float) if numbers else type(example)) or (value is None and example is None)
-    if not fits:
+    """Raise ValueError for a value of another kind than the field's default, or out of range: all numbers are times
+    and counts.
+    """
+    if example is None or isinstance(example, (int, float)):
+        fits = is_time(value) and (isinstance(value, int) or not isinstance(example, int))
+    else:
+        fits = isinstance(value, type(example))
+    if not fits and not (value is None and example is None):
         raise ValueError(f"'{name}' is of another kind")
+
+
+def _check_curve(losses: dict[str, Any]) -> None:
+    """Raise an error for what is no curve of losses; none begins with nothing. Losses may be no numbers any more."""
+    names, points = losses.get("names", []), losses.get("points", [])
+    if not all(isinstance(name, str) for name in names) or not isinstance(points, list):
+        raise ValueError("it holds no losses")
+    for step, *values in points:
+        if not is_finite(step) or len(values) != len(names) or not all(isinstance(one, (int, float)) for one in values):
+            raise ValueError("a point of the losses is of another kind")

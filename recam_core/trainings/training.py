@@ -1,12 +1,12 @@
 """One training of the queue at one moment, with its true state. Looking must not load torch: processes that wait do."""
 
-import json
 import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from recam_core.records import RecordError, is_finite, read_rows
 from recam_core.trainings.job import CANCEL_FILE, LOG_FILE, TrainingJob, read_job
 from recam_core.trainings.reserved import is_finished
 from recam_core.trainings.status import (
@@ -67,10 +67,9 @@ class Training:
     def epochs(self) -> list[dict[str, Any]]:
         """One entry a finished epoch: losses, seconds, and scores where there are validation pictures."""
         try:
-            found = json.loads((self.out / "metrics.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return [row for row in read_rows(self.out / "metrics.json") if is_finite(row.get("epoch"))]
+        except RecordError:
             return []
-        return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
 
     def log_tail(self, lines: int = 40) -> str:
         """The last lines of its log."""
