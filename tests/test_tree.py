@@ -14,7 +14,7 @@ REPO_ROOT = Path(__file__).resolve().parent.parent
 
 #: The way of the data: a part imports only from parts before it (and from itself).
 STAGES = (
-    *("errors", "progress", "atomic_write", "cache", "device", "large_blocks", "field_kinds", "lock"),
+    *("errors", "progress", "atomic_write", "cache", "memory", "device", "large_blocks", "field_kinds", "lock", "gate"),
     *("folder_names", "zip_entries"),
     *("data", "scenes", "model", "method", "checkpoint", "maps", "scores", "theory", "attribution"),
     *("train", "retrain"),

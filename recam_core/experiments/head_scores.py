@@ -12,10 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recam_core.data.sample import VOID, ClassList, Dataset
+from recam_core.data.sample import VOID, ClassList, Dataset, Sample
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import FULL, grid_size
-from recam_core.maps.inference import maps_from_features, picture_features
+from recam_core.maps.dataset_maps import each_picture
+from recam_core.maps.inference import PictureFeatures, maps_from_features
 from recam_core.method.extraction import MapWeights, stack_weights
 from recam_core.model.network import CamNetwork
 from recam_core.progress import ProgressFn, silent
@@ -158,16 +159,20 @@ def count_exact(
     """
     ids: list[str] = []
     pictures: list[list[PictureCounts]] = [[] for _ in weights]
-    for index in range(len(dataset)):
-        sample = dataset.load(index)
+
+    def work(sample: Sample, features: PictureFeatures) -> list[PictureCounts]:
+        if sample.mask is None:
+            return []
+        classes = np.flatnonzero(sample.labels)
+        each = (maps_from_features(features, weight, classes, sample.id) for weight in weights)
+        return [count_maps(maps, sample.mask, dataset.classes) for maps in each]
+
+    for done, (sample, found) in enumerate(each_picture(network, dataset, work), 1):
         if sample.mask is not None:
             ids.append(sample.id)
-            features = picture_features(network, sample.image)
-            classes = np.flatnonzero(sample.labels)
-            for kept, weight in zip(pictures, weights, strict=True):
-                maps = maps_from_features(features, weight, classes, sample.id)
-                kept.append(count_maps(maps, sample.mask, dataset.classes))
-        progress(index + 1, len(dataset), "scoring all pixels")
+            for kept, counts in zip(pictures, found, strict=True):
+                kept.append(counts)
+        progress(done, len(dataset), "scoring all pixels")
     return [join(ids, kept, dataset.classes) for kept in pictures]
 
 

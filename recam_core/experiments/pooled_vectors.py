@@ -102,7 +102,7 @@ def pooled_vectors(run: Run, dataset: Dataset, progress: ProgressFn = silent) ->
         UserError: classes that are not the run's, a broken picture, no room on the disk.
     """
     check_pictures(run, dataset)
-    path = cache_path(run, dataset, "pooled", _FORMAT)
+    path = cache_path(run, dataset, "pooled", _FORMAT, ".safetensors")
     found = _read(path, dataset)
     if found is None:
         with waiting_for(cache_lock(path), partial(progress, 0, len(dataset), "features: waiting")):
