@@ -1,8 +1,10 @@
 """What is done for a GPU, on devices that pretend; and, with the marker ``cuda``, on one that is there."""
 
 import dataclasses
+import importlib.util
 import multiprocessing
 import os
+import sys
 import threading
 import time
 import weakref
@@ -32,7 +34,7 @@ from recam_core.train import loop, loss_reader
 from recam_core.train.loop import train
 from recam_core.train.loss_reader import LossReader
 from tiny_data import TinyDataset
-from tiny_recipe import TRAIN, tiny_recipe
+from tiny_recipe import TRAIN, VAL, tiny_recipe
 
 CUDA_0 = torch.device("cuda:0")
 
@@ -539,6 +541,57 @@ def test_a_fork_does_not_keep_the_gate_shut(tmp_path):
     finally:
         child.kill()
         child.join()
+
+
+# make gpu-check -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def gpu_check(repo_root):
+    spec = importlib.util.spec_from_file_location("gpu_check", repo_root / "tools" / "gpu_check.py")
+    module = sys.modules["gpu_check"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["gpu_check"]
+
+
+def test_without_a_gpu_the_check_says_so_and_fails(gpu_check, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["gpu_check.py"])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(gpu_check, "run_tests", lambda: pytest.fail("nothing is to be run"))
+    assert gpu_check.main() == 3
+    assert capsys.readouterr().out.startswith("There is no CUDA GPU here")
+
+
+def test_the_check_measures_and_writes_its_table(gpu_check, repo_root, tmp_path, monkeypatch, capsys):
+    file = tmp_path / "results.md"
+    file.write_text((repo_root / "docs" / "results.md").read_text())
+    before, _, after = file.read_text().partition(gpu_check.BEGIN)
+    monkeypatch.setattr(sys, "argv", ["gpu_check.py", "--out", str(file)])
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Pretender")
+    monkeypatch.setattr(gpu_check, "rows", lambda device, sizes: iter([("BCE step", "1 ms")]))
+    failed = []
+    monkeypatch.setattr(gpu_check, "run_tests", lambda: bool(failed))
+    with cards(monkeypatch):
+        assert gpu_check.main() == 0
+        assert gpu_check.main() == 0  # a second table takes the first one's place
+        table = file.read_text().removeprefix(before).removesuffix(after.partition(gpu_check.END)[2])
+        assert table.count("| BCE step | 1 ms |") == table.count("| | Pretender |") == 1
+        failed.append(1)
+        file.write_text("no marks")
+        assert gpu_check.main() == 1
+        failed.clear()
+        assert gpu_check.main() == 2
+    assert "has no lines" in capsys.readouterr().err
+    assert file.read_text() == "no marks"
+
+
+def test_each_benchmark_of_the_check_runs(gpu_check):
+    sizes = gpu_check.Sizes(64, 2, 4, 1, 12, 2, "timm:resnet10t", VAL, (32, 2, 2))
+    lines = dict(gpu_check.rows(torch.device("cpu"), sizes))
+    assert [line.split("(")[0].strip() for line in lines][:2] == ["BCE step", "ReCAM step"]
+    assert len(lines) == 5
+    assert all(float(figure.split()[0]) >= 0 for figure in lines.values())
 
 
 # On a GPU -------------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from recam_core.data.sample import VOID, ClassList, Dataset, Sample
 from recam_core.errors import UserError
+from recam_core.gate import device_gate
 from recam_core.maps.activation_maps import FULL, grid_size
 from recam_core.maps.dataset_maps import each_picture
 from recam_core.maps.inference import PictureFeatures, maps_from_features
@@ -115,7 +116,8 @@ def count_sampled(
         for index, features, classes in _pictures(cache, some.weight.device):
             size = truth.sizes[index]
             if size is not None:
-                grids = _grids(features, some, classes, size)
+                with device_gate(some.weight.device):
+                    grids = _grids(features, some, classes, size)
                 winner, level = _winners(grids, classes.cpu().numpy(), size)
                 rows[index] = _counted(winner, level, truth.values[index], truth.classes, classes.cpu().numpy())
             done += 1
