@@ -178,5 +178,5 @@ def test_devices():
     with pytest.raises(UserError, match="no device 'tpu'"):
         pick_device("tpu")
     if not torch.cuda.is_available():
-        with pytest.raises(UserError, match="offers no cuda"):
+        with pytest.raises(UserError, match="offers no device 'cuda'"):
             pick_device("cuda")
