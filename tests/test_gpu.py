@@ -137,7 +137,10 @@ def test_emulated_bfloat16_is_none(monkeypatch, capability, expected):
     assert half_type(torch.device("cpu")) is None
 
 
-def test_a_training_goes_on_where_the_precision_is_another(tmp_path):
+def test_a_training_goes_on_where_the_precision_is_another(tmp_path, monkeypatch):
+    current = []
+    monkeypatch.setattr(loop, "make_current", current.append)
+
     def broken_off(done: int, total: int, note: str) -> None:
         if done > 2:
             raise Cancelled
@@ -152,6 +155,7 @@ def test_a_training_goes_on_where_the_precision_is_another(tmp_path):
     with pytest.warns(UserWarning, match="run was begun in float16 on another device and goes on in float32"):
         train(recipe, TinyDataset(), tmp_path / "run")
     assert (tmp_path / "run" / "model.safetensors").exists()
+    assert current == [torch.device("cpu")] * 2
 
 
 @pytest.mark.parametrize("kept", [{}, {"scale": 128.0, "growth_factor": 2.0}])
