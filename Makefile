@@ -2,7 +2,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help app test lint format bench clean venv test-venv
+.PHONY: help app test lint format bench gpu-check clean venv test-venv
 
 IN_VENV := .venv/bin/python
 # Each worker takes whole files, so that what the tests of a file share (a trained network, the running app) is made once.
@@ -13,7 +13,7 @@ PYTEST ?=
 help: ## list the targets
 	@echo "ReCAM Lab. Start with: make app"
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 app: venv ## start the lab in the browser (PORT=8600 chooses the port, HOST=0.0.0.0 lets the network in)
 	@exec $(IN_VENV) tools/start_app.py
@@ -36,6 +36,9 @@ bench: venv ## run every benchmark; each prints its ratios
 	@for script in benchmarks/*.py; do \
 	  echo "== $$script"; PYTHONPATH=. $(IN_VENV) "$$script" || exit 1; \
 	done
+
+gpu-check: test-venv ## on a machine with a CUDA GPU: its tests and benchmarks, and their table for docs/results.md
+	@PYTHONPATH=. $(IN_VENV) tools/gpu_check.py
 
 clean: ## delete .venv and caches (runs/ and downloaded data stay)
 	rm -rf .venv .pytest_cache .ruff_cache build dist *.egg-info

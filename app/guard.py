@@ -4,20 +4,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import streamlit as st
-import torch
 
 from app.plain_words import plain
 from recam_core.errors import UserError
+from recam_core.memory import memory_told
 
 
 @contextmanager
 def sentences() -> Iterator[None]:
     """Show a UserError raised inside as an error box; the page goes on behind the ``with``."""
     try:
-        yield
+        with memory_told("There is not enough memory for this picture. Take a smaller one, or fewer scales."):
+            yield
     except UserError as error:
         st.error(plain(error), icon=":material/error:")
-    except (MemoryError, torch.OutOfMemoryError):
-        st.error(
-            "There is not enough memory for this picture. Take a smaller one, or fewer scales.", icon=":material/error:"
-        )

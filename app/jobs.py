@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import streamlit as st
-import torch
 
 from recam_core.errors import UserError
+from recam_core.memory import give_back_memory, memory_told
 from recam_core.progress import Cancelled
 
 WAITING_WORDS = "Waiting for other work to end"
+NO_MEMORY = "There is not enough memory for this; use fewer or smaller pictures."
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
 #: Finished jobs that are remembered; each holds little.
 REMEMBERED = 24
@@ -120,18 +121,18 @@ class JobBoard:
                 if job.cancel.is_set():
                     raise Cancelled
                 job.state = RUNNING
-                work(job)
+                with memory_told(NO_MEMORY):
+                    work(job)
             job.state = DONE
         except Cancelled:
             job.state = CANCELLED
         except UserError as error:
             job.message, job.state = str(error), FAILED
-        except (MemoryError, torch.OutOfMemoryError):
-            job.message = "There is not enough memory for this; use fewer or smaller pictures."
-            job.state = FAILED
         except BaseException:
             job.message, job.state = "The work broke off; the server's log says why.", FAILED
             raise
+        finally:
+            give_back_memory()
 
 
 @st.cache_resource(show_spinner=False)

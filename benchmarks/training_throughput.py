@@ -31,7 +31,7 @@ Clock = Callable[[], float]
 
 def bare_stepper(recipe: Recipe, batch: list, device: torch.device) -> Callable[[], None]:
     """One step of the bare loop."""
-    images, labels, _ = batch
+    images, labels, *_ = batch
     torch.manual_seed(0)
     network = CamNetwork(recipe.backbone, labels.shape[1], recipe.output_stride)
     network.to(device=device, memory_format=torch.channels_last).train()

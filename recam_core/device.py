@@ -1,30 +1,46 @@
-"""Which device the networks run on."""
+"""Which device the networks run on, what it can do, and what it has room for."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
 from recam_core.errors import UserError
 
 CHOICES = ("auto", "cuda", "mps", "cpu")
+#: Bytes of a GPU that nobody plans with: workspaces of cuDNN and cuBLAS, pieces that lie between others.
+_RESERVE = 1 << 29
+
+
+def device_names() -> list[str]:
+    """The devices of this machine, the fastest first: ``cuda:0``, ``cuda:1``, ..., ``mps``, ``cpu``."""
+    found = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    return [*found, *(["mps"] if torch.backends.mps.is_available() else []), "cpu"]
+
+
+def device_name(choice: str = "auto") -> str:
+    """The device, as :func:`device_names` names it, that a choice means on this machine.
+
+    Args:
+        choice: ``auto`` takes the fastest, ``cuda`` the first CUDA device; else ``cuda:1``, ``mps`` or ``cpu``.
+
+    Raises:
+        UserError: the choice is unknown, or this machine has no such device.
+    """
+    there = device_names()
+    wanted = there[0] if choice == "auto" else "cuda:0" if choice == "cuda" else choice
+    if wanted not in there:
+        known = choice in CHOICES or re.fullmatch(r"cuda:\d+", choice)
+        word = "offers no device" if known else "knows no device"
+        raise UserError(f"This machine {word} '{choice}': choose one of auto, {', '.join(there)}.")
+    return wanted
 
 
 def pick_device(choice: str = "auto") -> torch.device:
-    """The device for ``choice``; ``auto`` takes CUDA, then MPS, then the CPU.
-
-    Raises:
-        UserError: the choice is unknown, or that device is not there.
-    """
-    if choice not in CHOICES:
-        raise UserError(f"There is no device '{choice}': choose one of {', '.join(CHOICES)}.")
-    available = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    if choice == "auto":
-        choice = next(name for name, there in available.items() if there)
-    if not available[choice]:
-        raise UserError(f"This machine offers no {choice} device; choose 'auto' to take the best that is there.")
-    return torch.device(choice)
+    """The device of :func:`device_name`, a CUDA device always with its number."""
+    return torch.device(device_name(choice))
 
 
 def describe_device(device: torch.device) -> str:
@@ -35,3 +51,56 @@ def describe_device(device: torch.device) -> str:
         return "MPS (Apple GPU)"
     threads = torch.get_num_threads()
     return f"CPU ({threads} thread{'s' * (threads > 1)})"
+
+
+def make_current(device: torch.device) -> None:
+    """Make a CUDA device the one that this thread's pinned memory, events and new contexts belong to."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+
+
+def half_type(device: torch.device) -> torch.dtype | None:
+    """The half precision that a device calculates in by itself; None for one that trains in single precision.
+
+    A GPU before Ampere (a T4, a V100) says that it knows bfloat16, and emulates it slowly: it gets float16.
+    """
+    if device.type != "cuda":
+        return None
+    native = torch.version.hip is not None or torch.cuda.get_device_capability(device)[0] >= 8
+    return torch.bfloat16 if native else torch.float16
+
+
+def free_bytes(device: torch.device) -> int:
+    """What this process may still take of a CUDA device's memory: what is free, and what it holds without using it."""
+    free = torch.cuda.mem_get_info(device)[0]
+    idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return max(free + idle - _RESERVE, 0)
+
+
+@contextmanager
+def repeatable(device: torch.device) -> Iterator[None]:
+    """Ask a GPU for kernels that give the same sums each time, wherever it has such; a CPU needs no asking.
+
+    Operations without such a kernel are carried out all the same, with a warning.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    # cuBLAS reads it when a process first uses it.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    cudnn, fill = torch.backends.cudnn, torch.utils.deterministic
+    before = (
+        cudnn.deterministic,
+        cudnn.benchmark,
+        fill.fill_uninitialized_memory,
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    cudnn.deterministic, cudnn.benchmark = True, False
+    fill.fill_uninitialized_memory = False  # nothing here reads memory before it is written
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        cudnn.deterministic, cudnn.benchmark, fill.fill_uninitialized_memory = before[:3]
+        torch.use_deterministic_algorithms(before[3], warn_only=before[4])

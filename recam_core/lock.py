@@ -10,8 +10,12 @@ from pathlib import Path
 from recam_core.errors import UserError
 
 
-def try_lock(file: Path) -> int | None:
+def try_lock(file: Path, shared: bool = False) -> int | None:
     """Take the lock ``file``, made if need be, without waiting.
+
+    Args:
+        file: as said.
+        shared: let others hold it as well, if they share it, too.
 
     Returns:
         A handle to close, which gives the lock back; None where somebody else holds it.
@@ -25,13 +29,19 @@ def try_lock(file: Path) -> int | None:
     except OSError as error:
         raise UserError(f"Cannot write {file}: {error.strerror or error}.") from error
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError as error:
         os.close(handle)
         if isinstance(error, BlockingIOError):
             return None
         raise UserError(f"Cannot lock {file}: {error.strerror or error}.") from error
     return handle
+
+
+def unlock(handle: int) -> None:
+    """Give a lock back at once, even where a process that was forked meanwhile still has the handle."""
+    fcntl.flock(handle, fcntl.LOCK_UN)
+    os.close(handle)
 
 
 @contextmanager

@@ -38,8 +38,7 @@ from recam_core.method.extraction import (
     rules_of,
 )
 from recam_core.method.masks import parse_mask
-from recam_core.method.single_label import present_pairs
-from recam_core.method.step import recam_batch, single_label_logits
+from recam_core.method.step import batch_pairs, recam_batch, single_label_logits
 from recam_core.model.network import CamNetwork
 from recam_core.retrain.both_runs import _masks, _sce
 from recam_core.retrain.fc2_runs import train_fc2
@@ -127,11 +126,9 @@ def test_heads_with_fc1_have_the_loss_of_full_trainings(tensors, beta, power, lo
     features, fc1, fc2 = tensors
     recipe = HeadRecipe(update="both", background=beta, background_power=power, loss=loss)
     other = dataclasses.replace(recipe, background=2 * beta, background_power=power + 1)
-    image, category = present_pairs(LABELS)
-    shown, category, image = _masks(
-        features, fc1.expand(2, -1, -1), [parse_mask("soft")] * 2, [recipe, other], image, category, None, B
-    )
-    found = _sce(features, shown, fc2.expand(2, -1, -1), [recipe, other], category, image, B)
+    pairs = batch_pairs(LABELS, with_row=True)
+    shown = _masks(features, fc1.expand(2, -1, -1), [parse_mask("soft")] * 2, [recipe, other], pairs, None)
+    found = _sce(features, shown, fc2.expand(2, -1, -1), [recipe, other], pairs)
     logits = features.mean(dim=(2, 3)) @ fc1.T
     for each, one in zip((recipe, other), found, strict=True):
         batch = recam_batch(
@@ -235,7 +232,7 @@ def test_pooled_backgrounds_are_those_of_full_trainings(run, cache):
     rows, *_ = pooled_pairs(cache, fc1, [parse_mask("soft")], 2.0)
     expected = [
         single_label_logits(features, labels, fc1, see, parse_mask("soft"), None, 2.0)[0]
-        for features, labels, _ in chunks(cache, fc1.device)
+        for features, labels, *_ in chunks(cache, fc1.device)
     ]
     assert torch.allclose(rows[0], torch.cat(expected), atol=1e-5)
 

@@ -181,5 +181,5 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="no device 'tpu'"):
         pick_device("tpu")
     if not torch.cuda.is_available():
-        with pytest.raises(UserError, match="offers no cuda"):
+        with pytest.raises(UserError, match="offers no device 'cuda'"):
             pick_device("cuda")

@@ -5,6 +5,7 @@ import dataclasses
 import errno
 import math
 import os
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from recam_core.cache import cache_folder, drop_oldest
@@ -27,7 +28,7 @@ from recam_core.method.losses import bce_loss, sce_loss
 from recam_core.method.masks import parse_mask
 from recam_core.progress import Cancelled
 from recam_core.retrain import named_run
-from recam_core.retrain.features import build_feature_cache, cache_path
+from recam_core.retrain.features import FIRST_LOOK, SPARE_BYTES, build_feature_cache, cache_path
 from recam_core.retrain.head_recipe import HeadRecipe, completed
 from recam_core.retrain.heads import HeadResult, retrain_heads, retrain_many, save_heads
 from recam_core.retrain.named_run import keep_heads
@@ -100,21 +101,25 @@ def test_other_pictures_or_weights_have_another_cache(run):
 
 
 def test_a_damaged_cache_is_computed_again(run, cache):
-    path = cache_path(run, TwoShapes())
-    path.write_bytes(path.read_bytes()[:1000])
-    again = build_feature_cache(run, TwoShapes())
-    assert torch.equal(again.blocks[0].features, cache.blocks[0].features)
+    for name in ("pictures.safetensors", "1.features.f16", "0.truth.f16"):
+        file = cache_path(run, TwoShapes()) / name
+        file.write_bytes(file.read_bytes()[:-100])
+        again = build_feature_cache(run, TwoShapes())
+        assert torch.equal(again.blocks[0].features, cache.blocks[0].features)
+        assert torch.equal(again.blocks[0].truth, cache.blocks[0].truth)
 
 
 def test_a_cache_that_changed_on_the_disk_is_computed_again(run, cache):
-    path = cache_path(run, TwoShapes())
+    path = cache_path(run, TwoShapes()) / "pictures.safetensors"
     tensors = load_file(path)
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
     for name, spoilt in [
         ("0.labels", ~tensors["0.labels"]),
         ("1.index", tensors["0.index"]),
-        ("0.features", tensors["0.features"][:-1].contiguous()),
+        ("0.index", tensors["0.index"][:-1].contiguous()),
     ]:
-        save_file(tensors | {name: spoilt.clone()}, path, metadata={"blocks": "2"})
+        save_file(tensors | {name: spoilt.clone()}, path, metadata=metadata)
         again = build_feature_cache(run, TwoShapes())
         assert torch.equal(again.blocks[0].labels, cache.blocks[0].labels)
         assert torch.equal(again.blocks[0].features, cache.blocks[0].features)
@@ -137,6 +142,37 @@ def test_a_full_disk_is_a_sentence_and_leaves_no_cache(run, monkeypatch):
     with pytest.raises(UserError, match="disk may be full"):
         build_feature_cache(run, TwoShapes())
     assert files_but_locks() == []
+
+
+def test_a_disk_without_room_is_told_by_its_numbers_before_it_is_full(run, monkeypatch):
+    added = []
+    usage = shutil.disk_usage(cache_folder().parent)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage._replace(free=SPARE_BYTES + 100_000))
+    with pytest.raises(UserError, match=r"40 pictures of tiny take about 0\.\d GB.* has 0\.\d GB free.*RECAM_CACHE"):
+        build_feature_cache(run, TinyDataset(40, size=96), lambda done, total, note: added.append(done))
+    assert added[-1] == FIRST_LOOK - 1
+    assert files_but_locks() == []
+
+
+def test_features_stay_on_the_disk_and_are_as_they_were_computed(run, cache):
+    for number, block in enumerate(cache.blocks):
+        file = cache_path(run, TwoShapes()) / f"{number}.features.f16"
+        assert str(file) in Path("/proc/self/maps").read_text()
+        assert file.stat().st_size == block.features.nbytes
+        for place, index in enumerate(block.index.tolist()):
+            with torch.inference_mode():
+                one = run.network.features(run.network.preprocess(TwoShapes().load(index).image))[0].half()
+            assert torch.equal(block.features[place], one)
+
+
+def test_a_picture_without_a_mask_leaves_its_shape_without_truth(run):
+    class OneBlind(TwoShapes):
+        def load(self, index: int) -> Sample:
+            return dataclasses.replace(super().load(index), **({"mask": None} if index == 2 else {}))
+
+    blind = build_feature_cache(run, OneBlind(spec="blind"))
+    assert [block.truth is None for block in blind.blocks] == [True, False]
+    assert not blind.has_truth
 
 
 def test_one_other_picture_or_mask_among_many_is_another_cache(run, tmp_path):
@@ -190,8 +226,7 @@ def test_who_waits_for_features_can_cancel(run, cache):
         assert "waiting" in note
         raise Cancelled
 
-    path = cache_path(run, TwoShapes())
-    path.unlink()
+    shutil.rmtree(cache_path(run, TwoShapes()))
     (lock,) = cache_folder().glob("*.lock")
     with holding(try_lock(lock)), pytest.raises(Cancelled):
         build_feature_cache(run, TwoShapes(), stop)

@@ -34,7 +34,7 @@ def run(*command: str, cwd: Path, **env: str) -> subprocess.CompletedProcess:
 def test_make_alone_lists_the_targets(repo_root: Path) -> None:
     done = run("make", cwd=repo_root)
     assert done.returncode == 0
-    for target in ("app", "test", "lint", "format", "bench", "clean"):
+    for target in ("app", "test", "lint", "format", "bench", "gpu-check", "clean"):
         assert f"make {target} " in done.stdout
 
 

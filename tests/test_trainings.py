@@ -17,13 +17,13 @@ import pytest
 
 from kill_trainer import make_job
 from recam_core.checkpoint.run_folder import load_run
+from recam_core.device import device_name
 from recam_core.errors import UserError
 from recam_core.lock import holding, try_lock
 from recam_core.retrain.named_run import check_run_name
 from recam_core.train.recipe import Recipe, preset
 from recam_core.trainings import listing, process, status, trainer
 from recam_core.trainings.command import FLAGS, train_command
-from recam_core.trainings.devices import training_device
 from recam_core.trainings.job import CANCEL_FILE, check_id, new_id, read_job
 from recam_core.trainings.listing import Training, find_training, list_trainings, writer_of
 from recam_core.trainings.loss_curve import MOST_POINTS, LossCurve
@@ -495,7 +495,7 @@ def test_a_command_is_short_where_the_preset_says_it_all(runs: Path, repo_root: 
 
 
 def test_auto_is_a_device_of_this_machine() -> None:
-    assert training_device() in ("cpu", "mps") or training_device().startswith("cuda:")
+    assert device_name() in ("cpu", "mps") or device_name().startswith("cuda:")
 
 
 # The command line -----------------------------------------------------------------------------------------------------

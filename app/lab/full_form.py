@@ -12,6 +12,7 @@ from app.lab.values_input import values_input
 from app.recipe_fields import weight_field
 from app.trainings.words import duration
 from app.visitor import visitor
+from recam_core.device import device_names
 from recam_core.errors import UserError
 from recam_core.experiments.axes import OF_THE_ROW, Axis
 from recam_core.experiments.dispatch import ray_is_installed
@@ -19,7 +20,6 @@ from recam_core.experiments.full_axes import FULL_AXES, full_axis
 from recam_core.experiments.full_cost import Speed
 from recam_core.method.extraction import rules_of
 from recam_core.train.recipe import PRESETS, preset
-from recam_core.trainings.devices import training_devices
 from recam_core.trainings.start_grid import GridCost, GridQuestion, grid_cost, start_grid, usual_workers
 
 _PRESETS = {"small": "small (no GPU)", "paper": "as published"}
@@ -142,7 +142,7 @@ def _axis(name: str, usual: Sequence[object], key: str, place: st.delta_generato
 
 
 def _device(line: st.delta_generator.DeltaGenerator) -> str:
-    devices = training_devices()
+    devices = device_names()
     if len(devices) == 1:
         return devices[0]
     return line.selectbox("Device", devices, width=130, key="lab_full_device", persist_state="session")

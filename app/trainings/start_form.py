@@ -13,13 +13,13 @@ from app.shared_state import TRAIN_ON
 from app.trainings.start_from import Start, starts
 from app.visitor import visitor
 from recam_core.checkpoint.places import runs_folder
+from recam_core.device import device_names
 from recam_core.errors import UserError
 from recam_core.method.background import USUAL_BACKGROUND_RULE
 from recam_core.method.extraction import rules_of
 from recam_core.method.masks import MASKS
 from recam_core.retrain.named_run import free_run_name
 from recam_core.train.recipe import METHODS, PRESETS, Recipe, preset
-from recam_core.trainings.devices import training_devices
 from recam_core.trainings.start import start_training, training_command
 
 _ABOUT = {
@@ -206,7 +206,7 @@ def _recam(recipe: Recipe, chosen: str, has_background: bool, *columns: st.delta
 
 def _device(column: st.delta_generator.DeltaGenerator) -> str:
     """The queue to stand in; asked only where there are several."""
-    devices = training_devices()
+    devices = device_names()
     if len(devices) == 1:
         return devices[0]
     return column.selectbox(

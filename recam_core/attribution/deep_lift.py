@@ -9,6 +9,7 @@ from torch import Tensor
 from recam_core.attribution.asked import Answers, Asked
 from recam_core.attribution.network_copy import DifferenceReLU6, MaxByReLU, network_copy
 from recam_core.errors import UserError
+from recam_core.memory import is_out_of_memory
 
 #: How far the sum of attributions may be from the difference of the answers, as a share of the larger of the two.
 TOLERANCE = 0.02
@@ -30,9 +31,9 @@ def deep_lift(asked: Asked) -> Tensor:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # it warns that it sets hooks, which is what the copy is for
                 parts = method.attribute(asked.x.clone().requires_grad_(), blank, target=question).detach()
-        except torch.OutOfMemoryError:
-            raise
         except (AssertionError, AttributeError, RuntimeError, IndexError) as error:
+            if is_out_of_memory(error):
+                raise
             raise _refused(f"captum's rules do not fit its layers ({type(error).__name__})") from error
         difference, total = there - nothing, float(parts.double().sum())
         if not abs(total - difference) <= TOLERANCE * max(abs(difference), abs(total)):

@@ -15,7 +15,9 @@ from torch import Tensor
 from recam_core.attribution.asked import Asked, AttributionSettings
 from recam_core.attribution.subject import Attributable, Subject, subject_of
 from recam_core.attribution.table import AttributionMethod, Work, method_of
+from recam_core.device import free_bytes
 from recam_core.errors import UserError
+from recam_core.gate import device_gate
 from recam_core.maps.activation_maps import FULL, ActivationMaps, grid_size
 from recam_core.maps.inference import scaled_size, scaled_view
 from recam_core.model.network import CamNetwork
@@ -74,7 +76,7 @@ def attribution_maps(
     if not len(classes):
         return ActivationMaps(id, size, classes, np.zeros((0, *grid), dtype=np.uint8))
     views = _views(subject, wanted, settings)
-    with subject.lock, torch.inference_mode(False), torch.no_grad():
+    with subject.lock, device_gate(subject.device), torch.inference_mode(False), torch.no_grad():
         whole = subject.preprocess(image)
         works = [
             _work(subject, len(classes), scaled_size(tuple(whole.shape[-2:]), scale), settings) for scale, _ in views
@@ -110,7 +112,7 @@ def raw_attributions(
     classes = np.unique(np.asarray(classes, dtype=np.int64))
     subject = subject_of(network, head)
     _views(subject, wanted, settings)
-    with subject.lock, torch.inference_mode(False), torch.no_grad():
+    with subject.lock, device_gate(subject.device), torch.inference_mode(False), torch.no_grad():
         x = subject.preprocess(image)
         questions = _questions(subject, x, wanted, classes, against, settings)
         return _attributed(subject, x, wanted, questions, settings, lambda count: None).float().cpu().numpy()
@@ -174,7 +176,7 @@ def attribution_views(
 def pass_seconds(network: CamNetwork | Attributable, image: np.ndarray) -> float:
     """How long one forward pass of a picture takes, by one that is timed; what makes :meth:`Cost.seconds` of costs."""
     subject = subject_of(network)
-    with subject.lock, torch.inference_mode():
+    with subject.lock, device_gate(subject.device), torch.inference_mode():
         x = subject.preprocess(image)
         # The first pass of a process sets things up; a small one does that as well.
         subject.logits(subject.sample(x))
@@ -232,7 +234,7 @@ def _rows(subject: Subject, x: Tensor) -> int:
     for weight in (*subject.lower.parameters(), *subject.upper.parameters()):
         held.pop(weight.untyped_storage().data_ptr(), None)  # weights are there once, whatever the number of pictures
     bytes_each = max(sum(held.values()), small.nbytes) * x[0, 0].numel() / small[0, 0].numel()
-    room = torch.cuda.mem_get_info(x.device)[0] // 2 if x.is_cuda else MOST_BYTES
+    room = free_bytes(x.device) if x.is_cuda else MOST_BYTES
     return max(1, min(int(room / bytes_each), MOST_ROWS))
 
 

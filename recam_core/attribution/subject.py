@@ -1,11 +1,13 @@
 """A network as attribution methods see it: a picture in, logits out, and the layer whose activations they weigh."""
 
+import itertools
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from recam_core.errors import UserError
@@ -49,6 +51,12 @@ class Subject:
     def logits(self, x: Tensor) -> Tensor:
         """B x K of normalised pictures, B x 3 x H x W; gradients flow where the caller lets them."""
         return self.upper(self.lower(x))
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        weights = itertools.chain(self.lower.parameters(), self.upper.parameters(), self.upper.buffers())
+        return next((weight.device for weight in weights), torch.device("cpu"))
 
     def sample(self, x: Tensor) -> Tensor:
         """A small part of pictures, where the network takes it: enough to see what it is made of."""

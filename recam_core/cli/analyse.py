@@ -24,7 +24,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="extraction rule, or attribution method with a head, such as grad_cam-fc1 (default: each run's own)",
     )
     parser.add_argument("--to", type=Path, metavar="DIR", help="keep them here, and not in the cache")
-    parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu (default: auto)")
+    parser.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu (default: auto)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was made to FILE")
     parser.set_defaults(run=run)
 

@@ -86,7 +86,7 @@ def _add_network_options(parser: argparse.ArgumentParser) -> None:
         "--random-weights", action="store_true", help="none that were trained: what the architecture does"
     )
     group.add_argument("--class-list", type=Path, metavar="FILE", help="its classes, one a line (default: ImageNet's)")
-    parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu (default: auto)")
+    parser.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu (default: auto)")
 
 
 def run_list(arguments: argparse.Namespace) -> int:

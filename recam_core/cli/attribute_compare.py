@@ -51,7 +51,7 @@ def add_compare(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--shakes", type=int, default=3, help="noisy pictures of sensitivity; 0 for none (default: 3)")
     parser.add_argument("--baseline", choices=("blur", "mean"), default="blur", help="what hidden parts show")
     parser.add_argument("--bootstrap", type=int, default=1000, metavar="N", help="draws for intervals (default: 1000)")
-    parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu (default: auto)")
+    parser.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu (default: auto)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to FILE, after each method anew")
     parser.set_defaults(run=run)
 

@@ -34,7 +34,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         help="one extraction rule for all, or an attribution method with a head, such as grad_cam-fc1 (default: each "
         "run's own)",
     )
-    parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu (default: auto)")
+    parser.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu (default: auto)")
 
 
 def check_threshold(threshold: float | None) -> None:

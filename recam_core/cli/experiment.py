@@ -92,7 +92,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="RUN", type=Path, help="the run to start from, such as a bce run")
     parser.add_argument("--data", required=True, metavar="SPEC", help="training data, such as scenes@train")
     parser.add_argument("--report", metavar="SPEC", help="where figures are reported (default: @val of --data)")
-    parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+    parser.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to FILE")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the table to FILE")
 

@@ -36,7 +36,7 @@ def add_inference_options(parser: argparse.ArgumentParser) -> None:
         default="truth",
         help="maps for the classes of the ground-truth label, or for those the network sees (default: truth)",
     )
-    group.add_argument("--device", default="auto", help="auto, cuda, mps or cpu (default: auto)")
+    group.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu (default: auto)")
     group.add_argument("--limit", type=_positive, metavar="N", help="only the first N pictures")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import recam_core
 from recam_core.errors import UserError
 from recam_core.large_blocks import keep_large_blocks
+from recam_core.memory import memory_told
 from recam_core.progress import Cancelled
 
 #: One file a sub-command, each with ``add_parser(subparsers)``; a new one is one entry.
@@ -33,6 +34,11 @@ COMMANDS = (
     "checkpoint",
 )
 
+NO_MEMORY = (
+    "There is not enough memory for this: take smaller batches, crops or pictures, fewer scales (--scales 1), or "
+    "another device (--device cpu). What was finished is kept."
+)
+
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser with all sub-commands."""
@@ -53,7 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         parsed = build_parser().parse_args(arguments)
         keep_large_blocks()
-        return int(parsed.run(parsed) or 0)
+        with memory_told(NO_MEMORY):
+            return int(parsed.run(parsed) or 0)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

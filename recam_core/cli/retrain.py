@@ -46,7 +46,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--seed", type=int)
     parser.add_argument("--choose-threshold", action="store_true",
                         help="choose the background threshold on the training pictures, as the app does")  # fmt: skip
-    parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+    parser.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the record and the curve as JSON")
     parser.set_defaults(run=run)
 

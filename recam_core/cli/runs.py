@@ -64,7 +64,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     compare.add_argument("--analyse", action="store_true", help="make the maps and counts that are not kept yet")
     compare.add_argument("--all", action="store_true", help="also print settings that are the same")
     compare.add_argument("--bootstrap", type=int, default=1000, metavar="N", help="draws of pictures (default: 1000)")
-    compare.add_argument("--device", default="auto", help="auto, cuda, mps or cpu (--analyse)")
+    compare.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu (--analyse)")
     compare.add_argument("--json", type=Path, metavar="FILE", help="also write the comparison to FILE")
     compare.set_defaults(run=run_compare)
 

@@ -27,7 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "start",
         help="put a training into the queue",
         description="Put a training into the queue. What follows is written as for `train`; --out gives the name of "
-        "the new run in the folder of runs, --device may be one of several, such as cuda:1, and --init may name a run "
+        "the new run in the folder of runs, and --init may name a run "
         "that a training in the queue is still to make.",
     )
     start.add_argument("words", nargs=argparse.REMAINDER, metavar="METHOD ...", help="as `train METHOD --help` says")
@@ -98,7 +98,6 @@ def run_start(arguments: argparse.Namespace) -> int:
     # As for `train`, so that a command line can be moved from one to the other.
     words = arguments.words[1:] if arguments.words[:1] in (["--"], ["train"]) else arguments.words
     train.add_parser(parser.add_subparsers(dest="command", required=True))
-    # The queue knows several devices of a kind, `train` only kinds.
     asked = parser.parse_args(["train", *words])
     if asked.method is None:
         raise UserError("Say what to train: trainings start bce|sce|recam --data SPEC --out NAME ...")

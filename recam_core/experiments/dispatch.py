@@ -11,10 +11,15 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from recam_core.errors import UserError
+from recam_core.memory import give_back_memory, memory_told
 from recam_core.progress import ProgressFn, silent
 
 #: ``auto`` takes Ray where it is installed and more than one worker is asked for.
 WAYS = ("auto", "one", "local", "ray")
+NO_MEMORY = (
+    "There is not enough memory for one of these trainings: take fewer workers, or smaller batches or crops. "
+    "What was finished is kept."
+)
 #: How often the progress function is asked whether to stop, in seconds.
 POLL = 0.5
 
@@ -74,7 +79,9 @@ def dispatch(
 def _one(work: Callable[[Any], Any], tasks: Sequence[Any], workers: int, progress: ProgressFn) -> list[Any]:
     results = []
     for task in tasks:
-        results.append(work(task))
+        with memory_told(NO_MEMORY):
+            results.append(work(task))
+        give_back_memory()
         progress(len(results), len(tasks), "training")
     return results
 
@@ -109,7 +116,8 @@ def _worker(connection: Connection, work: Callable[[Any], Any], task: Any) -> No
     """One task in a process of its own; an error that people can mend goes back as its sentence."""
     threading.Thread(target=_end_with_parent, daemon=True, name="parent").start()
     try:
-        connection.send((True, work(task)))
+        with memory_told(NO_MEMORY):
+            connection.send((True, work(task)))
     except UserError as error:
         connection.send((False, str(error)))
     finally:
@@ -189,6 +197,7 @@ def _ray_options(workers: int) -> dict[str, Any]:
 
 def _answered(work: Callable[[Any], Any], task: Any) -> tuple[bool, Any]:
     try:
-        return True, work(task)
+        with memory_told(NO_MEMORY):
+            return True, work(task)
     except UserError as error:
         return False, str(error)

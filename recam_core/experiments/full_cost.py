@@ -12,6 +12,7 @@ from recam_core.checkpoint.run_folder import load_run
 from recam_core.data.sample import Dataset
 from recam_core.experiments.full_task import SCORING, TRAINING, FullTask, task_progress
 from recam_core.experiments.protocol import FIT, REPORT, SELECT
+from recam_core.gate import device_gate
 from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
 from recam_core.model.network import CamNetwork
 from recam_core.train.recipe import Recipe
@@ -49,7 +50,7 @@ def measure_speed(init: str, dataset: Dataset, recipe: Recipe, device: torch.dev
 
     Raises:
         UserError: a run or a picture that cannot be read.
-        torch.OutOfMemoryError: the device has no room for it.
+        RuntimeError: the device has no room for it, see :func:`recam_core.memory.is_out_of_memory`.
     """
     if torch.device(device).type != "cpu":
         return _measured(init, dataset, recipe, device, time.perf_counter)
@@ -71,10 +72,16 @@ def _measured(
     network = load_run(init, device).network
     count = min(_BATCH, recipe.batch_size, len(dataset))
     views = AugmentedViews(dataset, recipe, (0, 0, 0), with_masks=False)
-    train = _quickest(lambda: _step(network, views, count), clock) / count
-    network.zero_grad(set_to_none=True)
+    with device_gate(network.device):
+        train = _quickest(lambda: _step(network, views, count), clock, network.device) / count
+        network.zero_grad(set_to_none=True)
     network.eval()
-    score = _quickest(lambda: list(maps_of_dataset(network, dataset, ["fc1"], MapSettings(), limit=1)), clock)
+
+    def maps() -> None:
+        for _ in maps_of_dataset(network, dataset, ["fc1"], MapSettings(), limit=1):
+            pass
+
+    score = _quickest(maps, clock, network.device)
     return Speed(train, score)
 
 
@@ -105,17 +112,17 @@ def seconds_done(tasks: Sequence[FullTask], each: Sequence[dict[str, float]]) ->
     return total
 
 
-def _quickest(work: Callable[[], object], clock: Callable[[], float]) -> float:
+def _quickest(work: Callable[[], object], clock: Callable[[], float], device: torch.device) -> float:
     """Seconds of the quickest of a few calls, after one that meets everything for the first time."""
-    _timed(work, clock)
-    return min(_timed(work, clock) for _ in range(_CALLS))
+    _timed(work, clock, device)
+    return min(_timed(work, clock, device) for _ in range(_CALLS))
 
 
-def _timed(work: Callable[[], object], clock: Callable[[], float]) -> float:
+def _timed(work: Callable[[], object], clock: Callable[[], float], device: torch.device) -> float:
     began = clock()
     work()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
     return clock() - began
 
 

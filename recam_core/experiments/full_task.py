@@ -9,7 +9,7 @@ import torch
 from recam_core.checkpoint.run_folder import INFO_FILE, load_run, read_info
 from recam_core.data.sample import Dataset
 from recam_core.data.spec import open_dataset
-from recam_core.device import pick_device
+from recam_core.device import make_current, pick_device
 from recam_core.errors import UserError
 from recam_core.experiments.footprint import Footprint, read_footprint
 from recam_core.experiments.kept_scores import ByRule, read_scores, write_scores
@@ -39,7 +39,7 @@ class FullTask:
         folder: of the grid.
         name: of the new run's folder in it; of the run that it starts from, a name for its scores.
         rules: extraction rules to score.
-        device: see :func:`recam_core.device.pick_device`; also one of several, such as ``cuda:1``.
+        device: see :func:`recam_core.device.pick_device`.
         threads: of the processor, 0 for torch's own choice.
         command: the command line that makes the run again; "" for the one that is running.
     """
@@ -78,7 +78,8 @@ def carry_out(task: FullTask) -> ByRule:
     """
     if task.threads:
         torch.set_num_threads(task.threads)
-    device = torch.device(task.device) if ":" in task.device else pick_device(task.device)
+    device = pick_device(task.device)
+    make_current(device)
     footprint = Footprint(task.footprint)
     if task.recipe is not None and not is_trained(task):
         train(

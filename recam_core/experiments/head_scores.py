@@ -12,10 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recam_core.data.sample import VOID, ClassList, Dataset
+from recam_core.data.sample import VOID, ClassList, Dataset, Sample
 from recam_core.errors import UserError
+from recam_core.gate import device_gate
 from recam_core.maps.activation_maps import FULL, grid_size
-from recam_core.maps.inference import maps_from_features, picture_features
+from recam_core.maps.dataset_maps import each_picture
+from recam_core.maps.inference import PictureFeatures, maps_from_features
 from recam_core.method.extraction import MapWeights, stack_weights
 from recam_core.model.network import CamNetwork
 from recam_core.progress import ProgressFn, silent
@@ -114,7 +116,8 @@ def count_sampled(
         for index, features, classes in _pictures(cache, some.weight.device):
             size = truth.sizes[index]
             if size is not None:
-                grids = _grids(features, some, classes, size)
+                with device_gate(some.weight.device):
+                    grids = _grids(features, some, classes, size)
                 winner, level = _winners(grids, classes.cpu().numpy(), size)
                 rows[index] = _counted(winner, level, truth.values[index], truth.classes, classes.cpu().numpy())
             done += 1
@@ -158,16 +161,20 @@ def count_exact(
     """
     ids: list[str] = []
     pictures: list[list[PictureCounts]] = [[] for _ in weights]
-    for index in range(len(dataset)):
-        sample = dataset.load(index)
+
+    def work(sample: Sample, features: PictureFeatures) -> list[PictureCounts]:
+        if sample.mask is None:
+            return []
+        classes = np.flatnonzero(sample.labels)
+        each = (maps_from_features(features, weight, classes, sample.id) for weight in weights)
+        return [count_maps(maps, sample.mask, dataset.classes) for maps in each]
+
+    for done, (sample, found) in enumerate(each_picture(network, dataset, work), 1):
         if sample.mask is not None:
             ids.append(sample.id)
-            features = picture_features(network, sample.image)
-            classes = np.flatnonzero(sample.labels)
-            for kept, weight in zip(pictures, weights, strict=True):
-                maps = maps_from_features(features, weight, classes, sample.id)
-                kept.append(count_maps(maps, sample.mask, dataset.classes))
-        progress(index + 1, len(dataset), "scoring all pixels")
+            for kept, counts in zip(pictures, found, strict=True):
+                kept.append(counts)
+        progress(done, len(dataset), "scoring all pixels")
     return [join(ids, kept, dataset.classes) for kept in pictures]
 
 

@@ -19,11 +19,14 @@ from torch import Tensor
 from recam_core.atomic_write import replacing_file
 from recam_core.cache import drop_oldest
 from recam_core.checkpoint.run_folder import Run, RunInfo
-from recam_core.data.sample import ClassList, Dataset
+from recam_core.data.sample import ClassList, Dataset, Sample
 from recam_core.errors import UserError
 from recam_core.lock import waiting_for
+from recam_core.maps.dataset_maps import each_picture
+from recam_core.maps.inference import PictureFeatures
 from recam_core.method.cam import cam
 from recam_core.method.single_label import pooled_single_label, present_pairs
+from recam_core.method.step import batch_pairs
 from recam_core.model.backbones import SMALL_BACKBONE
 from recam_core.model.imagenet import load_imagenet
 from recam_core.model.network import CamNetwork
@@ -102,7 +105,7 @@ def pooled_vectors(run: Run, dataset: Dataset, progress: ProgressFn = silent) ->
         UserError: classes that are not the run's, a broken picture, no room on the disk.
     """
     check_pictures(run, dataset)
-    path = cache_path(run, dataset, "pooled", _FORMAT)
+    path = cache_path(run, dataset, "pooled", _FORMAT, ".safetensors")
     found = _read(path, dataset)
     if found is None:
         with waiting_for(cache_lock(path), partial(progress, 0, len(dataset), "features: waiting")):
@@ -116,17 +119,23 @@ def pooled_vectors(run: Run, dataset: Dataset, progress: ProgressFn = silent) ->
 @torch.inference_mode()
 def _compute(run: Run, dataset: Dataset, progress: ProgressFn) -> PooledVectors:
     pictures, labels, pairs, images, categories = [], [], [], [], []
-    for index in range(len(dataset)):
-        sample = dataset.load(index)
-        features = run.network.features(run.network.preprocess(sample.image)).float()
+
+    def work(sample: Sample, found: PictureFeatures) -> tuple[Tensor, Tensor]:
+        (features,) = found.scales
+        here = batch_pairs(torch.from_numpy(sample.labels.copy())[None], with_row=False).to(features.device)
+        masks = cam(features, run.network.fc1)[here.image, here.category]
+        pooled = pooled_single_label(features, masks, here.image, here.most)
+        return features.mean(dim=(2, 3))[0].cpu(), pooled.cpu()
+
+    found = each_picture(run.network, dataset, work, (1.0,), mirror=False)
+    for index, (sample, (mean, pooled)) in enumerate(found):
         present = torch.from_numpy(sample.labels.copy())
-        image, category = present_pairs(present[None].to(features.device))
-        masks = cam(features, run.network.fc1)[image, category]
-        pictures.append(features.mean(dim=(2, 3))[0].cpu())
+        image, category = present_pairs(present[None])
+        pictures.append(mean)
         labels.append(present)
-        pairs.append(pooled_single_label(features, masks, image).cpu())
-        images.append(image.cpu() + index)
-        categories.append(category.cpu())
+        pairs.append(pooled)
+        images.append(image + index)
+        categories.append(category)
         progress(index + 1, len(dataset), "computing features")
     return PooledVectors(
         torch.stack(pictures), torch.stack(labels), torch.cat(pairs), torch.cat(images), torch.cat(categories)

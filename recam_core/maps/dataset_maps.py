@@ -1,9 +1,11 @@
 """Maps of a whole data set: one pass through the network, read off by any number of extraction rules."""
 
+import itertools
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -12,15 +14,25 @@ from recam_core.checkpoint.run_folder import RunInfo
 from recam_core.data.sample import Dataset, Sample
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps
-from recam_core.maps.inference import QUICK_SCALES, maps_from_features, picture_features, predicted_classes
+from recam_core.maps.inference import (
+    QUICK_SCALES,
+    PictureFeatures,
+    batch_features,
+    maps_from_features,
+    predicted_classes,
+)
 from recam_core.maps.store import StoreInfo
 from recam_core.method.extraction import map_weights
 from recam_core.model.network import CamNetwork
 
+Made = TypeVar("Made")
 #: Which classes get maps: those of the image-level label, or those that the network sees itself.
 LABELS = ("truth", "predicted")
 #: Pictures that are read ahead while the network works.
 READ_AHEAD = 4
+#: On a GPU: pixels of all views of the pictures that pass the network at once (16 views of 512 x 512), and how many
+#: pictures are read ahead, so that those of one size can be found among them.
+BATCH_PIXELS, WINDOW = 1 << 22, 32
 
 
 @dataclass(frozen=True)
@@ -76,27 +88,71 @@ def maps_of_dataset(
         raise UserError(f"Labels are {' or '.join(LABELS)}, not {settings.labels!r}.")
     with torch.inference_mode():
         weights = {rule: map_weights(rule, network.fc1, network.fc2) for rule in rules}
-    count = len(dataset) if limit is None else min(limit, len(dataset))
-    for sample in _read_ahead(dataset, count):
-        features = picture_features(network, sample.image, settings.scales, settings.mirror)
+
+    def maps(sample: Sample, features: PictureFeatures) -> dict[str, ActivationMaps]:
         if settings.labels == "truth":
             classes = np.flatnonzero(sample.labels)
         else:
             classes = predicted_classes(features, settings.softmax)
-        yield (
-            sample,
-            {rule: maps_from_features(features, weight, classes, sample.id) for rule, weight in weights.items()},
-        )
+        return {rule: maps_from_features(features, weight, classes, sample.id) for rule, weight in weights.items()}
+
+    count = len(dataset) if limit is None else min(limit, len(dataset))
+    yield from each_picture(network, dataset, maps, settings.scales, settings.mirror, range(count))
 
 
-def _read_ahead(dataset: Dataset, count: int) -> Iterator[Sample]:
-    """The first ``count`` pictures; a thread decodes the next ones meanwhile (one, as loaders need not be shared)."""
+def each_picture(
+    network: CamNetwork,
+    dataset: Dataset,
+    work: Callable[[Sample, PictureFeatures], Made],
+    scales: Sequence[float] = QUICK_SCALES,
+    mirror: bool = True,
+    indices: Sequence[int] | None = None,
+    at_once: int | None = None,
+) -> Iterator[tuple[Sample, Made]]:
+    """Yield pictures, in their order, with what ``work`` makes of their features; the next ones are read meanwhile.
+
+    A CPU takes one after the other. A GPU takes several of one size at once; their features are dropped when ``work``
+    is done with them, so it should make something small.
+
+    Args:
+        network: in evaluation mode; its device is used.
+        dataset: the pictures.
+        work: called with each picture and its features.
+        scales, mirror: see :func:`recam_core.maps.inference.picture_features`.
+        indices: which pictures; None for all.
+        at_once: how many at the most; what suits the device unless given.
+
+    Raises:
+        UserError: scales out of range, or a broken picture.
+    """
+    alone = network.device.type == "cpu" if at_once is None else at_once == 1
+    window = 1 if alone else WINDOW
+    samples = _read_ahead(dataset, range(len(dataset)) if indices is None else indices, READ_AHEAD if alone else WINDOW)
+    views = (1 + mirror) * max((scale**2 for scale in scales), default=1)
+    while some := list(itertools.islice(samples, window)):
+        sizes: dict[tuple[int, ...], list[int]] = {}
+        for place, sample in enumerate(some):
+            sizes.setdefault(sample.image.shape, []).append(place)
+        made: dict[int, Made] = {}
+        for (height, width, *_), places in sizes.items():
+            size = at_once or max(int(BATCH_PIXELS / (height * width * views)), 1)
+            for first in range(0, len(places), size):
+                part = places[first : first + size]
+                images = np.stack([some[place].image for place in part])
+                for place, features in zip(part, batch_features(network, images, scales, mirror), strict=True):
+                    made[place] = work(some[place], features)
+        for place, sample in enumerate(some):
+            yield sample, made.pop(place)
+
+
+def _read_ahead(dataset: Dataset, indices: Sequence[int], ahead: int) -> Iterator[Sample]:
+    """The pictures; a thread decodes the next ones meanwhile (one, as loaders need not be shared)."""
     with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as reader:
         waiting: deque[Future[Sample]] = deque()
         try:
-            for index in range(count):
+            for index in indices:
                 waiting.append(reader.submit(dataset.load, index))
-                if len(waiting) > READ_AHEAD:
+                if len(waiting) > ahead:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recam_core.errors import UserError
+from recam_core.gate import device_gate
 from recam_core.maps.activation_maps import FULL, ActivationMaps, grid_size
 from recam_core.method.cam import responses
 from recam_core.method.extraction import MapWeights
@@ -42,7 +43,6 @@ class PictureFeatures:
     logits: Tensor
 
 
-@torch.inference_mode()
 def picture_features(
     network: CamNetwork, image: np.ndarray, scales: Sequence[float] = QUICK_SCALES, mirror: bool = True
 ) -> PictureFeatures:
@@ -57,19 +57,32 @@ def picture_features(
     Raises:
         UserError: no scales, or one out of range.
     """
+    return batch_features(network, image[None], scales, mirror)[0]
+
+
+@torch.inference_mode()
+def batch_features(
+    network: CamNetwork, images: np.ndarray, scales: Sequence[float] = QUICK_SCALES, mirror: bool = True
+) -> list[PictureFeatures]:
+    """:func:`picture_features` of pictures of one size, B x H x W x 3, in one pass a scale."""
     if not scales or any(not 0.05 <= scale <= 4 for scale in scales):
         raise UserError("Scales are one or more numbers from 0.05 to 4, such as 0.5 1.0 1.5 2.0.")
-    height, width = image.shape[:2]
-    whole = network.preprocess(image)
+    count, height, width = images.shape[:3]
     found = []
-    for scale in scales:
-        x = scaled_view(whole, scale)
-        if mirror:
-            x = torch.cat([x, x.flip(-1)]).contiguous(memory_format=torch.channels_last)
-        found.append(network.features(x).float())
+    with device_gate(network.device):
+        whole = network.preprocess(images)
+        for scale in scales:
+            x = scaled_view(whole, scale)
+            if mirror:
+                x = torch.cat([x, x.flip(-1)]).contiguous(memory_format=torch.channels_last)
+            found.append(network.features(x).float())
     nearest = min(range(len(scales)), key=lambda index: abs(scales[index] - 1))
-    logits = found[nearest].mean(dim=(0, 2, 3)) @ network.fc1.float().T
-    return PictureFeatures((height, width), tuple(found), logits)
+    each = []
+    for place in range(count):
+        own = tuple(scale[place::count] for scale in found)  # itself, and its mirror image behind all pictures
+        logits = own[nearest].mean(dim=(0, 2, 3)) @ network.fc1.float().T
+        each.append(PictureFeatures((height, width), own, logits))
+    return each
 
 
 def scaled_size(size: tuple[int, int], scale: float) -> tuple[int, int]:

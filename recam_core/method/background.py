@@ -17,6 +17,7 @@ from torch import Tensor
 
 from recam_core.errors import UserError
 from recam_core.method.extraction import RULES
+from recam_core.method.single_label import most_pairs
 
 #: Beta and the extraction rule that suit data with a background class (chosen on train, see docs/results.md).
 USUAL_BACKGROUND, USUAL_BACKGROUND_RULE = 0.2, "sum"
@@ -59,7 +60,7 @@ def check_background(recipe: BackgroundSettings, has_background: bool, data: str
         )
 
 
-def background_masks(cams: Tensor, image: Tensor, images: int, power: float) -> Tensor:
+def background_masks(cams: Tensor, image: Tensor, images: int, power: float, most: int | None = None) -> Tensor:
     """M_background of each picture.
 
     Args:
@@ -67,12 +68,13 @@ def background_masks(cams: Tensor, image: Tensor, images: int, power: float) -> 
         image: P int64, sorted; the image of each pair.
         images: B, how many images there are.
         power: G; above 1 only what no class responds to is left.
+        most: see :func:`recam_core.method.single_label.most_pairs`, where it is known.
 
     Returns:
         ... x B x h x w in 0..1; 1 everywhere for an image without a present class.
     """
     lead, size = cams.shape[:-3], cams.shape[-2:]
-    most = int(torch.bincount(image, minlength=images).max()) if len(image) else 0
+    most = most_pairs(image, images) if most is None else most
     if most == 0:
         return cams.new_ones((*lead, images, *size))
     # CAMs are not negative, so the zeros that pad an image's classes to the same number never are the greatest.

@@ -74,5 +74,6 @@ def pair_divisors(image: Tensor, images: int) -> Tensor:
     Returns:
         P int64, whose reciprocals sum to 1.
     """
-    pairs = torch.bincount(image, minlength=images)
+    # Not by bincount, which asks a GPU for the greatest entry first and waits for it.
+    pairs = image.new_zeros(images).scatter_add_(0, image, torch.ones_like(image))
     return pairs[image] * (pairs > 0).sum()

@@ -21,25 +21,43 @@ def present_pairs(labels: Tensor) -> tuple[Tensor, Tensor]:
     return image, category
 
 
-def pooled_single_label(features: Tensor, masks: Tensor, image: Tensor) -> Tensor:
+def most_pairs(image: Tensor, images: int) -> int:
+    """How many pairs the image with the most has; counted on a GPU, it makes everything wait for the answer.
+
+    Args:
+        image: P int64, the image of each pair.
+        images: B.
+    """
+    return int(torch.bincount(image, minlength=images).max()) if len(image) else 0
+
+
+def pooled_single_label(features: Tensor, masks: Tensor, image: Tensor, most: int | None = None) -> Tensor:
     """GAP(M_k * f(x)) for each pair of an image and a present class; equations 3 and 4.
 
     Args:
         features: B x C x h x w, f(x).
         masks: P x h x w, M_k of each pair.
         image: P int64, sorted; the image of each pair.
+        most: see :func:`most_pairs`, where it is known.
 
     Returns:
         P x C; row p is mean over the pixels of masks[p] * features[image[p]].
     """
     count, channels, height, width = features.shape
     pixels = height * width
-    most = int(torch.bincount(image, minlength=count).max()) if len(image) else 0
+    most = most_pairs(image, count) if most is None else most
     if most == 0:
         return features.new_zeros((0, channels))
     # Pad the pairs of each image to the same number of rows: one batched product [most, hw] x [hw, C] serves all.
     first = torch.searchsorted(image, torch.arange(count, device=image.device))
     slot = torch.arange(len(image), device=image.device) - first[image]
     rows = features.new_zeros((count, most, pixels)).index_put((image, slot), masks.reshape(len(image), pixels))
-    pooled = torch.bmm(rows, features.reshape(count, channels, pixels).transpose(1, 2)) / pixels
-    return pooled[image, slot]
+    return (torch.bmm(rows, _by_pixel(features)) / pixels)[image, slot]
+
+
+def _by_pixel(features: Tensor) -> Tensor:
+    """B x hw x C of features B x C x h x w, where they lie: a training's are channels-last."""
+    if features.device.type != "cpu" and features.is_contiguous(memory_format=torch.channels_last):
+        return features.permute(0, 2, 3, 1).flatten(1, 2)
+    # A CPU adds up in another order in the other layout; the copy keeps its weights what they have always been.
+    return features.flatten(2).transpose(1, 2)

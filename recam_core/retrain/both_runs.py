@@ -8,8 +8,7 @@ from torch import Tensor
 from recam_core.method.background import background_masks
 from recam_core.method.losses import bce_loss
 from recam_core.method.masks import parse_mask
-from recam_core.method.single_label import present_pairs
-from recam_core.method.step import fc2_loss_of
+from recam_core.method.step import BatchPairs, fc2_loss_of
 from recam_core.retrain.cosine_adam import CosineAdam
 from recam_core.retrain.fc2_runs import History
 from recam_core.retrain.features import FeatureCache
@@ -44,12 +43,13 @@ def train_both(
     epochs, histories = recipes[0].epochs, [[] for _ in recipes]
     for epoch in range(epochs):
         sums, seen = start.new_zeros((2, count)), 0
-        for features, labels, truth in chunks(cache, start.device, recipes[0].batch_size, generator):
-            image, category = present_pairs(labels)
+        for features, labels, truth, pairs in chunks(
+            cache, start.device, recipes[0].batch_size, generator, recipes[0].background > 0
+        ):
             means = features.mean(dim=(2, 3))
             bce = torch.stack([bce_loss(means @ one.T, labels) for one in fc1])
-            shown, category, image = _masks(features, fc1, masks, recipes, image, category, truth, len(labels))
-            sce = _sce(features, shown, fc2, recipes, category, image, len(labels))
+            shown = _masks(features, fc1, masks, recipes, pairs, truth)
+            sce = _sce(features, shown, fc2, recipes, pairs)
             gradients = torch.autograd.grad((bce + weight * sce).sum(), [fc1, fc2], allow_unused=True)
             optimizer.step(
                 [
@@ -71,29 +71,28 @@ def _masks(
     fc1: Tensor,
     masks: Sequence,
     recipes: Sequence[HeadRecipe],
-    image: Tensor,
-    category: Tensor,
+    pairs: BatchPairs,
     truth: Tensor | None,
-    images: int,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """N x P x h x w, M_k of each pair under each recipe, and the class and image of each pair.
-
-    With a background row the backgrounds stand among the pairs, as class K.
-    """
+) -> Tensor:
+    """N x P' x h x w, M_k of each pair under each recipe; those of the backgrounds, if any, stand among them."""
+    image, category, most = pairs[:3]
     shape = (len(image), *features.shape[-2:])
     with_row = recipes[0].background > 0
     following = [n for n, mask in enumerate(masks) if mask.follows_cam or with_row]
     found: dict[int, Tensor] = {}
     if following:
-        found = dict(zip(following, pair_cams(features, fc1[following], image, category), strict=True))
+        found = dict(zip(following, pair_cams(features, fc1[following], image, category, most), strict=True))
     ones = features.new_ones(shape)
     shown = torch.stack([mask(found.get(n, ones), truth) for n, mask in enumerate(masks)])
     if not with_row:
-        return shown, category, image
+        return shown
     of_background = torch.stack(
-        [background_masks(found[n], image, images, recipe.background_power) for n, recipe in enumerate(recipes)]
+        [
+            background_masks(found[n], image, len(features), recipe.background_power, most)
+            for n, recipe in enumerate(recipes)
+        ]
     )
-    return join_background(shown, of_background, category, image, fc1.shape[1])
+    return join_background(shown, of_background, pairs.order)
 
 
 def _sce(
@@ -101,17 +100,16 @@ def _sce(
     masks: Tensor,
     fc2: Tensor,
     recipes: Sequence[HeadRecipe],
-    category: Tensor,
-    image: Tensor,
-    images: int,
+    pairs: BatchPairs,
 ) -> Tensor:
     """N: the loss of FC2 of each recipe, equation 5 (or binary cross-entropy, the paper's control)."""
+    image, category = pairs.shown_image, pairs.shown_category
     if len(image) == 0:
         return fc2.sum(dim=(1, 2)) * 0.0
-    logits = torch.bmm(pooled_under(features, masks, image), fc2.transpose(1, 2))
+    logits = torch.bmm(pooled_under(features, masks, image, pairs.shown_most), fc2.transpose(1, 2))
     classes = fc2.shape[1] - bool(recipes[0].background)
     losses = [
-        fc2_loss_of(recipe.loss, one, category, image, images, classes, recipe.background)
+        fc2_loss_of(recipe.loss, one, category, image, len(features), classes, recipe.background, pairs)
         for one, recipe in zip(logits, recipes, strict=True)
     ]
     return torch.stack(losses)

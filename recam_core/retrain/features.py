@@ -1,37 +1,50 @@
 """The cache of features: f(x) of every picture of a data set, once per (weights, data).
 
 The backbone stays as it is when only FC1 and FC2 are retrained, so its features are computed once, kept in half
-precision on disk, and every later run starts from them at once.
+precision on disk, and every later run starts from them at once. They are written as they come and read by memory map:
+VOC's training pictures under a ResNet-50 are 33 GB, more than many machines have memory.
 """
 
 import hashlib
 import json
+import math
 import os
-from collections.abc import Iterator
+import shutil
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from recam_core.atomic_write import replacing_file
+from recam_core.atomic_write import replacing_folder
 from recam_core.cache import cache_folder, drop_oldest
 from recam_core.checkpoint.run_folder import Run
 from recam_core.data.check import listing_faults, refuse_faults
 from recam_core.data.digest import dataset_digest
-from recam_core.data.sample import Dataset
+from recam_core.data.sample import Dataset, Sample
+from recam_core.device import free_bytes
 from recam_core.errors import UserError
 from recam_core.lock import waiting_for
+from recam_core.maps.dataset_maps import each_picture
+from recam_core.maps.inference import PictureFeatures
 from recam_core.method.single_label import present_pairs
 from recam_core.method.truth_grid import truth_shares
 from recam_core.progress import ProgressFn, silent
 
 #: Bump when what a cache holds changes, so that old ones are not read.
-FORMAT = 1
+FORMAT = 2
+#: In the folder of a cache: which pictures are where. The features lie beside it, a file a shape.
+PICTURES_FILE = "pictures.safetensors"
+#: After how many pictures it is seen whether the disk has room for all, and every how many again; what must stay free.
+FIRST_LOOK, LOOK_EVERY, SPARE_BYTES = 16, 256, 64 << 20
+#: What work on cached features takes on a GPU besides them, where nothing nearer is known.
+WORK_BYTES = 2 << 30
 
 
 @dataclass(frozen=True)
@@ -52,9 +65,9 @@ class FeatureBlock:
     truth: Tensor | None
 
     def to(self, device: torch.device) -> "FeatureBlock":
-        """The block in the memory of a device."""
+        """The block in the memory of a device; the labels stay, since pairs are counted on the CPU."""
         truth = None if self.truth is None else self.truth.to(device)
-        return FeatureBlock(self.index, self.features.to(device), self.labels.to(device), truth)
+        return FeatureBlock(self.index, self.features.to(device), self.labels, truth)
 
 
 @dataclass(frozen=True)
@@ -74,13 +87,19 @@ class FeatureCache:
     def __len__(self) -> int:
         return sum(len(block.index) for block in self.blocks)
 
-    def on(self, device: torch.device) -> "FeatureCache":
-        """The cache on a CUDA device with room for it, so that no epoch copies it again; else the cache as it is."""
+    def on(self, device: torch.device, spare: int = WORK_BYTES) -> "FeatureCache":
+        """The cache on a CUDA device with room for it, so that no epoch copies it again; else the cache as it is.
+
+        Args:
+            device: where the work is done, behind its gate.
+            spare: bytes that must be left for the work itself.
+        """
         if device.type != "cuda" or self.blocks[0].features.device == device:
             return self
-        needed = sum(block.features.nbytes for block in self.blocks)
-        # Half of what is free is left to the training itself.
-        if needed > torch.cuda.mem_get_info(device)[0] // 2:
+        needed = sum(
+            block.features.nbytes + (0 if block.truth is None else block.truth.nbytes) for block in self.blocks
+        )
+        if needed > free_bytes(device) - spare:
             return self
         return replace(self, blocks=tuple(block.to(device) for block in self.blocks))
 
@@ -100,21 +119,22 @@ class FeatureCache:
         return all(block.truth is not None for block in self.blocks)
 
 
-def cache_path(run: Run, dataset: Dataset, kind: str = "features", format: int = FORMAT) -> Path:
-    """The file of the cache for this run and data set; it depends on the weights and on the pictures.
+def cache_path(run: Run, dataset: Dataset, kind: str = "features", format: int = FORMAT, suffix: str = "") -> Path:
+    """The folder (or file) of the cache for this run and data set; it depends on the weights and on the pictures.
 
     Of pictures that are files, the size and time of each enter, too: the digest reads only some of them.
 
     Args:
         run, dataset: whose features.
-        kind: the first word of the file's name.
-        format: of the file, so that another one is not read as this.
+        kind: the first word of its name.
+        format: of what is in it, so that another one is not read as this.
+        suffix: of a file's name.
     """
     key = hashlib.sha256(f"{format}\0{run.info.weights_sha256}\0{dataset_digest(dataset)}".encode())
     stamp = getattr(dataset, "picture_stamp", None)
     if stamp is not None:
         key.update("".join(stamp(index) for index in range(len(dataset))).encode())
-    return cache_folder() / f"{kind}-{key.hexdigest()[:32]}.safetensors"
+    return cache_folder() / f"{kind}-{key.hexdigest()[:32]}{suffix}"
 
 
 def cache_lock(path: Path) -> Path:
@@ -162,33 +182,104 @@ def build_feature_cache(run: Run, dataset: Dataset, progress: ProgressFn = silen
 
 
 def _build(path: Path, run: Run, dataset: Dataset, progress: ProgressFn) -> FeatureCache:
-    """Compute the features of a data set, and keep them."""
-    blocks = tuple(_compute(run, dataset, progress))
-    tensors = {}
-    for number, block in enumerate(blocks):
-        for name in ("index", "features", "labels", "truth"):
-            if getattr(block, name) is not None:
-                tensors[f"{number}.{name}"] = getattr(block, name).contiguous()
-    with replacing_file(path) as temporary:
+    """Compute the features of a data set, keep them as they come, and read them."""
+
+    def work(sample: Sample, features: PictureFeatures) -> tuple[Tensor, Tensor | None]:
+        (whole,) = features.scales
+        truth = None
+        if sample.mask is not None:
+            image, category = present_pairs(torch.from_numpy(sample.labels.copy())[None])
+            masks = torch.from_numpy(sample.mask.copy())[None]
+            truth = truth_shares(masks, image, category, tuple(whole.shape[-2:])).half()
+        return whole[0].half().cpu().contiguous(), truth
+
+    with replacing_folder(path) as temporary:
+        shards = _Shards(temporary, dataset)
+        for done, (sample, found) in enumerate(each_picture(run.network, dataset, work, (1.0,), mirror=False), 1):
+            shards.add(sample.labels, *found)
+            progress(done, len(dataset), "computing features")
+        shards.close()
+    drop_oldest(_kept(path.parent), keep=path)
+    made = _read(path, run, dataset)
+    if made is None:
+        raise UserError(f"The features that were just written to {path} cannot be read again; is the disk sound?")
+    return made
+
+
+def _kept(folder: Path) -> list[Path]:
+    return [entry for entry in folder.glob("features-*") if entry.suffix != ".lock"]
+
+
+class _Shards:
+    """Features on their way to the disk: a file for each shape of feature map, which grows picture by picture."""
+
+    def __init__(self, folder: Path, dataset: Dataset) -> None:
+        self._folder, self._spec, self._pictures = folder, dataset.spec, len(dataset)
+        self._blocks: dict[tuple[int, ...], dict[str, Any]] = {}
+        self._done = self._bytes = 0
+
+    def add(self, labels: np.ndarray, features: Tensor, truth: Tensor | None) -> None:
+        """Take the next picture.
+
+        Args:
+            labels: K bool.
+            features: C x h x w, half precision.
+            truth: P x h x w, half precision, or None.
+
+        Raises:
+            UserError: the disk has no room for all that is to come, or is full.
+        """
+        fresh = {"shape": tuple(features.shape), "index": [], "labels": [], "truth": True}
+        block = self._blocks.setdefault(fresh["shape"], fresh | {"number": len(self._blocks)})
+        block["index"].append(self._done)
+        block["labels"].append(labels.copy())
+        block["truth"] = block["truth"] and truth is not None
+        for name, values in (("features", features), ("truth", truth if block["truth"] else None)):
+            if values is not None:
+                with open(self._folder / _shard(block["number"], name), "ab") as file:
+                    self._bytes += file.write(values.contiguous().numpy().tobytes())
+        self._done += 1
+        if self._done == min(FIRST_LOOK, (self._pictures + 1) // 2) or self._done % LOOK_EVERY == 0:
+            self._check_room()
+
+    def _check_room(self) -> None:
+        whole = self._bytes / self._done * self._pictures
+        free = shutil.disk_usage(self._folder).free
+        if whole - self._bytes > free - SPARE_BYTES:
+            raise UserError(
+                f"The features of the {self._pictures:,} pictures of {self._spec} take about {whole / 1e9:.1f} GB, and "
+                f"{self._folder.parent} has {(free + self._bytes) / 1e9:.1f} GB free: make room there, name a folder "
+                "on a larger disk by RECAM_CACHE, or take fewer pictures."
+            )
+
+    def close(self) -> None:
+        """Write what the files of features do not say. Raises UserError where the disk is full."""
+        tensors, shapes = {}, []
+        for number, block in enumerate(self._blocks.values()):
+            tensors[f"{number}.index"] = torch.tensor(block["index"])
+            tensors[f"{number}.labels"] = torch.from_numpy(np.stack(block["labels"]).astype(bool))
+            shapes.append([*block["shape"], block["truth"]])
         try:
-            save_file(tensors, temporary, metadata={"blocks": json.dumps(len(blocks))})
+            save_file(tensors, self._folder / PICTURES_FILE, metadata={"blocks": json.dumps(shapes)})
         except SafetensorError as error:
-            raise UserError(f"Cannot keep the features in {path}: the disk may be full ({error}).") from error
-    drop_oldest(path.parent.glob("features-*.safetensors"), keep=path)
-    return FeatureCache(blocks, dataset.spec, run.info.weights_sha256)
+            raise UserError(f"Cannot keep the features in {self._folder}: the disk may be full ({error}).") from error
+
+
+def _shard(number: int, name: str) -> str:
+    return f"{number}.{name}.f16"
 
 
 def _read(path: Path, run: Run, dataset: Dataset) -> FeatureCache | None:
-    """The cache in a file, or None where there is none that can be read."""
-    if not path.is_file():
-        return None
+    """The cache in a folder, its features on the disk until they are used; None where none can be read."""
     try:
-        with safe_open(path, framework="pt") as file:
-            names = set(file.keys())
+        with safe_open(path / PICTURES_FILE, framework="pt") as file:
             blocks = []
-            for number in range(json.loads(file.metadata()["blocks"])):
-                index, features, labels = (file.get_tensor(f"{number}.{n}") for n in ("index", "features", "labels"))
-                truth = file.get_tensor(f"{number}.truth") if f"{number}.truth" in names else None
+            for number, (*shape, with_truth) in enumerate(json.loads(file.metadata()["blocks"])):
+                index, labels = (file.get_tensor(f"{number}.{name}") for name in ("index", "labels"))
+                features = _mapped(path / _shard(number, "features"), (len(index), *shape))
+                truth = None
+                if with_truth:
+                    truth = _mapped(path / _shard(number, "truth"), (int(labels.sum()), *shape[1:]))
                 blocks.append(FeatureBlock(index, features, labels, truth))
             cache = FeatureCache(tuple(blocks), dataset.spec, run.info.weights_sha256)
             _check(cache, len(dataset))
@@ -198,6 +289,14 @@ def _read(path: Path, run: Run, dataset: Dataset) -> FeatureCache | None:
     with suppress(OSError):  # one that may only be read is as good
         os.utime(path)
     return cache
+
+
+def _mapped(file: Path, shape: tuple[int, ...]) -> Tensor:
+    """Half-precision numbers that stay on the disk; ValueError for a file of another size."""
+    size = math.prod(shape)
+    if file.stat().st_size != 2 * size:
+        raise ValueError(f"{file.name} is not whole")
+    return torch.from_file(str(file), size=size, dtype=torch.float16).view(shape) if size else torch.zeros(shape).half()
 
 
 def _check(cache: FeatureCache, pictures: int) -> None:
@@ -212,25 +311,3 @@ def _check(cache: FeatureCache, pictures: int) -> None:
             raise ValueError("a picture is missing")
         if block.truth is not None and block.truth.shape != truth:
             raise ValueError("a mask is missing")
-
-
-@torch.inference_mode()
-def _compute(run: Run, dataset: Dataset, progress: ProgressFn) -> Iterator[FeatureBlock]:
-    """Run the backbone over the data set and group what comes out by shape."""
-    groups: dict[tuple[int, int], list[tuple[int, Tensor, Tensor, Tensor | None]]] = {}
-    for index in range(len(dataset)):
-        sample = dataset.load(index)
-        features = run.network.features(run.network.preprocess(sample.image)).float()
-        labels = torch.from_numpy(sample.labels.copy())
-        size = tuple(features.shape[-2:])
-        truth = None
-        if sample.mask is not None:
-            image, category = present_pairs(labels[None])
-            truth = truth_shares(torch.from_numpy(sample.mask.copy())[None], image, category, size).half()
-        groups.setdefault(size, []).append((index, features[0].half().cpu().contiguous(), labels, truth))
-        progress(index + 1, len(dataset), "computing features")
-    # Freed group by group: at no time are two copies of everything held.
-    for size in list(groups):
-        indices, features, labels, truths = zip(*groups.pop(size), strict=True)
-        whole = None if any(truth is None for truth in truths) else torch.cat(truths)
-        yield FeatureBlock(torch.tensor(indices), torch.stack(features), torch.stack(labels), whole)

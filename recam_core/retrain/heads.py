@@ -13,6 +13,7 @@ from torch import Tensor
 
 from recam_core.checkpoint.run_folder import Run, RunInfo, command_line, save_run
 from recam_core.errors import UserError
+from recam_core.gate import device_gate
 from recam_core.method.background import check_background
 from recam_core.method.extraction import class_weights
 from recam_core.method.masks import parse_mask
@@ -21,7 +22,8 @@ from recam_core.retrain.both_runs import train_both
 from recam_core.retrain.fc2_runs import History, train_fc2
 from recam_core.retrain.features import FeatureCache
 from recam_core.retrain.head_recipe import HeadRecipe, completed
-from recam_core.retrain.pooled import pooled_pairs
+from recam_core.retrain.pooled import GPU_CHUNK, pooled_pairs
+from recam_core.retrain.shared_pools import ROOM as POOLED_ROOM
 from recam_core.retrain.shared_pools import SharedPools
 
 #: Bytes of the logits of all pairs under all recipes of a batch; there are some five tensors of that size.
@@ -100,17 +102,26 @@ def retrain_many(
     parts = [part for batch in batches.values() for part in _parts(batch, cache.pairs * len(fc1) * fc1.element_size())]
     total = sum(part[0].epochs * part[0].rounds for part in parts)
     ticks = itertools.count(1)
-    cache = cache.on(fc1.device)
+    with device_gate(fc1.device):
+        cache = cache.on(fc1.device, spare=_spare(cache, fc1))
     pools = SharedPools(cache, fc1, [_pool(part[0]) for part in parts if part[0].update == "fc2"])
     trained: dict[HeadRecipe, HeadResult] = {}
     for part in parts:
         started = time.perf_counter()
         train = partial(_fc2_batch, pools) if part[0].update == "fc2" else train_both
-        first, second, histories = train(cache, fc1, part, lambda note: progress(next(ticks), total, note))
+        with device_gate(fc1.device):
+            first, second, histories = train(cache, fc1, part, lambda note: progress(next(ticks), total, note))
         seconds = (time.perf_counter() - started) / len(part)
         for recipe, one, two, history in zip(part, first.cpu(), second.cpu(), histories, strict=True):
             trained[recipe] = HeadResult(one, two, recipe, history, seconds)
     return [replace(trained[_training(recipe)], recipe=recipe) for recipe in recipes]
+
+
+def _spare(cache: FeatureCache, fc1: Tensor) -> int:
+    """Bytes that training on a GPU takes besides the cache: pooled features, logits, and chunks of features."""
+    pooled = cache.pairs * fc1.shape[1] * fc1.element_size()
+    largest = max(block.features[:1].numel() for block in cache.blocks) * fc1.element_size()
+    return max(pooled, POOLED_ROOM) + pooled + 5 * _ROOM + 2 * GPU_CHUNK * largest
 
 
 def _training(recipe: HeadRecipe) -> HeadRecipe:

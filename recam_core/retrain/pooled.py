@@ -5,24 +5,38 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from recam_core.method.background import background_masks, with_background
+from recam_core.method.background import background_masks
 from recam_core.method.cam import normalise
 from recam_core.method.masks import MaskChoice
-from recam_core.method.single_label import pooled_single_label, present_pairs
+from recam_core.method.single_label import most_pairs, pooled_single_label
+from recam_core.method.step import BatchPairs, batch_pairs
 from recam_core.retrain.features import FeatureBlock, FeatureCache
 
-#: Pictures whose features are turned into single precision at a time; few enough to stay in a processor's cache.
-CHUNK = 8
+#: Pictures whose features are turned into single precision at a time: few enough to stay in a processor's cache, and
+#: enough to keep a GPU at work.
+CHUNK, GPU_CHUNK = 8, 128
 
 
 def chunks(
-    cache: FeatureCache, device: torch.device, size: int = CHUNK, generator: torch.Generator | None = None
-) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
-    """Features (n x C x h x w), labels (n x K) and truth (P x h x w) in single precision, ``size`` pictures at a time.
+    cache: FeatureCache,
+    device: torch.device,
+    size: int | None = None,
+    generator: torch.Generator | None = None,
+    with_row: bool = False,
+) -> Iterator[tuple[Tensor, Tensor, Tensor | None, BatchPairs]]:
+    """Features (n x C x h x w), labels (n x K) and truth (P x h x w) in single precision, and the pairs of n pictures.
 
     The features lie in one buffer that the next chunk overwrites: fresh memory for each would cost more than the
     conversion. With a generator the pictures come in random order, batches of different shapes mixed.
+
+    Args:
+        cache: the features.
+        device: where they go.
+        size: n, at most; what suits the device unless given.
+        generator: of the order, where it is random.
+        with_row: whether FC2 has a background row, whose pairs are wanted, too.
     """
+    size = size or (CHUNK if device.type == "cpu" else GPU_CHUNK)
     parts: list[tuple[FeatureBlock, Tensor]] = []
     for block in cache.blocks:
         order = torch.randperm(len(block.index), generator=generator) if generator else torch.arange(len(block.index))
@@ -37,24 +51,25 @@ def chunks(
         shape = (len(part), *block.features.shape[1:])
         torch.index_select(block.features, 0, there, out=chosen.resize_(shape))
         features.resize_(shape).copy_(chosen)
-        labels = block.labels[there].to(device)
+        labels = block.labels[part].float()
         truth = None
         if block.truth is not None:
             truth = _rows_of_pairs(block, part).to(device, torch.float32)
-        yield features, labels.float(), truth
+        yield features, labels.to(device), truth, batch_pairs(labels, with_row).to(device)
 
 
-def pair_cams(features: Tensor, weight: Tensor, image: Tensor, category: Tensor) -> Tensor:
+def pair_cams(features: Tensor, weight: Tensor, image: Tensor, category: Tensor, most: int | None = None) -> Tensor:
     """Equation 2 for the present pairs only: ... x P x h x w in 0..1.
 
     Args:
         features: B x C x h x w.
         weight: ... x K x C, one set of class weights or several.
         image, category: P int64, the pairs, sorted by image.
+        most: see :func:`recam_core.method.single_label.most_pairs`, where it is known.
     """
     count, channels, height, width = features.shape
     sets = weight.reshape(-1, *weight.shape[-2:])
-    most = int(torch.bincount(image, minlength=count).max()) if len(image) else 0
+    most = most_pairs(image, count) if most is None else most
     if most == 0:
         return features.new_zeros((*weight.shape[:-2], 0, height, width))
     first = torch.searchsorted(image, torch.arange(count, device=image.device))
@@ -67,34 +82,26 @@ def pair_cams(features: Tensor, weight: Tensor, image: Tensor, category: Tensor)
     return normalise(maps.reshape(*weight.shape[:-2], len(image), height, width))
 
 
-def pooled_under(features: Tensor, masks: Tensor, image: Tensor) -> Tensor:
+def pooled_under(features: Tensor, masks: Tensor, image: Tensor, most: int | None = None) -> Tensor:
     """Equations 3 and 4 under N masks at once: N x P x C of features B x C x h x w and masks N x P x h x w.
 
     Every mask's pairs stand beside those of the others under their image, so that one product pools them all.
     """
     count, pairs = masks.shape[:2]
-    together = pooled_single_label(features, masks.transpose(0, 1).flatten(0, 1), image.repeat_interleave(count))
+    most = None if most is None else most * count
+    together = pooled_single_label(features, masks.transpose(0, 1).flatten(0, 1), image.repeat_interleave(count), most)
     return together.unflatten(0, (pairs, count)).transpose(0, 1)
 
 
-def join_background(
-    masks: Tensor, of_background: Tensor, category: Tensor, image: Tensor, classes: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The masks of all pairs with those of the backgrounds among them, sorted by image.
+def join_background(masks: Tensor, of_background: Tensor, order: Tensor) -> Tensor:
+    """The masks of all pairs with those of the backgrounds among them, sorted by image: N x P' x h x w.
 
     Args:
         masks: N x P x h x w.
         of_background: B x h x w, or N x B x h x w, see :func:`recam_core.method.background.background_masks`.
-        category, image: P int64, the pairs, sorted by image.
-        classes: K, which becomes the class of a background.
-
-    Returns:
-        Masks N x P' x h x w, classes P', images P'.
+        order: P' int64, see :func:`recam_core.method.background.with_background`.
     """
-    images = of_background.shape[-3]
-    order, image = with_background(image, images)
-    together = torch.cat([masks, of_background.expand(len(masks), -1, -1, -1)], dim=1)[:, order]
-    return together, torch.cat([category, category.new_full((images,), classes)])[order], image
+    return torch.cat([masks, of_background.expand(len(masks), -1, -1, -1)], dim=1)[:, order]
 
 
 def pooled_pairs(
@@ -117,18 +124,19 @@ def pooled_pairs(
     extra = 0 if background_power is None else cache.labelled
     pooled = weight.new_empty((len(masks), cache.pairs + extra, weight.shape[1]))
     categories, images, seen, row = [], [], 0, 0
-    for features, labels, truth in chunks(cache, weight.device):
-        image, category = present_pairs(labels)
+    for features, labels, truth, pairs in chunks(cache, weight.device, with_row=background_power is not None):
+        image, category, most = pairs[:3]
         if background_power is not None or any(mask.follows_cam for mask in masks):
-            cams = pair_cams(features, weight, image, category)
+            cams = pair_cams(features, weight, image, category, most)
         else:
             cams = features.new_ones((len(image), *features.shape[-2:]))
         shown = torch.stack([mask(cams, truth) for mask in masks])
         if background_power is not None:
-            of_background = background_masks(cams, image, len(labels), background_power)
-            shown, category, image = join_background(shown, of_background, category, image, len(weight))
-        pooled[:, row : row + len(image)] = pooled_under(features, shown, image)
-        categories.append(category)
+            of_background = background_masks(cams, image, len(labels), background_power, most)
+            shown = join_background(shown, of_background, pairs.order)
+        image = pairs.shown_image
+        pooled[:, row : row + len(image)] = pooled_under(features, shown, image, pairs.shown_most)
+        categories.append(pairs.shown_category)
         images.append(image + seen)
         seen, row = seen + len(labels), row + len(image)
     return pooled, torch.cat(categories), torch.cat(images)
@@ -136,7 +144,7 @@ def pooled_pairs(
 
 def _rows_of_pairs(block: FeatureBlock, part: Tensor) -> Tensor:
     """The rows of ``block.truth`` that belong to the pictures of ``part``, in the order of their pairs."""
-    pairs = block.labels.sum(dim=1).cpu()
+    pairs = block.labels.sum(dim=1)
     first = pairs.cumsum(0) - pairs
     rows = torch.cat([torch.arange(first[i], first[i] + pairs[i]) for i in part.tolist()])
     return block.truth[rows.to(block.truth.device)]

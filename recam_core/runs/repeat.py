@@ -56,8 +56,8 @@ def repeat_run(
 ) -> RunInfo:
     """Train what a run was trained from, with its settings, into a new folder.
 
-    On the same device, with the same versions and the same number of threads, the weights come out bit for bit; else
-    they differ by rounding. The background threshold, which was chosen for this recipe, is carried over; scores are
+    On a CPU of the same kind, with the same versions and the same number of threads, the weights come out bit for bit;
+    else, and on a GPU, they differ by rounding. The background threshold, which was chosen for this recipe, is carried over; scores are
     not: they are measured anew.
 
     Args:

@@ -3,8 +3,10 @@
 import numpy as np
 from torch import Tensor
 
-from recam_core.data.sample import Dataset
-from recam_core.maps.inference import activation_maps
+from recam_core.data.sample import Dataset, Sample
+from recam_core.maps.activation_maps import ActivationMaps
+from recam_core.maps.dataset_maps import each_picture
+from recam_core.maps.inference import PictureFeatures, maps_from_features
 from recam_core.method.extraction import MapWeights
 from recam_core.model.network import CamNetwork
 from recam_core.progress import ProgressFn, silent
@@ -33,10 +35,12 @@ def choose_threshold(
     count = min(len(dataset), MOST_PICTURES)
     chosen = np.unique(np.linspace(0, len(dataset) - 1, count).round().astype(int)).tolist()
     tally = Tally(dataset.classes)
-    for done, index in enumerate(chosen):
-        sample = dataset.load(index)
+
+    def work(sample: Sample, features: PictureFeatures) -> ActivationMaps:
+        return maps_from_features(features, weight, np.flatnonzero(sample.labels), sample.id)
+
+    for done, (sample, maps) in enumerate(each_picture(network, dataset, work, indices=chosen), 1):
         if sample.mask is not None:
-            maps = activation_maps(network, sample.image, weight, np.flatnonzero(sample.labels), id=sample.id)
             tally.add(maps, sample.mask)
-        progress(done + 1, len(chosen), "choosing the background threshold")
+        progress(done, len(chosen), "choosing the background threshold")
     return tally.evaluation().best.threshold if tally.shows_class else None

@@ -21,9 +21,10 @@ from recam_core.atomic_write import write_json
 from recam_core.checkpoint.run_folder import Run
 from recam_core.data.sample import Dataset
 from recam_core.errors import UserError
+from recam_core.gate import device_gate
 from recam_core.method.cam import normalise, responses
 from recam_core.method.masks import parse_mask
-from recam_core.method.step import single_label_logits
+from recam_core.method.step import batch_pairs, single_label_logits
 from recam_core.progress import ProgressFn, silent
 from recam_core.records import RecordError, opened_record
 
@@ -217,8 +218,8 @@ def measure_negatives(run: Run, dataset: Dataset, progress: ProgressFn = silent)
         labels = torch.from_numpy(dataset.labels(index).copy())[None]
         if labels.sum() > 1:
             sample = dataset.load(index)
-            labels = labels.to(network.device)
-            with torch.inference_mode():
+            pairs, labels = batch_pairs(labels, with_row=False).to(network.device), labels.to(network.device)
+            with torch.inference_mode(), device_gate(network.device):
                 features = network.features(network.preprocess(sample.image)).float()
             if fc2 is None:
                 counts.add_pictures(0, features, labels, fc1)
@@ -229,7 +230,7 @@ def measure_negatives(run: Run, dataset: Dataset, progress: ProgressFn = silent)
                         raise UserError(f"{run.info.name} masks by ground truth, and {sample.id} has none.")
                     truth = torch.from_numpy(sample.mask.copy())[None].to(network.device)
                 with torch.inference_mode():
-                    logits, category, image = single_label_logits(features, labels, fc1, fc2, mask, truth)
+                    logits, category, image = single_label_logits(features, labels, fc1, fc2, mask, truth, pairs=pairs)
                 counts.add_pairs(0, logits, category, labels[image])
         progress(index + 1, len(dataset), "features")
     points = counts.read()

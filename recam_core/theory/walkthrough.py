@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from recam_core.errors import UserError
+from recam_core.gate import device_gate
 from recam_core.method.cam import cam, responses
 from recam_core.method.extraction import RULES, class_weights
 from recam_core.model.network import CamNetwork
@@ -74,7 +75,8 @@ def logit_map(network: CamNetwork, image: np.ndarray) -> tuple[np.ndarray, np.nd
     Returns:
         z = FC1(GAP(f(x))), K, and w_k . f(x), K x h x w, whose mean over the places z is.
     """
-    features = network.features(network.preprocess(image)).float()
+    with device_gate(network.device):
+        features = network.features(network.preprocess(image)).float()
     maps = responses(features, network.fc1.float())[0]
     return maps.mean(dim=(1, 2)).cpu().double().numpy(), maps.cpu().double().numpy()
 
@@ -97,7 +99,8 @@ def walkthrough(
     """
     if p not in present:
         raise UserError("The equations are carried out for a class that the picture shows.")
-    features = network.features(network.preprocess(image)).float()
+    with device_gate(network.device):
+        features = network.features(network.preprocess(image)).float()
     fc1 = network.fc1.float()
     response = responses(features, fc1)[0]
     map_p = cam(features, fc1)[0, p]

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from torch.utils.data import DataLoader, Sampler
@@ -56,7 +57,7 @@ def loader_of(views: AugmentedViews, order: EpochOrder, device: torch.device, wo
         views,
         batch_sampler=order,
         num_workers=workers,
-        collate_fn=collate,
+        collate_fn=partial(collate, with_row=views.recipe.background > 0),
         pin_memory=device.type == "cuda",
         persistent_workers=workers > 0,
         # Of its own, so that torch's shared generator belongs to the network alone.

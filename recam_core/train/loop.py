@@ -4,6 +4,7 @@ import hashlib
 import math
 import shutil
 import time
+import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -17,11 +18,13 @@ from recam_core.atomic_write import write_json
 from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, Run, RunInfo, command_line, save_run
 from recam_core.data.check import listing_faults, refuse_faults
 from recam_core.data.sample import Dataset
+from recam_core.device import half_type, make_current, repeatable
 from recam_core.errors import UserError
+from recam_core.gate import device_gate
 from recam_core.large_blocks import keep_large_blocks
 from recam_core.method.background import check_background
 from recam_core.method.masks import parse_mask
-from recam_core.method.step import BatchLoss, bce_batch, recam_batch, sce_batch
+from recam_core.method.step import BatchLoss, BatchPairs, bce_batch, recam_batch, sce_batch
 from recam_core.model.imagenet import load_imagenet
 from recam_core.model.network import CamNetwork
 from recam_core.progress import ProgressFn, silent
@@ -52,6 +55,10 @@ def train(
     command: str | None = None,
 ) -> RunInfo:
     """Train a network and leave a run folder; the same call after a kill goes on with the epoch that was cut off.
+
+    On a CPU, with the same versions and number of threads, the same call gives the same weights bit for bit, broken off
+    or not. On a GPU kernels are asked for that repeat themselves (:func:`recam_core.device.repeatable`); not every
+    operation has one, so that there weights are the same up to rounding.
 
     Args:
         recipe: every setting.
@@ -88,18 +95,19 @@ def train(
         )
 
     keep_large_blocks()
+    make_current(device)
     torch.manual_seed(recipe.seed)
     network, weights = _start(recipe, len(dataset.classes), init, pretrained=resumed is None)
     network.to(device=device, memory_format=torch.channels_last)
     optimizer = _optimizer(recipe, network)
-    scaled = recipe.amp and device.type == "cuda" and not torch.cuda.is_bf16_supported()
-    scaler = torch.amp.GradScaler(device.type, enabled=scaled)
+    precision = half_type(device) if recipe.amp else None
+    scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
     history: list[dict[str, Any]] = []
     negatives: list[dict[str, Any]] = []
     if resumed is not None:
         network.load_state_dict(resumed["network"])
         optimizer.load_state_dict(resumed["optimizer"])
-        scaler.load_state_dict(resumed["scaler"])
+        _go_on_in(precision, scaler, resumed, out)
         history, weights = resumed["history"], resumed["weights"]
         negatives = resumed.get("negatives", [])
 
@@ -122,6 +130,7 @@ def train(
             "network": network.state_dict(),
             "optimizer": optimizer.state_dict(),
             "scaler": scaler.state_dict(),
+            "precision": _words(precision),
             "history": history,
             "negatives": negatives,
             "weights": weights,
@@ -160,20 +169,25 @@ def train(
                 on_step(done, losses)
             progress(done, steps, f"epoch {epoch + 1}/{recipe.epochs} loss {sums['loss'] / (step + 1):.4f}")
 
-        for step, (images, labels, truth) in enumerate(batches):
-            factor = lr_factor(epoch * per_epoch + step, steps, recipe.warmup, recipe.poly_power)
-            for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * factor
-            part = step * confusing.parts // per_epoch
-            loss = _loss(network, recipe, mask, images, labels, truth, partial(_count, confusing, part))
-            optimizer.zero_grad(set_to_none=True)
-            scaler.scale(loss.total).backward()
-            scaler.step(optimizer)
-            scaler.update()
-            for read in losses_of.put(step, {"loss": loss.total, **loss.parts}):
+        with repeatable(device), device_gate(device) as gate:
+            for step, (images, labels, truth, pairs) in enumerate(batches):
+                factor = lr_factor(epoch * per_epoch + step, steps, recipe.warmup, recipe.poly_power)
+                for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                    group["lr"] = rate * factor
+                part = step * confusing.parts // per_epoch
+                loss = _loss(
+                    network, recipe, precision, mask, images, labels, truth, pairs, partial(_count, confusing, part)
+                )
+                optimizer.zero_grad(set_to_none=True)
+                scaler.scale(loss.total).backward()
+                scaler.step(optimizer)
+                scaler.update()
+                if gate is not None:
+                    gate.give_way()
+                for read in losses_of.put(step, {"loss": loss.total, **loss.parts}):
+                    account(*read)
+            for read in losses_of.rest():
                 account(*read)
-        for read in losses_of.rest():
-            account(*read)
         seconds = time.perf_counter() - started
         history.append({"epoch": epoch + 1})
         negatives += [point.to_json() for point in confusing.read(epoch + 1)]
@@ -262,10 +276,12 @@ def _count(counts: NegativeCounts, part: int, features: Tensor, labels: Tensor, 
 def _loss(
     network: CamNetwork,
     recipe: Recipe,
+    precision: torch.dtype | None,
     mask: Any,
     images: Tensor,
     labels: Tensor,
     truth: Tensor,
+    pairs: BatchPairs,
     watch: Callable[[Tensor, Tensor, Tensor, BatchLoss], None],
 ) -> BatchLoss:
     """Forward pass and loss; mixed precision covers the backbone, the losses stay in single precision.
@@ -275,7 +291,7 @@ def _loss(
     device = network.device
     x = network.preprocess(images.to(device, non_blocking=True))
     labels = labels.to(device, non_blocking=True)
-    with _mixed_precision(device, recipe.amp):
+    with _mixed_precision(device, precision):
         features = network.features(x)
     features = features.float()
     logits = features.mean(dim=(2, 3)) @ network.fc1.T
@@ -292,19 +308,37 @@ def _loss(
             network.fc2,
             mask,
             recipe.weight,
-            truth.to(device) if truth.numel() else None,
+            truth.to(device, non_blocking=True) if truth.numel() else None,
             recipe.fc2_loss,
             recipe.background,
             recipe.background_power,
+            pairs.to(device),
         )
     watch(features, labels, network.fc1, loss)
     return loss
 
 
-def _mixed_precision(device: torch.device, wanted: bool) -> AbstractContextManager:
-    if not wanted or device.type != "cuda":
-        return nullcontext()
-    return torch.autocast("cuda", dtype=torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)
+def _mixed_precision(device: torch.device, precision: torch.dtype | None) -> AbstractContextManager:
+    return nullcontext() if precision is None else torch.autocast(device.type, dtype=precision)
+
+
+def _words(precision: torch.dtype | None) -> str:
+    return str(precision or torch.float32).removeprefix("torch.")
+
+
+def _go_on_in(precision: torch.dtype | None, scaler: torch.amp.GradScaler, resumed: dict[str, Any], out: Path) -> None:
+    """Take up the scale of the losses, or begin it anew where the state comes from a device of another precision."""
+    kept, now = resumed["scaler"], _words(precision)
+    if kept and scaler.is_enabled():
+        scaler.load_state_dict(kept)
+    # States of older versions do not say; only float16 has a scale.
+    before = resumed.get("precision") or ("float16" if kept else now)
+    if before != now:
+        warnings.warn(
+            f"{out.name} was begun in {before} on another device and goes on in {now}: it works, and its weights will "
+            "differ from those of an unbroken run by rounding.",
+            stacklevel=3,
+        )
 
 
 def _record(recipe: Recipe, dataset: Dataset, out: Path, init: Run | None, weights: str, command: str) -> RunInfo:

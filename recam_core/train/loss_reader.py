@@ -25,7 +25,8 @@ class LossReader:
         there = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
         there.copy_(values, non_blocking=True)
         copied = torch.cuda.Event()
-        copied.record()
+        # On the stream that computes the losses: the current device may be another one.
+        copied.record(torch.cuda.current_stream(values.device))
         before, self._pending = self._pending, (step, list(losses), there, copied)
         if before is not None:
             yield self._read(*before)

@@ -4,9 +4,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from recam_core.data.sample import BACKGROUND, VOID, Dataset
-from recam_core.maps.inference import maps_from_features, picture_features
+from recam_core.data.sample import BACKGROUND, VOID, Dataset, Sample
+from recam_core.maps.activation_maps import ActivationMaps
+from recam_core.maps.dataset_maps import each_picture
+from recam_core.maps.inference import PictureFeatures, maps_from_features
 from recam_core.method.extraction import map_weights
 from recam_core.method.losses import bce_loss, multi_label_sce_loss
 from recam_core.model.network import CamNetwork
@@ -33,13 +36,18 @@ def validate(network: CamNetwork, recipe: Recipe, dataset: Dataset, progress: Pr
     chosen = np.unique(np.linspace(0, len(dataset) - 1, min(len(dataset), MOST_PICTURES)).round().astype(int))
     weight = map_weights(recipe.rule, network.fc1, network.fc2)
     logits, labels, maps, masks = [], [], [], []
-    for done, index in enumerate(chosen.tolist(), 1):
-        sample = dataset.load(index)
-        features = picture_features(network, sample.image, scales=(1.0,))
-        logits.append(features.logits.cpu())
+
+    def work(sample: Sample, features: PictureFeatures) -> tuple[Tensor, ActivationMaps | None]:
+        if sample.mask is None:
+            return features.logits.cpu(), None
+        return features.logits.cpu(), maps_from_features(features, weight, np.flatnonzero(sample.labels), sample.id)
+
+    pictures = each_picture(network, dataset, work, scales=(1.0,), indices=chosen.tolist())
+    for done, (sample, (own, found)) in enumerate(pictures, 1):
+        logits.append(own)
         labels.append(sample.labels)
-        if sample.mask is not None:
-            maps.append(maps_from_features(features, weight, np.flatnonzero(sample.labels), sample.id))
+        if found is not None:
+            maps.append(found)
             masks.append(sample.mask)
         progress(done, len(chosen), "scoring")
     z = torch.stack(logits)

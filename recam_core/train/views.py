@@ -5,6 +5,7 @@ from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data import default_collate
 
 from recam_core.data.sample import Dataset, Sample
+from recam_core.method.step import batch_pairs
 from recam_core.train.augment import augment
 from recam_core.train.recipe import Recipe
 
@@ -60,6 +61,15 @@ class AugmentedViews(TorchDataset):
         return sample
 
 
-def collate(items: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> list:
-    """Stack views, labels and masks; PIL's arrays are read-only, so each is copied on the way."""
-    return default_collate([tuple(np.array(part) for part in item) for item in items])
+def collate(items: list[tuple[np.ndarray, np.ndarray, np.ndarray]], with_row: bool = False) -> list:
+    """Stack views, labels and masks, and count out the pairs; PIL's arrays are read-only, so each is copied on the way.
+
+    Args:
+        items: of :class:`AugmentedViews`.
+        with_row: whether FC2 has a background row.
+
+    Returns:
+        B x crop x crop x 3, B x K, B x crop x crop (or B x 0 x 0), and the :class:`~recam_core.method.step.BatchPairs`.
+    """
+    images, labels, truth = default_collate([tuple(np.array(part) for part in item) for item in items])
+    return [images, labels, truth, batch_pairs(labels, with_row)]

@@ -4,12 +4,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from recam_core.device import device_name
 from recam_core.experiments.full_cost import Speed, seconds_done, task_seconds
 from recam_core.experiments.full_grid import check_start, full_grid
 from recam_core.experiments.full_task import SCORING, TRAINING, FullTask, task_progress
 from recam_core.experiments.protocol import PARTS
 from recam_core.progress import Cancelled
-from recam_core.trainings.devices import training_device
 from recam_core.trainings.grid_request import grid_request
 from recam_core.trainings.job import TrainingJob
 from recam_core.trainings.kept_grids import write_grid
@@ -36,7 +36,7 @@ def train_grid(job: TrainingJob, told: ToldFn, is_cancelled: Callable[[], bool])
         Cancelled: it was cancelled; finished trainings, and finished epochs of the others, are kept.
         UserError: data or a run that is not there any more, a training that failed, a full disk.
     """
-    training_device(job.device)
+    device_name(job.device)
     request = grid_request(job.grid or {})
     question = question_of(job, request)
     plan = question.plan(Path(job.out))

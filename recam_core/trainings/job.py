@@ -34,7 +34,7 @@ class TrainingJob:
         data, val: specifications of the training and validation pictures; val may be "".
         init: the run to start from, an absolute path, or "".
         out: the new run's folder, an absolute path.
-        device: as :mod:`recam_core.trainings.devices` names them.
+        device: as :func:`recam_core.device.device_names` names them.
         folder: where relative paths in the specifications begin.
         command: the command line that makes the run again.
         half: store the weights in half precision.

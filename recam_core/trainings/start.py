@@ -12,13 +12,13 @@ from pathlib import Path
 from recam_core.checkpoint.places import ROOT, runs_folder
 from recam_core.checkpoint.run_folder import read_info
 from recam_core.data.spec import open_dataset
+from recam_core.device import device_name
 from recam_core.errors import UserError
 from recam_core.folder_names import is_plain_name
 from recam_core.method.background import check_background
 from recam_core.retrain.named_run import check_run_name
 from recam_core.train.recipe import Recipe, check_recipe
 from recam_core.trainings.command import train_command
-from recam_core.trainings.devices import training_device
 from recam_core.trainings.job import CANCEL_FILE, LOG_FILE, TrainingJob, new_id, write_job
 from recam_core.trainings.listing import Training, find_training, list_trainings, writer_of
 from recam_core.trainings.places import training_folder, trainings_folder
@@ -53,7 +53,7 @@ def start_training(
         name: of the run, in the folder of runs.
         init: the run to start from; ``recam`` needs one. It may be one that a training in the queue is still to make:
             this one then waits for it.
-        device: see :func:`recam_core.trainings.devices.training_device`.
+        device: see :func:`recam_core.device.device_name`.
         half: store the weights in half precision.
         workers: loader processes.
         visitor: who asks for it, see :func:`check_queue`.
@@ -70,7 +70,7 @@ def start_training(
     if is_plain_name(name.strip()):
         reclaim(runs / name.strip(), trainings_folder())
     name = check_run_name(name, runs)
-    device = training_device(device)
+    device = device_name(device)
     check_training(recipe, data=data, val=val, init=init)
     start = Path(init).absolute() if init else None
     return enqueue(

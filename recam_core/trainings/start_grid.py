@@ -6,8 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
+from recam_core.device import device_name, pick_device
 from recam_core.errors import UserError
 from recam_core.experiments.axes import Axis
 from recam_core.experiments.dispatch import pick_way, ray_is_installed
@@ -16,9 +15,9 @@ from recam_core.experiments.full_cost import Speed, measure_speed, task_seconds
 from recam_core.experiments.full_grid import FullGridPlan, check_start, plan_full_grid
 from recam_core.experiments.full_task import SCORING, TRAINING
 from recam_core.experiments.protocol import FIT, PARTS, Protocol, protocol_for
+from recam_core.memory import memory_told
 from recam_core.train.recipe import Recipe, from_json
 from recam_core.trainings.command import train_command
-from recam_core.trainings.devices import training_device
 from recam_core.trainings.grid_request import GridRequest
 from recam_core.trainings.job import TrainingJob, new_id
 from recam_core.trainings.listing import Training
@@ -38,7 +37,7 @@ class GridQuestion:
         preset: name of the preset that ``base`` is.
         base: every other setting.
         seeds: each point once a seed.
-        device: as :func:`recam_core.trainings.devices.training_device` gives it.
+        device: as :func:`recam_core.device.device_name` gives it.
         workers: trainings at a time.
         by: see :func:`recam_core.experiments.dispatch.dispatch`.
         threads: of the processor, a training; 0 shares them out.
@@ -139,14 +138,12 @@ def grid_cost(question: GridQuestion, speed: Speed | None = None) -> GridCost:
     """
     plan = question.plan(grids_folder())
     parts = check_start(plan.tasks[0])
-    try:
-        device = torch.device(training_device(question.device))
+    device = pick_device(question.device)
+    with memory_told(
+        f"There is not enough memory on {question.device} for a step of this training; take smaller batches or "
+        "crops, or wait until it is free."
+    ):
         speed = speed or measure_speed(str(question.init), parts[FIT], question.base, device)
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise UserError(
-            f"There is not enough memory on {question.device} for a step of this training; take smaller batches or "
-            "crops, or wait until it is free."
-        ) from error
     pictures = {part: len(dataset) for part, dataset in parts.items()}
     each = [task_seconds(task, pictures, speed) for task in plan.tasks]
     return GridCost(plan.trainings, sum(seconds[TRAINING] + seconds[SCORING] for seconds in each), speed)
@@ -167,7 +164,7 @@ def start_grid(question: GridQuestion, speed: Speed | None = None, visitor: str 
         UserError: settings that cannot work, data that is not there, or a full queue; nothing is left then.
     """
     check_queue(visitor)
-    question = replace(question, init=question.init.absolute(), device=training_device(question.device))
+    question = replace(question, init=question.init.absolute(), device=device_name(question.device))
     question.queue_way()
     number = new_id()
     folder = grids_folder() / f"{question.x.name}-{question.y.name}-{number[-6:]}"

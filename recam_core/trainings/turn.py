@@ -23,7 +23,7 @@ def device_lock(trainings: Path, device: str) -> Path:
 
     Args:
         trainings: the folder of the queue.
-        device: as :mod:`recam_core.trainings.devices` names it.
+        device: as :func:`recam_core.device.device_names` names it.
     """
     return trainings / "devices" / (re.sub(r"[^A-Za-z0-9.]+", "-", f"{HOST}-{device}") + ".lock")
 

@@ -3,18 +3,18 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
-
 from recam_core.checkpoint.run_folder import RunInfo, load_run
 from recam_core.data.spec import open_dataset
+from recam_core.device import pick_device
 from recam_core.errors import UserError
+from recam_core.memory import memory_told
 from recam_core.progress import ProgressFn
 from recam_core.train.loop import train
 from recam_core.train.recipe import from_json
-from recam_core.trainings.devices import training_device
 from recam_core.trainings.job import TrainingJob
 
 
+@memory_told("There is not enough memory for this training: take smaller batches or crops. What was finished is kept.")
 def train_job(
     job: TrainingJob, progress: ProgressFn, scoring: ProgressFn, on_step: Callable[[int, dict[str, float]], None]
 ) -> RunInfo:
@@ -28,9 +28,7 @@ def train_job(
         UserError: as :func:`recam_core.train.loop.train`; also where the disk or the memory is full.
     """
     try:
-        device = torch.device(training_device(job.device))
-        if device.type == "cuda":
-            torch.cuda.set_device(device)
+        device = pick_device(job.device)
         recipe = from_json(job.recipe)
         dataset = open_dataset(job.data)
         val = open_dataset(job.val) if job.val else None
@@ -49,10 +47,6 @@ def train_job(
             on_step=on_step,
             command=job.command,
         )
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise UserError(
-            "There is not enough memory for this training: take smaller batches or crops. What was finished is kept."
-        ) from error
     except TypeError as error:
         if "unexpected keyword" not in str(error):
             raise

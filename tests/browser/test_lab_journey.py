@@ -10,8 +10,8 @@ from playwright.sync_api import Page, expect
 from plotly_chart import hover, place_of, press
 from recam_core.checkpoint.places import shipped_folder
 from recam_core.checkpoint.run_folder import read_info
+from recam_core.device import device_name
 from recam_core.lock import holding, try_lock
-from recam_core.trainings.devices import training_device
 from recam_core.trainings.listing import list_trainings
 from recam_core.trainings.places import trainings_folder
 from recam_core.trainings.turn import device_lock
@@ -148,7 +148,7 @@ def test_a_grid_of_full_trainings_outlives_the_page(
 ) -> None:
     monkeypatch.setenv("RECAM_RUNS", str(app_runs))
     # The device is taken, so the grid waits, and the test need not.
-    with holding(try_lock(device_lock(trainings_folder(), training_device()))):
+    with holding(try_lock(device_lock(trainings_folder(), device_name()))):
         page = new_page(width=420, height=1000, color_scheme="dark")
         open_lab(page, app_url, console_errors, "&experiment=grid&depth=full")
         expect(page.get_by_text("4 trainings")).to_be_visible(timeout=120_000)

@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from recam_core.atomic_write import write_json
+from recam_core.device import device_name
 from recam_core.lock import holding, try_lock
-from recam_core.trainings.devices import training_device
 from recam_core.trainings.listing import list_trainings
 from recam_core.trainings.places import trainings_folder
 from recam_core.trainings.process import process_start
@@ -62,7 +62,7 @@ def test_a_training_outlives_the_page_that_started_it(
 ) -> None:
     monkeypatch.setenv("RECAM_RUNS", str(app_runs))
     # The device is taken, so the training waits, and the test need not.
-    with nothing_left_running(), holding(try_lock(device_lock(trainings_folder(), training_device()))):
+    with nothing_left_running(), holding(try_lock(device_lock(trainings_folder(), device_name()))):
         page = new_page()
         page.goto(app_url)
         page.get_by_role("link", name="Training").click()
@@ -109,7 +109,7 @@ def test_the_curves_of_a_training_grow_in_place(
     with (
         trainer() as (pid, began),
         nothing_left_running(),
-        holding(try_lock(device_lock(trainings_folder(), training_device()))),
+        holding(try_lock(device_lock(trainings_folder(), device_name()))),
     ):
         page = new_page()
         page.goto(f"{app_url}/trainings")

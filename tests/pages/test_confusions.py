@@ -199,7 +199,7 @@ def test_a_moved_threshold_scores_anew_without_a_network(
     def forbidden(*_: object, **__: object) -> None:
         raise AssertionError("a network was run")
 
-    monkeypatch.setattr("recam_core.maps.dataset_maps.picture_features", forbidden)
+    monkeypatch.setattr("recam_core.maps.dataset_maps.batch_features", forbidden)
     page.slider(key="confusions_threshold").set_value(0.8).run()
     assert not page.exception
     assert page.toggle(key="confusions_own").value is False

@@ -55,7 +55,7 @@ def places(assets: Path, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("RECAM_RUNS", str(runs))
     monkeypatch.setenv("RECAM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("RECAM_DEVICE", "cpu")
-    monkeypatch.setattr("app.lab.full_form.training_devices", lambda: ["cpu"])
+    monkeypatch.setattr("app.lab.full_form.device_names", lambda: ["cpu"])
     yield runs
     for training in list_trainings():
         if training.is_live:

@@ -14,11 +14,11 @@ from streamlit.testing.v1 import AppTest
 from recam_core.atomic_write import write_json
 from recam_core.cli.main import build_parser
 from recam_core.cli.train import recipe_of
+from recam_core.device import device_name
 from recam_core.errors import UserError
 from recam_core.lock import holding, try_lock
 from recam_core.method.extraction import rules_of
 from recam_core.train.recipe import Recipe, preset
-from recam_core.trainings.devices import training_device
 from recam_core.trainings.listing import find_training, list_trainings
 from recam_core.trainings.places import trainings_folder
 from recam_core.trainings.process import own_start
@@ -38,7 +38,7 @@ def show_trainings() -> None:
 @pytest.fixture
 def page(opened: object, runs: Path) -> Iterator[AppTest]:
     """The page; its device is busy, so that whatever is started waits."""
-    with holding(try_lock(device_lock(trainings_folder(), training_device()))):
+    with holding(try_lock(device_lock(trainings_folder(), device_name()))):
         yield AppTest.from_function(show_trainings, default_timeout=120).run()
         for training in list_trainings():
             if training.is_live and training.status.process_start != own_start():
@@ -84,7 +84,7 @@ def test_an_empty_queue_says_what_to_do(page: AppTest) -> None:
 def test_a_training_is_started_cancelled_resumed_and_removed(page: AppTest, runs: Path) -> None:
     number = start(page, "mine")
     assert "**mine**" in words(page)
-    assert f"next on {training_device()}" in words(page)
+    assert f"next on {device_name()}" in words(page)
     assert "#### mine" in words(page)  # its details are opened at once
     assert find_training(number).job.command in [box.value for box in page.code]
 
