@@ -230,7 +230,10 @@ def _report(report: CheckReport, found: FoundSet) -> None:
         count = len(report.faults)
         st.warning(f"{words} {count:,} fault{'s' if count > 1 else ''} found.", icon=":material/rule:")
     for note in report.notes:
-        st.caption(plain(note))
+        if report.choices:
+            st.warning(plain(note), icon=":material/help:")
+        else:
+            st.caption(plain(note))
     _choose_open(report)
     if absent:
         listed = ", ".join(absent[:8]) + (f" and {len(absent) - 8} more" if len(absent) > 8 else "")
