@@ -239,6 +239,28 @@ def _faults_of_part(spec: str) -> list:
         return []  # so few pictures that one part is empty
 
 
+@pytest.mark.parametrize("kind", [folder, voc])
+def test_masks_that_are_not_read_are_said(tmp_path, kind):
+    root = kind(tmp_path)
+    masks = root / ("masks" if kind is folder else "SegmentationClass")
+    for name in "abc":
+        (masks / f"{name}.png").rename(masks / f"{name}_mask.png")
+        write_photo(masks / f"{name}.jpg")
+    dataset = open_dataset(f"{kind.__name__}:{tmp_path}")
+    assert not dataset.has_masks
+    assert any("3 files in" in note and "such as a.jpg, are not read" in note for note in dataset.notes)
+    assert any(note.startswith(("3 masks have no picture", "None of the 3 masks")) for note in dataset.notes)
+
+
+def test_masks_of_0_and_255_alone_name_no_class(tmp_path):
+    root = folder(tmp_path)
+    (root / "classes.txt").unlink()
+    for name in "abc":
+        write_grey_mask(root / "masks" / f"{name}.png", halves(0, 255))
+    with pytest.raises(UserError, match="255 means void"):
+        open_dataset(f"folder:{root}")
+
+
 # Ids in lists ---------------------------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import streamlit as st
 
 from app.catalogue import Catalogue
+from app.confusions.plain_words import plain
+from app.datasets import notes_of_set
 from app.guard import sentences
 from app.recipe_fields import background_fields, rule_field
 from app.settings import METHOD_TITLES
@@ -63,6 +65,7 @@ def start_form(catalogue: Catalogue) -> str | None:
     if start is not None:
         recipe = dataclasses.replace(recipe, backbone=start.backbone, output_stride=start.output_stride)
     data, val = _pictures(start, left, middle)
+    _say_notes(data, val)
     recipe = _numbers(recipe, f"{method}_{chosen}", right)
     if method == "recam":
         recipe = _recam(recipe, chosen, has_background, left, middle, right)
@@ -113,6 +116,17 @@ def _start_from(column: st.delta_generator.DeltaGenerator, method: str, found: d
         "in the queue is waited for.",
     )
     return found.get(key)
+
+
+def _say_notes(*specs: str) -> None:
+    """What was decided about the pictures that their files do not state, before hours are spent on it."""
+    for spec in specs:
+        try:
+            notes = notes_of_set(spec) if spec else ()
+        except UserError:
+            return  # a name that is still being typed; starting says what is wrong with it
+        for note in notes:
+            st.caption(f":material/info: {plain(note)}")
 
 
 def _pictures(

@@ -19,7 +19,15 @@ from recam_core.data.label_table import LabelTable, read_label_table
 from recam_core.data.mask_io import read_mask
 from recam_core.data.mask_turns import MaskTurns
 from recam_core.data.photo_dataset import PhotoDataset
-from recam_core.data.photo_folder import KnownIds, id_fault, is_text, list_files, pairs_of, repeated_ids
+from recam_core.data.photo_folder import (
+    KnownIds,
+    id_fault,
+    is_text,
+    list_files,
+    pairs_of,
+    repeated_ids,
+    unread_masks_note,
+)
 from recam_core.data.sample import BACKGROUND, VOID, BrokenItem, ClassList, Fault
 from recam_core.data.split_file import list_splits
 from recam_core.data.text_file import read_lines
@@ -227,6 +235,8 @@ class FolderDataset(PhotoDataset):
             count = len((self._table.rows.keys() | self._table.faults.keys()) - self._files.keys())
             if count:
                 notes.append(f"{count} rows of labels.csv name a picture that is not in images/.")
+        if note := unread_masks_note(self._masks):
+            notes.append(note)
         count = len(mask_files.keys() - self._files.keys())
         if count:
             notes.append(f"{count} masks have no picture of the same name in images/.")
@@ -259,8 +269,9 @@ def _classes_of_masks(masks: list[Path]) -> ClassList:
             seen |= np.bincount(read_mask(path).ravel(), minlength=256) > 0
         except PhotoError:
             continue
-    background = bool(seen[BACKGROUND])
+    background, is_void = bool(seen[BACKGROUND]), bool(seen[VOID])
     seen[[BACKGROUND, VOID]] = False
     if not seen.any():
-        raise UserError(f"{masks[0].parent}: no mask holds a class (a value from 1 to 254); write classes.txt.")
+        void = "255 means void, which no score counts: write 1 for a class; else " if is_void else ""
+        raise UserError(f"{masks[0].parent}: no mask holds a class (a value from 1 to 254). {void}write classes.txt.")
     return ClassList(tuple(f"class {value}" for value in range(1, int(np.flatnonzero(seen)[-1]) + 1)), background)

@@ -151,6 +151,19 @@ def pairs_of(
             yield photos / names[0], masks / mask_files[identifier][0]
 
 
+def unread_masks_note(folder: Path) -> str:
+    """A sentence on pictures in a folder of masks that are no PNG files and are not read; "" where there are none."""
+    if not folder.is_dir():
+        return ""
+    others = [name for names in list_files(folder).values() for name in names if not name.lower().endswith(".png")]
+    if not others:
+        return ""
+    return (
+        f"{len(others)} files in {folder.name}, such as {others[0]}, are not read: masks are PNG files, since others "
+        "do not keep the numbers of the classes."
+    )
+
+
 def id_fault(identifier: str, files: dict[str, list[str]], folder: Path, split_file: Path | None) -> Fault | None:
     """What is wrong with an id that is listed in a split (or found in the folder): unknown or ambiguous."""
     names = files.get(identifier)

@@ -11,7 +11,7 @@ from recam_core.data.class_file import MASKS_LOOKED_AT, ListedClasses, find_clas
 from recam_core.data.mask_io import read_mask
 from recam_core.data.mask_turns import MaskTurns
 from recam_core.data.photo_dataset import PhotoDataset
-from recam_core.data.photo_folder import KnownIds, id_fault, list_files, pairs_of, repeated_ids
+from recam_core.data.photo_folder import KnownIds, id_fault, list_files, pairs_of, repeated_ids, unread_masks_note
 from recam_core.data.sample import ClassList, Fault
 from recam_core.data.split_file import choose_split, list_splits
 from recam_core.data.text_file import read_lines
@@ -92,11 +92,19 @@ class VocDataset(PhotoDataset):
         if self.listed is not None and self.listed.has_background is None:
             self.undeclared = self._masks, masks, MASKS_LOOKED_AT
         self.notes = _notes(self.listed, absent, self._split_file, folder)
+        if note := unread_masks_note(self._masks):
+            self.notes = (*self.notes, note)
 
         self._class_index = {name: index for index, name in enumerate(self.classes.names)}
         self._mask_files = {identifier: mask_files[identifier][0] for identifier in ids if identifier in mask_files}
         self._annotations_of = {identifier: xml_files[identifier][0] for identifier in ids if identifier in xml_files}
         self.has_masks = bool(self._mask_files)
+        if mask_files and not self.has_masks and not is_partial:
+            self.notes = (
+                *self.notes,
+                f"None of the {len(mask_files)} masks in {self._masks.name} has the name of a picture of this split, "
+                f"such as '{ids[0]}.png', so it has no masks.",
+            )
         for index, identifier in enumerate(ids):
             fault = id_fault(identifier, self._files, self._photos, self._split_file)
             if fault is None and self.has_masks and not is_partial and identifier not in self._mask_files:
