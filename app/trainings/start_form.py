@@ -6,9 +6,9 @@ from pathlib import Path
 import streamlit as st
 
 from app.catalogue import Catalogue
-from app.confusions.plain_words import plain
 from app.datasets import notes_of_set
 from app.guard import sentences
+from app.plain_words import plain
 from app.recipe_fields import background_fields, rule_field
 from app.settings import METHOD_TITLES
 from app.shared_state import TRAIN_ON
