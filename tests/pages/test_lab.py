@@ -226,7 +226,7 @@ def test_a_point_is_kept_as_a_run(shown: Callable[..., AppTest], runs: Path) -> 
     assert f"--data {DATA}.fit" in command
     page.button(key="lab_keep_start").click().run()
     page = until_over(page, jobs.board().find(page.session_state["lab_keep_job"]))
-    assert any("from\\-lab" in box.value for box in page.success)
+    assert any("from-lab" in box.value for box in page.success)
     info = read_info(runs / "from-lab")
     assert (info.method, info.rule, info.data, info.command) == ("heads", "product", f"{DATA}.fit", command)
     assert info.threshold is not None
