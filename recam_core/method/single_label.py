@@ -56,8 +56,5 @@ def pooled_single_label(features: Tensor, masks: Tensor, image: Tensor, most: in
 
 
 def _by_pixel(features: Tensor) -> Tensor:
-    """B x hw x C of features B x C x h x w, where they lie: a training's are channels-last."""
-    if features.device.type != "cpu" and features.is_contiguous(memory_format=torch.channels_last):
-        return features.permute(0, 2, 3, 1).flatten(1, 2)
-    # A CPU adds up in another order in the other layout; the copy keeps its weights what they have always been.
+    """B x hw x C of features B x C x h x w: a view in either layout, as height and width lie together in both."""
     return features.flatten(2).transpose(1, 2)
