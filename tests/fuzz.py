@@ -394,7 +394,7 @@ def _sets(place: Path) -> dict[str, Surface]:
 
     ids = ("a", "b")
     folder_set = data_layouts.folder(place / "folder", ids)
-    (folder_set / "labels.csv").write_text("id,labels\na,red;blue\nb,blue\n")
+    (folder_set / "labels.csv").write_text("id,labels\na,blue\nb,blue\n")
     data_layouts.write_list(folder_set / "splits" / "one.txt", ids)
     data_layouts.voc(place / "voc", ids, xml=True)
     data_layouts.coco(place / "coco")
@@ -508,7 +508,7 @@ def _tags(place: Path) -> dict[str, Surface]:
 
 def _weights(place: Path) -> dict[str, Surface]:
     import torch
-    from recam_core.checkpoint.state_file import read_state
+    from recam_core.model.state_file import read_state
     from safetensors.torch import save
 
     from recam_core.checkpoint.run_folder import read_info, read_weights
