@@ -508,10 +508,10 @@ def _tags(place: Path) -> dict[str, Surface]:
 
 def _weights(place: Path) -> dict[str, Surface]:
     import torch
-    from recam_core.model.state_file import read_state
     from safetensors.torch import save
 
     from recam_core.checkpoint.run_folder import read_info, read_weights
+    from recam_core.model.state_file import read_state
     from recam_core.runs.weights_header import check_weights
 
     tensors = {"a.weight": torch.zeros(3, 2), "b": torch.ones(4)}
