@@ -81,7 +81,7 @@ def test_winners_at_sampled_pixels_are_those_of_the_whole_picture(size):
         for head in range(2):
             maps = ActivationMaps("x", size, np.array(classes, dtype=np.int64), grids[head])
             whole_winner, whole_level = winner_and_level(maps)
-            names = np.array(classes, dtype=np.int64)[winner[head]] + 1 if classes else winner[head]
+            names = np.array([0, *(k + 1 for k in classes)])[winner[head]]
             assert np.array_equal(names, whole_winner[np.ix_(rows, columns)].ravel())
             assert np.array_equal(level[head], whole_level[np.ix_(rows, columns)].ravel())
 

@@ -18,6 +18,7 @@ from recam_core.maps.inference import (
     QUICK_SCALES,
     PictureFeatures,
     batch_features,
+    check_scales,
     maps_from_features,
     predicted_classes,
 )
@@ -125,10 +126,11 @@ def each_picture(
     Raises:
         UserError: scales out of range, or a broken picture.
     """
+    check_scales(scales)
     alone = network.device.type == "cpu" if at_once is None else at_once == 1
     window = 1 if alone else WINDOW
     samples = _read_ahead(dataset, range(len(dataset)) if indices is None else indices, READ_AHEAD if alone else WINDOW)
-    views = (1 + mirror) * max((scale**2 for scale in scales), default=1)
+    views = (1 + mirror) * max(scale**2 for scale in scales)
     while some := list(itertools.islice(samples, window)):
         sizes: dict[tuple[int, ...], list[int]] = {}
         for place, sample in enumerate(some):

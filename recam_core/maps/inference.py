@@ -60,13 +60,18 @@ def picture_features(
     return batch_features(network, image[None], scales, mirror)[0]
 
 
+def check_scales(scales: Sequence[float]) -> None:
+    """Raises UserError for none, or for one out of range."""
+    if not scales or any(not 0.05 <= scale <= 4 for scale in scales):
+        raise UserError("Scales are one or more numbers from 0.05 to 4, such as 0.5 1.0 1.5 2.0.")
+
+
 @torch.inference_mode()
 def batch_features(
     network: CamNetwork, images: np.ndarray, scales: Sequence[float] = QUICK_SCALES, mirror: bool = True
 ) -> list[PictureFeatures]:
     """:func:`picture_features` of pictures of one size, B x H x W x 3, in one pass a scale."""
-    if not scales or any(not 0.05 <= scale <= 4 for scale in scales):
-        raise UserError("Scales are one or more numbers from 0.05 to 4, such as 0.5 1.0 1.5 2.0.")
+    check_scales(scales)
     count, height, width = images.shape[:3]
     found = []
     with device_gate(network.device):

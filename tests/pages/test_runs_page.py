@@ -81,6 +81,9 @@ def test_odd_curves_and_an_odd_name(own: Path) -> None:
     test = page()
     choose(test, "run/my sce")
     assert "--from 'my sce' --out" in test.code[1].value
+    assert not figures(test), "a record with a number of 400 digits is a damaged one"
+    (own / "my sce" / "metrics.json").write_text(json.dumps([{"epoch": 1, "loss": 1e40}, {"epoch": 2, "loss": 1}]))
+    test.run()
     (losses,) = figures(test)
     assert (losses["data"][0]["x"], losses["data"][0]["y"]) == ([2], [1])  # what no loss can be is left out
 
