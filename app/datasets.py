@@ -47,10 +47,14 @@ def thumbnail_url(spec: str, index: int) -> str | None:
         return None
 
 
+#: So many masks are looked at for how they lie, before a page is drawn; the commands look at all.
+_MOST_MASKS = 1000
+
+
 @st.cache_data(max_entries=50, ttl="30m", show_spinner=False)
 def notes_of_set(spec: str) -> tuple[str, ...]:
     """What was decided about a data set that its files do not state. Raises UserError."""
-    return notes_of(dataset(spec))
+    return notes_of(dataset(spec), _MOST_MASKS)
 
 
 def labels_of(spec: str, index: int) -> np.ndarray:

@@ -89,7 +89,7 @@ def make(place: Place, size: str) -> None:
     first = None
     for number, (method, rule) in enumerate(METHODS.items()):
         info = _make_run(place.folder / "runs" / method, method, rule, dataset, number)
-        folder = place.folder / "cache" / analysed_name(info, rule, digest, settings_of(info))
+        folder = place.folder / "cache" / analysed_name(info, rule, digest, settings_of(info), dataset.mask_stamp())
         with writing_store(folder / "maps", store_info(info, rule, dataset, settings_of(info))) as writer:
             for maps in _grids(dataset, number) if first is None else ():
                 writer.add(maps)

@@ -150,6 +150,10 @@ class FolderDataset(PhotoDataset):
     def mask_file(self, index: int) -> Path | None:
         return Path(self.mask_source(index)) if self.ids[index] in self._mask_files else None
 
+    def mask_files(self) -> tuple[Path, Collection[str]] | None:
+        names = [name for name in map(self._mask_files.get, self.ids) if name is not None]
+        return (self._masks, names) if names else None
+
     def label_files(self) -> Iterator[tuple[Path, Collection[str]]] | None:
         # A folder's name needs no reading.
         return None if self._class_of and self._table is None else self._files_of_labels()

@@ -8,10 +8,18 @@ from recam_core.data.sample import Dataset
 NO_CLASS = "Its ground truth holds no class (0 is background, 255 void), so that scores of it say nothing of any."
 
 
-def notes_of(dataset: Dataset) -> tuple[str, ...]:
-    """What opening noted, and then what takes reading masks to tell."""
-    asked = (getattr(dataset, name, list) for name in ("background_notes", "mask_notes"))
-    return (*getattr(dataset, "notes", ()), *(note for notes in asked for note in notes()))
+def notes_of(dataset: Dataset, most: int | None = None) -> tuple[str, ...]:
+    """What opening noted, and then what takes reading masks to tell.
+
+    Args:
+        dataset: the pictures.
+        most: so many masks are looked at for how they lie; None for as many as the data set itself sees fit.
+    """
+    background, masks = (getattr(dataset, name, None) for name in ("background_notes", "mask_notes"))
+    found = [*getattr(dataset, "notes", ()), *(background() if background is not None else ())]
+    if masks is not None:
+        found += masks() if most is None else masks(most)
+    return tuple(found)
 
 
 def picture_notes(dataset: Dataset, index: int, mask: np.ndarray | None) -> tuple[str, ...]:

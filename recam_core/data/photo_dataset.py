@@ -51,6 +51,7 @@ class PhotoDataset(ABC):
         self.turns = MaskTurns(None, tuple)
         self._labels: dict[int, np.ndarray] = {}
         self._mask_stamp: str | None = None
+        self._masks_looked_at = 0
         self._background_notes: list[str] | None = None
 
     # What a subclass provides -------------------------------------------------------------------------------------
@@ -73,6 +74,10 @@ class PhotoDataset(ABC):
 
     def mask_file(self, index: int) -> Path | None:
         """The PNG file that the mask is read from; None where it comes from elsewhere, or where there is none."""
+        return None
+
+    def mask_files(self) -> tuple[Path, Collection[str]] | None:
+        """The folder of the masks, and the names of those of these pictures; None where masks are no files."""
         return None
 
     def label_files(self) -> Iterator[tuple[Path, Collection[str]]] | None:
@@ -114,9 +119,8 @@ class PhotoDataset(ABC):
         Looked for once: whoever holds a data set open is not told of changes.
         """
         if self._mask_stamp is None:
-            files = [file for index in range(len(self)) if (file := self.mask_file(index)) is not None]
-            said = [files_stamp(files[0].parent, (file.name for file in files)), self.mask_reading] if files else []
-            self._mask_stamp = "\n".join(said)
+            files = self.mask_files()
+            self._mask_stamp = "" if files is None else f"{files_stamp(*files)}\n{self.mask_reading}"
         return self._mask_stamp
 
     def picture_stamp(self, index: int) -> str:
@@ -236,13 +240,17 @@ class PhotoDataset(ABC):
         """A sentence on a mask that was read and lies on a photograph that EXIF data turn; "" for any other."""
         return self.turns.note(index)
 
-    def mask_notes(self) -> list[str]:
-        """Sentences on masks that are turned with their pictures, or may have to be. Reads the headers of all files."""
-        for index in range(min(len(self), MOST_PAIRS)) if self.has_masks else ():
+    def mask_notes(self, most: int = MOST_PAIRS) -> list[str]:
+        """Sentences on masks that are turned with their pictures, or may have to be.
+
+        Reads the headers of the first ``most`` files, once.
+        """
+        for index in range(self._masks_looked_at, min(len(self), most)) if self.has_masks else ():
             if index not in self.turns.met and index not in self.known_faults:
                 file = self.mask_file(index)
                 if file is not None and (size := mask_size(file)) is not None:
                     self.turns.decide(index, self.photo_path(index), size)
+        self._masks_looked_at = max(self._masks_looked_at, most)
         return self.turns.notes(self.ids)
 
     def background_notes(self) -> list[str]:

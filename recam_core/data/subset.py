@@ -99,10 +99,10 @@ class Subset:
         note = getattr(self.dataset, "turn_note", None)
         return "" if note is None else note(self.indices[index])
 
-    def mask_notes(self) -> list[str]:
+    def mask_notes(self, *most: int) -> list[str]:
         """See :meth:`recam_core.data.photo_dataset.PhotoDataset.mask_notes`: of the whole data set."""
         notes = getattr(self.dataset, "mask_notes", None)
-        return [] if notes is None else notes()
+        return [] if notes is None else notes(*most)
 
     @property
     def mask_reading(self) -> str:

@@ -130,6 +130,10 @@ class VocDataset(PhotoDataset):
     def mask_file(self, index: int) -> Path | None:
         return Path(self.mask_source(index)) if self.ids[index] in self._mask_files else None
 
+    def mask_files(self) -> tuple[Path, Collection[str]] | None:
+        names = [name for name in map(self._mask_files.get, self.ids) if name is not None]
+        return (self._masks, names) if names else None
+
     def label_files(self) -> Iterator[tuple[Path, Collection[str]]]:
         if self._annotations_of:
             yield self._annotations, self._annotations_of.values()
