@@ -79,7 +79,8 @@ def main() -> None:
     say_family(catalogue, family)
     if picture is None:
         st.info(
-            "Choose a picture in the sidebar, and its maps appear here.",
+            "Choose a picture in the sidebar, and its maps appear here. Where one cannot be shown, the sidebar says "
+            "why.",
             icon=":material/add_photo_alternate:",
         )
     else:

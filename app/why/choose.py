@@ -18,6 +18,7 @@ from app.settings import PHOTO_MB
 from app.shared_state import CHOSEN_DATA, CHOSEN_PICTURE, CHOSEN_RUNS, WHY_PHOTO
 from app.why.question import Scene
 from recam_core.data.match_classes import match_classes
+from recam_core.data.sample import ClassList
 from recam_core.data.spec import KINDS
 from recam_core.errors import UserError
 
@@ -78,17 +79,33 @@ def choose(catalogue: Catalogue) -> Scene | None:
     return Scene(family, spec, picture, tuple(methods), present, how)
 
 
-def _upload(family: Family) -> Picture | None:
-    """A photo of one's own, which no link can hold."""
+def own_photo(key: str, classes: ClassList) -> Picture | None:
+    """The uploader of a photo of one's own, which no link can hold; None until there is one.
+
+    Args:
+        key: of the widget.
+        classes: what its ground truth would be in.
+
+    Raises:
+        UserError: the photo cannot be used.
+    """
     photo = st.file_uploader(
-        "Photo", max_upload_size=PHOTO_MB, key="why_photo",
+        "Photo", max_upload_size=PHOTO_MB, key=key,
         help="JPEG, PNG, WebP, BMP, GIF or TIFF, at least 8 x 8 pixels. It stays in this computer's memory and is not "
         "kept.",
     )  # fmt: skip
     keep("data", "")
     keep("picture", "")
-    if photo is not None:
-        return picture_of_upload(photo.getvalue(), photo.name, None, "", family.classes)
+    return None if photo is None else picture_of_upload(photo.getvalue(), photo.name, None, "", classes)
+
+
+def _upload(family: Family) -> Picture | None:
+    """A photo that is put in here, or was on Explore."""
+    if not family.introduction.of_photographs:
+        st.caption("These checkpoints have learnt from drawn pictures: others in the list know photographs.")
+    picture = own_photo("why_photo", family.classes)
+    if picture is not None:
+        return picture
     of, carried = WHY_PHOTO.get(("", None))
     if carried is None or of != family.key:
         return None

@@ -5,9 +5,8 @@ import streamlit as st
 from app.catalogue import Catalogue
 from app.datasets import dataset
 from app.links import keep, kept
-from app.pictures import Picture, picture_of_set, picture_of_upload
-from app.settings import PHOTO_MB
-from app.why.choose import SPEC_HELP
+from app.pictures import Picture, picture_of_set
+from app.why.choose import SPEC_HELP, own_photo
 from recam_core.data.match_classes import match_classes
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
@@ -40,18 +39,12 @@ def choose_picture(catalogue: Catalogue) -> tuple[Picture, ClassList] | None:
 
 
 def _upload() -> tuple[Picture, ClassList] | None:
-    photo = st.file_uploader(
-        "Photo", max_upload_size=PHOTO_MB, key="why_other_photo",
-        help="JPEG, PNG, WebP, BMP, GIF or TIFF, at least 8 x 8 pixels. It stays in this computer's memory and is not "
-        "kept.",
-    )  # fmt: skip
-    keep("data", "")
-    keep("picture", "")
-    if photo is None:
+    none = ClassList(())
+    picture = own_photo("why_other_photo", none)
+    if picture is None:
         st.info("Put in a photo to ask the classifier about it.", icon=":material/add_photo_alternate:")
         return None
-    none = ClassList(())
-    return picture_of_upload(photo.getvalue(), photo.name, None, "", none), none
+    return picture, none
 
 
 def _of_set(catalogue: Catalogue) -> tuple[Picture, ClassList]:

@@ -18,7 +18,7 @@ from recam_core.data.image_io import PhotoError
 from recam_core.data.label_table import LabelTable, read_label_table
 from recam_core.data.mask_io import read_mask
 from recam_core.data.mask_turns import MaskTurns
-from recam_core.data.photo_dataset import PhotoDataset
+from recam_core.data.photo_dataset import MaskFileDataset
 from recam_core.data.photo_folder import (
     KnownIds,
     id_fault,
@@ -92,7 +92,7 @@ def _class_folders(folder: Path) -> list[str]:
     return found
 
 
-class FolderDataset(PhotoDataset):
+class FolderDataset(MaskFileDataset):
     """A folder of pictures, or a folder of them for each class.
 
     With a folder for each class, the id of ``cat/01.jpg`` is ``cat-01``, and its label ``cat``. Labels come from
@@ -139,20 +139,6 @@ class FolderDataset(PhotoDataset):
 
     def photo_path(self, index: int) -> str:
         return str(self._photos / self._files[self.ids[index]][0])
-
-    def mask_source(self, index: int) -> str:
-        return str(self._masks / self._mask_files.get(self.ids[index], f"{self.ids[index]}.png"))
-
-    def read_mask(self, index: int) -> np.ndarray | None:
-        file = self.mask_file(index)
-        return None if file is None else read_mask(file, meanings=self.listed)
-
-    def mask_file(self, index: int) -> Path | None:
-        return Path(self.mask_source(index)) if self.ids[index] in self._mask_files else None
-
-    def mask_files(self) -> tuple[Path, Collection[str]] | None:
-        names = [name for name in map(self._mask_files.get, self.ids) if name is not None]
-        return (self._masks, names) if names else None
 
     def label_files(self) -> Iterator[tuple[Path, Collection[str]]] | None:
         # A folder's name needs no reading.

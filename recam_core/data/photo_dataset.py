@@ -1,14 +1,14 @@
 """What data sets of photographs on disk share: reading an item, and saying what is wrong with it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from recam_core.data.class_file import ListedClasses, stray_zeros_note
 from recam_core.data.image_io import Photo, PhotoError, photo_size, read_photo
-from recam_core.data.mask_io import MaskError, mask_size
+from recam_core.data.mask_io import MaskError, mask_size, read_mask
 from recam_core.data.mask_turns import HOW_TO_SAY, MOST_PAIRS, MaskTurns
 from recam_core.data.photo_folder import file_stamp, files_stamp
 from recam_core.data.sample import BACKGROUND, VOID, BrokenItem, ClassList, Fault, Sample
@@ -384,3 +384,25 @@ def _file_fault(where: str, error: PhotoError) -> Fault:
     """What a reader of photographs or masks said, as a fault of that file."""
     kind = error.kind if isinstance(error, MaskError) else "missing file" if error.is_missing else "damaged file"
     return Fault(where, error.reason, kind)
+
+
+class MaskFileDataset(PhotoDataset):
+    """What data sets share whose masks are PNG files in one folder; these set ``_masks``, the folder, and
+    ``_mask_files``, the name of the mask of each picture that has one, by id."""
+
+    _masks: Path
+    _mask_files: Mapping[str, str]
+
+    def mask_source(self, index: int) -> str:
+        return str(self._masks / self._mask_files.get(self.ids[index], f"{self.ids[index]}.png"))
+
+    def read_mask(self, index: int) -> np.ndarray | None:
+        file = self.mask_file(index)
+        return None if file is None else read_mask(file, meanings=self.listed)
+
+    def mask_file(self, index: int) -> Path | None:
+        return Path(self.mask_source(index)) if self.ids[index] in self._mask_files else None
+
+    def mask_files(self) -> tuple[Path, Collection[str]] | None:
+        names = [name for name in map(self._mask_files.get, self.ids) if name is not None]
+        return (self._masks, names) if names else None

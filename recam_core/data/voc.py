@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from recam_core.data.class_file import MASKS_LOOKED_AT, ListedClasses, find_class_list, masks_have_background
-from recam_core.data.mask_io import read_mask
 from recam_core.data.mask_turns import MaskTurns
-from recam_core.data.photo_dataset import PhotoDataset
+from recam_core.data.photo_dataset import MaskFileDataset
 from recam_core.data.photo_folder import KnownIds, id_fault, list_files, pairs_of, repeated_ids, unread_masks_note
 from recam_core.data.sample import ClassList, Fault
 from recam_core.data.split_file import choose_split, list_splits
@@ -57,7 +56,7 @@ def open_voc(root: str, split: str | None = None) -> "VocDataset":
     return VocDataset(root, folder, split)
 
 
-class VocDataset(PhotoDataset):
+class VocDataset(MaskFileDataset):
     """One split of a data set in VOC layout.
 
     Labels come from ``Annotations/ID.xml`` where there is one, else from the mask. The split ``train_aug`` takes
@@ -119,20 +118,6 @@ class VocDataset(PhotoDataset):
 
     def photo_path(self, index: int) -> str:
         return str(self._photos / self._files[self.ids[index]][0])
-
-    def mask_source(self, index: int) -> str:
-        return str(self._masks / self._mask_files.get(self.ids[index], f"{self.ids[index]}.png"))
-
-    def read_mask(self, index: int) -> np.ndarray | None:
-        file = self.mask_file(index)
-        return None if file is None else read_mask(file, meanings=self.listed)
-
-    def mask_file(self, index: int) -> Path | None:
-        return Path(self.mask_source(index)) if self.ids[index] in self._mask_files else None
-
-    def mask_files(self) -> tuple[Path, Collection[str]] | None:
-        names = [name for name in map(self._mask_files.get, self.ids) if name is not None]
-        return (self._masks, names) if names else None
 
     def label_files(self) -> Iterator[tuple[Path, Collection[str]]]:
         if self._annotations_of:
