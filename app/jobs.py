@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from app.shared_state import SEEN_RUNNING
 from recam_core.errors import UserError
 from recam_core.memory import give_back_memory, memory_told
 from recam_core.progress import Cancelled
@@ -80,6 +82,19 @@ class Job:
 AnyJob = TypeVar("AnyJob", bound=Job)
 
 
+def seen(job: AnyJob) -> AnyJob:
+    """The job, which the page being drawn looks at; one that still runs is noted for :func:`ended_meanwhile`."""
+    if get_script_run_ctx(suppress_warning=True) is not None and not job.is_over:
+        SEEN_RUNNING.setdefault([]).append(job)
+    return job
+
+
+def ended_meanwhile() -> bool:
+    """Whether a job that ran when this page first looked is over now. A page that takes up results at its top and tells
+    of the job further down would then say that it is done, and not show what it made: it must be drawn again."""
+    return any(job.is_over for job in SEEN_RUNNING.pop([]))
+
+
 class JobBoard:
     """All jobs of this server. One works at a time: two would share the same cores and both take twice as long."""
 
@@ -105,7 +120,8 @@ class JobBoard:
     def find(self, job_id: str) -> Job | None:
         """The job of an id; None for one that is unknown, or was forgotten."""
         with self._lock:
-            return self._jobs.get(job_id)
+            job = self._jobs.get(job_id)
+        return None if job is None else seen(job)
 
     def forget(self, job_id: str) -> None:
         """Cancel a job, if it still runs, and drop it."""

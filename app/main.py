@@ -13,6 +13,7 @@ if ROOT not in sys.path:
 
 from app import style  # noqa: E402
 from app.chart import charts_by_touch, charts_soon  # noqa: E402
+from app.jobs import ended_meanwhile  # noqa: E402
 from app.links import back_leaves_the_page, remember_pages  # noqa: E402
 from app.screens import about, confusions, data, explore, lab, results, runs, theory, trainings, why  # noqa: E402
 from recam_core.atomic_write import sweep  # noqa: E402
@@ -59,7 +60,10 @@ def main() -> None:
     }
     remember_pages(pages)
     page = st.navigation(list(pages.values()), position="top")
+    ended_meanwhile()  # what an interrupted run noted
     page.run()
+    if ended_meanwhile():
+        st.rerun()
     charts_by_touch()
     charts_soon()
     back_leaves_the_page()

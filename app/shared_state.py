@@ -80,6 +80,8 @@ WHY_PHOTO: Shared[tuple[str, Any]] = Shared("shared_why_photo")
 MY_TRAININGS: Shared[set[str]] = Shared("shared_my_trainings")
 #: Keys of runs that stand side by side when Runs opens next. Written by Results, taken by Runs.
 TO_COMPARE: Shared[Sequence[str]] = Shared("shared_to_compare")
+#: Jobs (``app.jobs.Job``) that ran when the page being drawn looked at them. Written by any page, taken at its end.
+SEEN_RUNNING: Shared[list[Any]] = Shared("shared_seen_running")
 #: Specifications of pictures to train on and of pictures to watch, "" for none. Written by Data, taken by Training.
 TRAIN_ON: Shared[tuple[str, str]] = Shared("shared_train_on")
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.jobs import board
+from app.jobs import board, seen
 from app.lab.lab_job import LabJob
 from app.links import keep, kept
 
@@ -23,7 +23,7 @@ def current(kind: str) -> LabJob | None:
         _jobs()[kind] = named
     job = _jobs().get(kind)
     if job is not None:
-        keep(_IN_ADDRESS, job.id)
+        keep(_IN_ADDRESS, seen(job).id)
     return job
 
 

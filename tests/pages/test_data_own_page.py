@@ -175,6 +175,36 @@ def test_a_zip_is_unpacked_and_chosen(data_page: Callable[[], AppTest], served: 
     assert page.code[0].value == f"voc:{served}/given/VOCdevkit/VOC2012@train"
 
 
+def test_a_zip_that_is_unpacked_while_the_page_is_drawn_is_listed(
+    data_page: Callable[[], AppTest], served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page looks for pictures, then the last file comes, then it tells of the zip: it must look again."""
+    from app.data_page import own_section
+    from app.jobs import DONE, RUNNING, board
+
+    page = data_page()
+    job = own_section.UnpackJob(None, served, "pets")
+    board().start(job, lambda _: None, at_once=True)
+    until = time.monotonic() + 60
+    while not job.is_over:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    job.state = RUNNING
+    page.session_state["data_unpack_job"] = job.id
+    shown = own_section._upload_state
+
+    def after_the_last_file(root: Path) -> None:
+        if not job.is_over:
+            job.folder = folder(served / "pets", ids=["a"])
+            job.state = DONE
+        shown(root)
+
+    monkeypatch.setattr(own_section, "_upload_state", after_the_last_file)
+    page.run()
+    assert f"Unpacked to {served / 'pets'}." in texts(page)
+    assert page.selectbox(key="data_set").value == "pets"
+
+
 def test_weights_become_a_run_that_every_page_takes(data_page: Callable[[], AppTest], runs: Path) -> None:
     page = data_page()
     page.segmented_control(key="data_checkpoint_from").set_value("weights").run()
