@@ -1,13 +1,14 @@
-"""Fields for settings of FC2 that several pages ask for: its background row, and the extraction rule."""
+"""Fields for settings of a recipe that several pages ask for."""
 
 from collections.abc import Sequence
 from typing import Literal
 
 import streamlit as st
 
-from recam_core.method.background import POWERS
 from recam_core.method.extraction import RULES
+from recam_core.method.fc2_settings import RULE
 from recam_core.retrain.head_recipe import HeadRecipe
+from recam_core.setting import SettingKind, settings
 
 _ROW_HELP = (
     "FC2 tells the classes of a picture apart, and nothing tells it what the background looks like. With β above 0 it "
@@ -35,39 +36,57 @@ def background_fields(place: st.delta_generator.DeltaGenerator, usual: float, ke
     return weight, power
 
 
+def number_field(
+    place: st.delta_generator.DeltaGenerator,
+    known: SettingKind,
+    usual: float,
+    key: str,
+    *,
+    least: float | None = None,
+    help: str | None = None,
+    disabled: bool = False,
+    width: int | Literal["stretch"] = "stretch",
+) -> float:
+    """A number of a recipe, within its bounds.
+
+    Args:
+        place: where it is drawn.
+        known: the setting.
+        usual: the number to begin with.
+        key: of the widget.
+        least: in place of the setting's smallest number, where the form gives that another meaning.
+        help: in place of the setting's meaning.
+        disabled: whether it cannot be changed.
+        width: of the field.
+    """
+    kind = known.kind
+    value = place.number_input(
+        known.label,
+        min_value=kind(known.least if least is None else least),
+        max_value=kind(known.most),
+        value=kind(usual),
+        step=None if known.step is None else kind(known.step),
+        format="%g" if kind is float else None,
+        width=width,
+        key=key,
+        persist_state="session",
+        disabled=disabled,
+        help=help or f"{known.meaning[0].upper()}{known.meaning[1:]}.",
+    )
+    return kind(value)
+
+
 def weight_field(
     place: st.delta_generator.DeltaGenerator, usual: float, key: str, width: int | Literal["stretch"] = "stretch"
 ) -> float:
     """Beta; see :func:`background_fields`."""
-    weight = place.number_input(
-        "Background row (β)",
-        min_value=0.0,
-        max_value=10.0,
-        value=usual,
-        step=0.1,
-        format="%g",
-        width=width,
-        key=key,
-        persist_state="session",
-        help=_ROW_HELP,
-    )
-    return float(weight)
+    return number_field(place, settings(HeadRecipe)["background"], usual, key, help=_ROW_HELP, width=width)
 
 
 def power_field(place: st.delta_generator.DeltaGenerator, key: str) -> float:
     """G; see :func:`background_fields`."""
-    power = place.number_input(
-        "Its exponent (G)",
-        min_value=POWERS[0],
-        max_value=POWERS[1],
-        value=HeadRecipe.background_power,
-        step=0.5,
-        format="%g",
-        key=key,
-        persist_state="session",
-        help=_POWER_HELP,
-    )
-    return float(power)
+    known = settings(HeadRecipe)["background_power"]
+    return number_field(place, known, HeadRecipe.background_power, key, help=_POWER_HELP)
 
 
 def rule_field(place: st.delta_generator.DeltaGenerator, rules: Sequence[str], usual: str, key: str) -> str:
@@ -80,7 +99,7 @@ def rule_field(place: st.delta_generator.DeltaGenerator, rules: Sequence[str], u
         key: of the widget; lists of other rules have others, so that each keeps its own choice and beginning.
     """
     return place.selectbox(
-        "Extraction rule",
+        RULE.label,
         list(rules),
         index=list(rules).index(usual),
         format_func=rule_name,

@@ -12,7 +12,7 @@ from app.links import keep, kept
 from app.methods import Method, method_of_heads
 from app.models import device_words, shared_run
 from app.plain_words import plain
-from app.recipe_fields import background_fields, rule_field
+from app.recipe_fields import background_fields, number_field, rule_field
 from app.recorded_pictures import recorded, say_missing
 from app.retrain_job import RetrainJob, start_retraining
 from recam_core.checkpoint.places import ROOT, runs_folder
@@ -23,6 +23,7 @@ from recam_core.method.extraction import rules_of
 from recam_core.method.masks import MASKS
 from recam_core.retrain.head_recipe import DEFAULTS, HeadRecipe, completed, usual_heads
 from recam_core.retrain.named_run import check_run_name, keep_heads, retrain_command
+from recam_core.setting import settings
 
 _TITLE = "Your ReCAM"
 #: The line above the panes.
@@ -109,17 +110,14 @@ def _recipe(family: Family) -> tuple[HeadRecipe, Entry, str]:
         "second), where λ does nothing.",
     )
     left, middle, right = st.columns(3, gap="medium")
-    weight = left.number_input(
-        "Lambda (λ)",
-        min_value=0.0,
-        max_value=1000.0,
-        value=1.0,
-        step=0.1,
-        format="%g",
-        key="explore_lambda",
-        persist_state="session",
+    known = settings(HeadRecipe)
+    weight = number_field(
+        left,
+        known["weight"],
+        1.0,
+        "explore_lambda",
         disabled=update == "fc2",
-        help="The weight of L_sce in L_bce + λ L_sce (equation 6)."
+        help=None
         if update == "both"
         else "Off, since λ does nothing where FC2 alone is trained: any value above 0 gives the same FC2.",
     )
@@ -134,26 +132,8 @@ def _recipe(family: Family) -> tuple[HeadRecipe, Entry, str]:
         usual_heads(has_row).rule,
         key="explore_new_rule_with_row" if has_row else "explore_new_rule",
     )
-    epochs = middle.number_input(
-        "Epochs",
-        min_value=1,
-        max_value=2000,
-        value=DEFAULTS[update][0],
-        key=f"explore_epochs_{update}",
-        persist_state="session",
-        help="How often the training goes through all pictures.",
-    )
-    rate = right.number_input(
-        "Learning rate",
-        min_value=0.00001,
-        max_value=1.0,
-        value=DEFAULTS[update][1],
-        step=0.001,
-        format="%g",
-        key=f"explore_rate_{update}",
-        persist_state="session",
-        help="Of Adam, at the start; it falls to 0 along a half cosine.",
-    )
+    epochs = number_field(middle, known["epochs"], DEFAULTS[update][0], f"explore_epochs_{update}")
+    rate = number_field(right, known["lr"], DEFAULTS[update][1], f"explore_rate_{update}", least=0.00001)
     start = right.selectbox(
         "Features and FC1 of",
         list(by_key),
@@ -178,12 +158,12 @@ def _recipe(family: Family) -> tuple[HeadRecipe, Entry, str]:
             "`voc:FOLDER@train` or `folder:FOLDER`.",
         ).strip()
     recipe = HeadRecipe(
-        weight=float(weight) if update == "both" else HeadRecipe.weight,
+        weight=weight if update == "both" else HeadRecipe.weight,
         mask=mask,
         rule=rule,
         update=update,
-        epochs=int(epochs),
-        lr=float(rate),
+        epochs=epochs,
+        lr=rate,
         background=background,
         background_power=power,
     )

@@ -359,7 +359,7 @@ def test_grid(lab, tried):
 
 def test_every_axis_can_be_varied(lab):
     for name in AXES:
-        values = [str(value) for value in AXES[name].values[:2]]
+        values = [str(value) for value in AXES[name][:2]]
         other = axis("loss", ["sce"]) if name != "loss" else axis("mask", ["soft"])
         row = {"background": 0.2} if name == "background-power" else {}
         base = dataclasses.replace(BOTH if name == "update" else QUICK, epochs=2, **row)

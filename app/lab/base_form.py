@@ -1,14 +1,15 @@
 """The settings that an experiment does not vary."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from app.recipe_fields import power_field, rule_field, weight_field
+from app.recipe_fields import number_field, power_field, rule_field, weight_field
 from recam_core.experiments.mask_comparison import MASKS
 from recam_core.method.extraction import rules_of
 from recam_core.retrain.head_recipe import DEFAULTS, HeadRecipe, completed, usual_heads
+from recam_core.setting import options, settings
 
 _UPDATES = {"fc2": "FC2 only", "both": "FC1 and FC2"}
 _MOST_SEEDS = 5
@@ -96,7 +97,7 @@ def _others(
     line: st.delta_generator.DeltaGenerator,
 ) -> tuple[dict, list[str]]:
     """Fields of the recipe and words of the command line, of what is rarely changed."""
-    usual, fields, words = HeadRecipe(), {}, []
+    usual, fields = HeadRecipe(), {}
     with line, st.popover("Other settings", icon=":material/tune:", key=f"lab_{kind}_others") as box:
         if "mask" not in varied:
             fields["mask"] = _choice("Mask", [usual.mask, *(m for m in MASKS if m != usual.mask)], f"lab_{kind}_mask")
@@ -111,40 +112,15 @@ def _others(
             has_row = fields.get("background", 0) > 0
             key = f"lab_{kind}_rule_with_row" if has_row else f"lab_{kind}_rule"
             fields["rule"] = rule_field(box, rules_of(True, has_row), usual_heads(has_row).rule, key)
+        known = settings(HeadRecipe)
         if "weight" not in varied and (update == "both" or "update" in varied):
-            fields["weight"] = float(
-                st.number_input(
-                    "Lambda (λ)", 0.0, 1e6, usual.weight, 0.1, format="%g", key=f"lab_{kind}_weight",
-                    persist_state="session",
-                )
-            )  # fmt: skip
-        if "epochs" not in varied:
-            fields["epochs"] = int(
-                st.number_input(
-                    "Epochs", 0, 10_000, 0, key=f"lab_{kind}_epochs", persist_state="session",
-                    help=f"0 takes what suits: {DEFAULTS['fc2'][0]} for FC2 alone, {DEFAULTS['both'][0]} for both.",
-                )
-            )  # fmt: skip
-        if "lr" not in varied:
-            fields["lr"] = float(
-                st.number_input(
-                    "Learning rate", 0.0, 10.0, 0.0, 0.001, format="%g", key=f"lab_{kind}_lr",
-                    persist_state="session",
-                    help=f"0 takes what suits: {DEFAULTS['fc2'][1]} for FC2 alone, {DEFAULTS['both'][1]} for both.",
-                )
-            )  # fmt: skip
-    flags = {
-        "mask": "--mask",
-        "background": "--background",
-        "background_power": "--background-power",
-        "rule": "--rule",
-        "weight": "--lambda",
-        "epochs": "--epochs",
-        "lr": "--lr",
-    }
-    for name, value in fields.items():
-        if value != getattr(usual, name):
-            words += [flags[name], str(value)]
+            fields["weight"] = number_field(box, known["weight"], usual.weight, f"lab_{kind}_weight")
+        for place, name in enumerate(("epochs", "lr")):
+            if name not in varied:
+                alone, both = DEFAULTS["fc2"][place], DEFAULTS["both"][place]
+                zero = f"0 takes what suits: {alone} for FC2 alone, {both} for both."
+                fields[name] = number_field(box, known[name], 0, f"lab_{kind}_{name}", least=0, help=zero)
+    words = options(replace(usual, **fields), usual)
     return fields, words
 
 

@@ -12,11 +12,12 @@ from app.lab.values_input import values_input
 from app.recipe_fields import rules_help
 from recam_core.errors import UserError
 from recam_core.experiments import iterations, lambda_sweep, loss_control, mask_comparison
-from recam_core.experiments.axes import AXES, OF_THE_ROW, Axis, axis
+from recam_core.experiments.axes import AXES, OF_THE_ROW, Axis, axis, setting_of
 from recam_core.experiments.grid import grid_settings
 from recam_core.experiments.pair_advice import find_pair, pair_advice
 from recam_core.experiments.rule_comparison import rule_comparison, rule_settings, usual_rules
 from recam_core.method.extraction import rules_of
+from recam_core.retrain.head_recipe import HeadRecipe
 
 Number = TypeVar("Number", int, float)
 #: Heads that differ in these alone are trained side by side, or are the same.
@@ -194,15 +195,15 @@ def _axes(kind: str, bench: Bench) -> tuple[Axis, Axis, Base, tuple[str, ...], i
             index=offered.index(usual),
             key=f"lab_{kind}{flag}",
             persist_state="session",
-            help="\n".join(f"- **{axis}**: {AXES[axis].meaning}" for axis in offered),
+            help="\n".join(f"- **{axis}**: {setting_of(HeadRecipe, axis).meaning}" for axis in offered),
         )
     found, texts = {}, {}
     for flag, name in names.items():
         if name != "rule":
             key = f"lab_{kind}{flag}_{name}"
-            found[flag], texts[flag] = _values(name, AXES[name].values, key, places[flag])
+            found[flag], texts[flag] = _values(name, AXES[name], key, places[flag])
     least = min((min(one.values) for one in found.values() if one.name == "background"), default=0.0)
-    varied = {AXES[name].field for name in names.values()}
+    varied = {setting_of(HeadRecipe, name).name for name in names.values()}
     base = base_form(kind, varied, bench.has_background, least_background=least)
     # Last, as some rules need the row, which is an axis or among the other settings.
     has_row = base.recipe.background > 0
@@ -221,7 +222,7 @@ def _values(
 ) -> tuple[Axis, list[str]]:
     """An axis, and its values as they were typed."""
     with place:
-        texts = values_input("Values", usual, key, AXES[name].meaning)
+        texts = values_input("Values", usual, key, setting_of(HeadRecipe, name).meaning)
     if not texts:
         raise UserError(f"Name at least one value of {name}.")
     return axis(name, texts), texts

@@ -9,17 +9,18 @@ import streamlit as st
 from app.guard import sentences
 from app.lab.bench import Bench
 from app.lab.values_input import values_input
-from app.recipe_fields import weight_field
+from app.recipe_fields import number_field, weight_field
 from app.trainings.words import duration
 from app.visitor import visitor
 from recam_core.device import device_names
 from recam_core.errors import UserError
-from recam_core.experiments.axes import OF_THE_ROW, Axis
+from recam_core.experiments.axes import OF_THE_ROW, Axis, setting_of
 from recam_core.experiments.dispatch import ray_is_installed
 from recam_core.experiments.full_axes import FULL_AXES, full_axis
 from recam_core.experiments.full_cost import Speed
 from recam_core.method.extraction import rules_of
-from recam_core.train.recipe import PRESETS, preset
+from recam_core.setting import settings
+from recam_core.train.recipe import PRESETS, Recipe, preset
 from recam_core.trainings.start_grid import GridCost, GridQuestion, grid_cost, start_grid, usual_workers
 
 _PRESETS = {"small": "small (no GPU)", "paper": "as published"}
@@ -60,13 +61,13 @@ def _question(bench: Bench) -> GridQuestion:
             index=offered.index(usual),
             key=f"lab_full_{side}",
             persist_state="session",
-            help="\n".join(f"- **{axis}**: {FULL_AXES[axis].meaning}" for axis in offered),
+            help="\n".join(f"- **{axis}**: {setting_of(Recipe, axis).meaning}" for axis in offered),
         )
     if names["x"] == names["y"]:
         raise UserError("Vary two different settings.")
     line = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
     found = {
-        side: _axis(name, FULL_AXES[name].values, f"lab_full_{side}_{name}", places[side])
+        side: _axis(name, FULL_AXES[name], f"lab_full_{side}_{name}", places[side])
         for side, name in names.items()
         if name != "rule"
     }
@@ -83,10 +84,8 @@ def _question(bench: Bench) -> GridQuestion:
     # The paper's FC2 to begin with, whatever the pictures.
     base = preset("recam", chosen)
     if "epochs" not in names.values():
-        epochs = line.number_input(
-            "Epochs", 1, 10_000, base.epochs, width=130, key=f"lab_full_epochs_{chosen}", persist_state="session"
-        )
-        base = dataclasses.replace(base, epochs=int(epochs))
+        epochs = number_field(line, settings(Recipe)["epochs"], base.epochs, f"lab_full_epochs_{chosen}", width=130)
+        base = dataclasses.replace(base, epochs=epochs)
     weights = [one.values for one in found.values() if one.name == "background"]
     if bench.has_background and not weights:
         base = dataclasses.replace(
@@ -135,7 +134,7 @@ def _question(bench: Bench) -> GridQuestion:
 
 def _axis(name: str, usual: Sequence[object], key: str, place: st.delta_generator.DeltaGenerator) -> Axis:
     with place:
-        texts = values_input("Values", usual, key, FULL_AXES[name].meaning)
+        texts = values_input("Values", usual, key, setting_of(Recipe, name).meaning)
     if not texts:
         raise UserError(f"Name at least one value of {name}.")
     return full_axis(name, texts)

@@ -9,7 +9,7 @@ from app.catalogue import Catalogue
 from app.datasets import notes_of_set
 from app.guard import sentences
 from app.plain_words import plain
-from app.recipe_fields import background_fields, rule_field
+from app.recipe_fields import background_fields, number_field, rule_field
 from app.settings import METHOD_TITLES
 from app.shared_state import TRAIN_ON
 from app.trainings.start_from import Start, starts
@@ -19,8 +19,10 @@ from recam_core.device import device_names
 from recam_core.errors import UserError
 from recam_core.method.background import USUAL_BACKGROUND_RULE
 from recam_core.method.extraction import rules_of
+from recam_core.method.fc2_settings import LAMBDA
 from recam_core.method.masks import MASKS
 from recam_core.retrain.named_run import free_run_name
+from recam_core.setting import settings
 from recam_core.train.recipe import METHODS, PRESETS, Recipe, preset
 from recam_core.trainings.start import start_training, training_command
 
@@ -161,28 +163,19 @@ def _pictures(
 
 def _numbers(recipe: Recipe, key: str, column: st.delta_generator.DeltaGenerator) -> Recipe:
     one, other = column.columns(2)
-    epochs = one.number_input("Epochs", 1, 10_000, recipe.epochs, key=f"training_epochs_{key}", persist_state="session")
-    batch = other.number_input(
-        "Batch size", 1, 4096, recipe.batch_size, key=f"training_batch_{key}", persist_state="session"
+    known = settings(Recipe)
+    return dataclasses.replace(
+        recipe,
+        epochs=number_field(one, known["epochs"], recipe.epochs, f"training_epochs_{key}"),
+        batch_size=number_field(other, known["batch_size"], recipe.batch_size, f"training_batch_{key}"),
+        seed=number_field(one, known["seed"], recipe.seed, "training_seed"),
     )
-    seed = one.number_input("Seed", 0, 2**31 - 1, recipe.seed, key="training_seed", persist_state="session")
-    return dataclasses.replace(recipe, epochs=int(epochs), batch_size=int(batch), seed=int(seed))
 
 
 def _recam(recipe: Recipe, chosen: str, has_background: bool, *columns: st.delta_generator.DeltaGenerator) -> Recipe:
     """What only a ReCAM has: lambda, mask, background row and rule."""
     left, middle, right = columns
-    weight = left.number_input(
-        "Lambda (λ)",
-        min_value=0.0,
-        max_value=1000.0,
-        value=recipe.weight,
-        step=0.1,
-        format="%g",
-        key=f"training_lambda_{chosen}",
-        persist_state="session",
-        help="The weight of L_sce in equation 6. The paper: 1 on VOC, 0.1 on MS COCO.",
-    )
+    weight = number_field(left, LAMBDA, recipe.weight, f"training_lambda_{chosen}")
     kind = middle.selectbox(
         "Mask",
         list(MASKS),
@@ -214,7 +207,7 @@ def _recam(recipe: Recipe, chosen: str, has_background: bool, *columns: st.delta
         key=f"training_rule_{chosen}_with_row" if has_row else f"training_rule_{chosen}",
     )
     return dataclasses.replace(
-        recipe, weight=float(weight), mask=mask, rule=rule, background=background, background_power=power
+        recipe, weight=weight, mask=mask, rule=rule, background=background, background_power=power
     )
 
 

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 from recam_core.cli.ablation import add_ablation
 from recam_core.cli.figure1 import add_figure1
 from recam_core.cli.output import write_results, write_table
+from recam_core.cli.settings_options import add_settings
 from recam_core.errors import UserError
+from recam_core.retrain.head_recipe import HeadRecipe
 
 if TYPE_CHECKING:
     from recam_core.data.sample import ClassList
     from recam_core.experiments.experiment import Experiment
     from recam_core.experiments.lab import HeadLab
     from recam_core.progress import ProgressFn
-    from recam_core.retrain.head_recipe import HeadRecipe
     from recam_core.trainings.start_grid import GridQuestion
 
 #: Each experiment with what ``--update`` is unless given, and a line of help.
@@ -76,15 +77,7 @@ def _add_kind(parser: argparse.ArgumentParser, kind: str, update: str) -> None:
         parser.add_argument("--update", choices=("fc2", "both"), default=update, help=f"what is trained ({update})")
         seeds = [0, 1, 2] if kind == "lambda" else [0]
         parser.add_argument("--seeds", nargs="+", type=int, default=seeds, metavar="N", help="for --update both")
-    parser.add_argument("--lambda", dest="weight", type=float, metavar="LAMBDA", help="weight of the softmax loss")
-    parser.add_argument("--mask", help="soft, none, hard:T, power:G or oracle")
-    parser.add_argument("--rule", help="extraction rule of the maps")
-    parser.add_argument("--background", type=float, metavar="BETA", help="weight of the background row (0: none)")
-    parser.add_argument("--background-power", dest="background_power", type=float, metavar="G", help="of its mask (1)")
-    parser.add_argument("--epochs", type=int, help="passes over the data")
-    parser.add_argument("--lr", type=float, help="learning rate")
-    parser.add_argument("--weight-decay", dest="weight_decay", type=float)
-    parser.add_argument("--batch-size", dest="batch_size", type=int, help="images a step (--update both)")
+    add_settings(parser, HeadRecipe, but=("update", "seed", "loss", "rounds"))
     parser.set_defaults(run=run)
 
 
@@ -229,7 +222,7 @@ def _check_seeds(seeds: Sequence[int]) -> None:
 
 def _base(arguments: argparse.Namespace) -> HeadRecipe:
     """The settings that the experiment does not vary, checked."""
-    from recam_core.retrain.head_recipe import HeadRecipe, check_lambda, completed
+    from recam_core.retrain.head_recipe import check_lambda, completed
 
     names = ("weight", "mask", "rule", "background", "background_power", "epochs", "lr", "weight_decay")
     names = (*names, "batch_size", "update")

@@ -8,9 +8,9 @@ from pathlib import Path
 from recam_core.cli.out_folder import check_out
 from recam_core.cli.output import print_notes, write_results
 from recam_core.cli.repeat_run import add_from, repeat
+from recam_core.cli.settings_options import add_settings
 from recam_core.errors import UserError
-from recam_core.method.extraction import RULES
-from recam_core.retrain.head_recipe import LOSSES, UPDATES, HeadRecipe
+from recam_core.retrain.head_recipe import HeadRecipe
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -25,25 +25,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--data", metavar="SPEC", help="training data, such as scenes@train")
     parser.add_argument("--out", required=True, metavar="RUN2", type=Path, help="the new run's folder")
     add_from(parser)
-    # Left at None, so that a setting that was given beside --from is noticed.
-    parser.add_argument("--lambda", dest="weight", type=float, metavar="LAMBDA",
-                        help="weight of L_sce against L_bce (1); it does nothing with --update fc2")  # fmt: skip
-    parser.add_argument("--mask", help="soft, none, hard:T, power:G or oracle")
-    parser.add_argument("--rule", choices=RULES, help="extraction rule of the maps")
-    parser.add_argument("--background", type=float, metavar="BETA",
-                        help="weight of the background row of FC2: 0 for none, as in the paper (default: 0.2 with the "
-                        "rule sum where the data has a background class)")  # fmt: skip
-    parser.add_argument("--background-power", type=float, metavar="G", help="exponent of the background's mask (1)")
-    parser.add_argument(
-        "--update", choices=UPDATES, help="what is trained: both (FC1 and FC2; the default) or fc2 alone"
-    )
-    parser.add_argument("--loss", choices=LOSSES, help="on FC2: sce, or bce for the paper's control")
-    parser.add_argument("--rounds", type=int, help="how often FC2 gives the masks of another FC2 (--update fc2)")
-    parser.add_argument("--epochs", type=int, help="passes over the data (0: the default of --update)")
-    parser.add_argument("--lr", type=float, help="learning rate (0: the default of --update)")
-    parser.add_argument("--weight-decay", type=float)
-    parser.add_argument("--batch-size", type=int, help="images a step (--update both)")
-    parser.add_argument("--seed", type=int)
+    suits = "0: what suits --update"
+    row = "default: 0.2 with the rule sum where the data has a background class"
+    nothing = "it does nothing with --update fc2"
+    add_settings(parser, HeadRecipe, more={"epochs": suits, "lr": suits, "background": row, "weight": nothing})
     parser.add_argument("--choose-threshold", action="store_true",
                         help="choose the background threshold on the training pictures, as the app does")  # fmt: skip
     parser.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu")

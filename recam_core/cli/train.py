@@ -4,43 +4,13 @@ import argparse
 import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from recam_core.cli.out_folder import check_out
 from recam_core.cli.output import print_notes, write_results
 from recam_core.cli.repeat_run import add_from, repeat
+from recam_core.cli.settings_options import add_settings
 from recam_core.errors import UserError
-from recam_core.method.extraction import RULES
-
-if TYPE_CHECKING:
-    from recam_core.train.recipe import Recipe
-
-#: Options of the command line that set a field of the recipe: field, flag, type, help.
-OPTIONS: tuple[tuple[str, str, type, str], ...] = (
-    (
-        "backbone",
-        "--backbone",
-        str,
-        "resnet50 (the paper's) or a convolutional timm model such as tf_efficientnet_lite0",
-    ),
-    ("output_stride", "--output-stride", int, "pixels a cell of the feature map: 8, 16 or 32"),
-    ("weights", "--weights", str, "ImageNet weights: auto, packaged, download, none or a file"),
-    ("epochs", "--epochs", int, "passes over the data"),
-    ("batch_size", "--batch-size", int, "images a step"),
-    ("optimizer", "--optimizer", str, "sgd or adamw"),
-    ("lr_backbone", "--lr-backbone", float, "learning rate of the backbone at the start"),
-    ("lr_fc1", "--lr-fc1", float, "learning rate of FC1 at the start"),
-    ("lr_fc2", "--lr-fc2", float, "learning rate of FC2 at the start"),
-    ("weight_decay", "--weight-decay", float, "weight decay of all weights"),
-    ("warmup", "--warmup", float, "share of the steps in which the learning rates rise"),
-    ("crop", "--crop", int, "side of the training crop in pixels"),
-    ("weight", "--lambda", float, "weight of L_sce in equation 6 (recam)"),
-    ("mask", "--mask", str, "soft, none, hard:T, power:G or oracle (recam)"),
-    ("fc2_loss", "--fc2-loss", str, "sce, or bce for the paper's control (recam)"),
-    ("background", "--background", float, "weight of the background row of FC2; 0: none, as in the paper (recam)"),
-    ("background_power", "--background-power", float, "exponent of the background's mask (recam)"),
-    ("seed", "--seed", int, "of initial weights, order and augmentation"),
-)
+from recam_core.train.recipe import Recipe
 
 #: More loader processes than this are a slip of the finger.
 _MOST_WORKERS = 256
@@ -76,7 +46,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         command.add_argument("--out", required=True, metavar="RUN", type=Path, help="the run's folder")
         command.add_argument("--init", metavar="RUN", type=Path, help="the run to start from (recam: a bce run)")
         command.add_argument("--preset", default=None, help="paper (the published schedule) or small (no GPU)")
-        command.add_argument("--rule", choices=RULES, help="extraction rule that the run's maps use by default")
         command.add_argument("--resize-long", nargs=2, type=int, metavar=("LOW", "HIGH"), help="range of the long side")
         command.add_argument("--train-norm", action="store_true", help="train batch norm instead of freezing it")
         command.add_argument("--no-amp", action="store_true", help="no mixed precision on CUDA")
@@ -85,8 +54,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         command.add_argument("--half", action="store_true", help="store the weights in half precision")
         command.add_argument("--show-recipe", action="store_true", help="print all settings and stop")
         command.add_argument("--json", type=Path, metavar="FILE", help="write the record and the curves as JSON")
-        for field, flag, kind, text in OPTIONS:
-            command.add_argument(flag, dest=field, type=kind, metavar=field.upper(), help=text)
+        add_settings(command, Recipe)
         command.set_defaults(run=run)
 
 
@@ -105,7 +73,7 @@ def run_again(arguments: argparse.Namespace) -> int:
     return repeat(arguments, {}, parent=arguments.init)
 
 
-def recipe_of(arguments: argparse.Namespace, has_background: bool = False) -> "Recipe":
+def recipe_of(arguments: argparse.Namespace, has_background: bool = False) -> Recipe:
     """The recipe that the options of a method mean, for data with or without a background class.
 
     Raises:

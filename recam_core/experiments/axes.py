@@ -1,51 +1,31 @@
 """The settings of a head run that a grid may vary, and their values."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from recam_core.errors import UserError
 from recam_core.method.background import USUAL_BACKGROUND
 from recam_core.method.extraction import rules_of
-from recam_core.method.masks import parse_mask
 from recam_core.retrain.head_recipe import LOSSES, UPDATES, HeadRecipe, completed
+from recam_core.setting import SettingKind, settings
 
+AnyRecipe = TypeVar("AnyRecipe")
 
-@dataclass(frozen=True)
-class AxisKind:
-    """A setting that a grid may vary.
-
-    Attributes:
-        field: of :class:`HeadRecipe`.
-        read: from the text of a command line or a form to the value.
-        values: what is tried unless the user says otherwise.
-        meaning: for people.
-    """
-
-    field: str
-    read: Callable[[str], Any]
-    values: tuple[Any, ...]
-    meaning: str
-
-
-def _mask(text: str) -> str:
-    return str(parse_mask(text))
-
-
-AXES: dict[str, AxisKind] = {
-    "lambda": AxisKind("weight", float, (0.0, 0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0), "weight of the softmax loss"),
-    "mask": AxisKind(
-        "mask", _mask, ("none", "power:0.5", "soft", "power:2", "hard:0.1", "hard:0.3", "hard:0.5"), "masking choice"
-    ),
-    "rule": AxisKind("rule", str, rules_of(True, False), "extraction rule"),
-    "background": AxisKind("background", float, (0.0, 0.1, 0.2, 0.3, 1.0), "weight of the background row; 0: none"),
-    "background-power": AxisKind("background_power", float, (0.5, 1.0, 2.0, 4.0), "exponent of the background's mask"),
-    "loss": AxisKind("loss", str, LOSSES, "loss on FC2"),
-    "update": AxisKind("update", str, UPDATES, "what is trained"),
-    "rounds": AxisKind("rounds", int, (1, 2, 3, 5), "how often masks are made and FC2 trained"),
-    "epochs": AxisKind("epochs", int, (25, 50, 100, 200, 400), "passes over the data"),
-    "lr": AxisKind("lr", float, (0.002, 0.005, 0.01, 0.02, 0.05, 0.1), "learning rate"),
-    "weight-decay": AxisKind("weight_decay", float, (0.0, 0.01, 0.1, 1.0), "weight decay"),
+#: The settings of a head run that a grid may vary, by their options, and the values that are tried unless the user says
+#: otherwise.
+AXES: dict[str, tuple[Any, ...]] = {
+    "lambda": (0.0, 0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0),
+    "mask": ("none", "power:0.5", "soft", "power:2", "hard:0.1", "hard:0.3", "hard:0.5"),
+    "rule": rules_of(True, False),
+    "background": (0.0, 0.1, 0.2, 0.3, 1.0),
+    "background-power": (0.5, 1.0, 2.0, 4.0),
+    "loss": LOSSES,
+    "update": UPDATES,
+    "rounds": (1, 2, 3, 5),
+    "epochs": (25, 50, 100, 200, 400),
+    "lr": (0.002, 0.005, 0.01, 0.02, 0.05, 0.1),
+    "weight-decay": (0.0, 0.01, 0.1, 1.0),
 }
 
 #: Settings of the background row, here and in grids of full trainings: for data with a background class only.
@@ -67,6 +47,50 @@ class Axis:
     meaning: str = ""
 
 
+def setting_of(recipe: type, name: str) -> SettingKind:
+    """The setting of a recipe that an axis varies."""
+    return next(known for known in settings(recipe).values() if known.flag == f"--{name}")
+
+
+def with_values(recipe: AnyRecipe, values: Mapping[str, Any]) -> AnyRecipe:
+    """The recipe at a point of a grid: ``values`` of its axes by their names."""
+    return replace(recipe, **{setting_of(type(recipe), name).name: value for name, value in values.items()})
+
+
+def read_axis(
+    recipe: Any, usual: Mapping[str, tuple[Any, ...]], name: str, values: Sequence[str], check: Callable[[Any], Any]
+) -> Axis:
+    """An axis from text.
+
+    Args:
+        recipe: what each value is tried on.
+        usual: the settings that can be varied, with what is tried without ``values``.
+        name: of the setting.
+        values: texts.
+        check: of a recipe; raises UserError.
+
+    Raises:
+        UserError: a value that the setting cannot take, or one twice.
+    """
+    known = setting_of(type(recipe), name)
+    found = []
+    for text in values:
+        try:
+            found.append(known.of_text(str(text)))
+        except ValueError:
+            raise UserError(f"'{text}' is not a value of {name}.") from None
+        if known.name in ("epochs", "lr") and found[-1] == 0:
+            # A recipe takes 0 for the usual value, under whose name a point of a grid would be another.
+            raise UserError(f"'{text}' is not a value of {name}: it must be above 0.")
+        # A value out of range is refused here, with its own sentence, before anything is computed. Whether the grid
+        # has a background row, which some rules need, is seen where it is put together.
+        row = {"background": USUAL_BACKGROUND} if name == "rule" else {}
+        check(replace(recipe, **row, **{known.name: found[-1]}))
+    if len(set(found)) < len(found):
+        raise UserError(f"A value of {name} is named twice; name each once.")
+    return Axis(name, tuple(found) or usual[name], known.meaning)
+
+
 def axis(name: str, values: Sequence[str] = ()) -> Axis:
     """An axis from text, such as ``axis("mask", ["soft", "hard:0.3"])``; without values, the usual ones.
 
@@ -75,26 +99,7 @@ def axis(name: str, values: Sequence[str] = ()) -> Axis:
     """
     if name not in AXES:
         raise UserError(f"A grid cannot vary '{name}': choose one of {', '.join(AXES)}.")
-    kind = AXES[name]
-    if not values:
-        return Axis(name, kind.values, kind.meaning)
-    found = []
-    for text in values:
-        try:
-            found.append(kind.read(str(text).strip()))
-        except ValueError:
-            raise UserError(f"'{text}' is not a value of {name}.") from None
-        if kind.field in ("epochs", "lr") and found[-1] == 0:
-            # A recipe takes 0 for the usual value, under whose name a point of a grid would be another.
-            raise UserError(f"'{text}' is not a value of {name}: it must be above 0.")
-        # A value out of range is refused here, with its own sentence, before anything is computed.
-        trained = {"update": "fc2"} if name == "rounds" else {}
-        if name == "rule":
-            trained["background"] = USUAL_BACKGROUND  # whether the grid has the row is seen where it is put together
-        completed(replace(HeadRecipe(), **{**trained, kind.field: found[-1]}))
-    if len(set(found)) < len(found):
-        raise UserError(f"A value of {name} is named twice; name each once.")
-    return Axis(name, tuple(found), kind.meaning)
+    return read_axis(HeadRecipe(), AXES, name, values, completed)
 
 
 def value_text(value: Any) -> str:

@@ -9,10 +9,9 @@ from pathlib import Path
 from recam_core.checkpoint.run_folder import read_info
 from recam_core.data.sample import Dataset
 from recam_core.errors import UserError
-from recam_core.experiments.axes import Axis, check_axes, point_label
+from recam_core.experiments.axes import Axis, check_axes, point_label, with_values
 from recam_core.experiments.dispatch import dispatch, pick_way
 from recam_core.experiments.experiment import Experiment, seed_notes, start_notes
-from recam_core.experiments.full_axes import FULL_AXES
 from recam_core.experiments.full_task import FullTask, carry_out
 from recam_core.experiments.grid import grid_result
 from recam_core.experiments.kept_result import write_result
@@ -86,8 +85,8 @@ def plan_full_grid(
     settings, points = [], []
     for row in y.values:
         for column in x.values:
-            changed = {FULL_AXES[x.name].field: column, FULL_AXES[y.name].field: row}
-            recipes = tuple(replace(base, seed=int(seed), **changed) for seed in dict.fromkeys(seeds))
+            there = with_values(base, {x.name: column, y.name: row})
+            recipes = tuple(replace(there, seed=int(seed)) for seed in dict.fromkeys(seeds))
             check_recipe(recipes[0])
             check_background(recipes[0], source.has_background, protocol.fit)
             if recipes[0].weight == 0:

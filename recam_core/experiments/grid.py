@@ -1,10 +1,9 @@
 """Any two settings against each other, as a heat map of seed mIoU."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from recam_core.errors import UserError
-from recam_core.experiments.axes import AXES, Axis, check_axes, point_label, value_text
+from recam_core.experiments.axes import Axis, check_axes, point_label, value_text, with_values
 from recam_core.experiments.chart import Chart, Heat
 from recam_core.experiments.experiment import (
     Experiment,
@@ -45,7 +44,7 @@ def grid_settings(x: Axis, y: Axis, seeds: Sequence[int], base: HeadRecipe) -> l
     settings = []
     for row in y.values:
         for column in x.values:
-            recipe = completed(replace(base, **{AXES[x.name].field: column, AXES[y.name].field: row}))
+            recipe = completed(with_values(base, {x.name: column, y.name: row}))
             settings.append(
                 Setting(
                     point_label(x, column, y, row),

@@ -21,8 +21,8 @@ from recam_core.method.single_label import most_pairs
 
 #: Beta and the extraction rule that suit data with a background class (chosen on train, see docs/results.md).
 USUAL_BACKGROUND, USUAL_BACKGROUND_RULE = 0.2, "sum"
-#: Range of G.
-POWERS = (0.1, 8.0)
+#: Ranges of beta and of G.
+BETAS, POWERS = (0.0, 100.0), (0.1, 8.0)
 
 
 class BackgroundSettings(Protocol):
@@ -33,18 +33,13 @@ class BackgroundSettings(Protocol):
     rule: str
 
 
-def background_rules(recipe: BackgroundSettings) -> list[tuple[bool, str]]:
-    """What must hold for the settings of the background row, each with a sentence for where it does not."""
-    low, high = POWERS
+def rule_has_its_row(recipe: BackgroundSettings) -> tuple[bool, str]:
+    """Whether the rule finds the row that it needs, with a sentence for where it does not."""
     needs = recipe.rule in RULES and RULES[recipe.rule].needs_background
-    return [
-        (0 <= recipe.background <= 100, "the weight of the background row must be 0 (no such row) to 100"),
-        (low <= recipe.background_power <= high, f"the background's exponent must be {low:g} to {high:g}"),
-        (
-            recipe.background > 0 or not needs,
-            f"the rule '{recipe.rule}' needs the background row: give it a weight above 0 (--background 0.2)",
-        ),
-    ]
+    return (
+        recipe.background > 0 or not needs,
+        f"the rule '{recipe.rule}' needs the background row: give it a weight above 0 (--background 0.2)",
+    )
 
 
 def check_background(recipe: BackgroundSettings, has_background: bool, data: str) -> None:

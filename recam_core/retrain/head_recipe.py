@@ -1,20 +1,60 @@
 """Every setting of a retraining of FC1 and FC2 on cached features."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from recam_core.errors import UserError
-from recam_core.field_kinds import check_kinds
-from recam_core.method.background import USUAL_BACKGROUND, USUAL_BACKGROUND_RULE, background_rules
+from recam_core.method.background import USUAL_BACKGROUND, USUAL_BACKGROUND_RULE, rule_has_its_row
 from recam_core.method.extraction import RULES
+from recam_core.method.fc2_settings import (
+    BACKGROUND,
+    BACKGROUND_POWER,
+    BATCH_SIZE,
+    EPOCHS,
+    FC2_LOSS,
+    LAMBDA,
+    MASK,
+    RULE,
+    SEED,
+)
 from recam_core.method.losses import FC2_LOSSES
 from recam_core.method.masks import parse_mask
+from recam_core.setting import SettingKind, check_kinds, check_settings, setting
 
 UPDATES = ("fc2", "both")
 LOSSES = tuple(FC2_LOSSES)
 #: Epochs and learning rate that suit each choice of `update`; FC2 alone is a convex problem over all pairs at once,
 #: FC1 and FC2 together go through the features in batches.
 DEFAULTS = {"fc2": (200, 0.02), "both": (15, 0.002)}
+
+
+_UPDATE = SettingKind(
+    "what is trained: both (FC1 and FC2) or fc2 alone",
+    words="what to update",
+    label="Update",
+    flag="--update",
+    choices=UPDATES,
+)
+_RATE = SettingKind(
+    "of Adam, at the start; it falls to 0 along a half cosine",
+    words="the learning rate",
+    label="Learning rate",
+    flag="--lr",
+    least=0,
+    most=10,
+    is_open=(True, False),
+    step=0.001,
+)
+_DECAY = SettingKind(
+    "pulls the weights to 0 (AdamW)", words="the weight decay", flag="--weight-decay", least=0, most=10
+)
+_ROUNDS = SettingKind(
+    "how often FC2 gives the masks of another FC2, where FC2 alone is trained",
+    words="the rounds",
+    flag="--rounds",
+    least=1,
+    most=20,
+)
 
 
 @dataclass(frozen=True)
@@ -42,19 +82,19 @@ class HeadRecipe:
             maps that ``rule`` gives with the FC2 of the round before.
     """
 
-    weight: float = 1.0
-    mask: str = "soft"
-    rule: str = "rectified_product"
-    update: str = "fc2"
-    epochs: int = 0
-    lr: float = 0.0
-    weight_decay: float = 0.0
-    batch_size: int = 32
-    seed: int = 0
-    loss: str = "sce"
-    rounds: int = 1
-    background: float = 0.0
-    background_power: float = 1.0
+    weight: float = setting(1.0, LAMBDA)
+    mask: str = setting("soft", MASK)
+    rule: str = setting("rectified_product", RULE)
+    update: str = setting("fc2", _UPDATE)
+    epochs: int = setting(0, EPOCHS)
+    lr: float = setting(0.0, _RATE)
+    weight_decay: float = setting(0.0, _DECAY)
+    batch_size: int = setting(32, BATCH_SIZE, meaning="images a step, where FC1 is trained too")
+    seed: int = setting(0, SEED)
+    loss: str = setting("sce", FC2_LOSS, flag="--loss")
+    rounds: int = setting(1, _ROUNDS)
+    background: float = setting(0.0, BACKGROUND)
+    background_power: float = setting(1.0, BACKGROUND_POWER)
 
     def to_json(self) -> dict[str, Any]:
         """The settings as plain values."""
@@ -96,27 +136,17 @@ def completed(recipe: HeadRecipe) -> HeadRecipe:
     Raises:
         UserError: the first setting that is out of range.
     """
-    check_kinds(recipe, "The retraining")
-    if recipe.update not in UPDATES:
-        raise UserError(f"What to update must be one of {', '.join(UPDATES)}, not '{recipe.update}'.")
-    epochs, lr = DEFAULTS[recipe.update]
-    recipe = HeadRecipe(**{**recipe.to_json(), "epochs": recipe.epochs or epochs, "lr": recipe.lr or lr})
+    check_kinds(recipe, "The retraining")  # before anything is compared: a record may hold anything
+    epochs, lr = DEFAULTS.get(recipe.update, (1, 1.0))
+    recipe = replace(recipe, epochs=recipe.epochs or epochs, lr=recipe.lr or lr)
+    check_settings(recipe, "The retraining")
     rules = [
-        (0 <= recipe.weight <= 1e6, "lambda must be 0 or more"),
-        (recipe.rule in RULES, f"the rule must be one of {', '.join(RULES)}"),
-        (1 <= recipe.epochs <= 10_000, "the epochs must be 1 to 10000"),
-        (0 < recipe.lr <= 10, "the learning rate must be above 0 and at most 10"),
-        (0 <= recipe.weight_decay <= 10, "the weight decay must be 0 to 10"),
-        (1 <= recipe.batch_size <= 4096, "the batch size must be 1 to 4096"),
-        (recipe.loss in LOSSES, f"the loss on FC2 must be one of {', '.join(LOSSES)}"),
-        (0 <= recipe.seed < 1 << 31, "the seed must be 0 to 2147483647"),
-        (1 <= recipe.rounds <= 20, "the rounds must be 1 to 20"),
         (recipe.rounds == 1 or recipe.update == "fc2", "more than one round is for FC2 alone (update fc2)"),
         (
-            recipe.rounds == 1 or recipe.rule not in RULES or RULES[recipe.rule].makes_weights,
+            recipe.rounds == 1 or RULES[recipe.rule].makes_weights,
             "the masks of further rounds are made from class weights; choose a rule without softmax",
         ),
-        *background_rules(recipe),
+        rule_has_its_row(recipe),
     ]
     for holds, sentence in rules:
         if not holds:

@@ -11,6 +11,7 @@ from recam_core.errors import UserError
 from recam_core.folder_names import RULE, is_plain_name
 from recam_core.retrain.head_recipe import HeadRecipe, completed
 from recam_core.retrain.heads import HeadResult, save_heads
+from recam_core.setting import options
 
 
 def check_run_name(name: str, folder: str | Path) -> str:
@@ -46,24 +47,10 @@ def retrain_command(
     """The command line that makes the same run again, with its background threshold if one is chosen for it."""
     recipe = completed(recipe)
     words = ["python", "-m", "recam_core", "retrain", str(source), "--data", data, "--out", str(out)]
-    if recipe.update == "both" or recipe.weight != HeadRecipe.weight:  # else it does nothing, see check_lambda
-        words += ["--lambda", _exact(recipe.weight)]
-    words += ["--mask", recipe.mask, "--rule", recipe.rule]
-    words += ["--update", recipe.update, "--epochs", str(recipe.epochs), "--lr", _exact(recipe.lr)]
-    words += ["--weight-decay", _exact(recipe.weight_decay), "--batch-size", str(recipe.batch_size)]
-    words += ["--background", _exact(recipe.background)]
-    if recipe.background_power != HeadRecipe.background_power:
-        words += ["--background-power", _exact(recipe.background_power)]
-    words += ["--loss", recipe.loss] if recipe.loss != HeadRecipe.loss else []
-    words += ["--rounds", str(recipe.rounds)] if recipe.rounds != HeadRecipe.rounds else []
-    words += ["--seed", str(recipe.seed)]
+    always = {"mask", "rule", "update", "epochs", "lr", "weight_decay", "batch_size", "background", "seed"}
+    # With FC2 alone it does nothing, see check_lambda.
+    words += options(recipe, HeadRecipe(), always | ({"weight"} if recipe.update == "both" else set()))
     return shlex.join([*words, "--choose-threshold"] if choose_threshold else words)
-
-
-def _exact(value: float) -> str:
-    """A number in few digits, but all that it has."""
-    short = f"{value:g}"
-    return short if float(short) == value else repr(float(value))
 
 
 def keep_heads(

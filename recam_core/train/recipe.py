@@ -4,15 +4,39 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from recam_core.errors import UserError
-from recam_core.field_kinds import check_kinds
-from recam_core.method.background import USUAL_BACKGROUND, USUAL_BACKGROUND_RULE, background_rules
-from recam_core.method.extraction import RULES
-from recam_core.method.losses import FC2_LOSSES
+from recam_core.method.background import USUAL_BACKGROUND, USUAL_BACKGROUND_RULE, rule_has_its_row
+from recam_core.method.fc2_settings import (
+    BACKGROUND,
+    BACKGROUND_POWER,
+    BATCH_SIZE,
+    EPOCHS,
+    FC2_LOSS,
+    LAMBDA,
+    MASK,
+    RULE,
+    SEED,
+)
 from recam_core.method.masks import parse_mask
 from recam_core.model.backbones import PAPER_BACKBONE, SMALL_BACKBONE
+from recam_core.setting import SettingKind, check_settings, setting
 
 METHODS = ("bce", "sce", "recam")
 OPTIMIZERS = ("sgd", "adamw")
+
+
+_BACKBONE = SettingKind(
+    "resnet50 (the paper's) or a convolutional timm model such as tf_efficientnet_lite0", flag="--backbone"
+)
+_STRIDE = SettingKind("pixels a cell of the feature map: 8, 16 or 32", flag="--output-stride")
+_WEIGHTS = SettingKind("ImageNet weights: auto, packaged, download, none or a file", flag="--weights")
+_OPTIMIZER = SettingKind("sgd or adamw", words="the optimizer", flag="--optimizer", choices=OPTIMIZERS)
+_RATE = SettingKind("at the start of the schedule", least=0)
+_DECAY = SettingKind("of all weights", words="the weight decay", flag="--weight-decay", least=0)
+_WARMUP = SettingKind(
+    "share of the steps in which the learning rates rise", words="the warm-up, a share of the steps,",
+    flag="--warmup", least=0, most=1, is_open=(False, True),
+)  # fmt: skip
+_CROP = SettingKind("side of the training crop in pixels", words="the crop", flag="--crop", least=32, most=2048)
 
 
 @dataclass(frozen=True)
@@ -46,30 +70,30 @@ class Recipe:
     """
 
     method: str
-    backbone: str = PAPER_BACKBONE
-    output_stride: int = 16
-    weights: str = "auto"
-    epochs: int = 5
-    batch_size: int = 16
-    optimizer: str = "sgd"
-    lr_backbone: float = 0.1
-    lr_fc1: float = 1.0
-    lr_fc2: float = 0.0
-    weight_decay: float = 1e-4
-    warmup: float = 0.0
+    backbone: str = setting(PAPER_BACKBONE, _BACKBONE)
+    output_stride: int = setting(16, _STRIDE)
+    weights: str = setting("auto", _WEIGHTS)
+    epochs: int = setting(5, EPOCHS)
+    batch_size: int = setting(16, BATCH_SIZE)
+    optimizer: str = setting("sgd", _OPTIMIZER)
+    lr_backbone: float = setting(0.1, _RATE, words="the learning rate of the backbone", flag="--lr-backbone")
+    lr_fc1: float = setting(1.0, _RATE, words="the learning rate of FC1", flag="--lr-fc1")
+    lr_fc2: float = setting(0.0, _RATE, words="the learning rate of FC2", flag="--lr-fc2")
+    weight_decay: float = setting(1e-4, _DECAY)
+    warmup: float = setting(0.0, _WARMUP)
     poly_power: float = 0.9
-    crop: int = 512
+    crop: int = setting(512, _CROP)
     resize_long: tuple[int, int] = (320, 640)
     jitter: tuple[float, float, float, float] = (0.3, 0.3, 0.3, 0.1)
     freeze_norm: bool = True
-    weight: float = 1.0
-    mask: str = "soft"
-    fc2_loss: str = "sce"
-    background: float = 0.0
-    background_power: float = 1.0
-    rule: str = "fc1"
+    weight: float = setting(1.0, LAMBDA)
+    mask: str = setting("soft", MASK)
+    fc2_loss: str = setting("sce", FC2_LOSS, flag="--fc2-loss")
+    background: float = setting(0.0, BACKGROUND)
+    background_power: float = setting(1.0, BACKGROUND_POWER)
+    rule: str = setting("fc1", RULE)
     amp: bool = True
-    seed: int = 0
+    seed: int = setting(0, SEED)
 
     def to_json(self) -> dict[str, Any]:
         """The settings as plain values."""
@@ -146,26 +170,16 @@ def check_recipe(recipe: Recipe) -> None:
     Raises:
         UserError: the first setting that is out of range.
     """
-    check_kinds(recipe, "The recipe")
+    check_settings(recipe, "The recipe")
     low, high = recipe.resize_long
     rules = [
         (recipe.method in METHODS, f"the method must be one of {', '.join(METHODS)}"),
-        (recipe.optimizer in OPTIMIZERS, f"the optimizer must be one of {', '.join(OPTIMIZERS)}"),
-        (recipe.rule in RULES, f"the rule must be one of {', '.join(RULES)}"),
         (recipe.method == "recam" or recipe.rule == "fc1", "only recam has an FC2; the rule of bce and sce is fc1"),
-        (1 <= recipe.epochs <= 10_000, "the epochs must be 1 to 10000"),
-        (1 <= recipe.batch_size <= 4096, "the batch size must be 1 to 4096"),
-        (min(recipe.lr_backbone, recipe.lr_fc1, recipe.lr_fc2) >= 0, "a learning rate must not be negative"),
         (max(recipe.lr_backbone, recipe.lr_fc1, recipe.lr_fc2) > 0, "one of the learning rates must be above 0"),
-        (recipe.fc2_loss in FC2_LOSSES, f"the loss on FC2 must be one of {', '.join(FC2_LOSSES)}"),
         (recipe.method == "recam" or recipe.fc2_loss == "sce", "only recam has an FC2 whose loss can be chosen"),
         (recipe.method == "recam" or recipe.background == 0, "only recam has an FC2 that can have a background row"),
-        *background_rules(recipe),
-        (0 <= recipe.weight <= 1e6, "lambda must be 0 or more"),
-        (0 <= recipe.warmup < 1, "the warm-up must be a share of the steps, 0 to below 1"),
-        (32 <= recipe.crop <= 2048, "the crop must be 32 to 2048 pixels"),
+        rule_has_its_row(recipe),
         (16 <= low <= high <= 4096, "the range of the long side must be two rising numbers from 16 to 4096"),
-        (0 <= recipe.seed < 1 << 31, "the seed must be 0 to 2147483647"),
     ]
     for holds, sentence in rules:
         if not holds:

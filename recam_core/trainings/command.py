@@ -2,30 +2,8 @@
 
 import shlex
 
+from recam_core.setting import options
 from recam_core.train.recipe import PRESETS, Recipe, preset
-
-#: Field of the recipe -> option of ``train``. Fields without one are those of the preset.
-FLAGS = {
-    "backbone": "--backbone",
-    "output_stride": "--output-stride",
-    "weights": "--weights",
-    "epochs": "--epochs",
-    "batch_size": "--batch-size",
-    "optimizer": "--optimizer",
-    "lr_backbone": "--lr-backbone",
-    "lr_fc1": "--lr-fc1",
-    "lr_fc2": "--lr-fc2",
-    "weight_decay": "--weight-decay",
-    "warmup": "--warmup",
-    "crop": "--crop",
-    "weight": "--lambda",
-    "mask": "--mask",
-    "fc2_loss": "--fc2-loss",
-    "background": "--background",
-    "background_power": "--background-power",
-    "rule": "--rule",
-    "seed": "--seed",
-}
 
 
 def train_command(
@@ -54,12 +32,7 @@ def train_command(
 
 
 def _options(recipe: Recipe, base: Recipe) -> list[str]:
-    words = []
-    for field, flag in FLAGS.items():
-        value = getattr(recipe, field)
-        if value != getattr(base, field):
-            # repr gives a float all the digits that it has.
-            words += [flag, repr(value) if isinstance(value, float) else str(value)]
+    words = options(recipe, base)
     if recipe.resize_long != base.resize_long:
         words += ["--resize-long", *map(str, recipe.resize_long)]
     words += ["--train-norm"] if base.freeze_norm and not recipe.freeze_norm else []
