@@ -19,7 +19,6 @@ from recam_core.device import device_names
 from recam_core.errors import UserError
 from recam_core.method.background import USUAL_BACKGROUND_RULE
 from recam_core.method.extraction import rules_of
-from recam_core.method.fc2_settings import LAMBDA
 from recam_core.method.masks import MASKS
 from recam_core.retrain.named_run import free_run_name
 from recam_core.setting import settings
@@ -175,7 +174,7 @@ def _numbers(recipe: Recipe, key: str, column: st.delta_generator.DeltaGenerator
 def _recam(recipe: Recipe, chosen: str, has_background: bool, *columns: st.delta_generator.DeltaGenerator) -> Recipe:
     """What only a ReCAM has: lambda, mask, background row and rule."""
     left, middle, right = columns
-    weight = number_field(left, LAMBDA, recipe.weight, f"training_lambda_{chosen}")
+    weight = number_field(left, settings(Recipe)["weight"], recipe.weight, f"training_lambda_{chosen}")
     kind = middle.selectbox(
         "Mask",
         list(MASKS),

@@ -292,7 +292,7 @@ def test_what_cannot_be_is_a_sentence_before_anything_runs(shown: Callable[..., 
     page.selectbox(key="lab_grid--y").set_value("mask").run()
     assert "vary two different settings" in page.error[0].value
     for kind, key, values, words in (
-        ("lambda", "lab_lambda_values", ["-1", "1"], "lambda must be 0 or more"),
+        ("lambda", "lab_lambda_values", ["-1", "1"], "lambda must be 0 to 1,000,000"),
         ("masks", "lab_masks_values", ["soft", "hard:2"], "hard"),
         ("rules", "lab_rules_values", [], "no setting to try"),
         ("loss", "lab_loss_values", ["0"], "must be above 0"),
