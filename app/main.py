@@ -5,14 +5,16 @@ import sys
 from pathlib import Path
 
 import streamlit as st
+from streamlit import net_util
 
 # Streamlit puts this file's folder on the path; the packages ``app`` and ``recam_core`` are one above.
 ROOT = str(Path(__file__).resolve().parent.parent)
 if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
-from app import style  # noqa: E402
+from app import sign_in, style  # noqa: E402
 from app.chart import charts_by_touch, charts_soon  # noqa: E402
+from app.first_screen import is_presenting  # noqa: E402
 from app.jobs import ended_meanwhile  # noqa: E402
 from app.links import back_leaves_the_page, remember_pages  # noqa: E402
 from app.screens import about, confusions, data, explore, lab, results, runs, theory, trainings, why  # noqa: E402
@@ -40,10 +42,21 @@ def sweep_once() -> None:
         sweep(folder, own=own)
 
 
+@st.cache_resource(show_spinner=False)
+def ask_nobody_outside() -> None:
+    """Have Streamlit refuse a page of another origin at once.
+
+    It would ask a server on the internet for this machine's public address first, and all visitors wait until that is
+    answered: seconds, each time, where a firewall drops it.
+    """
+    net_util.get_external_ip = lambda: None
+
+
 def main() -> None:
     """Draw what all pages share, then the chosen page."""
     st.set_page_config(page_title="ReCAM Lab", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
     leave_imports_alone()
+    ask_nobody_outside()
     style.apply()
     sweep_once()
     pages = {
@@ -59,11 +72,17 @@ def main() -> None:
         "about": st.Page(about.main, title="About the method", icon=":material/menu_book:", url_path="about"),
     }
     remember_pages(pages)
-    page = st.navigation(list(pages.values()), position="top")
+    admitted = sign_in.is_admitted()
+    page = st.navigation(list(pages.values()), position="top" if admitted else "hidden")
+    if not admitted:
+        sign_in.ask()
+        return
     ended_meanwhile()  # what an interrupted run noted
     page.run()
     if ended_meanwhile():
         st.rerun()
+    if not is_presenting():
+        sign_in.sign_out()
     charts_by_touch()
     charts_soon()
     back_leaves_the_page()

@@ -102,7 +102,11 @@ def pins(file: str) -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.parametrize("file", ["requirements.txt", "requirements-test.txt", "constraints.txt"])
+#: What people install, and what pins the packages behind it.
+REQUIREMENTS = ("requirements.txt", "requirements-test.txt", "requirements-sign-in.txt", "constraints.txt")
+
+
+@pytest.mark.parametrize("file", REQUIREMENTS)
 def test_every_requirement_is_pinned_exactly(file: str) -> None:
     for lines in pins(file).values():
         for line in lines:
@@ -116,7 +120,7 @@ def test_what_is_installed_is_what_is_pinned() -> None:
 
     newer = sys.version_info >= (3, 11)
     wanted = {}
-    for file in ("requirements.txt", "requirements-test.txt", "constraints.txt"):
+    for file in REQUIREMENTS:
         for name, lines in pins(file).items():
             for line in lines:
                 pin, _, marker = line.partition(" ; ")
