@@ -2,11 +2,13 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help app test lint format bench gpu-check clean venv test-venv
+.PHONY: help app test lint format bench gpu-check image clean venv test-venv
 
 IN_VENV := .venv/bin/python
 # Each worker takes whole files, so that what the tests of a file share (a trained network, the running app) is made once.
 WORKERS ?= 2
+# What builds images; podman does as well.
+DOCKER ?= docker
 # What to hand to pytest, for example: make test PYTEST="-k scores"
 PYTEST ?=
 
@@ -15,7 +17,7 @@ help: ## list the targets
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-app: venv ## start the lab in the browser (PORT=8600 chooses the port, HOST=0.0.0.0 lets the network in)
+app: venv ## start the lab in the browser (PORT=8600 chooses the port, HOST=0.0.0.0 lets the network in: docs/hosting.md)
 	@exec $(IN_VENV) tools/start_app.py
 
 test: test-venv ## check style and formatting, then run every test (PYTEST="-k scores" runs some)
@@ -39,6 +41,9 @@ bench: venv ## run every benchmark; each prints its ratios
 
 gpu-check: test-venv ## on a machine with a CUDA GPU: its tests and benchmarks, and their table for docs/results.md
 	@PYTHONPATH=. $(IN_VENV) tools/gpu_check.py
+
+image: ## build the container image recam-lab, which compose.yaml runs (see docs/hosting.md)
+	$(DOCKER) build --build-arg TORCH_INDEX="$(TORCH_INDEX)" -t recam-lab .
 
 clean: ## delete .venv and caches (runs/ and downloaded data stay)
 	rm -rf .venv .pytest_cache .ruff_cache build dist *.egg-info

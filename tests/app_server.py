@@ -1,5 +1,6 @@
 """Start the app the way people start it, and stop it with everything that it started."""
 
+import http.client
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -41,6 +43,27 @@ def fetch(url: str) -> str:
     """The body of the page at ``url``."""
     with urllib.request.urlopen(url, timeout=10) as reply:
         return reply.read().decode("utf-8")
+
+
+def opens_a_session(url: str, host: str, origin: str | None = None) -> bool:
+    """Whether the app at ``url`` lets a page connect: one that came by the name ``host``, and is of ``origin``.
+
+    Args:
+        url: of the app.
+        host: what the browser sends as the Host header: the name in its address, with the port.
+        origin: where the page is from; ``None``: that name.
+    """
+    headers = {"Host": host, "Origin": f"http://{host}" if origin is None else origin}
+    headers |= {"Upgrade": "websocket", "Connection": "Upgrade"}
+    headers |= {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
+    try:
+        connection.request("GET", "/_stcore/stream", headers=headers)
+        status = connection.getresponse().status
+    finally:
+        connection.close()
+    assert status in (101, 403), status
+    return status == 101
 
 
 def needs_the_environment() -> None:

@@ -14,8 +14,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import streamlit as st
 
-from app_server import fetch, free_port, needs_the_environment, running_app
+from app_server import fetch, free_port, needs_the_environment, opens_a_session, running_app
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def run(*command: str, cwd: Path, **env: str) -> subprocess.CompletedProcess:
 def test_make_alone_lists_the_targets(repo_root: Path) -> None:
     done = run("make", cwd=repo_root)
     assert done.returncode == 0
-    for target in ("app", "test", "lint", "format", "bench", "gpu-check", "clean"):
+    for target in ("app", "test", "lint", "format", "bench", "gpu-check", "image", "clean"):
         assert f"make {target} " in done.stdout
 
 
@@ -192,7 +193,69 @@ class TestPort:
                 start_app.choose_port(str(taken.getsockname()[1]), "127.0.0.1")
 
 
-def test_make_app_says_where_it_is_and_stops_when_told(tmp_path: Path) -> None:
+class TestNames:
+    """By which names the app answers, and for whom it takes those who come."""
+
+    OWN = ("localhost", "127.0.0.1", "::1")
+
+    def test_of_the_own_machine_are_those_that_a_browser_on_it_uses(self, start_app: ModuleType) -> None:
+        assert start_app.allowed_hosts("127.0.0.1", "") == self.OWN
+        assert not start_app.is_hosted("127.0.0.1", self.OWN, {})
+        assert tuple(st.get_option("server.allowedHosts")) == self.OWN, "the same without the start script"
+
+    def test_of_a_machine_that_lets_the_network_in_are_its_own(
+        self, start_app: ModuleType, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(socket, "gethostname", lambda: "Bench.lab.example")
+        monkeypatch.setattr(socket, "getfqdn", lambda: "bench.lab.example")
+        monkeypatch.setattr(start_app, "own_addresses", lambda: ["192.0.2.7"])
+        hosts = start_app.allowed_hosts("0.0.0.0", "")
+        assert hosts == (*self.OWN, "192.0.2.7", "bench.lab.example", "bench", "bench.local")
+        assert start_app.is_hosted("0.0.0.0", hosts, {})
+        words = start_app.told("0.0.0.0", 8600, hosts, True, {})
+        assert "http://127.0.0.1:8600" in words
+        assert "http://192.0.2.7:8600, http://bench.lab.example:8600" in words
+        assert "RECAM_HOSTED=0" in words
+
+    def test_of_a_machine_hold_no_address_that_means_all(self, start_app: ModuleType) -> None:
+        assert not {"0.0.0.0", "::", *self.OWN} & set(start_app.own_addresses())
+
+    def test_that_are_given_take_their_place(self, start_app: ModuleType) -> None:
+        given = "Lab.example, *.lab.example,[2001:db8::5],"
+        hosts = start_app.allowed_hosts("0.0.0.0", given)
+        assert hosts == (*self.OWN, "lab.example", "*.lab.example", "2001:db8::5")
+        assert start_app.allowed_hosts("192.0.2.7", "") == (*self.OWN, "192.0.2.7")
+        assert "any name" in start_app.told("0.0.0.0", 1, start_app.allowed_hosts("0.0.0.0", "*"), True, {})
+
+    @pytest.mark.parametrize(
+        "given", ["https://lab.example", "lab.example:8501", "lab.example/x", "a b", "läb.example"]
+    )
+    def test_that_are_none_are_refused(self, start_app: ModuleType, given: str) -> None:
+        with pytest.raises(SystemExit, match="no name of a machine"):
+            start_app.allowed_hosts("0.0.0.0", given)
+
+    def test_of_a_proxy_bring_strangers_to_the_own_machine(self, start_app: ModuleType) -> None:
+        hosts = start_app.allowed_hosts("127.0.0.1", "lab.example")
+        assert start_app.is_hosted("127.0.0.1", hosts, {})
+        assert not start_app.is_hosted("127.0.0.1", hosts, {"RECAM_HOSTED": "0"})
+        assert start_app.is_hosted("127.0.0.1", self.OWN, {"RECAM_HOSTED": "1"})
+        assert "off (RECAM_HOSTED=0)" in start_app.told("127.0.0.1", 1, hosts, False, {})
+
+
+def test_the_app_is_started_with_what_was_decided(start_app: ModuleType) -> None:
+    words = start_app.command(8600, "0.0.0.0", ("localhost", "lab.example"))
+    assert words[-8:] == [
+        *("--server.port", "8600", "--server.address", "0.0.0.0"),
+        *("--server.allowedHosts", "localhost", "--server.allowedHosts", "lab.example"),
+    ]
+    assert start_app.environment(True, {"A": "b"}) == {"A": "b", "OMP_WAIT_POLICY": "PASSIVE", "RECAM_HOSTED": "1"}
+    assert start_app.environment(False, {"OMP_WAIT_POLICY": "ACTIVE"})["OMP_WAIT_POLICY"] == "ACTIVE"
+    below = {"STREAMLIT_SERVER_BASE_URL_PATH": "/lab/"}
+    assert start_app.address("::", 8600, below) == "http://127.0.0.1:8600/lab"
+    assert start_app.address("::1", 8600, {}) == "http://[::1]:8600"
+
+
+def test_make_app_says_where_it_is_and_stops_when_told(repo_root: Path, tmp_path: Path) -> None:
     needs_the_environment()
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -203,6 +266,14 @@ def test_make_app_says_where_it_is_and_stops_when_told(tmp_path: Path) -> None:
             time.sleep(0.1)
         assert url in app.output()
         assert "stcore" not in app.output()
+        # A page of another origin gets nothing, not even where its name was led to this machine.
+        assert opens_a_session(url, f"127.0.0.1:{port}")
+        assert opens_a_session(url, f"localhost:{port}")
+        assert not opens_a_session(url, f"127.0.0.1:{port}", origin="http://elsewhere.example")
+        assert not opens_a_session(url, f"elsewhere.example:{port}")
+        asked = [sys.executable, "tools/start_app.py", "--healthy"]
+        assert run(*asked, cwd=repo_root, PORT=str(port)).returncode == 0
+        assert run(*asked, cwd=repo_root, PORT=str(free_port())).returncode == 1
         os.killpg(app.process.pid, signal.SIGINT)
         app.process.wait(timeout=20)
         with pytest.raises(OSError, match="refused"):
@@ -217,8 +288,21 @@ def test_procfile_serves_the_app_on_the_port_that_its_host_gives(repo_root: Path
     # Another loopback address answers only where the app listens to more than this machine, as a host needs it.
     address = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
     env = {"PORT": str(port), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    env["ALLOWED_HOSTS"] = "lab.example"
     with running_app(["bash", "-c", kinds["web"]], f"http://{address}:{port}", tmp_path / "log", env) as app:
         assert '<div id="root">' in fetch(app.url)
+        assert opens_a_session(app.url, "lab.example")
+        assert not opens_a_session(app.url, "elsewhere.example")
+        assert not opens_a_session(app.url, "lab.example", origin="https://elsewhere.example")
+
+
+def test_procfile_leaves_the_name_to_the_router_of_its_host(repo_root: Path) -> None:
+    words = (repo_root / "Procfile").read_text(encoding="utf-8").partition(": ")[2]
+    words = words.replace("python tools/start_app.py", """bash -c 'echo "$HOST $ALLOWED_HOSTS"'""")
+    env = {name: value for name, value in os.environ.items() if name != "ALLOWED_HOSTS"}
+    for given, expected in (({}, "0.0.0.0 *"), ({"ALLOWED_HOSTS": "lab.example"}, "0.0.0.0 lab.example")):
+        done = subprocess.run(["bash", "-c", words], env=env | given, capture_output=True, text=True, timeout=60)
+        assert done.stdout.strip() == expected
 
 
 def test_the_command_line_lists_its_sub_commands(repo_root: Path) -> None:

