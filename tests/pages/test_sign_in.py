@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import streamlit as st
+from streamlit import net_util
 from streamlit.runtime.secrets import Secrets
 from streamlit.testing.v1 import AppTest
 
@@ -77,7 +78,7 @@ def test_who_is_not_signed_in_sees_a_sentence_and_a_button(door: Callable[..., A
 
 
 def test_no_page_of_the_app_is_drawn_for_who_is_not_signed_in(
-    opened: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+    opened: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     pretend(monkeypatch, {"auth": AUTH})
     page = opened(data="scenes@val")
@@ -87,6 +88,9 @@ def test_no_page_of_the_app_is_drawn_for_who_is_not_signed_in(
     assert not page.selectbox
     assert not page.segmented_control
     assert not page.get("bidi_component")
+    # Nor is a server on the internet asked, on whose answer all would wait, when a page of another origin knocks.
+    assert net_util.get_external_ip() is None
+    assert "external IP" not in capfd.readouterr().err
 
 
 def test_who_is_signed_in_sees_the_page_their_name_and_the_way_out(door: Callable[..., AppTest]) -> None:
