@@ -213,6 +213,12 @@ def test_masks(tensors, text, formula):
             assert float(pooled[p, c]) == pytest.approx(expected, abs=1e-6)
 
 
+def test_a_hard_mask_leaves_out_what_just_reaches_its_threshold():
+    cams = torch.tensor([[[0.0, 0.25, 0.25 + 1e-6, 1.0]]])
+    assert parse_mask("hard:0.25")(cams).tolist() == [[[0.0, 0.0, 1.0, 1.0]]]
+    assert parse_mask("hard:0")(cams).tolist() == [[[0.0, 1.0, 1.0, 1.0]]]  # no CAM, no mask
+
+
 @pytest.mark.parametrize("text", ["", "median", "hard:2", "hard:x", "power:-1", "soft:1", "power:nan"])
 def test_bad_masks_are_refused_with_a_sentence(text):
     with pytest.raises(UserError, match="mask"):

@@ -53,6 +53,27 @@ def test_one_parser_knows_every_card(monkeypatch):
                 pick_device(wrong)
 
 
+@pytest.mark.parametrize(
+    ("count", "mps", "expected"),
+    [
+        (2, True, ["cuda:0", "cuda:1", "mps", "cpu"]),
+        (1, False, ["cuda:0", "cpu"]),
+        (0, True, ["mps", "cpu"]),
+        (0, False, ["cpu"]),
+    ],
+)
+def test_auto_is_the_fastest_device_that_is_there(monkeypatch, count, mps, expected):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    with cards(monkeypatch, count):
+        assert device_names() == expected
+        assert device_name() == device_name("auto") == str(pick_device()) == expected[0]
+        for name in expected:
+            assert device_name(name) == str(pick_device(name)) == name
+        for missing in {"cuda:0", "cuda:1", "mps"} - set(expected):
+            with pytest.raises(UserError, match=rf"offers no device '{missing}': choose one of auto, .*cpu\."):
+                device_name(missing)
+
+
 def test_commands_take_one_card_of_several(tmp_path, monkeypatch):
     """What `trainings start` took, `train` refused."""
 

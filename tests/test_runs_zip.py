@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 import zipfile
-from collections import namedtuple
+from collections import Counter, namedtuple
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from recam_core.runs import zip_import
 from recam_core.runs.listed import find_run
 from recam_core.runs.zip_export import export_name, export_run, zipped
 from recam_core.runs.zip_import import import_run
-from recam_core.runs.zip_rules import FILES, LARGEST_ZIP
+from recam_core.runs.zip_rules import FILES, LARGEST_ZIP, check_entries
 from recam_core.theory.negatives import NEGATIVES_FILE
 from run_folders import write_run
 
@@ -43,13 +43,17 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def packed(made: Path, change: Callable[[dict[str, bytes]], object] = lambda files: None) -> io.BytesIO:
-    """A zip of the run's files after a change; names are as in the zip."""
+    """A zip of the run's files after a change; names are as in the zip.
+
+    Its weights are stored as they are: they hardly shrink, and packing them would take most of the time of a test.
+    """
     files = {f"alpha/{file.name}": file.read_bytes() for file in sorted(made.iterdir())}
+    weights = files["alpha/model.safetensors"]
     change(files)
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
-            archive.writestr(name, content)
+            archive.writestr(name, content, zipfile.ZIP_STORED if content == weights else None)
     return stream
 
 
@@ -173,14 +177,39 @@ def test_too_many_twice_missing_and_no_zip(made: Path, runs: Path) -> None:
         import_run(runs / "nowhere.zip")
 
 
-def test_flipped_bits(made: Path, runs: Path) -> None:
-    content = bytearray(packed(made).getvalue())
-    content[len(content) // 2] ^= 0xFF
-    refused(io.BytesIO(bytes(content)), runs, "no whole zip|weights are not those|safetensors")
+def test_whichever_byte_is_another_the_run_is_refused_or_whole(made: Path, runs: Path) -> None:
+    """Some bytes of a zip (times, rights) say nothing of its files, and change nothing of what is unpacked."""
+    whole = packed(made).getvalue()
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        heads = [entry.header_offset for entry in archive.infolist()]
+    listed, end = whole.index(b"PK\x01\x02"), whole.rindex(b"PK\x05\x06")
+    places = {*range(0, 30, 3), *range(heads[-1], heads[-1] + 30, 3), *range(listed, listed + 46, 3)}
+    places |= {*range(end, len(whole), 3)}
+    said = Counter()
+    for place in sorted(places):
+        content = bytearray(whole)
+        content[place] ^= 0xFF
+        try:
+            path = import_run(io.BytesIO(bytes(content)))
+        except UserError:
+            said["refused"] += 1
+        else:
+            said["whole"] += 1
+            assert all((path / name).read_bytes() == (made / name).read_bytes() for name in HERE), place
+            shutil.rmtree(path)
+        assert not runs.exists() or [file.name for file in runs.iterdir() if file.name != ".lock"] == []
+    assert min(said["refused"], said["whole"]) > 10
+    content = bytearray(whole)
+    content[len(whole) // 2] ^= 0xFF  # in the weights
+    refused(io.BytesIO(bytes(content)), runs, "no whole zip")
 
 
 def test_bombs(made: Path, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    refused(packed(made, lambda files: files.update({"alpha/run.json": b" " * (5 << 20)})), runs, "run.json in the zip")
+    for name, megabytes, most in (("run.json", 5, 4), ("metrics.json", 17, 16), (NEGATIVES_FILE, 17, 16)):
+        large = packed(
+            made, lambda files, name=name, size=megabytes: files.update({f"alpha/{name}": bytes(size << 20)})
+        )
+        refused(large, runs, f"{name} in the zip would take {megabytes} MB; {most} MB is most")
     zeros = packed(made, lambda files: files.update({"alpha/model.safetensors": bytes(100 << 20)}))
     assert len(zeros.getvalue()) < 1 << 20
     refused(zeros, runs, "unpack to 100 MB")
@@ -192,6 +221,18 @@ def test_bombs(made: Path, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zip_import, "LARGEST_ZIP", 1000)
     refused(packed(made), runs, "at most")
     assert LARGEST_ZIP > 1 << 30
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_each_file_has_a_bound_of_its_own(name: str) -> None:
+    entries = [zipfile.ZipInfo(f"alpha/{file}") for file in FILES]
+    largest = next(entry for entry in entries if entry.filename.endswith(name))
+    largest.file_size = FILES[name]
+    assert set(check_entries(entries, LARGEST_ZIP)) == set(FILES)
+    largest.file_size += 1
+    with pytest.raises(UserError, match=f"{name} in the zip would take {FILES[name] >> 20} MB"):
+        check_entries(entries, LARGEST_ZIP)
+    assert FILES[name] <= 1 << 30
 
 
 def test_locked_and_oddly_compressed(made: Path, runs: Path) -> None:

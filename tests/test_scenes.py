@@ -15,13 +15,15 @@ import pytest
 from recam_core.data.sample import Dataset, label_matrix
 from recam_core.errors import UserError
 from recam_core.scenes import ScenesDataset, open_scenes
-from recam_core.scenes.composition import _draw_classes
+from recam_core.scenes.composition import _draw_classes, compose
 from recam_core.scenes.contexts import CHOICES, CONTEXTS
 from recam_core.scenes.dataset import LEAST_AREA
 from recam_core.scenes.families import INDEX, KINDS
 from recam_core.scenes.figure import Figure
 from recam_core.scenes.geometry import box
+from recam_core.scenes.options import SceneOptions
 from recam_core.scenes.palettes import PALETTES
+from recam_core.scenes.picture import draw
 from recam_core.scenes.stage import Place, Stage
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -234,11 +236,10 @@ def test_members_of_a_family_can_still_be_told_apart_when_most_alike():
 
 
 def test_objects_hide_one_another():
-    scenes = open_scenes("size=96")
     hidden = 0
-    for index in range(40):
-        composition = scenes._composition(index)
-        mask = scenes.mask(index)
+    for seed in range(40):
+        composition = compose(np.random.default_rng(seed), SceneOptions.context, SceneOptions.shared_parts)
+        mask = draw(composition, 96, photo=False).mask()
         for actor in composition.actors:
             alone = Stage(96, composition.palette, photo=False)
             alone.figure(actor.figure, 1, actor.place)

@@ -7,7 +7,7 @@ import pytest
 
 from recam_core.data.sample import VOID, ClassList
 from recam_core.errors import UserError
-from recam_core.maps.activation_maps import ActivationMaps, full_size, grid_size
+from recam_core.maps.activation_maps import ActivationMaps, full_size, grid_size, winner_and_level
 from recam_core.scores.evaluate import Tally, check_classes, evaluate_counts, evaluate_maps
 from recam_core.scores.pixel_counts import count_pixels, load_counts
 from recam_core.scores.scores import bootstrap_miou, per_image_scores, score, sweep
@@ -150,6 +150,15 @@ def test_per_image_scores_equal_scoring_each_picture_alone(threshold):
         assert together.miou[number] == pytest.approx(alone.miou, nan_ok=True)
         assert together.wrong_class[number] == pytest.approx(alone.wrong_class, nan_ok=True)
         assert together.lost_to_background[number] == pytest.approx(alone.lost_to_background, nan_ok=True)
+
+
+def test_of_equal_thresholds_the_lowest_is_the_best():
+    maps = ActivationMaps("weak", (4, 12), np.array([0]), np.array([[[200, 100, 100]]], dtype=np.uint8))
+    _, level = winner_and_level(maps)
+    result = scored([(maps, (level > 100).astype(np.uint8))], thresholds=256)
+    alike = np.flatnonzero(result.sweep.miou == 1)
+    assert len(alike) > 1, "no pixel's level lies just above 100"
+    assert result.best.threshold == result.sweep.thresholds[alike[0]] == 100 / 255
 
 
 def test_a_class_that_never_occurs_is_left_out_of_the_mean():
