@@ -18,13 +18,11 @@ from recam_core.experiments.experiment import Experiment, select_words, start_no
 from recam_core.experiments.figures import FIGURES
 from recam_core.experiments.grid import grid
 from recam_core.experiments.iterations import iterations
-from recam_core.experiments.lab import REFERENCE, open_lab
-from recam_core.experiments.lambda_sweep import _sentence as _lambda_sentence
+from recam_core.experiments.lab import REFERENCE, HeadLab, open_lab
 from recam_core.experiments.lambda_sweep import lambda_sweep
 from recam_core.experiments.loss_control import loss_control
-from recam_core.experiments.mask_comparison import _answer, mask_comparison
+from recam_core.experiments.mask_comparison import mask_comparison
 from recam_core.experiments.noise import Difference, Draws
-from recam_core.experiments.pair_advice import _sentence as _pair_sentence
 from recam_core.experiments.pair_advice import find_pair, most_confused, pair_advice, pair_figures
 from recam_core.experiments.protocol import Protocol, check_apart, choose_best, open_parts, protocol_for
 from recam_core.experiments.rule_comparison import rule_comparison
@@ -70,6 +68,16 @@ def lab(started):
 @pytest.fixture(scope="module")
 def tried(lab) -> Experiment:
     return grid(lab, axis("mask", ["none", "soft", "oracle"]), axis("rule"), base=QUICK)
+
+
+@pytest.fixture(scope="module")
+def swept(lab) -> Experiment:
+    return lambda_sweep(lab, (0.1, 1.0, 10.0), (0,), BOTH)
+
+
+@pytest.fixture(scope="module")
+def masked(lab) -> Experiment:
+    return mask_comparison(lab, ("none", "soft"), base=QUICK)
 
 
 def test_the_parts_follow_from_the_training_data():
@@ -221,16 +229,24 @@ def test_lambda_sweep(lab):
         (({0.1, 1.0}, {1.0, 10.0}), "against lambda 0."),
     ],
 )
-def test_a_range_of_lambdas_is_called_alike_if_all_of_it_is(lab, monkeypatch, apart, words):
-    found = lambda_sweep(lab, (0.1, 1.0, 10.0), (0,), BOTH).settings
+def test_a_range_of_lambdas_is_called_alike_if_all_of_it_is(lab, swept, monkeypatch, apart, words):
+    """As if lambda 1 were the best where settings are chosen, and certain differences were beyond the noise."""
+    worst, *_, best = sorted(swept.settings, key=lambda one: one.miou("select"))
+    found = [
+        dataclasses.replace(one, select=(best if one.setting.values["lambda"] == 1 else worst).select)
+        for one in swept.settings
+    ]
     lambdas = {id(one.report): one.setting.values["lambda"] for one in found}
 
     def difference(draws, one, other, figure):
         pair = {lambdas[id(one)], lambdas[id(other)]}
         return Difference(0.1, 0.05, 0.2) if 0.0 in pair or pair in apart else NOISE
 
+    monkeypatch.setattr(HeadLab, "measure", lambda *_: (swept.reference, found))
     monkeypatch.setattr(Draws, "difference", difference)
-    assert _lambda_sentence(lab, found, found[2], 1).endswith(words)
+    told = lambda_sweep(lab, (0.1, 1.0, 10.0), (0,), BOTH)
+    assert told.chosen == "lambda 1"
+    assert told.sentence.endswith(words)
 
 
 def test_the_best_point_of_a_sweep_is_what_the_run_says(started, tmp_path):
@@ -312,8 +328,15 @@ LOWER, HIGHER, NOISE = Difference(-0.1, -0.2, -0.05), Difference(0.1, 0.05, 0.2)
         (HIGHER, NOISE, "raises false positives and leaves false negatives"),
     ],
 )
-def test_every_answer_about_masks_is_worded(positives, negatives, words):
-    assert words in _answer(positives, negatives)
+def test_every_answer_about_masks_is_worded(lab, masked, monkeypatch, positives, negatives, words):
+    def difference(draws, one, other, figure):
+        return positives if figure is FIGURES["false_positive_rate"][0] else negatives
+
+    monkeypatch.setattr(HeadLab, "measure", lambda *_: (masked.reference, list(masked.settings)))
+    monkeypatch.setattr(Draws, "difference", difference)
+    sentence = mask_comparison(lab, ("none", "soft"), base=QUICK).sentence
+    assert words in sentence
+    assert f"by {points(positives)} and the false negative rate by {points(negatives)}" in sentence
 
 
 def test_rules(lab):
@@ -424,15 +447,27 @@ def test_advice_says_what_the_others_lose_also_where_the_best_setting_is_advised
     reference = tried.reference
     draws = Draws(lab.pictures("report"))
     # A setting whose maps of the class beside the pair are others than those of the run as it is.
-    figures, chosen, cost = next(
-        (figures, one, cost)
-        for figures in (pair_figures(1, 2), pair_figures(1, 3), pair_figures(2, 3))
+    pair, chosen, cost = next(
+        (pair, one, cost)
+        for pair in ((1, 2), (1, 3), (2, 3))
         for one in tried.settings
-        if (cost := draws.difference(one.report, reference.report, figures.others)).value ** 2 > 0
+        if one.setting.fair
+        and (cost := draws.difference(one.report, reference.report, pair_figures(*pair).others)).value ** 2 > 0
     )
-    text = _pair_sentence(lab, figures, "these", reference, chosen, chosen, 10)
-    assert f"the other classes' mean IoU changes by {points(cost)} against no retraining" in text
-    assert "nothing" not in text
+    # It is advised where the run as it is takes all of the pair for each other, and it is the only other setting.
+    (before,) = reference.select
+    confusion = before.scores.confusion.copy()
+    for value, taken_for in (pair, pair[::-1]):
+        whole = confusion[value].sum()
+        confusion[value] = 0
+        confusion[value, taken_for] = whole
+    before = dataclasses.replace(before, scores=dataclasses.replace(before.scores, confusion=confusion))
+    reference = dataclasses.replace(reference, select=(before,))
+    alone = dataclasses.replace(tried, reference=reference, settings=(chosen,), chosen=chosen.label)
+    found = pair_advice(lab, alone, pair)
+    assert found.chosen == chosen.label
+    assert f"the other classes' mean IoU changes by {points(cost)} against no retraining" in found.sentence
+    assert "nothing" not in found.sentence
 
 
 def test_advice_without_the_pair_where_it_is_reported(started):
