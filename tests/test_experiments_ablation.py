@@ -24,7 +24,7 @@ from recam_core.scores.evaluate import Tally
 from recam_core.train.recipe import METHODS, preset
 from tiny_voc import tiny_voc
 
-SMALL = {"backbone": "timm:resnet10t", "weights": "none", "batch_size": 4, "crop": 48, "resize_long": (40, 56)}
+SMALL = {"backbone": "timm:test_resnet", "weights": "none", "batch_size": 4, "crop": 48, "resize_long": (40, 56)}
 RATES = {"lr_backbone": 1e-3, "lr_fc1": 1e-2, "epochs": 1}
 
 
