@@ -15,8 +15,10 @@ from recam_core.analysis.head_to_head import HeadToHead, head_to_head, picture_w
 from recam_core.analysis.picture_table import picture_table
 from recam_core.analysis.single_class import single_class_pictures, single_class_words
 from recam_core.cli.main import main
+from recam_core.data.export import export_folder
 from recam_core.data.spec import open_dataset
 from run_folders import write_run
+from tiny_data import TinyDataset
 
 NAMES = ("cat", "dog")
 LEVEL = np.full((2, 4), 200, np.uint8)
@@ -102,23 +104,24 @@ def test_a_record_of_a_comparison_is_read_back_and_nothing_else_is() -> None:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two runs of the gallery's classes."""
+    """Pictures of one class and of two, without a background, and two runs of their classes."""
     monkeypatch.setenv("RECAM_CACHE", str(tmp_path / "cache"))
-    classes = open_dataset("gallery").classes
+    export_folder(TinyDataset(7), tmp_path / "data")
+    (tmp_path / "data" / "classes.txt").write_text("void\nred\ngreen\nblue\n")
     for seed, method in enumerate(("bce", "recam")):
-        write_run(
-            tmp_path / method, method, seed=seed, threshold=None, classes=list(classes.names), has_background=False
-        )
+        write_run(tmp_path / method, method, seed=seed, threshold=None, has_background=False)
     return tmp_path
 
 
 def test_commands_leave_them_out_say_so_and_have_a_switch(place: Path, capsys: pytest.CaptureFixture) -> None:
-    dataset = open_dataset("gallery")
+    spec = f"folder:{place / 'data'}"
+    dataset = open_dataset(spec)
+    assert not dataset.classes.has_background
     shown = [len(np.unique(dataset.mask(at)[(dataset.mask(at) > 0) & (dataset.mask(at) < 255)])) for at in range(7)]
     single = [id for id, number in zip(dataset.ids, shown, strict=True) if number == 1]
     assert single
     runs = [str(place / "bce"), str(place / "recam")]
-    quick = ["--data", "gallery", "--scales", "0.3", "--no-mirror", "--device", "cpu", "--json", str(place / "o.json")]
+    quick = ["--data", spec, "--no-mirror", "--device", "cpu", "--json", str(place / "o.json")]
     figures = []
     for switch in ([], ["--single-class"]):
         assert main(["evaluate", *runs, *quick, "--bootstrap", "20", "--keep-scores", *switch]) == 0
@@ -133,15 +136,15 @@ def test_commands_leave_them_out_say_so_and_have_a_switch(place: Path, capsys: p
         assert (
             alone["better"] + alone["worse"] + alone["same"] == alone["pictures"] == (7 if switch else 7 - len(single))
         )
-        record = json.loads((place / "recam" / "run.json").read_text())["scores"]["gallery"]
+        record = json.loads((place / "recam" / "run.json").read_text())["scores"][spec]
         (kept,) = record.values()
         assert HeadToHead.from_json(kept["against"]).pictures == alone["pictures"]
         assert HeadToHead.from_json(found["evaluations"][1]["against"]) == HeadToHead.from_json(kept["against"])
-        first = json.loads((place / "bce" / "run.json").read_text())["scores"]["gallery"]
+        first = json.loads((place / "bce" / "run.json").read_text())["scores"][spec]
         assert all("against" not in scores for scores in first.values())
     assert figures[0] == figures[1]  # what is pooled over all pixels does not move
 
-    common = ["gallery", "--runs", *runs, "--device", "cpu"]
+    common = [spec, "--runs", *runs, "--device", "cpu"]
     for switch in ([], ["--single-class"]):
         assert main(["report", *common, "--csv", str(place / "csv"), "--bootstrap", "5", *switch]) == 0
         assert f"{len(single)} pictures show a single class" in capsys.readouterr().out
