@@ -103,6 +103,15 @@ def test_the_mask_is_what_no_present_class_responds_to(tensors, power):
         assert torch.allclose(found[b], expected, atol=2e-3 if power < 1 else 1e-9)
 
 
+def test_an_exponent_below_1_has_a_gradient_where_a_class_covers_all():
+    cams = torch.tensor([[[0.0, 0.75, 1.0]]], dtype=torch.float64, requires_grad=True)
+    mask = background_masks(cams, torch.tensor([0]), 1, 0.5)
+    assert mask.flatten().tolist() == pytest.approx([1, 0.5, 0], abs=2e-3)
+    mask.sum().backward()
+    assert torch.isfinite(cams.grad).all()
+    assert float(cams.grad[0, 0, 1]) == pytest.approx(-1)
+
+
 @pytest.mark.parametrize(("beta", "power"), [(0.2, 1.0), (1.5, 2.0)])
 def test_the_loss_is_that_of_naive_loops(tensors, beta, power):
     features, fc1, fc2 = tensors

@@ -78,6 +78,11 @@ def test_a_class_without_any_activation_has_an_empty_cam():
     assert torch.equal(cam(features, torch.tensor([[-1.0, -1.0]])), torch.zeros(1, 1, 2, 2))
 
 
+def test_a_faint_map_is_divided_by_its_maximum_too():
+    features = torch.tensor([[[[4e-5, 2e-5]]]], dtype=torch.float64)
+    assert cam(features, torch.ones((1, 1), dtype=torch.float64)).flatten().tolist() == pytest.approx([1, 0.5])
+
+
 def test_equations_3_and_4_single_label_features(tensors):
     features, fc1, fc2 = tensors
     maps = naive_cam(features, fc1)
@@ -146,9 +151,11 @@ def test_equation_7_rules(tensors):
 
 
 def test_double_negatives_are_what_a_plain_product_turns_positive():
-    fc1 = torch.tensor([[-1.0, -1.0, 1.0, 1.0]])
-    fc2 = torch.tensor([[-1.0, 1.0, -1.0, 1.0]])
+    """Not with a weight of 0, with which FC2 begins and which its channels without a gradient keep."""
+    fc1 = torch.tensor([[-1.0, -1.0, 1.0, 1.0, -1.0, 0.0, 0.0, -1.0]])
+    fc2 = torch.tensor([[-1.0, 1.0, -1.0, 1.0, 0.0, -1.0, 0.0, -1.0]])
     assert share_of_double_negatives(fc1, fc2).tolist() == [0.25]
+    assert float((fc1 * fc2 > 0).logical_and(fc1 < 0).float().mean()) == 0.25
 
 
 def test_rules_that_need_fc2_say_so():
@@ -223,6 +230,15 @@ def test_a_hard_mask_leaves_out_what_just_reaches_its_threshold():
 def test_bad_masks_are_refused_with_a_sentence(text):
     with pytest.raises(UserError, match="mask"):
         parse_mask(text)
+
+
+def test_a_mask_to_a_power_below_1_has_a_gradient_where_the_cam_is_0():
+    cams = torch.tensor([0.0, 0.25, 1.0], dtype=torch.float64, requires_grad=True)
+    mask = parse_mask("power:0.5")(cams)
+    assert mask.tolist() == pytest.approx([0, 0.5, 1], abs=2e-3)
+    mask.sum().backward()
+    assert torch.isfinite(cams.grad).all()
+    assert float(cams.grad[1]) == pytest.approx(1)
 
 
 def test_masks_are_named_as_they_are_read():

@@ -85,6 +85,27 @@ def test_probabilities_and_predicted_classes(network):
     assert predicted_classes(low).tolist() == [1], "at least the likeliest class"
     two = type(features)(features.size, features.scales, torch.tensor([2.0, -3.0, 1.0, -6.0]))
     assert predicted_classes(two).tolist() == [0, 2]
+    even = type(features)(features.size, features.scales, torch.tensor([0.0, 1.0, 0.0, -1.0]))
+    assert predicted_classes(even).tolist() == [1], "as likely as not is not seen"
+    # Of a softmax, what is above half the largest: no class may reach 0.5 where several are there.
+    shared = type(features)(features.size, features.scales, torch.tensor([0.4, 0.38, 0.15, 0.07]).log())
+    assert predicted_classes(shared, softmax=True).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("scales", [(0.5, 1.0, 2.0), (2.0, 1.0), (1.0,)])
+def test_classes_are_predicted_at_the_scale_next_to_the_picture_itself(network, scales):
+    with torch.no_grad():
+        x = network.preprocess(IMAGE)
+        expected = (network(x)[1] + network(x.flip(-1))[1])[0] / 2
+    found = picture_features(network, IMAGE, scales).logits
+    assert torch.allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_classes_in_any_order_and_twice_give_the_same_maps(network):
+    features = picture_features(network, IMAGE, (1.0,), mirror=False)
+    maps, again = (maps_from_features(features, network.fc1, classes) for classes in ([1, 3], [3, 1, 3]))
+    assert again.classes.tolist() == [1, 3]
+    assert np.array_equal(maps.activations, again.activations)
 
 
 def test_no_class_gives_empty_maps(network):

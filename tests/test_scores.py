@@ -134,6 +134,9 @@ def test_per_class_scores_equal_naive_ones(has_background):
     wrong = sum(confusion[t][p] for t in range(1, K + 1) for p in range(1, K + 1) if t != p)
     assert ours.wrong_class == pytest.approx(wrong / foreground)
     assert ours.lost_to_background == pytest.approx(sum(row[0] for row in confusion[1:]) / foreground)
+    background = sum(confusion[0])
+    claimed = sum(confusion[0][1:]) / background if has_background else math.nan
+    assert ours.background_claimed == pytest.approx(claimed, nan_ok=True)
     first = 1 if has_background else 0
     assert ours.mean_false_positive_rate == pytest.approx(np.nanmean(expected[first:, 3]))
     assert ours.mean_false_negative_rate == pytest.approx(np.nanmean(expected[first:, 4]))
@@ -224,6 +227,7 @@ def test_bootstrap_holds_the_score_and_is_repeatable():
     low, high = bootstrap_miou(result.counts, 0.3, resamples=300)
     assert (low, high) == bootstrap_miou(result.counts, 0.3, resamples=300)
     assert low < result.fixed.miou < high
+    assert (low, high) != bootstrap_miou(result.counts, 0.3, resamples=300, seed=1)
     same = evaluate_counts(result.counts, threshold=0.3, resamples=300)
     assert same.interval == (low, high)
 
