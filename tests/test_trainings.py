@@ -302,8 +302,9 @@ def test_a_full_disk_is_a_sentence_and_loses_nothing(
     small_disk: Callable[[int], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The state of one epoch takes about 60 MB; a second one beside it does not fit.
+    recipe = dataclasses.replace(RECIPE, backbone="timm:resnet10t", epochs=2)
     monkeypatch.setenv("RECAM_RUNS", str(small_disk(100)))
-    failed = ended(start_training(RECIPE, data=TRAIN, name="run", device="cpu"))
+    failed = ended(start_training(recipe, data=TRAIN, name="run", device="cpu"))
     assert failed.state == "failed"
     assert "the disk may be full" in failed.status.message
     assert "Traceback" not in failed.log_tail(200)
@@ -314,7 +315,7 @@ def test_a_full_disk_is_a_sentence_and_loses_nothing(
         while True:
             file.write(bytes(1 << 12))
     with pytest.raises(UserError, match="No space left"):
-        start_training(RECIPE, data=TRAIN, name="another", device="cpu")
+        start_training(recipe, data=TRAIN, name="another", device="cpu")
     assert [t.job.name for t in list_trainings()] == ["run"]
     with pytest.raises(UserError, match=r"full|No space left"):
         resume_training(failed.id)
@@ -324,7 +325,7 @@ def test_a_full_disk_is_a_sentence_and_loses_nothing(
     done = ended(resume_training(failed.id))
     assert done.state == "done", done.status.message
     monkeypatch.setenv("RECAM_RUNS", str(tmp_path / "roomy"))
-    assert digest(ended(start_training(RECIPE, data=TRAIN, name="run", device="cpu")).out) == digest(done.out)
+    assert digest(ended(start_training(recipe, data=TRAIN, name="run", device="cpu")).out) == digest(done.out)
 
 
 def test_the_last_words_fit_in_the_room_kept_for_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ def tiny_recipe(method: str = "bce", **settings) -> Recipe:
 #: What trainings in processes of their own use.
 RECIPE = Recipe(
     "bce",
-    backbone="timm:resnet10t",
+    backbone="timm:test_resnet",
     output_stride=32,
     weights="none",
     epochs=4,
