@@ -23,6 +23,7 @@ from recam_core.method.extraction import class_weights
 from recam_core.model.network import CamNetwork
 from recam_core.scores.evaluate import Tally, evaluate_maps
 from recam_core.scores.pixel_counts import load_counts
+from recam_core.scores.threshold import choose_threshold
 from tiny_data import TinyDataset
 
 NAMES = ["red", "green", "blue"]
@@ -191,6 +192,16 @@ def test_without_background_every_pixel_is_scored_over_its_classes(tmp_path, cap
     assert result.scored_names == tuple(NAMES)
     assert result.best.pixels == sum(int((sample.mask > 0).sum()) for sample, _ in pictures)
     assert result.best.lost_to_background == 0
+
+
+def test_the_threshold_of_a_large_set_is_chosen_on_pictures_from_all_of_it(place):
+    network, data, seen = load_run(place / "bce").network, TinyDataset(60, size=32), []
+    data.load = lambda index, load=data.load: seen.append(index) or load(index)
+    assert choose_threshold(network, network.fc1.detach(), data) is not None
+    assert seen == sorted(set(seen))
+    assert len(seen) == 24
+    assert (seen[0], seen[-1]) == (0, 59)
+    assert max(np.diff(seen)) == 3
 
 
 def test_predicted_labels_are_those_of_the_network(place):

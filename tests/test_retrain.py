@@ -432,6 +432,12 @@ def test_a_kept_run_gives_the_same_heads_back(run, cache, tmp_path):
     assert (loaded.info.method, loaded.info.rule, loaded.info.parent) == ("heads", "product", "bce")
     assert loaded.info.recipe["epochs"] == 20
     assert run.network.fc2 is None, "the shared network of the source run was changed"
+    both = retrain_heads(cache, run, HeadRecipe(update="both", epochs=1))
+    save_heads(tmp_path / "both", run, cache.spec, both, half=False)
+    kept = load_run(tmp_path / "both").network
+    assert torch.equal(kept.fc1, both.fc1)
+    assert torch.equal(kept.fc2, both.fc2)
+    assert not torch.equal(kept.fc1, run.network.fc1)
 
 
 def test_of_two_sessions_that_keep_one_name_at_once_one_is_refused(run, cache, tmp_path, monkeypatch):

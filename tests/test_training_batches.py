@@ -16,7 +16,7 @@ from tiny_data import TinyDataset
 
 SMALL = dataclasses.replace(
     preset("bce", "small"),
-    backbone="timm:resnet10t",
+    backbone="timm:test_resnet",
     weights="none",
     epochs=2,
     batch_size=4,

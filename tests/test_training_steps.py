@@ -21,8 +21,10 @@ from recam_core.train.validate import validate
 from tiny_data import TinyDataset
 from tiny_recipe import tiny_recipe
 
+#: A network of timm's own tests.
+SMALL = "timm:test_resnet"
 #: Two epochs of two steps. With a rate of 0 the backbone stays, so that FC1 and FC2 are all that is trained.
-HEADS = tiny_recipe(epochs=2, batch_size=4, lr_backbone=0.0, lr_fc1=0.05, lr_fc2=0.02, seed=5)
+HEADS = tiny_recipe(backbone=SMALL, epochs=2, batch_size=4, lr_backbone=0.0, lr_fc1=0.05, lr_fc2=0.02, seed=5)
 #: With every setting another than its default, so that one that does not arrive is missed.
 RECAM = dataclasses.replace(
     HEADS, method="recam", weight=0.3, mask="power:2", fc2_loss="bce", background=0.7, background_power=2.0, rule="sum"
@@ -33,7 +35,7 @@ RECAM = dataclasses.replace(
 def start(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     """Where trainings start: a BCE run, and ReCAM runs with and without a background row."""
     folder = tmp_path_factory.mktemp("start")
-    one = tiny_recipe(epochs=1, batch_size=8)
+    one = tiny_recipe(backbone=SMALL, epochs=1, batch_size=8)
     train(one, TinyDataset(), folder / "bce")
     runs = {"bce": load_run(folder / "bce")}
     for name, background in (("plain", 0.0), ("row", 0.2)):
