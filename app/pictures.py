@@ -74,7 +74,7 @@ def picture_of_upload(photo: bytes, name: str, mask: bytes | None, mask_name: st
     kept: dict[tuple, Picture | UserError] = UPLOADED.setdefault({})
     if (found := kept.pop(key, None)) is None:
         try:
-            found = _picture(*read_upload(photo, name, classes, UPLOAD_LIMITS, mask, mask_name))
+            found = _picture(*read_upload(photo, name, classes, UPLOAD_LIMITS, mask, mask_name, apart=True))
         except UserError as error:
             found = error
     kept[key] = found  # the last one asked for is the last one to go

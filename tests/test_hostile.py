@@ -30,11 +30,12 @@ from recam_core.analysis.tags import TagBook, Tagged
 from recam_core.atomic_write import replacing_folder, sweep, temporary_folder, write_json
 from recam_core.cache import drop_oldest
 from recam_core.checkpoint.run_folder import read_info
-from recam_core.data import decode_bounds
+from recam_core.data import decode_apart, decode_bounds
 from recam_core.data.check import check_dataset
 from recam_core.data.image_io import PhotoError, PhotoLimits, read_photo
 from recam_core.data.sample import BrokenItem, ClassList
 from recam_core.data.spec import open_dataset
+from recam_core.data.upload import read_upload
 from recam_core.data.zip_upload import unpack_set
 from recam_core.errors import UserError
 from recam_core.records import RecordError, opened_record, read_record
@@ -221,13 +222,72 @@ def test_a_tiff_of_progressive_pieces_is_refused() -> None:
         read_photo(stream.getvalue() + b"\xff\xc2")
 
 
+def test_what_may_take_long_is_decoded_apart_with_the_same_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    image, classes = Image.fromarray(data_layouts.photo(0)), ClassList(("a",))
+    kinds: list[tuple[str, dict[str, Any]]] = [("WEBP", {}), ("JPEG", {"progressive": True, "exif": turned})]
+    for form, options in kinds:
+        stream = io.BytesIO()
+        image.save(stream, form, **options)
+        here = read_photo(stream.getvalue(), limits=UPLOAD_LIMITS, name="a")
+        sample, notes = read_upload(stream.getvalue(), "a", classes, UPLOAD_LIMITS, apart=True)
+        assert np.array_equal(sample.image, here.image)
+        assert notes == here.notes
+        with monkeypatch.context() as broken:
+            broken.setattr(decode_apart, "_CODE", "")
+            with pytest.raises(PhotoError, match=r"^b: its decoder broke off"):
+                pictures.picture_of_upload(stream.getvalue(), "b", None, "", classes)
+    with pytest.raises(PhotoError, match=r"^b: the file is truncated"):
+        read_upload(stream.getvalue()[:-200], "b", classes, UPLOAD_LIMITS, apart=True)
+    monkeypatch.setattr(decode_apart, "_CODE", "")
+    for form in ("JPEG", "PNG"):  # plainly cheap: no process
+        stream = io.BytesIO()
+        image.save(stream, form)
+        assert pictures.picture_of_upload(stream.getvalue(), "c", None, "", classes).image.shape == np.shape(image)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("import time; time.sleep(600)", "takes more than 5 seconds"),
+        ("import os; os.abort()", "decoder broke off"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGXCPU)", "takes more than 5 seconds"),
+        ("print('[' * 70_000)", "decoder broke off"),
+        ("print('7')", "decoder broke off"),
+        ("print('{\"size\": [1000000, 1000000], \"notes\": []}', end='\\n' * 999)", "decoder broke off"),
+        ("print('{\"size\": [20, 20], \"notes\": []}'); print('x' * 100)", "decoder broke off"),
+    ],
+)
+def test_a_decoder_that_hangs_dies_or_lies_is_a_sentence(
+    code: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decode_apart, "_CODE", code)
+    if "sleep" in code:
+        monkeypatch.setattr(decode_apart, "_PATIENCE", 0.02)
+    with pytest.raises(PhotoError, match=f"^a: .*{words}"):
+        decode_apart.read_photo_apart(progressive(400, 0), limits=UPLOAD_LIMITS, name="a")
+
+
+def test_a_decoder_is_bounded_by_the_system_and_loads_little() -> None:
+    code = (
+        "import sys, resource\n"
+        "from recam_core.data import decode_apart, image_io\n"
+        "decode_apart._bound(image_io.PhotoLimits(max_pixels=1_000_000, max_bytes=1_000_000, max_seconds=5.0))\n"
+        "assert resource.getrlimit(resource.RLIMIT_CPU)[0] == 8\n"
+        "assert resource.getrlimit(resource.RLIMIT_AS)[0] < 1_300_000_000 or sys.platform == 'darwin'\n"
+        "assert not {'torch', 'streamlit', 'pandas'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
 def test_an_upload_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
     real = pictures.read_upload
 
-    def counted(photo: bytes, name: str, *rest: Any) -> Any:
+    def counted(photo: bytes, name: str, *rest: Any, **options: Any) -> Any:
         calls.append(name)
-        return real(photo, name, *rest)
+        return real(photo, name, *rest, **options)
 
     kept: dict[Any, Any] = {}
     monkeypatch.setattr(pictures, "read_upload", counted)

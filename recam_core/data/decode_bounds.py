@@ -14,6 +14,12 @@ _SCAN, _PROGRESSIVE = b"\xff\xda", b"\xff\xc2"
 _COMPRESSION, _JPEG = 259, (6, 7, 34892)
 
 
+#: Pixels, each time that a decoder passes over them, that take half a second or less: about what a process costs.
+_CHEAP_PIXELS = 40_000_000
+#: A PNG's pixel takes as long as three of a JPEG.
+_PNG_PIXEL = 3
+
+
 class TooMuchWork(Exception):
     """Decoding takes more than a picture is worth; the text is the sentence behind the picture's name."""
 
@@ -53,3 +59,26 @@ def bound_work(image: Image.Image, content: bytes) -> None:
         image.decodermaxblock = _PIECE  # type: ignore[attr-defined]
     elif image.format == "TIFF" and image.tag_v2.get(_COMPRESSION) in _JPEG and _PROGRESSIVE in content:  # type: ignore[attr-defined]
         raise TooMuchWork("this TIFF holds progressive JPEG data; save it again as JPEG or PNG.")
+
+
+def is_cheap(image: Image.Image, content: bytes) -> bool:
+    """Whether decoding is plainly bounded by pixels, and those are few: so are nearly all photos of phones and cameras.
+
+    Sequential JPEGs (of up to 20 million pixels, where a thumbnail counts as one more scan) and PNGs (13 million) are:
+    a decoder passes over each byte and pixel once a scan, and looks at the time in between. A progressive JPEG may pass
+    over all pixels for each scan, and decoders of WebP, TIFF, GIF and BMP have more parts, and take a file at one go.
+
+    Args:
+        image: opened, and not yet decoded.
+        content: of the file.
+    """
+    width, height = image.size
+    if image.format in ("JPEG", "MPO"):
+        if image.info.get("progressive"):
+            return False
+        passes = content.count(_SCAN)
+    elif image.format == "PNG":
+        passes = _PNG_PIXEL * (2 if image.info.get("interlace") else 1)
+    else:
+        return False
+    return width * height * passes <= _CHEAP_PIXELS

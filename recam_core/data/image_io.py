@@ -123,6 +123,15 @@ def read_photo(
     return Photo(np.ascontiguousarray(pixels), tuple(notes))
 
 
+def opened_photo(content: bytes, *, limits: PhotoLimits = DATASET_LIMITS, name: str) -> Image.Image:
+    """A photograph's header, checked as by :func:`read_photo`; no pixel is decoded.
+
+    Raises:
+        PhotoError: as read_photo, except for damage behind the header.
+    """
+    return _open(*_read_bytes(content, limits.max_bytes, name), limits)
+
+
 def photo_size(source: str | Path | bytes, *, limits: PhotoLimits = DATASET_LIMITS) -> tuple[int, int]:
     """(height, width) as :func:`read_photo` would return it, from the header alone.
 

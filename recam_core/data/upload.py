@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from recam_core.data.decode_apart import read_photo_apart
 from recam_core.data.image_io import UPRIGHT, PhotoLimits, read_photo, stored_form, turned
 from recam_core.data.mask_io import MaskError, read_mask
 from recam_core.data.notes import NO_CLASS
@@ -15,6 +16,8 @@ def read_upload(
     limits: PhotoLimits,
     mask: bytes | None = None,
     mask_name: str = "the mask",
+    *,
+    apart: bool = False,
 ) -> tuple[Sample, tuple[str, ...]]:
     """Decode an upload and check that its mask belongs to it.
 
@@ -25,6 +28,8 @@ def read_upload(
         limits: what is too small or too large.
         mask: the bytes of an indexed or grey PNG: 0 background, k + 1 class k, 255 void.
         mask_name: its name, for messages.
+        apart: decode a photograph that may take long in a process of its own; for what strangers bring. (A mask is a
+            PNG, and within the limits cheap.)
 
     Returns:
         The sample, and a sentence for each thing that was changed on the way. The labels are those of the mask;
@@ -33,7 +38,7 @@ def read_upload(
     Raises:
         UserError: either file cannot be used, they differ in size, or the mask holds a value that is no class.
     """
-    read = read_photo(photo, limits=limits, name=name)
+    read = (read_photo_apart if apart else read_photo)(photo, limits=limits, name=name)
     labels = np.zeros(len(classes), dtype=bool)
     if mask is None:
         return Sample(name, read.image, labels, None), read.notes
