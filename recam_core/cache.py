@@ -23,9 +23,11 @@ def drop_oldest(entries: Iterable[Path], keep: Path, most: int | None = None) ->
     """Delete the entries that were used longest ago until all together take no more room than allowed; and what killed
     processes left half-written beside them.
 
+    What others are just writing beside them, under temporary names of the same kind, takes its room, and stays.
+
     Args:
         entries: files or folders, of which some may be gone by now. Reading one should touch it.
-        keep: the one that is never deleted.
+        keep: the one that is never deleted; its name begins with its kind and a hyphen.
         most: bytes; :data:`MOST_BYTES` unless given.
     """
     sweep(keep.parent, own=True)
@@ -35,7 +37,8 @@ def drop_oldest(entries: Iterable[Path], keep: Path, most: int | None = None) ->
             found.append((entry.stat().st_mtime, entry, _size(entry)))
         except OSError:
             continue  # deleted by another process meanwhile
-    total = 0
+    kind, _, _ = keep.name.partition("-")
+    total = sum(_size(entry) for entry in keep.parent.glob(f".{kind}-*.tmp"))
     for _, entry, size in sorted(found, reverse=True):
         total += size
         if total > (MOST_BYTES if most is None else most) and entry != keep:
@@ -47,5 +50,9 @@ def drop_oldest(entries: Iterable[Path], keep: Path, most: int | None = None) ->
 
 
 def _size(entry: Path) -> int:
-    files = entry.rglob("*") if entry.is_dir() else [entry]
-    return sum(file.stat().st_size for file in files if file.is_file())
+    """Bytes of a file, or of all in a folder; what is gone meanwhile has none."""
+    size = 0
+    for file in entry.rglob("*") if entry.is_dir() else [entry]:
+        with suppress(OSError):
+            size += file.stat().st_size if file.is_file() else 0
+    return size

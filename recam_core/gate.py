@@ -44,6 +44,11 @@ class Gate:
         self._depth = self._waiting = self._turns = 0
         self._handle: int | None = None
 
+    @property
+    def is_mine(self) -> bool:
+        """Whether this thread is inside."""
+        return self._owner == threading.get_ident()
+
     def enter(self) -> None:
         """Wait until nobody else is inside. A thread that is inside may enter again."""
         me = threading.get_ident()
@@ -128,16 +133,30 @@ def device_gate(device: torch.device | str) -> Iterator[Gate | None]:
     Args:
         device: a CUDA or MPS device.
     """
-    device = torch.device(device)
-    if device.type not in ("cuda", "mps"):
+    gate = gate_of(torch.device(device))
+    if gate is None:
         yield None
         return
-    gate = _gate_of(_card(device), cache_folder())
     gate.enter()
     try:
         yield gate
     finally:
         gate.leave()
+
+
+def give_way(device: torch.device) -> None:
+    """Between two steps of long work that is inside the gate of a device: let those in who wait, and come back after.
+
+    Nothing happens where this thread is not inside, or not by one piece of work alone.
+    """
+    gate = gate_of(device)
+    if gate is not None and gate.is_mine:
+        gate.give_way()
+
+
+def gate_of(device: torch.device) -> Gate | None:
+    """The gate of a device; None for a CPU."""
+    return _gate_of(_card(device), cache_folder()) if device.type in ("cuda", "mps") else None
 
 
 @cache

@@ -1,5 +1,6 @@
 """What is done for a GPU, on devices that pretend; and, with the marker ``cuda``, on one that is there."""
 
+import argparse
 import dataclasses
 import importlib.util
 import multiprocessing
@@ -16,10 +17,16 @@ import torch
 
 from pretend_cuda import Copies, OnCuda, cards
 from recam_core import device as devices
+from recam_core import gate as gates
+from recam_core.attribution.classifier import foreign_classifier
+from recam_core.attribution.compare import ComparePlan, compare_methods
+from recam_core.attribution.faithfulness import FaithfulnessSettings
+from recam_core.attribution.maps import pass_seconds
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.cli.main import main
 from recam_core.device import device_name, device_names, free_bytes, half_type, make_current, pick_device, repeatable
 from recam_core.errors import UserError
+from recam_core.experiments import figure1_full
 from recam_core.gate import Gate, device_gate
 from recam_core.maps.dataset_maps import MapSettings, each_picture, maps_of_dataset
 from recam_core.memory import OutOfMemory, give_back_memory, is_out_of_memory, memory_told
@@ -29,7 +36,11 @@ from recam_core.method.step import batch_pairs, bce_batch, recam_batch, sce_batc
 from recam_core.model.network import CamNetwork
 from recam_core.progress import Cancelled
 from recam_core.retrain.features import FeatureBlock, FeatureCache
+from recam_core.retrain.head_recipe import HeadRecipe
+from recam_core.retrain.heads import retrain_heads
+from recam_core.retrain.pooled import pooled_pairs
 from recam_core.theory.negatives import NegativeCounts
+from recam_core.theory.walkthrough import logit_map
 from recam_core.train import loop, loss_reader
 from recam_core.train.loop import train
 from recam_core.train.loss_reader import LossReader
@@ -566,6 +577,92 @@ def test_a_fork_does_not_keep_the_gate_shut(tmp_path):
     finally:
         child.kill()
         child.join()
+
+
+@pytest.fixture
+def gate(tmp_path, monkeypatch):
+    """A gate that the CPU has for once."""
+    made = Gate(tmp_path / "card.lock")
+    monkeypatch.setattr(gates, "gate_of", lambda device: made)
+    return made
+
+
+def compared(network: CamNetwork) -> None:
+    plan = ComparePlan(faithful=1, faithfulness=FaithfulnessSettings(steps=2, masks=2, shakes=1), draws=0)
+    compare_methods(network, TinyDataset(1), ["cam"], plan)
+
+
+def named(network: CamNetwork) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figure1_full, "load_run", lambda out, device: argparse.Namespace(network=network))
+        figure1_full._right(Path(), TinyDataset(2), "cpu")
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda network, other: compared(network),
+        lambda network, other: named(network),
+        lambda network, other: other.logits(TinyDataset(1).load(0).image),
+        lambda network, other: list(maps_of_dataset(network, TinyDataset(1), ["fc1"], MapSettings(scales=(1.0,)))),
+        lambda network, other: logit_map(network, TinyDataset(1).load(0).image),
+        lambda network, other: pass_seconds(network, TinyDataset(1).load(0).image),
+    ],
+    ids=["compare", "figure 1", "classifier", "maps", "theory", "time"],
+)
+def test_every_network_runs_behind_the_gate(work, network, gate):
+    other = foreign_classifier("timm:test_vit", classes=("a", "b"), untrained=True)
+    alone: list[bool] = []
+    watching = torch.nn.modules.module.register_module_forward_pre_hook(lambda *_: alone.append(gate.is_mine))
+    try:
+        work(network, other)
+    finally:
+        watching.remove()
+    assert set(alone) == {True}
+
+
+@pytest.mark.parametrize("update", ["fc2", "both"])
+def test_retraining_lets_others_in_between_its_steps_and_changes_no_bit(update, gate, monkeypatch):
+    torch.manual_seed(0)
+    labels = torch.tensor([[1, 0], [0, 1], [1, 1], [1, 0]]).bool()
+    block = FeatureBlock(torch.arange(4), torch.rand(4, 8, 3, 3).half(), labels, None)
+    cache = FeatureCache((block,), "made", "")
+    info = argparse.Namespace(weights_sha256="", has_background=True, name="made")
+    run = argparse.Namespace(info=info, network=argparse.Namespace(fc1=torch.rand(2, 8)))
+    recipe = HeadRecipe(update=update, epochs=6, batch_size=2)
+    served: list[int] = []
+
+    def passer_by() -> None:
+        gate.enter()
+        served.append(len(ticks))
+        gate.leave()
+
+    def progress(done: int, total: int, note: str) -> None:
+        ticks.append(done)
+        if done == 2:
+            thread.start()
+            while not gate._waiting:
+                time.sleep(0.001)
+
+    thread, ticks = threading.Thread(target=passer_by), []
+    disturbed = retrain_heads(cache, run, recipe, progress)
+    thread.join()
+    assert served == [2]
+    monkeypatch.setattr(gates, "gate_of", lambda device: None)
+    alone = retrain_heads(cache, run, recipe)
+    assert torch.equal(disturbed.fc1, alone.fc1)
+    assert torch.equal(disturbed.fc2, alone.fc2)
+
+
+def test_features_that_are_pooled_let_others_in_between_their_chunks(gate, monkeypatch):
+    block = FeatureBlock(torch.arange(20), torch.rand(20, 8, 3, 3).half(), torch.ones(20, 2).bool(), None)
+    asked: list[bool] = []
+    monkeypatch.setattr(gate, "give_way", lambda: asked.append(gate.is_mine))
+    with device_gate("cpu"):
+        pooled_pairs(FeatureCache((block,), "made", ""), torch.rand(2, 8), [parse_mask("soft")])
+    assert asked == [True] * 3
+    pooled_pairs(FeatureCache((block,), "made", ""), torch.rand(2, 8), [parse_mask("soft")])
+    assert asked == [True] * 3, "who is not inside cannot give way"
 
 
 # make gpu-check -------------------------------------------------------------------------------------------------------

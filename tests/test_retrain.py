@@ -17,6 +17,7 @@ from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
+from recam_core.atomic_write import replacing_file, replacing_folder
 from recam_core.cache import cache_folder, drop_oldest
 from recam_core.checkpoint.run_folder import Run, load_run
 from recam_core.data.sample import Sample
@@ -246,6 +247,18 @@ def test_old_caches_make_room(tmp_path):
     assert [entry.exists() for entry in (folder, *files)] == [False, False, True, True]
     drop_oldest(tmp_path.iterdir(), keep=files[1], most=50)
     assert [file.exists() for file in files] == [False, True, False]
+
+
+def test_what_is_being_written_takes_its_room_in_the_cache(tmp_path):
+    files = [tmp_path / f"features-{number}" for number in range(3)]
+    for age, entry in enumerate(files):
+        entry.write_bytes(bytes(100))
+        os.utime(entry, (1000 + age, 1000 + age))
+    with replacing_folder(tmp_path / "features-3") as written, replacing_file(tmp_path / "maps-1") as other:
+        (written / "0.features.f16").write_bytes(bytes(140))
+        other.write_bytes(bytes(1000))  # another kind has room of its own
+        drop_oldest(files, keep=files[2], most=250)
+        assert [entry.exists() for entry in (*files, written)] == [False, False, True, True]
 
 
 @pytest.mark.parametrize("text", ["soft", "none", "hard:0.3", "power:2", "oracle"])

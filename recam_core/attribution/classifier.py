@@ -16,6 +16,7 @@ from recam_core.attribution.subject import Subject
 from recam_core.attribution.target_layer import Split, split_timm, split_torchvision
 from recam_core.data.text_file import lines_of, read_lines
 from recam_core.errors import UserError
+from recam_core.gate import device_gate
 from recam_core.model.backbones import IMAGENET_MEAN, IMAGENET_STD, check_timm_name
 from recam_core.model.state_file import StateFile, file_record, finite, read_state, shape_words, shown_name
 
@@ -107,8 +108,9 @@ class ForeignClassifier:
     @torch.inference_mode()
     def logits(self, image: np.ndarray) -> np.ndarray:
         """K logits, float32, of an image, H x W x 3 uint8."""
-        with self._lock:
-            return self.subject().logits(self.preprocess(image))[0].float().cpu().numpy()
+        subject = self.subject()
+        with self._lock, device_gate(subject.device):
+            return subject.logits(self.preprocess(image))[0].float().cpu().numpy()
 
     def probabilities(self, image: np.ndarray) -> np.ndarray:
         """K, float32: the softmax of the logits of an image, H x W x 3 uint8."""

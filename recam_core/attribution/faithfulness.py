@@ -14,6 +14,7 @@ from torch import Tensor
 
 from recam_core.attribution.subject import Attributable, Subject, subject_of
 from recam_core.errors import UserError
+from recam_core.gate import device_gate
 from recam_core.maps.activation_maps import FULL, ActivationMaps
 from recam_core.model.network import CamNetwork
 from recam_core.progress import Cancelled, ProgressFn, silent
@@ -162,8 +163,9 @@ class _Asking:
         cancelled: Callable[[], bool],
     ) -> None:
         self._subject, self._rows, self._softmax = subject, rows, settings.softmax
-        self._whole = subject.preprocess(image)
-        self._baseline = _baseline(self._whole, settings.baseline)
+        with device_gate(subject.device):
+            self._whole = subject.preprocess(image)
+            self._baseline = _baseline(self._whole, settings.baseline)
         self._done, self._total, self._progress, self._cancelled = 0, total, progress, cancelled
 
     def step(self, count: int, note: str) -> None:
@@ -180,10 +182,11 @@ class _Asking:
     def logits(self, shown: Tensor, note: str) -> Tensor:
         """B x K where the cells of ``shown`` (B x h x w, 0..1) are the picture's, and the others the baseline's."""
         found = []
-        for part in shown.to(self._whole).split(self._rows):
+        for part in shown.split(self._rows):
             self.check()
-            mask = F.interpolate(part[:, None], size=self._whole.shape[-2:], mode="nearest-exact")
-            found.append(self._subject.logits(self._baseline + (self._whole - self._baseline) * mask).float())
+            with self._subject.lock, device_gate(self._subject.device):
+                mask = F.interpolate(part[:, None].to(self._whole), size=self._whole.shape[-2:], mode="nearest-exact")
+                found.append(self._subject.logits(self._baseline + (self._whole - self._baseline) * mask).float())
             self.step(len(part), note)
         return torch.cat(found)
 

@@ -26,6 +26,7 @@ from recam_core.experiments.figure1 import (
     single_label_classes,
 )
 from recam_core.experiments.pooled_vectors import imagenet_run, pooled_vectors, single_label_pictures
+from recam_core.gate import device_gate
 from recam_core.progress import ProgressFn, silent
 from recam_core.train.loop import train
 from recam_core.train.recipe import Recipe, check_recipe
@@ -180,8 +181,9 @@ def _right(out: Path, data: SingleClassPictures, device: torch.device | str) -> 
     found = np.zeros(len(data), dtype=bool)
     for index in range(len(data)):
         sample = data.load(index)
-        _, logits = network(network.preprocess(sample.image))
-        found[index] = sample.labels[int(logits[0].argmax())]
+        with device_gate(network.device):
+            _, logits = network(network.preprocess(sample.image))
+            found[index] = sample.labels[int(logits[0].argmax())]
     return found
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from recam_core.checkpoint.run_folder import Run, RunInfo, command_line, save_run
 from recam_core.errors import UserError
-from recam_core.gate import device_gate
+from recam_core.gate import device_gate, give_way
 from recam_core.method.background import check_background
 from recam_core.method.extraction import class_weights
 from recam_core.method.masks import parse_mask
@@ -109,8 +109,13 @@ def retrain_many(
     for part in parts:
         started = time.perf_counter()
         train = partial(_fc2_batch, pools) if part[0].update == "fc2" else train_both
+
+        def tick(note: str) -> None:
+            progress(next(ticks), total, note)
+            give_way(fc1.device)
+
         with device_gate(fc1.device):
-            first, second, histories = train(cache, fc1, part, lambda note: progress(next(ticks), total, note))
+            first, second, histories = train(cache, fc1, part, tick)
         seconds = (time.perf_counter() - started) / len(part)
         for recipe, one, two, history in zip(part, first.cpu(), second.cpu(), histories, strict=True):
             trained[recipe] = HeadResult(one, two, recipe, history, seconds)

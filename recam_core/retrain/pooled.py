@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from recam_core.gate import give_way
 from recam_core.method.background import background_masks
 from recam_core.method.cam import normalise
 from recam_core.method.masks import MaskChoice
@@ -27,7 +28,8 @@ def chunks(
     """Features (n x C x h x w), labels (n x K) and truth (P x h x w) in single precision, and the pairs of n pictures.
 
     The features lie in one buffer that the next chunk overwrites: fresh memory for each would cost more than the
-    conversion. With a generator the pictures come in random order, batches of different shapes mixed.
+    conversion. Who is inside the gate of a GPU gives way between chunks. With a generator the pictures come in random
+    order, batches of different shapes mixed.
 
     Args:
         cache: the features.
@@ -47,6 +49,7 @@ def chunks(
     chosen = torch.empty(0, dtype=torch.float16, device=home)
     features = torch.empty(0, dtype=torch.float32, device=device)
     for block, part in parts:
+        give_way(device)
         there = part.to(home)
         shape = (len(part), *block.features.shape[1:])
         torch.index_select(block.features, 0, there, out=chosen.resize_(shape))
