@@ -180,6 +180,7 @@ def train(
                 )
                 optimizer.zero_grad(set_to_none=True)
                 scaler.scale(loss.total).backward()
+                # In float16 alone, torch's scaler waits here for the device: it asks whether a gradient overflowed.
                 scaler.step(optimizer)
                 scaler.update()
                 if gate is not None:
