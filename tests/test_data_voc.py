@@ -285,7 +285,10 @@ def test_missing_split_lists_the_others(tmp_path):
 
 
 def test_a_folder_of_another_layout(tmp_path):
-    with pytest.raises(UserError, match="JPEGImages"):
+    with pytest.raises(UserError, match=r"Annotations/\.$"):
+        open_dataset(f"voc:{tmp_path}@train")
+    (tmp_path / "images").mkdir()
+    with pytest.raises(UserError, match="the layout of 'folder:"):
         open_dataset(f"voc:{tmp_path}@train")
 
 

@@ -139,9 +139,10 @@ def _find_layout(root: Path) -> Path:
             candidates += sorted(parent.glob("VOC2[0-9][0-9][0-9]"))
     found = [folder for folder in candidates if (folder / "JPEGImages").is_dir()]
     if not found:
+        hint = f" It has images/, the layout of 'folder:{root}'." if (root / "images").is_dir() else ""
         raise UserError(
             f"{root} has no folder JPEGImages, nor has a VOCdevkit/VOC20xx in it. A data set in VOC layout has "
-            "JPEGImages/, ImageSets/Segmentation/SPLIT.txt and SegmentationClass/ or Annotations/."
+            f"JPEGImages/, ImageSets/Segmentation/SPLIT.txt and SegmentationClass/ or Annotations/.{hint}"
         )
     if len(found) > 1 and found[0] != root:
         listed = ", ".join(str(folder) for folder in found)
