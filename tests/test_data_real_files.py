@@ -1,5 +1,6 @@
 """Files as people bring them: the cases of ../shared/cases by name, and their kinds made here."""
 
+import os
 import unicodedata
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from recam_core.data.image_io import DATASET_LIMITS
 from recam_core.data.label_table import read_label_table
 from recam_core.data.mask_turns import DRAWN_FILE, say_drawn
 from recam_core.data.notes import NO_CLASS, picture_notes
+from recam_core.data.photo_folder import list_files, list_masks
 from recam_core.data.sample import ClassList, label_matrix
 from recam_core.data.spec import open_dataset
 from recam_core.data.upload import read_upload
@@ -250,6 +252,24 @@ def test_masks_that_are_not_read_are_said(tmp_path, kind):
     assert not dataset.has_masks
     assert any("3 files in" in note and "such as a.jpg, are not read" in note for note in dataset.notes)
     assert any(note.startswith(("3 masks have no picture", "None of the 3 masks")) for note in dataset.notes)
+
+
+def test_a_folder_of_masks_is_looked_at_once(tmp_path, monkeypatch):
+    """It may hold 80,000 of them."""
+    root = folder(tmp_path)
+    for name in ("a.jpg", "d.jpg", "e.PNG", "Ü.png", ".f.png", "g.txt"):
+        (root / "masks" / name).write_bytes(b"")
+    looked: list[str] = []
+    listdir = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda place: looked.append(Path(place).name) or listdir(place))
+    notes = open_dataset(f"folder:{root}").notes
+    assert looked.count("masks") == looked.count("images") == 1
+    assert any("2 files in masks, such as a.jpg, are not read" in note for note in notes)
+    masks, note = list_masks(root / "masks")
+    assert masks == list_files(root / "masks", (".png",))
+    assert list(masks) == ["a", "b", "c", "e", "Ü"]
+    assert note in notes
+    assert list_masks(root / "none") == ({}, "")
 
 
 def test_masks_of_0_and_255_alone_name_no_class(tmp_path):

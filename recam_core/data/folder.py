@@ -24,9 +24,9 @@ from recam_core.data.photo_folder import (
     id_fault,
     is_text,
     list_files,
+    list_masks,
     pairs_of,
     repeated_ids,
-    unread_masks_note,
 )
 from recam_core.data.sample import BACKGROUND, VOID, BrokenItem, ClassList, Fault
 from recam_core.data.split_file import list_splits
@@ -106,7 +106,7 @@ class FolderDataset(MaskFileDataset):
         self._class_of: dict[str, str] = {}
         self._of_no_class: dict[str, int] = {}
         self._files = list_files(self._photos) if photos is not None else self._list_classes(folder)
-        mask_files = list_files(self._masks, (".png",)) if self._masks.is_dir() else {}
+        mask_files, unread = list_masks(self._masks)
         split_file = None if split is None else folder / "splits" / f"{split}.txt"
         if split_file is not None and split == ALL and not split_file.is_file():
             split_file = None
@@ -130,7 +130,8 @@ class FolderDataset(MaskFileDataset):
         self._folded = {name.casefold(): index for name, index in self._class_index.items()}
         self._mask_files = {identifier: mask_files[identifier][0] for identifier in ids if identifier in mask_files}
         self.has_masks = bool(self._mask_files)
-        self.notes = (*(self.listed.notes if self.listed is not None else ()), *self._leftovers(mask_files, absent))
+        listed = () if self.listed is None else self.listed.notes
+        self.notes = (*listed, *self._leftovers(mask_files, absent, unread))
         for index, identifier in enumerate(ids):
             if len(self._files.get(identifier, ())) != 1:
                 self.known_faults[index] = id_fault(identifier, self._files, self._photos, split_file)
@@ -212,7 +213,7 @@ class FolderDataset(MaskFileDataset):
                 self._class_of[f"{name}-{stem}"] = name
         return {identifier: found[identifier] for identifier in sorted(found)}
 
-    def _leftovers(self, mask_files: dict[str, list[str]], absent: int) -> tuple[str, ...]:
+    def _leftovers(self, mask_files: dict[str, list[str]], absent: int, unread: str) -> tuple[str, ...]:
         notes = [
             f"'{name}' is no class, so the {count} pictures in that folder show none, and are left out."
             for name, count in self._of_no_class.items()
@@ -225,8 +226,8 @@ class FolderDataset(MaskFileDataset):
             count = len((self._table.rows.keys() | self._table.faults.keys()) - self._files.keys())
             if count:
                 notes.append(f"{count} rows of labels.csv name a picture that is not in images/.")
-        if note := unread_masks_note(self._masks):
-            notes.append(note)
+        if unread:
+            notes.append(unread)
         count = len(mask_files.keys() - self._files.keys())
         if count:
             notes.append(f"{count} masks have no picture of the same name in images/.")

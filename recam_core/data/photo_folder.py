@@ -24,25 +24,52 @@ def list_files(folder: Path, suffixes: Collection[str] = SUFFIXES) -> dict[str, 
         UserError: the folder cannot be read.
     """
     found: dict[str, list[str]] = {}
-    try:
-        names = sorted(name for name in os.listdir(folder) if name[0] != ".")
-    except OSError as error:
-        raise UserError(f"Cannot read the folder {folder}: {error.strerror or error}.") from error
-    for name in names:
+    for name in _names(folder):
         stem, dot, ending = name.rpartition(".")
         ending = dot + ending
         if ending in suffixes or ending.lower() in suffixes:
-            if not is_text(name):
-                if suffixes is SUFFIXES:
-                    found.setdefault(_readable(stem), [])
-                continue
-            if not stem.isascii():
+            if not name.isascii():  # of a large set, nearly all are
+                if not is_text(name):
+                    if suffixes is SUFFIXES:
+                        found.setdefault(_readable(stem), [])
+                    continue
                 stem = unicodedata.normalize("NFC", stem)
             if stem in found:
                 found[stem].append(name)
             else:
                 found[stem] = [name]
     return {stem: found[stem] for stem in sorted(found)}
+
+
+def list_masks(folder: Path) -> tuple[dict[str, list[str]], str]:
+    """The PNG files of a folder of masks as :func:`list_files` gives them, and a sentence on pictures in it that are no
+    PNG files and are not read: "" where there are none. Both by one look at the folder, which need not be there.
+
+    Raises:
+        UserError: the folder cannot be read.
+    """
+    if not folder.is_dir():
+        return {}, ""
+    found = list_files(folder)
+    others = [name for names in found.values() for name in names if not name.lower().endswith(".png")]
+    if not others and all(found.values()):
+        return found, ""
+    unread = set(others)
+    masks = {stem: [name for name in names if name not in unread] for stem, names in found.items()}
+    note = (
+        f"{len(others)} files in {folder.name}, such as {others[0]}, are not read: masks are PNG files, since others "
+        "do not keep the numbers of the classes."
+        if others
+        else ""
+    )
+    return {stem: names for stem, names in masks.items() if names}, note
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(folder) if name[0] != ".")
+    except OSError as error:
+        raise UserError(f"Cannot read the folder {folder}: {error.strerror or error}.") from error
 
 
 def files_stamp(folder: Path, names: Iterable[str]) -> str:
@@ -149,19 +176,6 @@ def pairs_of(
     for identifier, names in files.items():
         if names and mask_files.get(identifier):
             yield photos / names[0], masks / mask_files[identifier][0]
-
-
-def unread_masks_note(folder: Path) -> str:
-    """A sentence on pictures in a folder of masks that are no PNG files and are not read; "" where there are none."""
-    if not folder.is_dir():
-        return ""
-    others = [name for names in list_files(folder).values() for name in names if not name.lower().endswith(".png")]
-    if not others:
-        return ""
-    return (
-        f"{len(others)} files in {folder.name}, such as {others[0]}, are not read: masks are PNG files, since others "
-        "do not keep the numbers of the classes."
-    )
 
 
 def id_fault(identifier: str, files: dict[str, list[str]], folder: Path, split_file: Path | None) -> Fault | None:

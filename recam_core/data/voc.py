@@ -10,7 +10,7 @@ import numpy as np
 from recam_core.data.class_file import MASKS_LOOKED_AT, ListedClasses, find_class_list, masks_have_background
 from recam_core.data.mask_turns import MaskTurns
 from recam_core.data.photo_dataset import MaskFileDataset
-from recam_core.data.photo_folder import KnownIds, id_fault, list_files, pairs_of, repeated_ids, unread_masks_note
+from recam_core.data.photo_folder import KnownIds, id_fault, list_files, list_masks, pairs_of, repeated_ids
 from recam_core.data.sample import ClassList, Fault
 from recam_core.data.split_file import choose_split, list_splits
 from recam_core.data.text_file import read_lines
@@ -80,7 +80,7 @@ class VocDataset(MaskFileDataset):
         ids, absent = KnownIds(self._files, self._photos).in_split(read_lines(self._split_file))
         if not ids:
             raise UserError(f"{self._split_file}: this split lists no picture.")
-        mask_files = list_files(self._masks, (".png",)) if self._masks.is_dir() else {}
+        mask_files, unread = list_masks(self._masks)
         xml_files = list_files(self._annotations, (".xml",)) if self._annotations.is_dir() else {}
         # All masks of the folder are candidates, not those of the split alone: train and val must agree.
         masks = [names[0] for names in mask_files.values()]
@@ -91,8 +91,8 @@ class VocDataset(MaskFileDataset):
         if self.listed is not None and self.listed.has_background is None:
             self.undeclared = self._masks, masks, MASKS_LOOKED_AT
         self.notes = _notes(self.listed, absent, self._split_file, folder)
-        if note := unread_masks_note(self._masks):
-            self.notes = (*self.notes, note)
+        if unread:
+            self.notes = (*self.notes, unread)
 
         self._class_index = {name: index for index, name in enumerate(self.classes.names)}
         self._mask_files = {identifier: mask_files[identifier][0] for identifier in ids if identifier in mask_files}
