@@ -1,6 +1,7 @@
 """What is done for a GPU, on devices that pretend; and, with the marker ``cuda``, on one that is there."""
 
 import argparse
+import copy
 import dataclasses
 import importlib.util
 import multiprocessing
@@ -9,6 +10,7 @@ import sys
 import threading
 import time
 import weakref
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +28,7 @@ from recam_core.checkpoint.run_folder import load_run
 from recam_core.cli.main import main
 from recam_core.device import device_name, device_names, free_bytes, half_type, make_current, pick_device, repeatable
 from recam_core.errors import UserError
-from recam_core.experiments import figure1_full
+from recam_core.experiments import dispatch, figure1_full, full_cost
 from recam_core.gate import Gate, device_gate
 from recam_core.maps.dataset_maps import MapSettings, each_picture, maps_of_dataset
 from recam_core.memory import OutOfMemory, give_back_memory, is_out_of_memory, memory_told
@@ -34,13 +36,13 @@ from recam_core.method.masks import parse_mask
 from recam_core.method.single_label import pooled_single_label
 from recam_core.method.step import batch_pairs, bce_batch, recam_batch, sce_batch
 from recam_core.model.network import CamNetwork
-from recam_core.progress import Cancelled
+from recam_core.progress import Cancelled, silent
 from recam_core.retrain.features import FeatureBlock, FeatureCache
 from recam_core.retrain.head_recipe import HeadRecipe
 from recam_core.retrain.heads import retrain_heads
 from recam_core.retrain.pooled import pooled_pairs
-from recam_core.theory.negatives import NegativeCounts
-from recam_core.theory.walkthrough import logit_map
+from recam_core.theory.negatives import NegativeCounts, measure_negatives
+from recam_core.theory.walkthrough import logit_map, walkthrough
 from recam_core.train import loop, loss_reader
 from recam_core.train.loop import train
 from recam_core.train.loss_reader import LossReader
@@ -190,6 +192,28 @@ def test_a_training_goes_on_where_the_precision_is_another(tmp_path, monkeypatch
     assert current == [torch.device("cpu")] * 2
 
 
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+def test_a_training_calculates_in_the_devices_own_half_and_scales_its_loss_in_float16_alone(
+    tmp_path, monkeypatch, precision
+):
+    kinds: list[torch.dtype] = []
+    features = CamNetwork.features
+
+    def seen(self: CamNetwork, x: torch.Tensor) -> torch.Tensor:
+        found = features(self, x)
+        kinds.append(found.dtype)
+        return found
+
+    kept: list[dict] = []
+    monkeypatch.setattr(loop, "half_type", lambda device: precision)
+    monkeypatch.setattr(CamNetwork, "features", seen)
+    monkeypatch.setattr(loop, "save_state", lambda out, state: kept.append(state))
+    train(tiny_recipe(epochs=1, batch_size=4), TinyDataset(4), tmp_path / "run", workers=0)
+    assert kinds[0] == precision
+    assert kept[0]["precision"] == str(precision).removeprefix("torch.")
+    assert bool(kept[0]["scaler"]) == (precision == torch.float16)
+
+
 @pytest.mark.parametrize("kept", [{}, {"scale": 128.0, "growth_factor": 2.0}])
 def test_a_scale_is_taken_up_or_begun_anew(tmp_path, kept):
     """A state of bfloat16 has no scale, and torch refuses to load none."""
@@ -288,6 +312,12 @@ def test_jobs_of_the_app_give_memory_back_and_say_what_was_wrong(monkeypatch):
             assert job.state == state
             assert ("empty_cache",) in asked
     assert job.message == jobs.NO_MEMORY
+
+
+def test_a_grid_in_one_process_gives_memory_back_after_each_training(monkeypatch):
+    with cards(monkeypatch) as asked:
+        assert dispatch.dispatch(lambda task: asked.append(task), [1, 2], "one", 1, silent) == [None, None]
+    assert asked == [1, ("empty_cache",), 2, ("empty_cache",)]
 
 
 def test_nothing_is_given_back_where_no_gpu_was_used(monkeypatch):
@@ -598,17 +628,31 @@ def named(network: CamNetwork) -> None:
         figure1_full._right(Path(), TinyDataset(2), "cpu")
 
 
+def looked_at(network: CamNetwork) -> None:
+    info = argparse.Namespace(classes=("red", "green", "blue"), recipe={}, method="bce")
+    measure_negatives(argparse.Namespace(network=network, info=info), TinyDataset(2))
+
+
+def timed(network: CamNetwork) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(full_cost, "load_run", lambda init, device: argparse.Namespace(network=copy.deepcopy(network)))
+        full_cost._measured("", TinyDataset(2), tiny_recipe(batch_size=2), "cpu", time.thread_time)
+
+
 @pytest.mark.parametrize(
     "work",
     [
         lambda network, other: compared(network),
+        lambda network, other: looked_at(network),
+        lambda network, other: timed(network),
+        lambda network, other: walkthrough(network, TinyDataset(1).load(0).image, [0, 1], 0),
         lambda network, other: named(network),
         lambda network, other: other.logits(TinyDataset(1).load(0).image),
         lambda network, other: list(maps_of_dataset(network, TinyDataset(1), ["fc1"], MapSettings(scales=(1.0,)))),
         lambda network, other: logit_map(network, TinyDataset(1).load(0).image),
         lambda network, other: pass_seconds(network, TinyDataset(1).load(0).image),
     ],
-    ids=["compare", "figure 1", "classifier", "maps", "theory", "time"],
+    ids=["compare", "negatives", "cost", "equations", "figure 1", "classifier", "maps", "logits", "time"],
 )
 def test_every_network_runs_behind_the_gate(work, network, gate):
     other = foreign_classifier("timm:test_vit", classes=("a", "b"), untrained=True)
@@ -619,6 +663,31 @@ def test_every_network_runs_behind_the_gate(work, network, gate):
     finally:
         watching.remove()
     assert set(alone) == {True}
+
+
+def test_a_training_is_behind_the_gate_asks_for_kernels_that_repeat_and_gives_way_at_each_step(
+    gate, tmp_path, monkeypatch
+):
+    asked, alone, gave_way = [], [], []
+    plain = loop.repeatable
+
+    def noted(device: torch.device) -> AbstractContextManager[None]:
+        asked.append(device)
+        return plain(device)
+
+    monkeypatch.setattr(loop, "repeatable", noted)
+    monkeypatch.setattr(gate, "give_way", lambda: gave_way.append(gate.is_mine))
+    features = CamNetwork.features
+
+    def watched(self: CamNetwork, x: torch.Tensor) -> torch.Tensor:
+        alone.append(gate.is_mine)
+        return features(self, x)
+
+    monkeypatch.setattr(CamNetwork, "features", watched)
+    train(tiny_recipe(epochs=1, batch_size=2), TinyDataset(4), tmp_path / "run", val=TinyDataset(1), workers=0)
+    assert set(alone) == {True}
+    assert gave_way == [True] * 2
+    assert asked == [torch.device("cpu")]
 
 
 @pytest.mark.parametrize("update", ["fc2", "both"])

@@ -155,6 +155,22 @@ def test_a_disk_without_room_is_told_by_its_numbers_before_it_is_full(run, monke
     assert files_but_locks() == []
 
 
+def test_a_disk_that_others_fill_meanwhile_is_told_in_time(run, monkeypatch):
+    monkeypatch.setattr("recam_core.retrain.features.LOOK_EVERY", 4)
+    usage, looks, added = shutil.disk_usage(cache_folder().parent), [], []
+
+    def filling(folder: Path) -> object:
+        looks.append(folder)
+        return usage._replace(free=SPARE_BYTES + (1 << 40 if len(looks) < 3 else 0))
+
+    monkeypatch.setattr(shutil, "disk_usage", filling)
+    with pytest.raises(UserError, match=r"has 0\.\d GB free"):
+        build_feature_cache(run, TinyDataset(20), lambda done, total, note: added.append(done))
+    assert len(looks) == 3
+    assert added[-1] < 19
+    assert files_but_locks() == []
+
+
 def test_features_stay_on_the_disk_and_are_as_they_were_computed(run, cache):
     for number, block in enumerate(cache.blocks):
         file = cache_path(run, TwoShapes()) / f"{number}.features.f16"
