@@ -66,6 +66,12 @@ def pressed(key: str) -> list[tuple[Any, ...]]:
     return [tuple(_values(point["customdata"])) for point in points if point.get("customdata") is not None]
 
 
+def frames_nothing(key: str) -> bool:
+    """Whether a box or lasso was drawn in a chart that no mark lies in. Plotly leaves its empty frame standing."""
+    selection = (st.session_state.get(key) or {}).get("selection") or {}
+    return bool(selection.get("box") or selection.get("lasso")) and not selection.get("points")
+
+
 def _values(customdata: Any) -> Sequence[Any]:
     if isinstance(customdata, Mapping):  # Streamlit hands arrays over as mappings from their places
         return [customdata[place] for place in sorted(customdata, key=int)]

@@ -189,6 +189,7 @@ def test_bars_of_a_flow_fill_the_height_without_overlap():
     rows = [3, 1, 0, 5]
     figure = flow_chart(confusion, rows, [f"class {k}" for k in range(8)], LIGHT, most=2)
     sankey = figure.data[0]
+    assert figure.layout.margin.t >= 28, "room for Plotly's buttons"
     height = figure.layout.height - figure.layout.margin.t - figure.layout.margin.b
     value = np.zeros(len(sankey.node.y))
     np.add.at(value, list(sankey.link.source), sankey.link.value)

@@ -362,9 +362,21 @@ def test_why_finds_the_largest_wrong_region_by_itself(place, call, capsys):
         assert seeds[row, column] != mask[row, column]
 
 
+def test_why_says_which_class_is_left_to_name(place, call, capsys):
+    question = ["why", "--runs", "one", "--data", f"folder:{place / 'data'}", "--pixel", 20, 20]
+    assert call(*question) == 0
+    called, other = re.search(r"why (\w+) and not (\w+)\?", capsys.readouterr().out).groups()
+    assert call(*question, "--called", other) == 2
+    assert f"{other!r} is what it is, too: say --instead-of" in capsys.readouterr().err
+    assert call(*question, "--instead-of", called) == 2
+    assert f"{called!r} is what it is called, too: say --called" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["--called", "red", "--instead-of", "red"], "both name 'red'"),
+        (["--called", "mauve"], "no class 'mauve'"),
         (["--pixel", 48, 0], "outside this picture"),
         (["--pixel", 0, 0, "--called", "mauve"], "no class 'mauve'"),
         (["--pixel", 0, 0, "--called", "red", "--instead-of", "red"], "two different classes"),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from app.chart import palette, show_chart
+from app.chart import frames_nothing, palette, show_chart
 from app.confusions.compared import Compared
 from app.confusions.gallery import gallery, method_choice, pixel_choice
 from app.confusions.pressed import key_while, numbers, rows
@@ -144,7 +144,8 @@ def _plot(compared: Compared, key: str, pairs: Sequence[ConfusedPair], wanted: S
 
     # Too many to be looked at together stay as they were drawn around; the gallery has those with most pixels.
     chart = key_while(
-        "confusions_pairs_chart", lambda chart: set(chosen(chart)[:MOST_PAIRS]) in (set(), set(wanted.each))
+        "confusions_pairs_chart",
+        lambda chart: set(chosen(chart)[:MOST_PAIRS]) in (set(), set(wanted.each)) and not frames_nothing(chart),
     )
     with st.container(key="confusions_pairs_chart"):
         show_chart(

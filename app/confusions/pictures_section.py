@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.chart import palette, show_chart
+from app.chart import frames_nothing, palette, show_chart
 from app.confusions.compared import Compared
 from app.confusions.gallery import method_choice, picture_buttons
 from app.confusions.moved import Moved, moved_between, orders
@@ -113,6 +113,9 @@ def _plot(compared: Compared, key: str, table: PictureTable) -> list[int]:
     # A selection is of points of this very plot: any other one begins without, and so does it once it is cleared.
     begun = st.session_state.setdefault("confusions_pictures_plot_number", 0)
     chart = f"confusions_pictures_plot_{compared.spec}_{key}_{across}_{begun}"
+    if frames_nothing(chart):
+        begun = st.session_state["confusions_pictures_plot_number"] = begun + 1
+        chart = f"confusions_pictures_plot_{compared.spec}_{key}_{across}_{begun}"
     with st.container(key="confusions_pictures_plot"):
         show_chart(
             pictures_chart(table, across, key, titles, palette(), positions),

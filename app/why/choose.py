@@ -1,5 +1,7 @@
 """The row at the top: which runs, which pictures, which picture."""
 
+from collections.abc import Callable
+
 import numpy as np
 import streamlit as st
 
@@ -79,18 +81,19 @@ def choose(catalogue: Catalogue) -> Scene | None:
     return Scene(family, spec, picture, tuple(methods), present, how)
 
 
-def own_photo(key: str, classes: ClassList) -> Picture | None:
+def own_photo(key: str, classes: ClassList, on_change: Callable[[], None] | None = None) -> Picture | None:
     """The uploader of a photo of one's own, which no link can hold; None until there is one.
 
     Args:
         key: of the widget.
         classes: what its ground truth would be in.
+        on_change: called when a photo is put in or taken away by hand, not where the page is left and opened again.
 
     Raises:
         UserError: the photo cannot be used.
     """
     photo = st.file_uploader(
-        "Photo", max_upload_size=PHOTO_MB, key=key,
+        "Photo", max_upload_size=PHOTO_MB, key=key, on_change=on_change,
         help="JPEG, PNG, WebP, BMP, GIF or TIFF, at least 8 x 8 pixels. It stays in this computer's memory and is not "
         "kept.",
     )  # fmt: skip

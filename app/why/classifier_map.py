@@ -174,4 +174,4 @@ def _payload(
     alone = ActivationMaps(_maps.id, _maps.size, np.arange(1), _maps.activations)
     threshold = shown_threshold("fc1", (), classes)
     pane = pane_of_maps(alone, key="map", title=method, threshold=threshold, about=words)
-    return viewer_payload(title, _picture.image, classes, [pane], _mask)
+    return viewer_payload(title, _picture.image, classes, [pane], _mask, asked={0: words})

@@ -6,6 +6,7 @@ from app.catalogue import Catalogue
 from app.datasets import dataset
 from app.links import keep, kept
 from app.pictures import Picture, picture_of_set
+from app.plain_words import plain
 from app.why.choose import SPEC_HELP, own_photo
 from recam_core.data.match_classes import match_classes
 from recam_core.data.sample import ClassList
@@ -40,11 +41,26 @@ def choose_picture(catalogue: Catalogue) -> tuple[Picture, ClassList] | None:
 
 def _upload() -> tuple[Picture, ClassList] | None:
     none = ClassList(())
-    picture = own_photo("why_other_photo", none)
-    if picture is None:
+    picture = own_photo("why_other_photo", none, on_change=_let_go)
+    if picture is not None:
+        st.session_state["why_other_own"] = picture
+        return picture, none
+    # The uploader forgets its file when the page is left.
+    before: Picture | None = st.session_state.get("why_other_own")
+    if before is None:
         st.info("Put in a photo to ask the classifier about it.", icon=":material/add_photo_alternate:")
         return None
-    return picture, none
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"Asked about: {plain(before.title)}, which was put in before.", width="content")
+        st.button(
+            "Let it go", key="why_other_let_go", icon=":material/close:", type="tertiary", on_click=_let_go,
+            help="Forget this photo.",
+        )  # fmt: skip
+    return before, none
+
+
+def _let_go() -> None:
+    st.session_state.pop("why_other_own", None)
 
 
 def _of_set(catalogue: Catalogue) -> tuple[Picture, ClassList]:

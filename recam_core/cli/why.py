@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,12 @@ def run(arguments: argparse.Namespace) -> int:
     classes, mask, device = seen.classes, seen.sample.mask, pick_device(arguments.device)
     if len(classes) < 2:
         raise UserError("These runs know a single class, so there is no other one to ask about.")
+    named = [
+        class_numbers([name], classes, option)[0] if name else None
+        for name, option in ((arguments.called, "--called"), (arguments.instead_of, "--instead-of"))
+    ]
+    if named[0] == named[1] is not None:
+        raise UserError(f"--called and --instead-of both name {arguments.called!r}: name two different classes.")
     chosen = [(info.threshold, info.rule) for info in seen.infos]
     present, features, rows, all_maps, seeds, sets = seen.present, [], [], [], [], []
     for path, info, rule in zip(arguments.runs, seen.infos, seen.rules, strict=True):
@@ -73,14 +80,14 @@ def run(arguments: argparse.Namespace) -> int:
         seeds.append(seed_mask(*winner_and_level(all_maps[-1]), threshold))
         rows.append(map_rows(weights))
         sets.append({"FC1": fc1} | ({} if fc2 is None else {"FC2": fc2[: len(classes)]}))
-    column, row = _pixel(arguments, seeds, mask, classes)
+    column, row = _pixel(arguments, seeds, mask, classes, named)
     place = place_weights(features[0].size, one_pixel(features[0].size, column, row))
     truth = None if mask is None else int(mask[row, column])
     a, b = proposed_classes(all_maps[0], int(seeds[0][row, column]), truth, column, row, classes)
-    if arguments.called is not None:
-        a = class_numbers([arguments.called], classes, "--called")[0]
-    if arguments.instead_of is not None:
-        b = class_numbers([arguments.instead_of], classes, "--instead-of")[0]
+    a, b = a if named[0] is None else named[0], b if named[1] is None else named[1]
+    if a == b:
+        option, what = ("--instead-of", "it is") if named[1] is None else ("--called", "it is called")
+        raise UserError(f"At column {column}, row {row}, {classes.names[a]!r} is what {what}, too: say {option}.")
     answers, tables = [], []
     for number, title in enumerate(seen.titles):
         weights, divided = rows[number]
@@ -105,7 +112,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _pixel(
-    arguments: argparse.Namespace, seeds: list[np.ndarray], mask: np.ndarray | None, classes: ClassList
+    arguments: argparse.Namespace,
+    seeds: list[np.ndarray],
+    mask: np.ndarray | None,
+    classes: ClassList,
+    named: Sequence[int | None],
 ) -> tuple[int, int]:
     """The pixel that is named, or that the largest wrong region proposes."""
     from recam_core.analysis.wrong_regions import wrong_regions
@@ -114,12 +125,9 @@ def _pixel(
         return tuple(arguments.pixel)
     if mask is None:
         raise UserError("This picture has no ground truth, so no region is known to be wrong: name one by --pixel.")
-    values = [
-        class_numbers([name], classes, option)[0] + 1 if name else None
-        for name, option in ((arguments.instead_of, "--instead-of"), (arguments.called, "--called"))
-    ]
+    called, instead_of = (None if k is None else k + 1 for k in named)
     after = seeds[1] if len(seeds) > 1 else None
-    found = wrong_regions(seeds[0], mask, classes.has_background, after=after, truth=values[0], taken_for=values[1])
+    found = wrong_regions(seeds[0], mask, classes.has_background, after=after, truth=instead_of, taken_for=called)
     if not found:
         raise UserError("The first run has no such wrong region in this picture: name a pixel by --pixel.")
     return found[0].column, found[0].row

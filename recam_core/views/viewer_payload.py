@@ -14,7 +14,7 @@ of :func:`~recam_core.maps.activation_maps.full_size`, and a test holds the two 
 import hashlib
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -105,6 +105,7 @@ def viewer_payload(
     mask: np.ndarray | None = None,
     reference: str | None = None,
     exact_photo: bool | None = None,
+    asked: Mapping[int, str] | None = None,
 ) -> ViewerPayload:
     """Pack one picture.
 
@@ -116,6 +117,7 @@ def viewer_payload(
         mask: H x W, uint8 ground truth (0 background, k + 1 class k, 255 void), or None.
         reference: key of the pane that differences of scores are taken to; None takes the first.
         exact_photo: send the photo without loss; None does so for small pictures.
+        asked: class k -> what its button says instead of its name, where maps are of the difference to another class.
 
     Raises:
         UserError: there is no pane, keys repeat, or sizes or class numbers do not belong together.
@@ -151,6 +153,7 @@ def viewer_payload(
         "reference": keys.index(reference) if reference in keys else 0,
         "values": _values(classes, panes, mask if has_truth else None),
         "present": sorted({int(k) for pane in panes for k in pane.classes}),
+        "asked": {str(k): words for k, words in (asked or {}).items()},
         "panes": [
             {
                 "key": pane.key,

@@ -16,6 +16,7 @@ from chart_content import figures
 from streamlit.testing.v1 import AppTest
 
 from app import labels
+from app.chart import frames_nothing
 from app.confusions import gallery, moved
 from app.confusions.pressed import key_while, number, numbers
 from app.confusions.selection import ANY, MOST_PAIRS, Selection
@@ -718,11 +719,14 @@ def test_presses_are_read_as_numbers_and_forgotten_with_what_they_showed(monkeyp
         "one": {"selection": {"points": [{"customdata": {"0": 3.0, "1": 5.0, "2": 0.25}}]}},
         "two": {"selection": {"points": [{"customdata": [1, 2]}, {"x": 3}, {"customdata": [4, 5]}]}},
         "none": {"selection": {"points": []}},
+        "lasso": {"selection": {"points": [], "box": [], "lasso": [{"x": [0, 1, 1], "y": [0, 0, 1]}]}},
+        "box": {"selection": {"points": [{"customdata": [1, 2]}], "box": [{"x": [0, 1], "y": [0, 1]}]}},
     }
     monkeypatch.setattr(st, "session_state", state)
     assert number("one", 2) == (3, 5)
     assert numbers("two", 2) == [(1, 2), (4, 5)]
     assert number("none", 2) is number("nowhere", 2) is None
+    assert [frames_nothing(key) for key in ("lasso", "box", "none", "nowhere")] == [True, False, False, False]
     assert key_while("one", lambda key: True) == "one_0"
     assert key_while("one", lambda key: key != "one_0") == "one_1"
     assert key_while("one", lambda key: True) == "one_1"

@@ -160,6 +160,7 @@ def test_against_another_class_the_difference_is_explained(
     assert not np.array_equal(shown, before)
     assert viewer_of(page).header["panes"][0]["about"] == f"{CLASSES[a]} and not {CLASSES[b]}"
     assert page.query_params["instead"] == CLASSES[b]
+    assert viewer_of(page).header["asked"] == {"0": f"{CLASSES[a]} and not {CLASSES[b]}"}
     # A becomes what B was: the two never are the same.
     page.selectbox(key="why_other_a").set_value(b).run()
     fine(page)
@@ -192,6 +193,19 @@ def test_a_photo_of_ones_own(asking: Callable[..., AppTest], weights: bytes, exp
     a = page.selectbox(key="why_other_a").value
     assert a == int(expected.logits(image).argmax())
     np.testing.assert_array_equal(grids(page), attribution_maps(expected, image, [a], "grad_cam").activations)
+    # The page is left and opened again: the uploader has forgotten the photo, the session has not.
+    page._page_hash = calc_hash("about")
+    page.run()
+    page._page_hash = calc_hash("why")
+    page.query_params["ask"] = "classifier"
+    page.run()
+    fine(page)
+    assert "own.png, which was put in before" in texts(page)
+    assert page.selectbox(key="why_other_a").value == a
+    page.button(key="why_other_let_go").click().run()
+    assert "Put in a photo" in texts(page)
+    page.file_uploader(key="why_other_photo").set_value(("own.png", stream.getvalue(), "image/png")).run()
+    fine(page)
     page.file_uploader(key="why_other_photo").set_value(("own.png", b"words", "image/png")).run()
     assert "not an image" in page.error[0].value
     assert not page.exception

@@ -11,6 +11,8 @@ from recam_core.views.charts.plain import plain
 from recam_core.views.charts.template import template
 
 _LEAST_HEIGHT, _A_BAR, _GAP, _EDGE = 190, 26, 15, 6
+#: Room above the bars for Plotly's buttons, which would cover the first name.
+_BUTTONS = 30
 _LONGEST_NAME, _LETTER = 18, 6.4
 _BAR_WIDTH, _SQUARE = 12, 13
 #: Where the bands end and the strip of squares begins, in parts of the width.
@@ -122,13 +124,13 @@ def flow_chart(
     longest = max(map(len, words)) + 1
     figure.update_layout(
         template=template(palette),
-        height=inner + 2 * _EDGE,
+        height=inner + _BUTTONS + _EDGE,
         margin={
             "l": _BAR_WIDTH
             if alone
             else round(_LETTER * max(min(len(names[value]), _LONGEST_NAME) for value in left)) + 24,
             "r": round(_LETTER * longest),
-            "t": _EDGE,
+            "t": _BUTTONS,
             "b": _EDGE,
         },
         dragmode=False,

@@ -40,6 +40,7 @@ async function readPicture(id, bytes, begin) {
     truth: arrays.get("truth") ?? null,
     photo,
     present: header.present,
+    asked: header.asked,
     values: header.values,
     colours,
     names,

@@ -60,7 +60,7 @@ function buildChips(viewer) {
   const everything = chip("all classes");
   everything.addEventListener("click", () => viewer.change({ classes: [] }));
   viewer.classChips = picture.present.map((k, place) => {
-    const button = chip(picture.names[k + 1], dot(picture.colours[k + 1]));
+    const button = chip(picture.asked[k] ?? picture.names[k + 1], dot(picture.colours[k + 1]));
     button.title = `${place < 9 ? `Key ${place + 1}. ` : ""}With Shift: add it, or take it away.`;
     button.dataset.class = k;
     button.addEventListener("click", (event) => pickClass(viewer, k, event.shiftKey || event.ctrlKey || event.metaKey));
