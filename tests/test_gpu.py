@@ -708,9 +708,10 @@ def test_retraining_lets_others_in_between_its_steps_and_changes_no_bit(update, 
 
     def progress(done: int, total: int, note: str) -> None:
         ticks.append(done)
+        assert gate.is_mine
         if done == 2:
             thread.start()
-            while not gate._waiting:
+            while not gate._waiting and thread.is_alive():
                 time.sleep(0.001)
 
     thread, ticks = threading.Thread(target=passer_by), []
