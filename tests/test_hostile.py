@@ -252,6 +252,7 @@ def test_what_may_take_long_is_decoded_apart_with_the_same_pixels(monkeypatch: p
     [
         ("import time; time.sleep(600)", "takes more than 5 seconds"),
         ("import os; os.abort()", "decoder broke off"),
+        ("import os; print('{\"reason\": \"it sees ' + str('RECAM_RUNS' in os.environ) + '\"}')", "it sees False"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGXCPU)", "takes more than 5 seconds"),
         ("print('[' * 70_000)", "decoder broke off"),
         ("print('7')", "decoder broke off"),

@@ -30,6 +30,9 @@ _BEGIN = 3
 #: stretched take two floats of 8 bytes for each of three channels, beside some copies.
 _MEMORY, _MEMORY_A_PIXEL = 1 << 30, 72
 _LONGEST_ANSWER = 1 << 16
+#: Of the environment, what Python itself may need; keys and passwords are no business of a decoder.
+_PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 _CODE = "import sys; sys.path.insert(0, sys.argv[1]); from recam_core.data.decode_apart import serve; serve()"
 
 
@@ -50,7 +53,7 @@ def read_photo_apart(content: bytes, *, limits: PhotoLimits, name: str) -> Photo
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+            env={name: os.environ[name] for name in _PASSED_ON if name in os.environ} | _ONE_THREAD,
         )
     except OSError as error:
         raise PhotoError(name, f"no process could be started to decode it ({error.strerror or error}).") from error
