@@ -30,6 +30,7 @@ from recam_core.device import device_name, device_names, free_bytes, half_type, 
 from recam_core.errors import UserError
 from recam_core.experiments import dispatch, figure1_full, full_cost
 from recam_core.gate import Gate, device_gate
+from recam_core.maps import dataset_maps
 from recam_core.maps.dataset_maps import MapSettings, each_picture, maps_of_dataset
 from recam_core.memory import OutOfMemory, give_back_memory, is_out_of_memory, memory_told
 from recam_core.method.masks import parse_mask
@@ -320,6 +321,18 @@ def test_a_grid_in_one_process_gives_memory_back_after_each_training(monkeypatch
     assert asked == [1, ("empty_cache",), 2, ("empty_cache",)]
 
 
+def test_a_training_of_the_queue_says_that_memory_ran_out(monkeypatch):
+    from recam_core.trainings import work
+
+    def fail(*words: object) -> None:
+        raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+
+    monkeypatch.setattr(work, "open_dataset", fail)
+    job = argparse.Namespace(data="scenes@train", device="cpu", recipe=tiny_recipe().to_json())
+    with pytest.raises(OutOfMemory, match="take smaller batches"):
+        work.train_job(job, silent, silent, lambda step, losses: None)
+
+
 def test_nothing_is_given_back_where_no_gpu_was_used(monkeypatch):
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: pytest.fail("a CPU has no cache"))
     give_back_memory()
@@ -488,6 +501,35 @@ def test_pictures_of_one_size_pass_together_and_come_in_their_order(network, mon
     for (_, maps), (_, one) in zip(alone, together, strict=True):
         assert np.array_equal(maps["fc1"].classes, one.classes)
         assert np.abs(maps["fc1"].activations.astype(int) - one.activations).max(initial=0) <= 1
+
+
+def test_a_gpu_takes_several_pictures_of_one_size(monkeypatch):
+    together = []
+
+    def features(network, images, scales, mirror):
+        together.append(len(images))
+        return [None] * len(images)
+
+    monkeypatch.setattr(dataset_maps, "batch_features", features)
+    on_gpu = argparse.Namespace(device=CUDA_0)
+    data = Mixed(11)
+    assert [sample.id for sample, _ in each_picture(on_gpu, data, lambda sample, found: None)] == data.ids
+    assert together == [4, 4, 3]
+
+
+def test_the_next_pictures_are_read_while_the_network_works():
+    ahead = threading.Event()
+
+    class Watched(TinyDataset):
+        def load(self, index):
+            if index == dataset_maps.READ_AHEAD:
+                ahead.set()
+            return super().load(index)
+
+    reading = dataset_maps._read_ahead(Watched(), range(8), dataset_maps.READ_AHEAD)
+    assert next(reading).id == "tiny_0"
+    assert ahead.wait(10)
+    assert [sample.id for sample in reading] == Watched().ids[1:]
 
 
 def test_a_cpu_takes_one_picture_at_a_time(network, monkeypatch):
