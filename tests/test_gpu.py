@@ -26,13 +26,15 @@ from recam_core.attribution.faithfulness import FaithfulnessSettings
 from recam_core.attribution.maps import pass_seconds
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.cli.main import main
+from recam_core.data.sample import ClassList
 from recam_core.device import device_name, device_names, free_bytes, half_type, make_current, pick_device, repeatable
 from recam_core.errors import UserError
-from recam_core.experiments import dispatch, figure1_full, full_cost
+from recam_core.experiments import dispatch, figure1_full, full_cost, head_scores
 from recam_core.gate import Gate, device_gate
 from recam_core.maps import dataset_maps
 from recam_core.maps.dataset_maps import MapSettings, each_picture, maps_of_dataset
 from recam_core.memory import OutOfMemory, give_back_memory, is_out_of_memory, memory_told
+from recam_core.method.extraction import map_weights
 from recam_core.method.masks import parse_mask
 from recam_core.method.single_label import pooled_single_label
 from recam_core.method.step import batch_pairs, bce_batch, recam_batch, sce_batch
@@ -764,6 +766,17 @@ def test_retraining_lets_others_in_between_its_steps_and_changes_no_bit(update, 
     alone = retrain_heads(cache, run, recipe)
     assert torch.equal(disturbed.fc1, alone.fc1)
     assert torch.equal(disturbed.fc2, alone.fc2)
+
+
+def test_heads_are_scored_behind_the_gate(gate, monkeypatch):
+    block = FeatureBlock(torch.arange(2), torch.rand(2, 8, 3, 3).half(), torch.ones(2, 2).bool(), None)
+    values = np.ones(len(head_scores.sampled_places(48)) ** 2, dtype=np.uint8)
+    truth = head_scores.SampledTruth(("a", "b"), ((48, 48),) * 2, (values,) * 2, ClassList(("one", "two")))
+    alone, grids = [], head_scores._grids
+    monkeypatch.setattr(head_scores, "_grids", lambda *words: alone.append(gate.is_mine) or grids(*words))
+    heads = [map_weights("fc1", torch.rand(2, 8), None)]
+    head_scores.count_sampled(FeatureCache((block,), "made", ""), truth, heads)
+    assert alone == [True] * 2
 
 
 def test_features_that_are_pooled_let_others_in_between_their_chunks(gate, monkeypatch):
