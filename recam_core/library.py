@@ -292,7 +292,7 @@ class PictureMaps:
             method: ``bce``, ``sce``, ``recam``, or one of :attr:`titles`.
 
         Returns:
-            n x H x W, float32, in 256 steps from 0 to 1, which is the maximum of each map (equation 2). Maps of
+            n x H x W, float32, in 256 steps from 0 to 1, the maximum of each map on its own grid (equation 2). Maps of
             probabilities (rules that take a softmax) are log-odds instead, -32 to 32 on 0 to 1.
 
         Raises:
