@@ -216,7 +216,7 @@ class Lab:
         recipe = completed(replace(usual_heads(has_row), **given))  # type: ignore[arg-type]
         if note := check_lambda(lam, recipe.update):
             warnings.warn(note, stacklevel=2)
-        check_background(recipe, dataset.classes.has_background, dataset.spec)
+        check_background(recipe, dataset.classes.has_background, dataset.spec)  # type: ignore[arg-type]
         folder = runs_folder()
         name = free_run_name("retrained", folder) if name is None else check_run_name(name, folder)
         run = self._run(place)
@@ -540,7 +540,7 @@ def evaluate(
         check_classes(info.class_list, dataset.classes, f"The run {info.name}", f"the data set {dataset.spec}")
     refuse_unscorable(dataset)
     if limit is not None and limit < len(dataset):
-        dataset = Subset(dataset, range(limit), dataset.spec)
+        dataset = Subset(dataset, range(limit), dataset.spec)  # type: ignore[assignment]
     digest = dataset_digest(dataset)
     found = Evaluations()
     for place, (info, title) in enumerate(zip(lab.infos, lab.titles, strict=True)):

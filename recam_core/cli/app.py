@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,10 +17,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "app",
         help="the lab in the browser",
-        description="Start the app on this machine, until Ctrl-C. It needs Streamlit, the extra 'app' of the package.",
+        description="Start the app for this machine alone, until Ctrl-C. It needs the extra 'app' of the package.",
     )
     parser.add_argument("--port", type=int, default=8501, help="to serve on (8501)")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1, this machine only)")
     parser.set_defaults(run=run)
 
 
@@ -36,7 +36,10 @@ def run(arguments: argparse.Namespace) -> int:
         ROOT.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{ROOT} cannot be made ({error.strerror or error}).") from error
-    print(f"ReCAM Lab: http://{arguments.host}:{arguments.port} (Ctrl-C stops it)", flush=True)
+    print(f"ReCAM Lab: http://127.0.0.1:{arguments.port} (Ctrl-C stops it)", flush=True)
     command = [sys.executable, "-m", "streamlit", "run", str(script)]
-    command += ["--server.port", str(arguments.port), "--server.address", arguments.host]
-    return subprocess.call(command, cwd=ROOT)
+    command += ["--server.port", str(arguments.port), "--server.address", "127.0.0.1"]
+    if os.name != "posix":
+        return subprocess.call(command, cwd=ROOT)
+    os.chdir(ROOT)
+    os.execv(command[0], command)  # one process, so that whatever stops this one stops the server
