@@ -372,9 +372,11 @@ class PictureMaps:
         """
         photo, name, longest = self._source
         stored, mask_name = _mask_bytes(mask)
-        sample, _ = read_upload(photo, name, self._known, DATASET_LIMITS, stored, mask_name)
+        sample, notes = read_upload(photo, name, self._known, DATASET_LIMITS, stored, mask_name)
         assert sample.mask is not None
-        return PictureErrors(self, fit_mask(sample.mask, longest))
+        return PictureErrors(
+            self, fit_mask(sample.mask, longest), tuple(each for each in notes if each not in self.notes)
+        )
 
     def __repr__(self) -> str:
         height, width = self.image.shape[:2]
@@ -415,10 +417,11 @@ class PictureErrors:
     Attributes:
         mask: H x W, uint8: the ground truth at the size of the maps; 0 background, k + 1 class k, 255 void.
         scores: by method's title: IoU, precision, recall and the share of pixels given to a wrong class, 0 to 1.
+        notes: sentences on the mask: that it was turned with its photograph, say.
     """
 
-    def __init__(self, maps: PictureMaps, mask: np.ndarray) -> None:
-        self.mask = mask
+    def __init__(self, maps: PictureMaps, mask: np.ndarray, notes: tuple[str, ...] = ()) -> None:
+        self.mask, self.notes = mask, notes
         self.scores: dict[str, PictureScores] = {
             pane.title: picture_scores(pane.seeds, mask, maps._known) for pane in maps._panes
         }
@@ -454,7 +457,7 @@ class PictureErrors:
             f"recall {100 * one.recall:.1f}  wrong class {100 * one.wrong_class:.1f}"
             for title, one in self.scores.items()
         ]
-        return "\n".join(["Errors, in percent", *lines])
+        return "\n".join(["Errors, in percent", *lines, *self.notes])
 
     def _repr_png_(self) -> bytes:
         return figure_bytes(self.show(), "png")
@@ -475,7 +478,8 @@ def load(what: str | Path, device: str = "auto") -> Lab:
 
     Args:
         what: a family that ships (``photos``, ``animals``, ``contexts``, ``scenes``), a run by its folder or its name,
-            or a folder of runs with the same classes. A run comes with the one that it started from, if that is here.
+            or a folder of runs with the same classes (``./photos``, where it has a family's name). A run comes with the
+            one that it started from, if that is here.
         device: ``auto`` takes the fastest; else ``cuda``, ``cuda:1``, ``mps`` or ``cpu``.
 
     Raises:
@@ -485,8 +489,8 @@ def load(what: str | Path, device: str = "auto") -> Lab:
     Lab: BCE-CAM, ReCAM; 22 classes without a background, such as building, grass, tree
     """
     families = sorted(folder.name for folder in shipped_folder().glob("*") if run_folders(folder, 1))
-    if str(what) in families:
-        return Lab(run_folders(shipped_folder() / str(what), 1), device)
+    if isinstance(what, str) and what in families:
+        return Lab(run_folders(shipped_folder() / what, 1), device)
     path = typed_path(str(what))
     if path is not None and not (path / INFO_FILE).is_file() and (several := run_folders(path, 1)):
         return Lab(several, device)

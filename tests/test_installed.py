@@ -46,13 +46,13 @@ from recam_core.cli.main import main
 from recam_core.data.places import data_root
 from recam_core.runs.listed import list_runs
 
-lab = recam.load("photos/recam", device="cpu")
+lab = recam.load("photos/bce", device="cpu")
 picture = recam.open_dataset("gallery").load(1)
 maps = lab.maps(picture.image, ["cat"], scales=(1,), mirror=False, longest=128)
 status = main(["runs", "list"])
 folders = {"runs": runs_folder(), "data": data_root(), "cache": cache_folder(), "shipped": shipped_folder()}
 print(json.dumps({
-    "package": recam.__file__, "version": recam.__version__, "recam": float(maps.recam.max()), "titles": lab.titles,
+    "package": recam.__file__, "version": recam.__version__, "bce": float(maps.bce.max()), "titles": lab.titles,
     "faults": list_runs().faults, "status": status, "left": os.listdir("."),
     **{name: str(folder) for name, folder in folders.items()},
 }))
@@ -71,8 +71,8 @@ def test_the_wheel_works_from_anywhere(site: Path, tmp_path: Path) -> None:
     found = json.loads(done.stdout.splitlines()[-1])
     assert Path(found["package"]) == site / "recam_core" / "__init__.py"
     assert found["version"] == recam_core.__version__ == metadata_of(site)["Version"][0]
-    assert found["titles"] == ["BCE-CAM", "ReCAM"]
-    assert found["recam"] > 0.9
+    assert found["titles"] == ["BCE-CAM"]
+    assert found["bce"] > 0.9
     assert Path(found["shipped"]) == site / "recam_core" / "assets" / "checkpoints"
     assert (found["faults"], found["status"], found["left"]) == ([], 0, [])
     # The user's folders, each of its own, and nothing beside the package.

@@ -1,11 +1,13 @@
 """The library as a notebook uses it: ``import recam_core as recam``."""
 
 import doctest
+import functools
 import inspect
 import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,14 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("runs", "cache"):
         monkeypatch.setenv(f"RECAM_{name.upper()}", str(tmp_path / name))
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def networks_are_read_once() -> Iterator[None]:
+    """The examples, the page and the notebook open the same runs, which are what takes time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(library, "load_run", functools.cache(load_run))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -110,11 +120,12 @@ def test_the_notebook_runs(repo_root: Path) -> None:
     assert isinstance(names["maps"], recam.PictureMaps)
 
 
-def test_the_five_lines_of_the_page_run(repo_root: Path, lab: recam.Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_five_lines_of_the_page_run(repo_root: Path) -> None:
     text = (repo_root / "docs" / "library.md").read_text(encoding="utf-8")
     first = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
     assert len(first.strip().splitlines()) <= 5
     Image.fromarray(TinyDataset(1).load(0).image).save("cow.jpg")
+    Path("photos").mkdir()  # a family's name is the family
     names: dict[str, object] = {}
     exec(first, names)  # noqa: S102 - the same
     assert names["maps"].titles == ("BCE-CAM", "SCE-CAM", "ReCAM")
@@ -181,6 +192,19 @@ def test_a_mask_may_be_a_file_an_image_or_an_array(lab: recam.Lab) -> None:
     for one in ("mask.png", Path("mask.png"), painted, sample.mask.astype(np.int64)):
         assert np.array_equal(maps.errors(one).mask, sample.mask)
         assert maps.errors(one).scores == expected.scores
+
+
+def test_a_mask_drawn_on_a_turned_photograph_is_turned_and_that_is_said(lab: recam.Lab) -> None:
+    image, mask = np.full((24, 40, 3), 90, np.uint8), np.zeros((24, 40), np.uint8)
+    mask[:4, :4] = 1
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(image).save("turned.jpg", exif=exif)
+    errors = lab.maps("turned.jpg", ["red"], scales=(1.0,)).errors(mask)
+    assert errors.mask.shape == (40, 24)
+    assert (errors.mask[:4, -4:] == 1).all()
+    assert "So was the mask" in repr(errors)
+    assert "holds no class" in repr(lab.maps(image, ["red"], scales=(1.0,)).errors(0 * mask))
 
 
 def test_a_large_picture_is_made_smaller_and_says_so(lab: recam.Lab) -> None:
