@@ -114,17 +114,17 @@ def test_every_pin_is_within_its_range_and_neither_list_has_more(site: Path) -> 
     """requirements.txt is what the app runs with, the ranges of pyproject.toml what an installed library accepts."""
     metadata = metadata_of(site)
     ranges = {one.name: one for one in map(Requirement, metadata["Requires-Dist"])}
-    pinned = pins("requirements.txt")
-    assert set(ranges) - OPTIONAL == set(pinned), (
-        "a dependency is in pyproject.toml or requirements.txt, but not in both"
-    )
+    pinned = pins("requirements.txt") | pins("requirements-sign-in.txt")
+    assert set(ranges) - OPTIONAL == set(pinned), "a dependency is in pyproject.toml or pinned, but not both"
     for name, lines in pinned.items():
         for line in lines:
             version = line.partition(" ;")[0].partition("==")[2]
             assert ranges[name].specifier.contains(version), f"{line} is not within {ranges[name].specifier}"
-    assert {"app", "ray"} <= set(metadata["Provides-Extra"])
-    in_app = {one.name for one in ranges.values() if one.marker and one.marker.evaluate({"extra": "app"})}
-    assert in_app == {"streamlit"}
+    extras = {
+        extra: {name for name, one in ranges.items() if one.marker and one.marker.evaluate({"extra": extra})}
+        for extra in metadata["Provides-Extra"]
+    }
+    assert extras == {"app": {"streamlit"}, "sign-in": set(pins("requirements-sign-in.txt")), "ray": {"ray"}}
     assert all(">=" in str(one.specifier) or "==" in str(one.specifier) for one in ranges.values())
 
 
