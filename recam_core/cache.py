@@ -7,16 +7,15 @@ from contextlib import suppress
 from pathlib import Path
 
 from recam_core.atomic_write import sweep
+from recam_core.home import CACHE
 
-#: Where caches go unless $RECAM_CACHE says otherwise.
-DEFAULT_FOLDER = Path("~/.cache/recam-lab")
 #: How much room the entries of one kind may take together.
 MOST_BYTES = 8 << 30
 
 
 def cache_folder() -> Path:
-    """Where caches are kept."""
-    return Path(os.environ.get("RECAM_CACHE") or DEFAULT_FOLDER).expanduser()
+    """Where caches are kept: the user's folder of caches, unless ``RECAM_CACHE`` names another one."""
+    return Path(os.environ.get("RECAM_CACHE") or CACHE).expanduser()
 
 
 def drop_oldest(entries: Iterable[Path], keep: Path, most: int | None = None) -> None:

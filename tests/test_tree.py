@@ -14,11 +14,12 @@ REPO_ROOT = Path(__file__).resolve().parent.parent
 
 #: The way of the data: a part imports only from parts before it (and from itself).
 STAGES = (
+    "home",
     *("errors", "progress", "atomic_write", "records", "cache", "memory", "device", "large_blocks", "setting"),
     *("lock", "gate", "folder_names", "typed_path", "zip_entries", "file_kind"),
     *("data", "scenes", "model", "method", "checkpoint", "maps", "scores", "theory", "attribution"),
     *("train", "retrain"),
-    *("analysis", "experiments", "trainings", "runs", "views", "report", "cli"),
+    *("analysis", "experiments", "trainings", "runs", "views", "report", "library", "cli"),
 )
 
 #: Modules whose distribution has another name.

@@ -4,23 +4,22 @@ import os
 from pathlib import Path
 
 from recam_core.checkpoint.run_folder import INFO_FILE
-
-ROOT = Path(__file__).resolve().parents[2]
+from recam_core.home import ASSETS, ROOT
 
 
 def shipped_folder() -> Path:
     """The folder of the shipped checkpoints, ``FAMILY/METHOD`` in it; ``RECAM_ASSETS`` names another assets folder."""
-    return Path(os.environ.get("RECAM_ASSETS") or ROOT / "assets") / "checkpoints"
+    return Path(os.environ.get("RECAM_ASSETS") or ASSETS) / "checkpoints"
 
 
 def shipped_maps_folder() -> Path:
     """The folder of the maps that ship with the project, see :mod:`recam_core.analysis.analysed`."""
-    return Path(os.environ.get("RECAM_ASSETS") or ROOT / "assets") / "maps"
+    return Path(os.environ.get("RECAM_ASSETS") or ASSETS) / "maps"
 
 
 def shipped_theory_folder() -> Path:
     """The folder of the results of figure 1 that ship, see :mod:`recam_core.experiments.kept_figure1`."""
-    return Path(os.environ.get("RECAM_ASSETS") or ROOT / "assets") / "theory"
+    return Path(os.environ.get("RECAM_ASSETS") or ASSETS) / "theory"
 
 
 def runs_folder() -> Path:

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from recam_core.checkpoint.run_folder import RunInfo
     from recam_core.data.sample import ClassList, Dataset
 
-#: How a run is called that bears the name of its method.
-_TITLES = {"bce": "BCE-CAM", "sce": "SCE-CAM", "recam": "ReCAM"}
-
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """``--runs``, ``--threshold``, ``--rule`` and ``--device``."""
@@ -66,22 +63,6 @@ def checked_infos(paths: Sequence[Path], rule: str | None, classes: ClassList, w
     return infos
 
 
-def run_titles(paths: Sequence[Path], infos: Sequence[RunInfo]) -> list[str]:
-    """What runs are called; the same name twice gets the folder's beside it.
-
-    Raises:
-        UserError: a run is given twice.
-    """
-    names = [_TITLES.get(info.name, info.name) if info.name == info.method else info.name for info in infos]
-    titles = [
-        name if names.count(name) == 1 else f"{name} ({path.resolve().parent.name}/{path.resolve().name})"
-        for name, path in zip(names, paths, strict=True)
-    ]
-    if len(set(titles)) < len(titles):
-        raise UserError(f"The run {next(t for t in titles if titles.count(t) > 1)} is given twice; name it once.")
-    return titles
-
-
 @dataclass(frozen=True)
 class Compared:
     """Runs on a data set, ready for :func:`recam_core.report.report_data.report_data`.
@@ -114,6 +95,7 @@ def compared_runs(arguments: argparse.Namespace) -> Compared:
     from recam_core.analysis.filter_words import filter_words
     from recam_core.data.check import refuse_unscorable
     from recam_core.data.spec import open_dataset
+    from recam_core.runs.listed import run_titles
 
     check_threshold(arguments.threshold)
     dataset = open_dataset(arguments.spec)

@@ -4,6 +4,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import recam_core
 from recam_core.errors import UserError
@@ -32,6 +33,7 @@ COMMANDS = (
     "theory",
     "runs",
     "checkpoint",
+    "app",
 )
 
 NO_MEMORY = (
@@ -43,7 +45,7 @@ NO_MEMORY = (
 def build_parser() -> argparse.ArgumentParser:
     """The parser with all sub-commands."""
     parser = argparse.ArgumentParser(
-        prog="python -m recam_core",
+        prog="recam" if Path(sys.argv[0]).stem == "recam" else "python -m recam_core",
         description="Class Re-Activation Maps: train, draw, score and retrain them from image-level labels.",
         epilog="Each sub-command has its own --help. Results are for reading; --json FILE writes them for machines.",
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recam_core.cli.compared_runs import check_threshold, checked_infos, run_titles
+from recam_core.cli.compared_runs import check_threshold, checked_infos
 from recam_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ def seen_by_runs(arguments: argparse.Namespace) -> Seen:
         UserError: runs that cannot stand side by side, or a picture that cannot be read.
     """
     from recam_core.checkpoint.run_folder import read_info
+    from recam_core.runs.listed import run_titles
 
     check_threshold(arguments.threshold)
     classes = read_info(arguments.runs[0]).class_list

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from recam_core.data.photo_dataset import PhotoDataset
 from recam_core.data.sample import VOID, ClassList, Fault
 from recam_core.errors import UserError
+from recam_core.home import ASSETS
 
 #: The classes of the MSRC photographs, which the shipped photo checkpoints know.
 CLASSES = (
@@ -37,7 +38,7 @@ CLASSES = (
     "body",
     "boat",
 )
-POLYGON_FILE = Path(__file__).resolve().parents[2] / "assets" / "gallery" / "polygons.json"
+POLYGON_FILE = ASSETS / "gallery" / "polygons.json"
 #: The name under which polygons take pixels out of the score.
 VOID_NAME = "void"
 

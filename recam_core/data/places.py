@@ -3,7 +3,9 @@
 import os
 from pathlib import Path
 
+from recam_core.home import ROOT
+
 
 def data_root() -> Path:
-    """The folder of served data sets, the project's ``data/``; ``RECAM_DATA`` in the environment names another one."""
-    return Path(os.environ.get("RECAM_DATA") or Path(__file__).resolve().parents[2] / "data")
+    """The folder of served data sets, ``data`` in the lab's home, unless the environment's ``RECAM_DATA`` names it."""
+    return Path(os.environ.get("RECAM_DATA") or ROOT / "data")

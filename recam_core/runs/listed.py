@@ -1,5 +1,6 @@
 """All runs that there are: those that ship and the user's own, each by its record alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import lru_cache
@@ -10,6 +11,9 @@ from recam_core.checkpoint.run_folder import INFO_FILE, RunInfo, read_info
 from recam_core.errors import UserError
 from recam_core.runs.stars import read_stars
 from recam_core.typed_path import typed_path
+
+#: How a run is called that bears the name of its method.
+METHOD_TITLES = {"bce": "BCE-CAM", "sce": "SCE-CAM", "recam": "ReCAM"}
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,22 @@ def find_run(text: str) -> ListedRun:
         return ListedRun(path, read_info(path), _ships(path), False, _size(path))
     known = ", ".join(run.name for run in runs[:12])
     raise UserError(f"There is no run '{text}'." + (f" There are: {known}." if known else " There are no runs yet."))
+
+
+def run_titles(paths: Sequence[Path], infos: Sequence[RunInfo]) -> list[str]:
+    """What runs are called; the same name twice gets the folder's beside it.
+
+    Raises:
+        UserError: a run is given twice.
+    """
+    names = [METHOD_TITLES.get(info.name, info.name) if info.name == info.method else info.name for info in infos]
+    titles = [
+        name if names.count(name) == 1 else f"{name} ({path.resolve().parent.name}/{path.resolve().name})"
+        for name, path in zip(names, paths, strict=True)
+    ]
+    if len(set(titles)) < len(titles):
+        raise UserError(f"The run {next(t for t in titles if titles.count(t) > 1)} is given twice; name it once.")
+    return titles
 
 
 @lru_cache(maxsize=4096)

@@ -223,6 +223,7 @@ def spawn(folder: Path) -> None:
     """
     deadline = time.monotonic() + _PATIENCE
     try:
+        ROOT.mkdir(parents=True, exist_ok=True)  # of an installed package, nobody may have needed it yet
         with (folder / LOG_FILE).open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "recam_core.trainings.trainer", str(folder)],

@@ -1,0 +1,17 @@
+"""Where the lab lives: what ships with it, and the folder that holds what people make with it."""
+
+from pathlib import Path
+
+from platformdirs import user_cache_path, user_data_path
+
+_NAME = "recam-lab"
+_PACKAGE = Path(__file__).resolve().parent
+#: A wheel carries what ships inside the package; a clone has it beside.
+INSTALLED = (_PACKAGE / "assets").is_dir()
+#: What ships: checkpoints, their maps, the gallery's outlines.
+ASSETS = (_PACKAGE if INSTALLED else _PACKAGE.parent) / "assets"
+#: Holds ``runs`` and ``data``: the clone, or the user's folder of data where the package is installed. Paths in the
+#: commands that runs record begin here.
+ROOT = user_data_path(_NAME, appauthor=False) if INSTALLED else _PACKAGE.parent
+#: Holds what can be computed again; clones share it.
+CACHE = user_cache_path(_NAME, appauthor=False)
