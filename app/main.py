@@ -15,11 +15,8 @@ from app import style  # noqa: E402
 from app.chart import charts_by_touch, charts_soon  # noqa: E402
 from app.jobs import ended_meanwhile  # noqa: E402
 from app.links import back_leaves_the_page, remember_pages  # noqa: E402
+from app.places import welcome  # noqa: E402
 from app.screens import about, confusions, data, explore, lab, results, runs, theory, trainings, why  # noqa: E402
-from recam_core.atomic_write import sweep  # noqa: E402
-from recam_core.cache import cache_folder  # noqa: E402
-from recam_core.checkpoint.places import runs_folder  # noqa: E402
-from recam_core.data.places import data_root  # noqa: E402
 
 
 @st.cache_resource(show_spinner=False)
@@ -33,19 +30,12 @@ def leave_imports_alone() -> None:
     gc.freeze()
 
 
-@st.cache_resource(show_spinner=False)
-def sweep_once() -> None:
-    """Remove what processes that were killed left half-written; once a server."""
-    for folder, own in ((cache_folder(), True), (runs_folder(), True), (data_root(), False)):
-        sweep(folder, own=own)
-
-
 def main() -> None:
     """Draw what all pages share, then the chosen page."""
     st.set_page_config(page_title="ReCAM Lab", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
     leave_imports_alone()
     style.apply()
-    sweep_once()
+    welcome()
     pages = {
         "explore": st.Page(explore.main, title="Explore", icon=":material/compare:", url_path="explore", default=True),
         "confusions": st.Page(confusions.main, title="Confusions", icon=":material/grid_on:", url_path="confusions"),

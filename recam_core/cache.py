@@ -7,6 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from recam_core.atomic_write import sweep
+from recam_core.guest import guest
+from recam_core.guest_room import most_cached
 
 #: Where caches go unless $RECAM_CACHE says otherwise.
 DEFAULT_FOLDER = Path("~/.cache/recam-lab")
@@ -14,8 +16,14 @@ DEFAULT_FOLDER = Path("~/.cache/recam-lab")
 MOST_BYTES = 8 << 30
 
 
-def cache_folder() -> Path:
-    """Where caches are kept."""
+def cache_folder(private: bool = False) -> Path:
+    """Where caches are kept.
+
+    Args:
+        private: whether it is of a guest's own pictures (:func:`recam_core.guest.is_own`), or seen by them alone.
+    """
+    if private and (one := guest()) is not None:
+        return one.cache
     return Path(os.environ.get("RECAM_CACHE") or DEFAULT_FOLDER).expanduser()
 
 
@@ -26,8 +34,9 @@ def drop_oldest(entries: Iterable[Path], keep: Path, most: int | None = None) ->
     Args:
         entries: files or folders, of which some may be gone by now. Reading one should touch it.
         keep: the one that is never deleted.
-        most: bytes; :data:`MOST_BYTES` unless given.
+        most: bytes; :data:`MOST_BYTES` unless given, and less in the cache of a guest.
     """
+    most = min(MOST_BYTES if most is None else most, most_cached(keep.parent) or MOST_BYTES)
     sweep(keep.parent, own=True)
     found = []
     for entry in entries:
@@ -38,7 +47,7 @@ def drop_oldest(entries: Iterable[Path], keep: Path, most: int | None = None) ->
     total = 0
     for _, entry, size in sorted(found, reverse=True):
         total += size
-        if total > (MOST_BYTES if most is None else most) and entry != keep:
+        if total > most and entry != keep:
             if entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)
             else:

@@ -3,7 +3,19 @@
 import os
 from pathlib import Path
 
+from recam_core.guest import guest
+
 
 def data_root() -> Path:
-    """The folder of served data sets, the project's ``data/``; ``RECAM_DATA`` in the environment names another one."""
+    """The folder of served data sets, the project's ``data/``; ``RECAM_DATA`` in the environment names another one. Of
+    a guest, their own.
+    """
+    if (one := guest()) is not None:
+        return one.data
     return Path(os.environ.get("RECAM_DATA") or Path(__file__).resolve().parents[2] / "data")
+
+
+def data_roots() -> tuple[Path, ...]:
+    """The folders below which the pictures of a record are looked for: :func:`data_root`, and what a guest is shown."""
+    one = guest()
+    return (data_root(), *(() if one is None else one.shown))
