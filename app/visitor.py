@@ -1,7 +1,8 @@
 """Who is at this page: whose folders are shown where the app is hosted, and whom bounds are counted for.
 
 Somebody who signed in is known by that. Anybody else is known by a secret that the app gives their browser in a cookie:
-whoever has it has the things that were made with it, as with the key of a locker. The secret itself is kept nowhere.
+whoever has it has the things that were made with it, as with the key of a locker. The
+secret itself is written nowhere.
 """
 
 import hashlib
@@ -88,7 +89,7 @@ def _account() -> str:
 
 def _secret() -> str:
     """The browser's secret; a new one, for this session, where it has sent none."""
-    return VISITOR.setdefault(_sent() or secrets.token_urlsafe(32))
+    return VISITOR.get("") or VISITOR.setdefault(_sent() or secrets.token_urlsafe(32))
 
 
 def _sent() -> str | None:

@@ -95,8 +95,8 @@ def _refuse_much(one: Guest, size: int, files: int) -> None:
         )
     if count + files > most_files:
         raise UserError(
-            f"This is {files:,} files, and you have {count:,} here; a visitor of this app may keep {most_files:,}. Take "
-            "fewer pictures."
+            f"This is {files:,} files, and you have {count:,} here; a visitor of this app may keep {most_files:,}. "
+            "Take fewer pictures."
         )
     others = [folder for folder in guest_folders(one.folder.parent) if folder != one.folder]
     total = used + size + sum(_measure(folder, _BELIEVED)[0] + _promised_bytes[folder] for folder in others)

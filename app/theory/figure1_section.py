@@ -224,11 +224,8 @@ def _work(job: Figure1Job) -> None:
     if job.epochs:
         recipe = replace(preset("bce", "small"), epochs=job.epochs)
         fit, report = data_and_report(job.data, job.report)
-        folder = (
-            cache_folder(private=True)
-            / "figure1-runs"
-            / hashlib.sha256(repr((fit.spec, recipe)).encode()).hexdigest()[:16]
-        )
+        name = hashlib.sha256(repr((fit.spec, recipe)).encode()).hexdigest()[:16]
+        folder = cache_folder(private=True) / "figure1-runs" / name
         found = figure1_full(fit, report, recipe, job.settings, folder, device=device(), progress=progress)
     else:
         found = figure1(job.source, job.data, job.report, job.what, job.settings, device(), progress)

@@ -67,8 +67,8 @@ def recorded_data(spec: str, classes: ClassList) -> str:
         if opened.classes == classes:
             return found
         refused = refused or (
-            f"The pictures of {spec} were looked for in {told(str(folder))}, but that holds other classes than the record "
-            f"({', '.join(opened.classes.names[:6])}, ...); it is another data set."
+            f"The pictures of {spec} were looked for in {told(str(folder))}, but that holds other classes than the "
+            f"record ({', '.join(opened.classes.names[:6])}, ...); it is another data set."
         )
     if refused:
         raise UserError(refused)

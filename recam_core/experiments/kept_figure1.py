@@ -1,4 +1,4 @@
-"""Results of figure 1 that are kept: those that ship, and those that were made on this computer (of a guest, their own)."""
+"""Results of figure 1 that are kept: those that ship, and those made on this computer, of a guest their own."""
 
 import hashlib
 import json

@@ -12,8 +12,8 @@ GRIDS_FOLDER = ".grids"
 
 
 def trainings_folder() -> Path:
-    """The folder that holds one folder a training. All who share a folder of runs share the queue, and so do all guests:
-    the devices are the same.
+    """The folder that holds one folder a training. All who share a folder of runs share the queue, and so do all
+    guests: the devices are the same.
     """
     return host_runs_folder().absolute() / QUEUE_FOLDER
 
