@@ -224,7 +224,10 @@ def as_typed_spec(spec: str) -> str:
 
 def told(text: str) -> str:
     """A message as guests read it: without the folders of this computer before what is theirs."""
-    one = guest()
+    try:
+        one = guest()
+    except RuntimeError:
+        return text  # drawn for nobody, as a test does that asks for the options of a list
     if one is None:
         return text
     text = text.replace(f"{one.folder}{os.sep}", "").replace(str(one.folder), "your folder")

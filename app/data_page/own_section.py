@@ -119,10 +119,11 @@ def _choose(by_place: dict[str, FoundSet]) -> str | None:
         st.session_state["data_set"] = st.session_state.pop("data_set_next")
     if st.session_state.get("data_set") not in by_place:
         st.session_state["data_set"] = None
+    titles = {place: _title(found) for place, found in by_place.items()}
     return st.selectbox(
         "Data set",
         list(by_place),
-        format_func=lambda place: _title(by_place[place]),
+        format_func=titles.__getitem__,
         key="data_set",
         persist_state="session",
         placeholder="Choose one" if by_place else "None yet",
