@@ -15,6 +15,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from app.shared_state import SEEN_RUNNING
 from recam_core.errors import UserError
 from recam_core.guest import guest, serving
+from recam_core.guest_room import number_setting
 from recam_core.memory import give_back_memory, memory_told
 from recam_core.progress import Cancelled
 
@@ -23,6 +24,8 @@ NO_MEMORY = "There is not enough memory for this; use fewer or smaller pictures.
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
 #: Finished jobs that are remembered; each holds little.
 REMEMBERED = 24
+#: Jobs that may wait or run of one visitor of a hosted app.
+VISITOR_JOBS = 5
 
 
 def _new_id() -> str:
@@ -116,9 +119,15 @@ class JobBoard:
         self._turn = threading.Lock()
 
     def start(self, job: AnyJob, work: Callable[[AnyJob], None], at_once: bool = False) -> AnyJob:
-        """Put ``work(job)`` to work in a thread of its own, after all others or at once, for whoever starts it."""
+        """Put ``work(job)`` to work in a thread of its own, after all others or at once, for whoever starts it.
+
+        Raises:
+            UserError: it would wait for its turn, and a visitor of a hosted app has enough work waiting.
+        """
         one = guest()
         job.guest = "" if one is None or job.is_shared else one.name
+        if job.guest and not at_once:
+            self._refuse_many(job.guest)
 
         def serve(job: AnyJob) -> None:
             with serving(one):
@@ -130,6 +139,16 @@ class JobBoard:
                 del self._jobs[old]
         threading.Thread(target=self._work, args=(job, serve, at_once), daemon=True, name=f"job {job.id}").start()
         return job
+
+    def _refuse_many(self, name: str) -> None:
+        most = number_setting("RECAM_VISITOR_JOBS", VISITOR_JOBS)
+        with self._lock:
+            count = sum(job.guest == name and not job.is_over for job in self._jobs.values())
+        if count >= most:
+            raise UserError(
+                f"{count} pieces of your work wait or run already, and a visitor of this app may have {most}. Wait for "
+                "one to end, or cancel one."
+            )
 
     def running(self, kind: type[AnyJob]) -> list[AnyJob]:
         """The jobs of a kind that are not over, whoever started them, visitors of a hosted app included."""

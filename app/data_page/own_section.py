@@ -108,7 +108,7 @@ def choose_set(place: str) -> None:
     st.session_state["data_set_next"] = place
 
 
-@st.cache_data(max_entries=4, ttl="60s", show_spinner="Looking for pictures")
+@st.cache_data(max_entries=64, ttl="60s", show_spinner="Looking for pictures")
 def _found(root: str) -> FoundSets:
     return find_sets(root)
 

@@ -1,4 +1,4 @@
-"""The app as strangers use it: each sees their own things alone, nothing of the server, and starts no whole training."""
+"""The app as strangers use it: each sees their own things alone and nothing of the server, and trains heads alone."""
 
 import os
 import shutil
