@@ -22,8 +22,9 @@ NOT_SHOWN = (
 )
 #: Said where a guest asks for a training of a whole network.
 NO_TRAININGS = (
-    "Visitors of this app retrain classifiers on kept features; whole networks are not trained here. On your own "
-    "computer the app and the commands do it. Who runs this app allows it by RECAM_HOSTED_TRAININGS=1."
+    "Visitors of this app retrain classifiers on kept features, on Explore and in the Lab; whole networks are not "
+    "trained here. On your own computer the app and the commands do it. Who runs this app allows it by "
+    "RECAM_HOSTED_TRAININGS=1."
 )
 #: Said where a guest asks for a download to the computer that runs the app, of pictures or of a library's weights.
 NO_DOWNLOADS = (

@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from test_walk import go
 
 from app import places
+from app.jobs import Job, board
 from app.shared_state import LAB_DEPTH, LAB_KIND, TRAIN_ON, VISITOR
 from data_layouts import folder
 from recam_core.guest import NO_TRAININGS, NOT_SHOWN, Guest, serving
@@ -106,7 +107,10 @@ def test_two_visitors_see_their_own_things_alone(
     assert "kittens" not in said[BOB]
     assert "hosts-run" not in said[ANN] + said[BOB]
     assert str(visitors) not in said[ANN], "a visitor's own things are shown by their places"
-    page = visit(BOB, data=f"folder:own:{name_of(ANN)}/kittens")
+    spec = f"folder:own:{name_of(ANN)}/kittens"
+    page = visit(ANN, data=spec)
+    assert "have no class in common" in page.error[0].value, "it is opened, and kept in memory"
+    page = visit(BOB, data=spec)
     assert [box.value for box in page.error] == [NOT_SHOWN]
     page = visit(BOB, runs="run/anns-run")
     assert "anns-run" not in texts(page)
@@ -139,6 +143,29 @@ def test_whole_networks_are_not_trained(visit: Callable[..., AppTest], visitors:
     assert every_training() == []
 
 
+def test_heads_are_retrained_and_kept_for_oneself(visit: Callable[..., AppTest], visitors: Path, runs: Path) -> None:
+    page = visit(ANN)
+    page.number_input(key="explore_epochs_both").set_value(1)
+    page.button(key="explore_start").click().run()
+    number = page.query_params["job"]
+    with serving(Guest(name_of(ANN), visitors / name_of(ANN))):
+        job = board().find(number)
+    deadline = time.monotonic() + 120
+    while not job.is_over:
+        assert time.monotonic() < deadline, job.step
+        time.sleep(0.05)
+    page.run()
+    page.text_input(key=f"explore_name_{number}").set_value("mine").run()
+    assert "--out runs/mine" in page.code[-1].value
+    page.button(key="explore_keep").click().run()
+    assert not page.exception
+    assert not page.error
+    assert (visitors / name_of(ANN) / "runs" / "mine").is_dir()
+    assert not runs.exists()
+    other = visit(BOB, job=number)
+    assert not any(str(key).startswith("explore_name_") for key in (one.key for one in other.text_input))
+
+
 def test_what_a_visitor_left_goes_once_nobody_is_here(
     visit: Callable[..., AppTest], visitors: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,8 +182,6 @@ def test_what_a_visitor_left_goes_once_nobody_is_here(
 
 
 def test_a_job_of_another_visitor_is_not_there(visitors: Path) -> None:
-    from app.jobs import Job, board
-
     ann, bob = (Guest(name_of(secret), visitors / name_of(secret)) for secret in (ANN, BOB))
     seen: list[str] = []
     with serving(ann):
