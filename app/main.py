@@ -17,6 +17,7 @@ from app.jobs import ended_meanwhile  # noqa: E402
 from app.links import back_leaves_the_page, remember_pages  # noqa: E402
 from app.places import welcome  # noqa: E402
 from app.screens import about, confusions, data, explore, lab, results, runs, theory, trainings, why  # noqa: E402
+from app.visitor import give_cookie  # noqa: E402
 
 
 @st.cache_resource(show_spinner=False)
@@ -57,6 +58,7 @@ def main() -> None:
     charts_by_touch()
     charts_soon()
     back_leaves_the_page()
+    give_cookie()
 
 
 main()

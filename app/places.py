@@ -15,7 +15,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.hosted import allows, is_hosted
 from app.jobs import Job, board
-from app.visitor import give_cookie, visitor_name
+from app.visitor import visitor_name
 from recam_core.atomic_write import sweep
 from recam_core.cache import cache_folder
 from recam_core.checkpoint.places import ROOT, host_runs_folder
@@ -70,12 +70,11 @@ def may_download() -> bool:
 
 
 def welcome() -> None:
-    """See to it that the visitor is known again, and that what others left goes; at the beginning of every page."""
+    """Note that the visitor is here, and see to it that what others left goes; at the beginning of every page."""
     _sweep_once()
     one = guest()
     if one is None:
         return
-    give_cookie()
     context = get_script_run_ctx(suppress_warning=True)
     visits = _visits()
     visits.here[context.session_id] = one.name

@@ -67,10 +67,10 @@ def visitor_address() -> str:
 
 
 def give_cookie() -> None:
-    """Have the browser keep the secret, so that a reload finds the same things; drawn on every page where the app is
-    hosted, and of nothing for those who signed in.
+    """Have the browser keep the secret, so that a reload finds the same things; drawn below every page, and only where
+    the app is hosted and nobody signed in.
     """
-    if _account():
+    if not is_hosted() or _account():
         return
     secret = _secret()
     values = {"name": COOKIE, "secret": secret, "seconds": _DAYS * 86_400, "fresh": str(_sent() is None).lower()}
