@@ -248,8 +248,9 @@ def _panel(waiting: list[tuple[Method, float]], picture: Picture, classes: tuple
             if st.button("Compute", type="primary", icon=":material/play_arrow:", key=f"{key}_start"):
                 store = kept_results()
                 job = AttributionJob(tuple(one for one, _ in waiting), picture, classes)
-                keep("attribution", board().start(job, lambda job: _work(job, store)).id)
-                st.rerun()
+                with sentences():
+                    keep("attribution", board().start(job, lambda job: _work(job, store)).id)
+                    st.rerun()
             st.caption(f"On {device_words()}; it goes on when you leave the page.")
 
 

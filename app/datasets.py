@@ -1,18 +1,54 @@
 """Data sets, their thumbnails and labels, opened once and shared by all sessions."""
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
 import numpy as np
 import streamlit as st
 
 from app.settings import LONGEST_SIDE, MOST_DRAWN_PIXELS
 from recam_core.data.notes import notes_of
 from recam_core.data.sample import BrokenItem, Dataset
-from recam_core.data.spec import open_dataset, parse_spec
+from recam_core.data.spec import KINDS, open_dataset, parse_spec
 from recam_core.errors import UserError
+from recam_core.guest import guest
 from recam_core.scenes.options import check_split, parse_options
+from recam_core.typed_path import pictures_path
 from recam_core.views.encode import data_url
 from recam_core.views.thumbnail import thumbnail
 
+Cached = TypeVar("Cached", bound=Callable[..., Any])
 
+
+def seen_by_visitor(cached: Cached) -> Cached:
+    """For a function that keeps what it made of a specification for all sessions: it is asked only after
+    :func:`refuse_unseen`, since a visitor of a hosted app may not get what another one may."""
+
+    @wraps(cached)
+    def asked(spec: str, *more: Any) -> Any:
+        refuse_unseen(spec)
+        return cached(spec, *more)
+
+    asked.clear = cached.clear  # type: ignore[attr-defined]
+    return asked  # type: ignore[return-value]
+
+
+def refuse_unseen(spec: str) -> None:
+    """Refuse what a visitor of a hosted app may not open, without a look at the disk; nothing on the own machine.
+
+    Raises:
+        UserError: in the same words whether it is there or not; or drawn pictures that would keep the server busy.
+    """
+    if guest() is None:
+        return
+    parsed = parse_spec(spec)
+    if KINDS[parsed.kind].root:
+        pictures_path(parsed.root)
+    refuse_much_drawing(spec)
+
+
+@seen_by_visitor
 @st.cache_resource(max_entries=8, ttl="30m", show_spinner="Opening the pictures")
 def dataset(spec: str) -> Dataset:
     """The data set of a specification. Raises UserError, also for drawn pictures that would keep the server busy."""
@@ -51,6 +87,7 @@ def thumbnail_url(spec: str, index: int) -> str | None:
 _MOST_MASKS = 1000
 
 
+@seen_by_visitor
 @st.cache_data(max_entries=50, ttl="30m", show_spinner=False)
 def notes_of_set(spec: str) -> tuple[str, ...]:
     """What was decided about a data set that its files do not state. Raises UserError."""

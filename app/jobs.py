@@ -14,6 +14,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.shared_state import SEEN_RUNNING
 from recam_core.errors import UserError
+from recam_core.guest import guest, serving
+from recam_core.guest_room import number_setting
 from recam_core.memory import give_back_memory, memory_told
 from recam_core.progress import Cancelled
 
@@ -22,6 +24,8 @@ NO_MEMORY = "There is not enough memory for this; use fewer or smaller pictures.
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
 #: Finished jobs that are remembered; each holds little.
 REMEMBERED = 24
+#: Jobs that may wait or run of one visitor of a hosted app.
+VISITOR_JOBS = 5
 
 
 def _new_id() -> str:
@@ -39,6 +43,7 @@ class Job:
         step: what is being done, for people.
         done, total: how far the step is.
         message: the sentence of a failure.
+        guest: name of the visitor of a hosted app who started it; only they find it. "" is everybody's.
     """
 
     id: str = field(default_factory=_new_id, kw_only=True)
@@ -47,8 +52,14 @@ class Job:
     done: int = field(default=0, kw_only=True)
     total: int = field(default=0, kw_only=True)
     message: str = field(default="", kw_only=True)
+    guest: str = field(default="", kw_only=True)
     cancel: threading.Event = field(default_factory=threading.Event, kw_only=True)
     _step_began: float = field(default=0.0, kw_only=True)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether every visitor of a hosted app may look at it, whoever began it."""
+        return False
 
     @property
     def is_over(self) -> bool:
@@ -95,6 +106,10 @@ def ended_meanwhile() -> bool:
     return any(job.is_over for job in SEEN_RUNNING.pop([]))
 
 
+def _is_theirs(job: Job) -> bool:
+    return not job.guest or (one := guest()) is None or job.guest == one.name
+
+
 class JobBoard:
     """All jobs of this server. One works at a time: two would share the same cores and both take twice as long."""
 
@@ -104,31 +119,56 @@ class JobBoard:
         self._turn = threading.Lock()
 
     def start(self, job: AnyJob, work: Callable[[AnyJob], None], at_once: bool = False) -> AnyJob:
-        """Put ``work(job)`` to work in a thread of its own, after all others or at once."""
+        """Put ``work(job)`` to work in a thread of its own, after all others or at once, for whoever starts it.
+
+        Raises:
+            UserError: it would wait for its turn, and a visitor of a hosted app has enough work waiting.
+        """
+        one = guest()
+        job.guest = "" if one is None or job.is_shared else one.name
+        if job.guest and not at_once:
+            self._refuse_many(job.guest)
+
+        def serve(job: AnyJob) -> None:
+            with serving(one):
+                work(job)
+
         with self._lock:
             self._jobs[job.id] = job
             for old in [one.id for one in self._jobs.values() if one.is_over][:-REMEMBERED]:
                 del self._jobs[old]
-        threading.Thread(target=self._work, args=(job, work, at_once), daemon=True, name=f"job {job.id}").start()
+        threading.Thread(target=self._work, args=(job, serve, at_once), daemon=True, name=f"job {job.id}").start()
         return job
 
+    def _refuse_many(self, name: str) -> None:
+        most = number_setting("RECAM_VISITOR_JOBS", VISITOR_JOBS)
+        with self._lock:
+            count = sum(job.guest == name and not job.is_over for job in self._jobs.values())
+        if count >= most:
+            raise UserError(
+                f"{count} pieces of your work wait or run already, and a visitor of this app may have {most}. Wait for "
+                "one to end, or cancel one."
+            )
+
     def running(self, kind: type[AnyJob]) -> list[AnyJob]:
-        """The jobs of a kind that are not over, whoever started them."""
+        """The jobs of a kind that are not over, whoever started them, visitors of a hosted app included."""
         with self._lock:
             return [job for job in self._jobs.values() if isinstance(job, kind) and not job.is_over]
 
     def find(self, job_id: str) -> Job | None:
-        """The job of an id; None for one that is unknown, or was forgotten."""
+        """The job of an id; None for one that is unknown, or was forgotten, or is another visitor's."""
         with self._lock:
             job = self._jobs.get(job_id)
-        return None if job is None else seen(job)
+        return seen(job) if job is not None and _is_theirs(job) else None
 
     def forget(self, job_id: str) -> None:
         """Cancel a job, if it still runs, and drop it."""
         with self._lock:
-            job = self._jobs.pop(job_id, None)
-        if job is not None:
-            job.cancel.set()
+            job = self._jobs.get(job_id)
+            if job is None or not _is_theirs(job):
+                return
+            del self._jobs[job_id]
+        job.cancel.set()
 
     def _work(self, job: AnyJob, work: Callable[[AnyJob], None], at_once: bool) -> None:
         # The thread's last word must be a state: a job without an end would be waited for without an end.

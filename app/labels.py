@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import streamlit as st
 
-from app.datasets import dataset
+from app.datasets import dataset, seen_by_visitor
 from app.job_progress import job_progress
 from app.jobs import DONE, Job, board
 from app.plain_words import plain
@@ -34,7 +34,12 @@ class LabelsJob(Job):
     rows: np.ndarray | None = field(default=None, kw_only=True)
     fault: str = field(default="", kw_only=True)
 
+    @property
+    def is_shared(self) -> bool:
+        return True  # of a set that the page has just opened
 
+
+@seen_by_visitor
 @st.cache_resource(max_entries=8, ttl="30m", show_spinner=False)
 def labels_of_set(spec: str) -> LabelsJob:
     """The labels of a data set; without ``rows`` as long as they are being read.

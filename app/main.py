@@ -17,11 +17,9 @@ from app.chart import charts_by_touch, charts_soon  # noqa: E402
 from app.first_screen import is_presenting  # noqa: E402
 from app.jobs import ended_meanwhile  # noqa: E402
 from app.links import back_leaves_the_page, remember_pages  # noqa: E402
+from app.places import welcome  # noqa: E402
 from app.screens import about, confusions, data, explore, lab, results, runs, theory, trainings, why  # noqa: E402
-from recam_core.atomic_write import sweep  # noqa: E402
-from recam_core.cache import cache_folder  # noqa: E402
-from recam_core.checkpoint.places import runs_folder  # noqa: E402
-from recam_core.data.places import data_root  # noqa: E402
+from app.visitor import give_cookie  # noqa: E402
 
 
 @st.cache_resource(show_spinner=False)
@@ -33,13 +31,6 @@ def leave_imports_alone() -> None:
     every press on any page would wait for it.
     """
     gc.freeze()
-
-
-@st.cache_resource(show_spinner=False)
-def sweep_once() -> None:
-    """Remove what processes that were killed left half-written; once a server."""
-    for folder, own in ((cache_folder(), True), (runs_folder(), True), (data_root(), False)):
-        sweep(folder, own=own)
 
 
 @st.cache_resource(show_spinner=False)
@@ -58,7 +49,6 @@ def main() -> None:
     leave_imports_alone()
     ask_nobody_outside()
     style.apply()
-    sweep_once()
     pages = {
         "explore": st.Page(explore.main, title="Explore", icon=":material/compare:", url_path="explore", default=True),
         "confusions": st.Page(confusions.main, title="Confusions", icon=":material/grid_on:", url_path="confusions"),
@@ -77,6 +67,7 @@ def main() -> None:
     if not admitted:
         sign_in.ask()
         return
+    welcome()  # after the gate: who is not let in gets no folder
     ended_meanwhile()  # what an interrupted run noted
     page.run()
     if ended_meanwhile():
@@ -86,6 +77,7 @@ def main() -> None:
     charts_by_touch()
     charts_soon()
     back_leaves_the_page()
+    give_cookie()
 
 
 main()

@@ -18,6 +18,7 @@ from recam_core.data.match_classes import ClassMatch, match_classes
 from recam_core.data.sample import Dataset
 from recam_core.data.spec import KINDS
 from recam_core.errors import UserError
+from recam_core.guest import guest
 
 FROM_SET, OWN_PHOTO = "Pictures", "Your photo"
 _COLUMNS = 3
@@ -27,6 +28,9 @@ _SINGLE = "a single class and no background: every method has 100 %, so it tells
 _LOOKED_AT = 50
 _SPEC_HELP = "Any data set on the computer that runs the app, written as one of\n" + "\n".join(
     f"- `{kind.form}`: {kind.what}" for kind in KINDS.values()
+)
+_GUEST_HELP = (
+    "Drawn scenes (`scenes[:OPTIONS]@SPLIT`), the `gallery`, or a data set of the page Data, by the name that it says."
 )
 
 
@@ -127,7 +131,7 @@ def _spec(family: Family) -> str:
             key=key,
             persist_state="session",
             placeholder=family.pictures,
-            help=_SPEC_HELP,
+            help=_SPEC_HELP if guest() is None else _GUEST_HELP,
         ).strip()
     settled(CHOSEN_DATA, family.key, "explore_data", typed or family.pictures, named)
     keep("data", typed)

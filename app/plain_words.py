@@ -9,6 +9,8 @@ of ``selectbox`` and ``multiselect``, ``st.text`` and tables take text as it is;
 import re
 import unicodedata
 
+from recam_core.guest import told
+
 #: Where Markdown gives a letter a meaning; a backslash before it makes it stand for itself. Within a word an underscore
 #: means nothing, and signs of lists, headings and quotations count at the beginning alone.
 _MARKS = re.compile(
@@ -52,8 +54,8 @@ def as_code(text: object) -> str:
 
 
 def _line(text: object) -> str:
-    """One line of letters that can be shown."""
-    words = " ".join(str(text).splitlines()) if str(text) else ""
+    """One line of letters that can be shown, to a visitor of a hosted app without the server's folders."""
+    words = " ".join(told(str(text)).splitlines())
     return "".join(
         "\ufffd" if letter in _TURNING or unicodedata.category(letter) in _UNSEEN else letter
         for letter in words.replace("\t", " ")

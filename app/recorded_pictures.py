@@ -11,6 +11,7 @@ from recam_core.data.places import data_root
 from recam_core.data.recorded import PicturesMissing, recorded_data
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
+from recam_core.guest import guest
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,13 @@ def say_missing(found: Recorded) -> None:
         st.warning(plain(found.problem), icon=":material/image_not_supported:")
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        if found.download:
+        one = guest()
+        if found.download and (one is None or one.may_download):
             title = SOURCES[found.download].title
             words, label = f"The photographs of **{title}** are not on this computer.", f"Get {title}"
         else:
             words = f"The pictures in the folder **{plain(found.folder)}** are not on this computer."
-            label = "Where to put them"
+            label = "Where to put them" if one is None else "Upload them"
         st.markdown(f":material/image_not_supported: {words}", width="content")
         if page := PAGES.get({}).get("data"):  # a page that is drawn by itself has none to link to
             st.page_link(page, label=label, icon=":material/download:", width="content")

@@ -1,10 +1,9 @@
 """The retraining panel: settings, a button, progress, and what to do with the result."""
 
-from pathlib import Path
-
 import streamlit as st
 
 from app.catalogue import Entry, Family
+from app.datasets import refuse_unseen
 from app.guard import sentences
 from app.job_progress import job_progress
 from app.jobs import CANCELLED, DONE, FAILED, board
@@ -15,7 +14,7 @@ from app.plain_words import plain
 from app.recipe_fields import background_fields, number_field, rule_field
 from app.recorded_pictures import recorded, say_missing
 from app.retrain_job import RetrainJob, start_retraining
-from recam_core.checkpoint.places import ROOT, runs_folder
+from recam_core.checkpoint.places import as_typed, runs_folder
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.method.background import check_background
@@ -199,6 +198,7 @@ def _mask(column: st.delta_generator.DeltaGenerator) -> str:
 def _start(entry: Entry, data: str, recipe: HeadRecipe) -> None:
     """Check what can be checked at once, and put the job to work."""
     recipe = completed(recipe)
+    refuse_unseen(data)
     try:
         found = open_dataset(data)
     except UserError as error:
@@ -271,14 +271,8 @@ def _go_to_panes() -> None:
 
 
 def _command(job: RetrainJob, name: str) -> str:
-    source, out = _as_typed(job.entry.path), _as_typed(runs_folder() / name)
+    source, out = as_typed(job.entry.path), as_typed(runs_folder() / name)
     return retrain_command(source, job.data, out, job.result.recipe, job.threshold is not None)
-
-
-def _as_typed(path: Path) -> Path:
-    """A path as one types it in the project's folder."""
-    path = path.absolute()
-    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
 def _keep(family: Family, job: RetrainJob, name: str) -> None:

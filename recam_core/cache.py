@@ -7,14 +7,22 @@ from contextlib import suppress
 from pathlib import Path
 
 from recam_core.atomic_write import sweep
+from recam_core.guest import guest
+from recam_core.guest_room import most_cached
 from recam_core.home import CACHE
 
 #: How much room the entries of one kind may take together.
 MOST_BYTES = 8 << 30
 
 
-def cache_folder() -> Path:
-    """Where caches are kept: the user's folder of caches, unless ``RECAM_CACHE`` names another one."""
+def cache_folder(private: bool = False) -> Path:
+    """Where caches are kept: the user's folder of caches, unless ``RECAM_CACHE`` names another one.
+
+    Args:
+        private: whether it is of a guest's own pictures (:func:`recam_core.guest.is_own`), or seen by them alone.
+    """
+    if private and (one := guest()) is not None:
+        return one.cache
     return Path(os.environ.get("RECAM_CACHE") or CACHE).expanduser()
 
 
@@ -27,8 +35,9 @@ def drop_oldest(entries: Iterable[Path], keep: Path, most: int | None = None) ->
     Args:
         entries: files or folders, of which some may be gone by now. Reading one should touch it.
         keep: the one that is never deleted; its name begins with its kind and a hyphen.
-        most: bytes; :data:`MOST_BYTES` unless given.
+        most: bytes; :data:`MOST_BYTES` unless given, and less in the cache of a guest.
     """
+    most = min(MOST_BYTES if most is None else most, most_cached(keep.parent) or MOST_BYTES)
     sweep(keep.parent, own=True)
     found = []
     for entry in entries:
@@ -40,7 +49,7 @@ def drop_oldest(entries: Iterable[Path], keep: Path, most: int | None = None) ->
     total = sum(_size(entry) for entry in keep.parent.glob(f".{kind}-*.tmp"))
     for _, entry, size in sorted(found, reverse=True):
         total += size
-        if total > (MOST_BYTES if most is None else most) and entry != keep:
+        if total > most and entry != keep:
             if entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)
             else:

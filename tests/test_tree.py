@@ -15,7 +15,8 @@ REPO_ROOT = Path(__file__).resolve().parent.parent
 #: The way of the data: a part imports only from parts before it (and from itself).
 STAGES = (
     "home",
-    *("errors", "progress", "atomic_write", "records", "cache", "memory", "device", "large_blocks", "setting"),
+    *("errors", "progress", "atomic_write", "records", "guest", "guest_room", "cache", "memory", "device"),
+    *("large_blocks", "setting"),
     *("lock", "gate", "folder_names", "typed_path", "zip_entries", "file_kind"),
     *("data", "scenes", "model", "method", "checkpoint", "maps", "scores", "theory", "attribution"),
     *("train", "retrain"),

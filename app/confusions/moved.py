@@ -72,6 +72,10 @@ class _JointJob(Job):
     after: Analysed
     spec: str
 
+    @property
+    def is_shared(self) -> bool:
+        return True  # of a set that the page has just opened
+
 
 def _identity(method: Analysed) -> str:
     return str(method.store.path)

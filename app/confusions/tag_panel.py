@@ -10,6 +10,7 @@ from app.plain_words import plain
 from recam_core.analysis.tags import LONGEST_NOTE, LONGEST_TAG, TagBook, Tagged
 from recam_core.checkpoint.places import tags_file
 from recam_core.errors import UserError
+from recam_core.guest_room import room_for
 
 #: More pictures than this are tagged as a whole: nobody takes some out of such a list one by one.
 _MOST_NAMED = 200
@@ -71,7 +72,8 @@ def _save(
         st.warning("Choose at least one picture.")
         return
     try:
-        book.add([Tagged(compared.spec, picture, tag, note, truth, predicted) for picture in chosen])
+        with room_for(1_000 * len(chosen), files=0):
+            book.add([Tagged(compared.spec, picture, tag, note, truth, predicted) for picture in chosen])
     except UserError as error:
         st.error(plain(error), icon=":material/error:")
         return

@@ -15,6 +15,7 @@ from app.plain_words import plain
 from app.recorded_pictures import look_again
 from recam_core.data.download import SOURCES, Source, download, forget, is_here, kept_bytes
 from recam_core.data.places import data_root
+from recam_core.guest import guest
 
 _COLUMNS = 2
 #: The parameter of the address that names the download which this page started last.
@@ -54,8 +55,12 @@ def downloads_section() -> None:
     root = data_root()
     st.subheader("Photographs to download")
     st.caption(
-        f"They come to {plain(str(root))} on the computer that runs the app, and every page finds them there. A "
-        "download goes on when you leave the page; what broke off or was cancelled goes on where it ended."
+        (
+            f"They come to {plain(str(root))} on the computer that runs the app, and every page finds them there. "
+            if guest() is None
+            else "They come to your data sets here, and every page finds them there. "
+        )
+        + "A download goes on when you leave the page; what broke off or was cancelled goes on where it ended."
     )
     running = {job.name: job for job in board().running(DownloadJob) if job.root == root}
     last = board().find(kept(_IN_ADDRESS))

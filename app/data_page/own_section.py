@@ -12,6 +12,7 @@ from app.guard import sentences
 from app.job_progress import job_progress
 from app.jobs import CANCELLED, DONE, FAILED, Job, board
 from app.links import open_explore
+from app.places import may_train
 from app.plain_words import plain
 from app.settings import upload_mb
 from app.shared_state import PAGES, TRAIN_ON
@@ -24,6 +25,8 @@ from recam_core.data.sample import Dataset
 from recam_core.data.settle import settle_background, settle_drawn
 from recam_core.data.spec import open_dataset
 from recam_core.data.zip_upload import unpack_set
+from recam_core.guest import NO_TRAININGS, guest, told
+from recam_core.guest_room import room_words
 
 #: Faults of a kind that are shown before all are asked for.
 _FIRST = 3
@@ -57,14 +60,11 @@ def own_section(catalogue: Catalogue) -> None:
     """Draw the section."""
     st.subheader("Your own pictures")
     root = data_root()
-    st.caption(
-        f"What lies below the folder {plain(str(root))} on the computer that runs the app. The environment variable "
-        "RECAM_DATA names another folder.",
-        help=_LAYOUTS_HELP,
-    )
+    whose = f"What lies below the folder {root} on the computer that runs the app. RECAM_DATA names another folder."
+    st.caption(plain(room_words() or whose), help=_LAYOUTS_HELP)
     _take_unpacked(root)
     found = _found(str(root))
-    by_place = {one.place: one for one in found.sets}
+    by_place = {one.place: one for one in found.sets} | _shown()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         place = _choose(by_place)
         if st.button("Look again", icon=":material/refresh:", key="data_look", help="After files came or went."):
@@ -76,14 +76,30 @@ def own_section(catalogue: Catalogue) -> None:
         st.warning(f"{plain(str(root))} has too many folders to look at; there may be more data sets in it.")
     if not by_place:
         st.info(
-            "No pictures are there yet. Put a folder of pictures there, or upload a zip of one.",
+            "No pictures are there yet. Put a folder of pictures there, or upload a zip of one."
+            if guest() is None
+            else "No pictures are there yet: upload a zip of a folder of pictures.",
             icon=":material/folder_open:",
         )
     _upload_state(root)
     if place is not None:
         with sentences():
-            served_folder(root, place)  # it may have become a link, or be gone
+            if not _is_shown(by_place[place]):
+                served_folder(root, place)  # it may have become a link, or be gone
             _one_set(by_place[place], catalogue)
+
+
+def _shown() -> dict[str, FoundSet]:
+    """The data sets that the host of the app shows to visitors, by their whole path."""
+    one = guest()
+    folders = () if one is None else one.shown
+    return {str(found.path): found for folder in folders for found in _found(str(folder)).sets}
+
+
+def _is_shown(found: FoundSet) -> bool:
+    """Whether it is the host's, which visitors only read."""
+    one = guest()
+    return one is not None and not found.path.is_relative_to(one.folder)
 
 
 def choose_set(place: str) -> None:
@@ -92,7 +108,7 @@ def choose_set(place: str) -> None:
     st.session_state["data_set_next"] = place
 
 
-@st.cache_data(max_entries=4, ttl="60s", show_spinner="Looking for pictures")
+@st.cache_data(max_entries=64, ttl="60s", show_spinner="Looking for pictures")
 def _found(root: str) -> FoundSets:
     return find_sets(root)
 
@@ -103,10 +119,11 @@ def _choose(by_place: dict[str, FoundSet]) -> str | None:
         st.session_state["data_set"] = st.session_state.pop("data_set_next")
     if st.session_state.get("data_set") not in by_place:
         st.session_state["data_set"] = None
+    titles = {place: _title(found) for place, found in by_place.items()}
     return st.selectbox(
         "Data set",
         list(by_place),
-        format_func=lambda place: _title(by_place[place]),
+        format_func=titles.__getitem__,
         key="data_set",
         persist_state="session",
         placeholder="Choose one" if by_place else "None yet",
@@ -116,7 +133,8 @@ def _choose(by_place: dict[str, FoundSet]) -> str | None:
 
 
 def _title(found: FoundSet) -> str:
-    return f"{found.place or found.path.name}: {LAYOUTS[found.layout]}, {found.pictures:,} pictures"
+    whose = ", shown by the host, read only" if _is_shown(found) else ""
+    return f"{found.place or found.path.name}: {LAYOUTS[found.layout]}, {found.pictures:,} pictures{whose}"
 
 
 # One data set ---------------------------------------------------------------------------------------------------------
@@ -125,7 +143,7 @@ def _title(found: FoundSet) -> str:
 def _one_set(found: FoundSet, catalogue: Catalogue) -> None:
     if found.problem:
         st.warning(plain(found.problem), icon=":material/rule_folder:")
-        if found.layout in ("folder", "pictures") and found.problem.startswith("Nothing says"):
+        if found.layout in ("folder", "pictures") and not _is_shown(found) and found.problem.startswith("Nothing says"):
             _name_classes(found, catalogue)
         return
     left, right = st.columns([1, 3], vertical_alignment="bottom")
@@ -147,7 +165,9 @@ def _one_set(found: FoundSet, catalogue: Catalogue) -> None:
         if family is not None:
             if st.button("Open in Explore", type="primary", icon=":material/compare:", key="data_explore"):
                 open_explore(data=spec, picture=opened.ids[0], runs=[entry.key for entry in family.first_choice])
-        elif st.button("Train on it", type="primary", icon=":material/model_training:", key="data_train"):
+        elif may_train() and st.button(
+            "Train on it", type="primary", icon=":material/model_training:", key="data_train"
+        ):
             _train(found, spec)
         if st.button("Check it", icon=":material/fact_check:", key="data_check", help="Read every picture and mask."):
             st.session_state["data_check_job"] = board().start(CheckJob(spec), _check).id
@@ -156,6 +176,8 @@ def _one_set(found: FoundSet, catalogue: Catalogue) -> None:
             words = f"**{plain(family.title)}** knows {known} of its {len(opened.classes)} classes."
         else:
             words = "No checkpoint here knows one of its classes, so a network is to be trained on it first."
+            if not may_train():
+                words = f"No checkpoint here knows one of its classes. {NO_TRAININGS}"
         st.markdown(words, width="content")
     _checked(spec, found)
 
@@ -234,20 +256,21 @@ def _report(report: CheckReport, found: FoundSet) -> None:
             st.warning(plain(note), icon=":material/help:")
         else:
             st.caption(plain(note))
-    _choose_open(report)
+    if not _is_shown(found):
+        _choose_open(report)
     if absent:
         listed = ", ".join(absent[:8]) + (f" and {len(absent) - 8} more" if len(absent) > 8 else "")
         st.caption(plain(f"No picture shows {listed}."))
     for group in by_kind(report.faults):
         st.markdown(f"**{len(group.faults):,}** {plain(group.kind)}")
-        lines = [str(fault).replace(f"{found.path}/", "") for fault in group.faults[:_FIRST]]
+        lines = [told(str(fault).replace(f"{found.path}/", "")) for fault in group.faults[:_FIRST]]
         if len(group.faults) > _FIRST:
             lines.append(f"and {len(group.faults) - _FIRST:,} more")
         st.code("\n".join(lines), language=None, wrap_lines=True)
     if report.faults:
         st.download_button(
             "All faults as text",
-            "\n".join(f"{fault.kind}\t{fault}" for fault in report.faults),
+            told("\n".join(f"{fault.kind}\t{fault}" for fault in report.faults)),
             file_name="faults.txt",
             icon=":material/download:",
             key="data_faults",
@@ -332,4 +355,5 @@ def _upload_state(root: Path) -> None:
         st.info("Cancelled. Nothing was unpacked.", icon=":material/cancel:")
     elif job.folder is not None:
         rest = f" {job.left_out:,} files are no pictures, masks or texts, and were left out." if job.left_out else ""
-        st.success(f"Unpacked to {plain(str(job.folder))}.{rest}", icon=":material/folder_zip:")
+        where = str(job.folder) if guest() is None else f"your data sets, as {job.folder.name}"
+        st.success(f"Unpacked to {plain(where)}.{rest}", icon=":material/folder_zip:")

@@ -11,7 +11,7 @@ from app.lab.bench import Bench
 from app.lab.values_input import values_input
 from app.recipe_fields import number_field, weight_field
 from app.trainings.words import duration
-from app.visitor import visitor
+from app.visitor import visitor, visitor_address
 from recam_core.device import device_names
 from recam_core.errors import UserError
 from recam_core.experiments.axes import OF_THE_ROW, Axis, setting_of
@@ -45,7 +45,7 @@ def full_form(bench: Bench) -> str | None:
     st.code(question.command(), language="bash", wrap_lines=True)
     if pressed:
         with sentences(), st.spinner("Checking the pictures, and starting"):
-            return start_grid(question, cost.speed, visitor()).id
+            return start_grid(question, cost.speed, visitor(), visitor_address()).id
     return None
 
 

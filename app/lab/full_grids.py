@@ -14,6 +14,7 @@ from app.shared_state import MY_TRAININGS
 from app.trainings import style
 from app.trainings.details import details
 from app.trainings.queue import queue
+from recam_core.guest import guest
 from recam_core.trainings.kept_grids import KeptGrid, delete_grid, list_grids
 
 
@@ -53,7 +54,8 @@ def _choose(grids: dict[str, KeptGrid], named: str) -> KeptGrid:
         names,
         format_func=lambda name: _title(grids[name]),
         key="lab_grid",
-        help="They lie on disk, and are there for everybody who uses this app.",
+        help="They lie on disk"
+        + (", and are there for everybody who uses this app." if guest() is None else ", and you alone see yours."),
     )
     st.session_state["lab_grid_named"] = name
     keep(ShownGrid.address, name)
@@ -80,9 +82,10 @@ def _deleting(grid: KeptGrid) -> None:
             args=(grid.name,),
         )
         return
+    all_see = ", for everybody" if guest() is None else ""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(
-            f"Delete **{plain(grid.name)}** with its trainings, for everybody? Runs that were kept out of it stay.",
+            f"Delete **{plain(grid.name)}** with its trainings{all_see}? Runs that were kept out of it stay.",
             width="content",
         )
         if st.button("Delete it", type="primary", key="lab_grid_yes"):

@@ -6,13 +6,15 @@ from app.catalogue import read_catalogue
 from app.data_page.checkpoints_section import checkpoints_section
 from app.data_page.downloads_section import downloads_section
 from app.data_page.own_section import own_section
+from app.places import may_download
 
 
 def main() -> None:
     """Draw the page."""
     st.title("Data")
-    downloads_section()
-    st.divider()
+    if may_download():
+        downloads_section()
+        st.divider()
     own_section(read_catalogue())
     st.divider()
     checkpoints_section()

@@ -20,9 +20,11 @@ from app.lab.session_jobs import current, is_lost, remember
 from app.lab.shown_grid import ShownGrid
 from app.links import keep, kept
 from app.models import device_words
+from app.places import may_train
 from app.plain_words import plain
 from app.recorded_pictures import say_missing
 from app.shared_state import LAB_DEPTH, LAB_KIND
+from recam_core.guest import NO_TRAININGS
 from recam_core.retrain.head_recipe import completed
 
 HEADS, FULL = "heads", "full"
@@ -122,7 +124,9 @@ def _depth(kind: str) -> str:
 def _full(catalogue: Catalogue, bench: Bench | None) -> None:
     """Grids of whole trainings: the form, the queue, and what was found."""
     started = None
-    if bench is not None and bench.missing is not None:
+    if not may_train():
+        st.info(NO_TRAININGS, icon=":material/lock:")
+    elif bench is not None and bench.missing is not None:
         say_missing(bench.missing)
     elif bench is not None:
         with sentences(), st.container(border=True, key="lab_full_form"):

@@ -5,11 +5,13 @@ import streamlit as st
 from app.catalogue import read_catalogue
 from app.links import TRAINING, keep
 from app.models import device_words
+from app.places import may_train
 from app.shared_state import MY_TRAININGS
 from app.trainings import style
 from app.trainings.details import details
 from app.trainings.queue import queue
 from app.trainings.start_form import start_form
+from recam_core.guest import NO_TRAININGS, guest
 
 
 def main() -> None:
@@ -19,8 +21,12 @@ def main() -> None:
     st.markdown(
         "Train the whole network, backbone too, as the paper does: minutes to hours. Each training is a process of its "
         "own, one at a time on each device; it goes on when the page, the browser or the app is closed, and what is "
-        "cut off can be resumed. Everybody who uses this app sees the same queue."
+        "cut off can be resumed. "
+        + ("Everybody who uses this app sees the same queue." if guest() is None else "You see your own trainings.")
     )
+    if not may_train():
+        st.info(NO_TRAININGS, icon=":material/lock:")
+        return
     queue("training")
     details("training")
     with st.container(border=True, key="training_form"):

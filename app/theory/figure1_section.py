@@ -4,26 +4,30 @@ import hashlib
 import shlex
 from collections import Counter
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import streamlit as st
 
 from app.catalogue import Catalogue
 from app.chart import palette, show_chart
+from app.datasets import refuse_unseen
 from app.family_choice import choose_family
 from app.guard import sentences
 from app.job_progress import job_progress
 from app.jobs import CANCELLED, DONE, FAILED, Job, board
 from app.models import device
+from app.places import may_train
 from app.plain_words import plain
 from app.recorded_pictures import recorded
 from app.theory.picture import choose_run
 from recam_core.cache import cache_folder
-from recam_core.checkpoint.places import ROOT
+from recam_core.checkpoint.places import as_typed
 from recam_core.experiments.figure1 import WHAT, Figure1, HeadSettings, check_settings, figure1
 from recam_core.experiments.figure1_full import figure1_full
 from recam_core.experiments.kept_figure1 import keep_figure1, kept_figures
 from recam_core.experiments.pooled_vectors import IMAGENET
 from recam_core.experiments.protocol import data_and_report
+from recam_core.guest import NO_TRAININGS, as_typed_spec, guest, refuse_training
 from recam_core.train.recipe import preset
 from recam_core.views.charts.figure1 import figure1_chart, figure1_confusion_chart
 
@@ -69,7 +73,9 @@ def figure1_section(catalogue: Catalogue) -> None:
     titles = _titles(kept)
     name = st.selectbox(
         "Result", list(kept), format_func=titles.__getitem__, key="theory_figure", persist_state="session",
-        help="Those that ship come first, then what was made on this computer, also by the command line.",
+        help="Those that ship come first, then what was made on this computer, also by the command line."
+        if guest() is None
+        else "Those that ship come first, then your own.",
     )  # fmt: skip
     _result(kept[name], name)
 
@@ -128,9 +134,11 @@ def _form(catalogue: Catalogue) -> None:
             help="A run's backbone was trained by its loss. ImageNet's has seen neither; it gives pictures only.",
         )  # fmt: skip
         whole = st.toggle(
-            "Train whole networks", key="theory_whole",
+            "Train whole networks", key="theory_whole", disabled=not may_train(),
             help="Backbone and all, from ImageNet's weights, one network a loss, seed and group of classes: hours on a "
-            "processor. What is finished is kept, and a cancelled training goes on from its last epoch.",
+            "processor. What is finished is kept, and a cancelled training goes on from its last epoch."
+            if may_train()
+            else NO_TRAININGS,
         )  # fmt: skip
     with third:
         what = st.segmented_control(
@@ -164,6 +172,11 @@ def _form(catalogue: Catalogue) -> None:
     source = IMAGENET if plain_pictures else str(entry.path)
     wanted = Figure1Job(source, data.strip(), report.strip(), "pictures" if plain_pictures else what, settings, epochs)
     if pressed:
+        if whole:
+            refuse_training()
+        refuse_unseen(wanted.data)
+        if not wanted.report.startswith("@"):
+            refuse_unseen(wanted.report)
         fit, _ = data_and_report(wanted.data, wanted.report)  # say what is wrong at once
         check_settings(settings, len(fit.classes))
         # Hours of work do not stand before what takes seconds.
@@ -185,9 +198,10 @@ def _form(catalogue: Catalogue) -> None:
 
 
 def _command(job: Figure1Job) -> str:
-    source = job.source.removeprefix(f"{ROOT}/")
-    words = ["python", "-m", "recam_core", "experiment", "figure1", source, "--data", job.data or "SPEC"]
-    words += ["--report", job.report or "@val", "--what", job.what, "--group", str(job.settings.group)]
+    source = job.source if job.source == IMAGENET else str(as_typed(Path(job.source)))
+    data, report = as_typed_spec(job.data or "SPEC"), as_typed_spec(job.report or "@val")
+    words = ["python", "-m", "recam_core", "experiment", "figure1", source, "--data", data]
+    words += ["--report", report, "--what", job.what, "--group", str(job.settings.group)]
     if job.epochs:
         words += ["--depth", "full", "--epochs", str(job.epochs), "--folder", "runs/figure1"]
         words += ["--seeds", *map(str, job.settings.seeds)]
@@ -210,7 +224,8 @@ def _work(job: Figure1Job) -> None:
     if job.epochs:
         recipe = replace(preset("bce", "small"), epochs=job.epochs)
         fit, report = data_and_report(job.data, job.report)
-        folder = cache_folder() / "figure1-runs" / hashlib.sha256(repr((fit.spec, recipe)).encode()).hexdigest()[:16]
+        name = hashlib.sha256(repr((fit.spec, recipe)).encode()).hexdigest()[:16]
+        folder = cache_folder(private=True) / "figure1-runs" / name
         found = figure1_full(fit, report, recipe, job.settings, folder, device=device(), progress=progress)
     else:
         found = figure1(job.source, job.data, job.report, job.what, job.settings, device(), progress)

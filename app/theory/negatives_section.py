@@ -6,6 +6,7 @@ import streamlit as st
 
 from app.catalogue import Catalogue, Entry, Family
 from app.chart import palette, show_chart
+from app.datasets import refuse_unseen
 from app.family_choice import choose_family
 from app.guard import sentences
 from app.job_progress import job_progress
@@ -115,6 +116,7 @@ def _measured(family: Family, entries: tuple[Entry, ...]) -> None:
         width="stretch", help="One pass of each chosen run over the pictures, in the background.",
     )  # fmt: skip
     if pressed and entries and data:
+        refuse_unseen(data.strip())
         open_dataset(data.strip())  # say what is wrong at once
         job = board().start(NegativesJob(entries, data.strip()), _work)
         st.session_state[name] = job.id

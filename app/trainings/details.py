@@ -11,6 +11,7 @@ from app.live_chart import live_chart, plotly_for
 from app.plain_words import plain
 from app.trainings.curves import loss_curves, score_curves
 from recam_core.errors import UserError
+from recam_core.guest import told
 from recam_core.trainings.listing import Training, find_training
 from recam_core.views.charts.curves import Curve, curve_chart, curves_csv
 
@@ -48,7 +49,7 @@ def _details(page: str, number: str) -> None:
         if training.job.grid is None:
             _curves(page, training)
         st.caption("The end of its log")
-        st.code(training.log_tail(_LINES) or "Nothing yet.", language=None, wrap_lines=True)
+        st.code(told(training.log_tail(_LINES)) or "Nothing yet.", language=None, wrap_lines=True)
         st.caption(f"The same {'run' if training.job.grid is None else 'grid'} from the command line")
         st.code(training.job.command, language="bash", wrap_lines=True)
 

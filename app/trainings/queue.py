@@ -13,10 +13,11 @@ from app.plain_words import as_code, plain
 from app.settings import METHOD_TITLES
 from app.shared_state import MY_TRAININGS
 from app.trainings.words import BADGES, standing
-from app.visitor import visitor
+from app.visitor import visitor, visitor_address
 from recam_core.errors import UserError
+from recam_core.guest import guest, serving
 from recam_core.trainings.grid_request import grid_request
-from recam_core.trainings.listing import Training, list_trainings, read_queue
+from recam_core.trainings.listing import Training, every_training, list_trainings, read_queue
 from recam_core.trainings.start import resume_training
 from recam_core.trainings.status import LIVE
 from recam_core.trainings.stop import ask_to_stop, cancel_training, remove_training
@@ -67,20 +68,27 @@ def _cards(page: str, seen: list[tuple[str, str]], grids_only: bool) -> None:
     for training in live:
         if training not in shown:
             continue
-        before = sum(
-            other.state == "waiting"
-            and not other.status.awaits
-            and other.job.device == training.job.device
-            and other.status.queued < training.status.queued
-            for other in live
-        )
-        _card(page, training, before, grids_only)
+        _card(page, training, _before(training, live), grids_only)
     for training in over[:_RECENT]:
         _card(page, training, 0, grids_only)
     if over[_RECENT:]:
         with st.expander(f"{len(over) - _RECENT} older"):
             for training in over[_RECENT:]:
                 _card(page, training, 0, grids_only)
+
+
+def _before(training: Training, live: Sequence[Training]) -> int:
+    """How many wait longer for the same device; of a hosted app, other visitors' as well, which are not shown."""
+    if training.state != "waiting":
+        return 0
+    others = live if guest() is None else [other for other in every_training() if other.is_live]
+    return sum(
+        other.state == "waiting"
+        and not other.status.awaits
+        and other.job.device == training.job.device
+        and other.status.queued < training.status.queued
+        for other in others
+    )
 
 
 def _card(page: str, training: Training, before: int, in_lab: bool) -> None:
@@ -137,7 +145,7 @@ def _buttons(page: str, training: Training, shown: bool, in_lab: bool) -> None:
     if training.can_resume:
         if st.button("Resume", icon=":material/play_arrow:", key=f"{page}_resume_{number}"):
             with sentences():
-                resume_training(number, visitor())
+                resume_training(number, visitor(), visitor_address())
                 st.rerun(scope="app")
     elif training.job.grid is not None:
         if st.button("See its result", icon=":material/grid_view:", key=f"{page}_result_{number}"):
@@ -197,9 +205,10 @@ def _asking(page: str, training: Training) -> None:
 
 def _cancel(training: Training) -> None:
     ask_to_stop(training.id)
+    one = guest()
 
     def make_sure() -> None:
-        with contextlib.suppress(UserError):  # it has ended meanwhile
+        with contextlib.suppress(UserError), serving(one):  # it has ended meanwhile
             cancel_training(training.id)
 
     threading.Thread(target=make_sure, daemon=True, name=f"cancel {training.id}").start()

@@ -13,7 +13,7 @@ from app.recipe_fields import background_fields, number_field, rule_field
 from app.settings import METHOD_TITLES
 from app.shared_state import TRAIN_ON
 from app.trainings.start_from import Start, starts
-from app.visitor import visitor
+from app.visitor import visitor, visitor_address
 from recam_core.checkpoint.places import runs_folder
 from recam_core.device import device_names
 from recam_core.errors import UserError
@@ -94,7 +94,16 @@ def _start(recipe: Recipe, data: str, val: str, name: str, init: Path | None, de
     if recipe.method == "recam" and init is None:
         raise UserError("ReCAM starts from a converged BCE run; train one first, and start from it.")
     with st.spinner("Checking the pictures, and starting"):
-        return start_training(recipe, data=data, val=val, name=name, init=init, device=device, visitor=visitor()).id
+        return start_training(
+            recipe,
+            data=data,
+            val=val,
+            name=name,
+            init=init,
+            device=device,
+            visitor=visitor(),
+            address=visitor_address(),
+        ).id
 
 
 def _start_from(column: st.delta_generator.DeltaGenerator, method: str, found: dict[str, Start]) -> Start | None:

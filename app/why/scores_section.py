@@ -131,8 +131,9 @@ def _panel(question: Question, missing: list[Method], picture: Picture, classes:
         if st.button("Score them", type="primary", icon=":material/play_arrow:", key="why_scores_start"):
             store = kept_results()
             started = ScoreJob(tuple(missing), picture, classes, question.scene.classes)
-            keep("scores", board().start(started, lambda job: _work(job, store)).id)
-            st.rerun()
+            with sentences():
+                keep("scores", board().start(started, lambda job: _work(job, store)).id)
+                st.rerun()
         st.caption(f"About {duration(max(seconds, 1))} on {device_words()}; it goes on when you leave the page.")
 
 

@@ -23,6 +23,7 @@ from recam_core.data.check import refuse_unscorable
 from recam_core.data.digest import dataset_digest
 from recam_core.data.sample import Dataset, Sample
 from recam_core.errors import UserError
+from recam_core.guest import is_own
 from recam_core.maps.activation_maps import ActivationMaps
 from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset, store_info
 from recam_core.maps.store import MapStore, writing_store
@@ -113,7 +114,7 @@ def find_analysed(
         digest: of the data set, where the caller has it already.
     """
     asked = info, rule, digest or dataset_digest(dataset), _settings(info, rule, settings)
-    for folder, masks in ((shipped_maps_folder(), ""), (cache_folder(), _mask_stamp(dataset))):
+    for folder, masks in ((shipped_maps_folder(), ""), (cache_folder(is_own(dataset.spec)), _mask_stamp(dataset))):
         found = _read(folder / analysed_name(*asked, masks), info, rule, key or info.name, title or info.name)
         if found is not None:
             return found
@@ -183,7 +184,7 @@ def analyse(
         return kept
     settings = _settings(info, rule, settings)
     masks = "" if folder is not None else _mask_stamp(dataset)
-    target = (folder or cache_folder()) / analysed_name(info, rule, digest, settings, masks)
+    target = (folder or cache_folder(is_own(dataset.spec))) / analysed_name(info, rule, digest, settings, masks)
     with replacing_folder(target) as temporary:
         rows = temporary / "rows"
         with (
@@ -252,7 +253,7 @@ def _read(folder: Path, info: RunInfo, rule: str, key: str, title: str) -> Analy
         counts = CellIndex.load(folder / "cells") if (folder / "cells").exists() else load_counts(folder / "counts.npz")
     except UserError:
         return None
-    if folder.parent == cache_folder():
+    if folder.parent != shipped_maps_folder():
         os.utime(folder)
     threshold = info.threshold if rule == info.rule and info.has_background else None
     return Analysed(key, title, info, rule, threshold, store, counts)

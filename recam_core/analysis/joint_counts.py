@@ -24,6 +24,7 @@ from recam_core.cache import cache_folder, drop_oldest
 from recam_core.data.match_classes import match_classes
 from recam_core.data.sample import BACKGROUND, VOID, ClassList, Dataset
 from recam_core.errors import UserError
+from recam_core.guest import is_own
 from recam_core.maps.activation_maps import threshold_level, winner_and_level
 from recam_core.progress import ProgressFn, silent
 from recam_core.records import RecordError, read_record
@@ -135,7 +136,7 @@ def joint_counts(first: Analysed, second: Analysed, dataset: Dataset, progress: 
         return kept
     check_same_pictures({first.key: first.counts, second.key: second.counts})
     ids, classes = first.counts.ids, first.counts.classes
-    target = cache_folder() / _name(first, second)
+    target = _place(first, second)
     groups: dict[str, list[np.ndarray]] = {name: [] for name in _GROUPS}
     rows = 0
     with replacing_folder(target) as folder:
@@ -169,7 +170,7 @@ def joint_counts(first: Analysed, second: Analysed, dataset: Dataset, progress: 
 
 def kept_joint_counts(first: Analysed, second: Analysed) -> JointCounts | None:
     """What was kept of two methods; None where there is nothing (whole). Computes nothing."""
-    folder = cache_folder() / _name(first, second)
+    folder = _place(first, second)
     found = _read(folder, first.counts.ids, first.counts.classes)
     if found is not None:
         os.utime(folder)
@@ -262,6 +263,10 @@ def _blocks(start: np.ndarray) -> Iterator[slice]:
         stop = min(max(stop, at + 1), groups)
         yield slice(at, stop)
         at = stop
+
+
+def _place(first: Analysed, second: Analysed) -> Path:
+    return cache_folder(is_own(first.store.info.data)) / _name(first, second)
 
 
 def _name(first: Analysed, second: Analysed) -> str:

@@ -17,6 +17,7 @@ from recam_core.attribution.target_layer import Split, split_timm, split_torchvi
 from recam_core.data.text_file import lines_of, read_lines
 from recam_core.errors import UserError
 from recam_core.gate import device_gate
+from recam_core.guest import refuse_download
 from recam_core.model.backbones import IMAGENET_MEAN, IMAGENET_STD, check_timm_name
 from recam_core.model.state_file import StateFile, file_record, finite, read_state, shape_words, shown_name
 
@@ -180,6 +181,7 @@ def foreign_classifier(
             network, wanted = build(architecture, count or _IMAGENET)
     else:
         if weights is None:
+            refuse_download()
             state = _downloaded(source, architecture)
         else:
             state, digest = read_state(weights), file_record(weights)["sha256"]

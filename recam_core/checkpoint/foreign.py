@@ -23,6 +23,8 @@ from recam_core.data.match_classes import match_classes
 from recam_core.data.sample import MAX_CLASSES
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
+from recam_core.guest import as_typed_spec
+from recam_core.guest_room import room_for
 from recam_core.model.backbones import PAPER_BACKBONE, SMALL_BACKBONE, build_backbone
 from recam_core.model.network import CamNetwork
 from recam_core.model.state_file import StateFile, file_record, finite, read_state, shape_words, shown_name
@@ -154,7 +156,11 @@ def import_command(file: StateFile, out: str, asked: Asked, fc2: StateFile | Non
     words += [] if fc2 is None else ["--fc2", shown_name(fc2)]
     words += [] if asked.classes is None else ["--classes", ",".join(asked.classes)]
     words += ["--no-background"] if asked.has_background is False else []
-    for option, value in (("--backbone", asked.backbone), ("--classifier", asked.classifier), ("--data", asked.data)):
+    for option, value in (
+        ("--backbone", asked.backbone),
+        ("--classifier", asked.classifier),
+        ("--data", as_typed_spec(asked.data)),
+    ):
         words += [option, value] if value else []
     words += ["--output-stride", str(asked.output_stride)] if asked.output_stride != Asked.output_stride else []
     words += ["--method", asked.method] if asked.method != Asked.method else []
@@ -167,7 +173,8 @@ def save_imported(folder: str | Path, imported: Imported, half: bool = False) ->
     Raises:
         UserError: the folder is there already, or cannot be written to.
     """
-    with replacing_folder(folder, fresh=True) as temporary:
+    size = sum(weight.nbytes for weight in imported.network.state_dict().values())
+    with room_for(size, files=2), replacing_folder(folder, fresh=True) as temporary:
         return save_run(temporary, imported.network, imported.info, half=half)
 
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from recam_core.checkpoint.run_folder import INFO_FILE
+from recam_core.guest import guest
 from recam_core.home import ASSETS, ROOT
 
 
@@ -22,9 +23,23 @@ def shipped_theory_folder() -> Path:
     return Path(os.environ.get("RECAM_ASSETS") or ASSETS) / "theory"
 
 
-def runs_folder() -> Path:
-    """The folder of the user's own runs; the environment variable ``RECAM_RUNS`` names another one."""
+def host_runs_folder() -> Path:
+    """The folder of the runs of whoever runs the program; the environment variable ``RECAM_RUNS`` names another one."""
     return Path(os.environ.get("RECAM_RUNS") or ROOT / "runs")
+
+
+def runs_folder() -> Path:
+    """The folder of the user's own runs: a guest's, or else :func:`host_runs_folder`."""
+    one = guest()
+    return host_runs_folder() if one is None else one.runs
+
+
+def as_typed(path: Path) -> Path:
+    """A path as one types it in the project's folder; one of a guest as if that were theirs."""
+    path, one = path.absolute(), guest()
+    if one is not None and path.is_relative_to(one.folder):
+        return path.relative_to(one.folder)
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
 def tags_file() -> Path:

@@ -15,6 +15,8 @@ from recam_core.data.image_io import DATASET_LIMITS
 from recam_core.data.msrc import convert
 from recam_core.data.voc_animals import choose_animals
 from recam_core.errors import UserError
+from recam_core.guest import refuse_download
+from recam_core.guest_room import room_for
 from recam_core.lock import holding, try_lock
 from recam_core.progress import ProgressFn, silent
 from recam_core.zip_entries import opened_zip, plain_parts, shown, unpack_entry
@@ -109,15 +111,16 @@ def download(source: Source, to: str | Path, progress: ProgressFn = silent) -> P
 
     Raises:
         UserError: offline, timed out, wrong checksum, no room on the disk, an archive that cannot be unpacked, or
-            somebody else is downloading it to the same place.
+            somebody else is downloading it to the same place; also a guest who may not, or has no room for it.
     """
+    refuse_download()
     to = Path(to).expanduser()
     final = to / source.folder
     if final.exists():
         return final
     try:
         to.mkdir(parents=True, exist_ok=True)
-        with holding(_lock(source, to)):
+        with room_for(source.disk_bytes), holding(_lock(source, to)):
             try:
                 if not final.exists():  # nobody else was a moment faster
                     _download(source, to, final, progress)

@@ -13,6 +13,7 @@ from recam_core.data.folder import ALL, NOT_CLASSES
 from recam_core.data.image_io import SUFFIXES
 from recam_core.data.split_file import list_splits
 from recam_core.errors import UserError
+from recam_core.guest import own_root, refuse_writing
 
 #: How deep below the root, and at how many folders, is looked: a root is no whole disk.
 DEPTH, MOST_FOLDERS = 5, 4000
@@ -49,7 +50,7 @@ class FoundSet:
     def spec(self, split: str = "") -> str:
         """The specification that opens one of its splits."""
         kind = self.layout if self.layout in ("voc", "coco") else "folder"
-        return f"{kind}:{self.path}" + (f"@{split}" if split else "")
+        return f"{kind}:{own_root(self.path)}" + (f"@{split}" if split else "")
 
     @property
     def usual_split(self) -> str:
@@ -128,6 +129,7 @@ def name_classes(found: FoundSet, names: Sequence[str]) -> Path:
     """
     check_class_names(names, "classes.txt")
     path = found.path / "classes.txt"
+    refuse_writing(path)
     if path.exists():
         raise UserError(f"{path} is there already; change it by hand.")
     with replacing_file(path) as temporary:

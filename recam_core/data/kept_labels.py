@@ -11,6 +11,7 @@ from recam_core.atomic_write import replacing_file
 from recam_core.cache import cache_folder, drop_oldest
 from recam_core.data.sample import Dataset, label_matrix
 from recam_core.errors import UserError
+from recam_core.guest import is_own
 from recam_core.progress import ProgressFn, silent
 
 #: Bump when what is kept changes.
@@ -53,7 +54,7 @@ def _path(dataset: Dataset) -> Path | None:
         return None
     key = hashlib.sha256(f"{FORMAT}\0{dataset.spec}\0{text}\0{dataset.classes}\0".encode())
     key.update("\n".join(dataset.ids).encode())
-    return cache_folder() / f"labels-{key.hexdigest()[:32]}.npz"
+    return cache_folder(is_own(dataset.spec)) / f"labels-{key.hexdigest()[:32]}.npz"
 
 
 def _read(path: Path, dataset: Dataset) -> np.ndarray | None:

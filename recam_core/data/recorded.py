@@ -5,11 +5,12 @@ from pathlib import Path, PurePosixPath
 
 from recam_core.data.download import SOURCES
 from recam_core.data.found_sets import find_sets
-from recam_core.data.places import data_root
+from recam_core.data.places import data_root, data_roots
 from recam_core.data.sample import ClassList
 from recam_core.data.spec import KINDS, open_dataset, parse_spec
 from recam_core.errors import UserError
-from recam_core.typed_path import typed_path
+from recam_core.guest import own_root, told
+from recam_core.typed_path import pictures_path
 
 
 class PicturesMissing(UserError):
@@ -21,7 +22,7 @@ class PicturesMissing(UserError):
     """
 
     def __init__(self, spec: str, folder: str, download: str):
-        root = data_root()
+        root = told(str(data_root()))
         how = (
             f"'python -m recam_core data download {download}' brings them."
             if download
@@ -52,35 +53,42 @@ def recorded_data(spec: str, classes: ClassList) -> str:
             cannot be read.
     """
     parsed = parse_spec(spec)
-    if not KINDS[parsed.kind].root or ((path := typed_path(parsed.root)) is not None and path.is_dir()):
+    if not KINDS[parsed.kind].root or _is_here(parsed.root):
         return spec
     name = PurePosixPath(parsed.root.replace("\\", "/").rstrip("/")).name
     refused = ""
     for folder in _folders(name):
-        found = str(replace(parsed, root=str(folder)))
+        found = str(replace(parsed, root=own_root(folder)))
         try:
             opened = open_dataset(found)
         except UserError as error:
-            refused = refused or f"The pictures of {spec} were looked for in {folder}: {error}"
+            refused = refused or told(f"The pictures of {spec} were looked for in {folder}: {error}")
             continue
         if opened.classes == classes:
             return found
         refused = refused or (
-            f"The pictures of {spec} were looked for in {folder}, but that holds other classes than the record "
-            f"({', '.join(opened.classes.names[:6])}, ...); it is another data set."
+            f"The pictures of {spec} were looked for in {told(str(folder))}, but that holds other classes than the "
+            f"record ({', '.join(opened.classes.names[:6])}, ...); it is another data set."
         )
     if refused:
         raise UserError(refused)
     raise PicturesMissing(spec, name, _download_of(name))
 
 
+def _is_here(root: str) -> bool:
+    try:
+        path = pictures_path(root)
+    except UserError:
+        return False  # a guest is not told whether it is
+    return path is not None and path.is_dir()
+
+
 def _folders(name: str) -> list[Path]:
-    """Folders of this name that are a data set, or that hold one, below the root."""
-    root = data_root()
-    if not name:
-        return []
-    places = [PurePosixPath(one.place).parts for one in find_sets(root).sets]
-    found = {root.joinpath(*parts[: parts.index(name) + 1]): None for parts in places if name in parts}
+    """Folders of this name that are a data set, or that hold one, below the roots."""
+    found: dict[Path, None] = {}
+    for root in data_roots() if name else ():
+        places = [PurePosixPath(one.place).parts for one in find_sets(root).sets]
+        found |= {root.joinpath(*parts[: parts.index(name) + 1]): None for parts in places if name in parts}
     return list(found)
 
 

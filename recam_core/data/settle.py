@@ -7,6 +7,7 @@ from recam_core.data.mask_turns import Drawn, say_drawn
 from recam_core.data.sample import Dataset
 from recam_core.data.subset import Subset
 from recam_core.errors import UserError
+from recam_core.guest import refuse_writing
 
 #: What may be open: whether there is a background, and what masks were drawn on.
 Choice = Literal["background", "masks drawn on"]
@@ -36,6 +37,7 @@ def settle_background(dataset: Dataset, has_background: bool) -> None:
         raise UserError(f"{dataset.spec}: whether there is a background is stated, so there is nothing to settle.")
     if listed is not None and (listed.values is not None or listed.notes):
         raise UserError(f"{dataset.spec}: the list of classes holds more than names; change it by hand.")
+    refuse_writing(home)
     lines = ["background" if has_background else "void", *dataset.classes.names]
     with replacing_file(home / "classes.txt") as temporary:
         temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -51,4 +53,5 @@ def settle_drawn(dataset: Dataset, drawn: Drawn) -> None:
     home = getattr(whole, "home", None)
     if home is None:
         raise UserError(f"{dataset.spec} is no set of photographs with masks in files, so there is nothing to settle.")
+    refuse_writing(home)
     say_drawn(home, drawn)

@@ -1,7 +1,6 @@
 """Data sets by name: ``KIND[:ROOT][@SPLIT]``, as in ``voc:/data/VOC2012@train`` or ``scenes@val``."""
 
 import importlib
-import os
 import re
 from dataclasses import dataclass
 
@@ -9,7 +8,8 @@ from recam_core.data.photo_folder import is_text
 from recam_core.data.sample import Dataset
 from recam_core.data.subset import PARTS, take_part
 from recam_core.errors import UserError
-from recam_core.typed_path import typed_path
+from recam_core.guest import guest
+from recam_core.typed_path import pictures_path, typed_path
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,10 @@ def parse_spec(text: str) -> Spec:
 
 
 def _is_folder(text: str) -> bool:
-    path = typed_path(text)
+    try:
+        path = pictures_path(text)
+    except UserError:
+        return False  # a guest may not know
     return path is not None and path.is_dir()
 
 
@@ -159,7 +162,8 @@ def open_dataset(spec: str, split: str | None = None) -> Dataset:
         split: takes the place of the split in ``spec``; may be ``SPLIT.fit`` or ``SPLIT.select``, too.
 
     Raises:
-        UserError: unknown kind, missing folder, missing split: the message lists what there is.
+        UserError: unknown kind, missing folder, missing split: the message lists what there is. What a guest may not
+            see is refused in one sentence, whether it is there or not.
     """
     parsed = parse_spec(spec)
     if split is not None:
@@ -167,14 +171,17 @@ def open_dataset(spec: str, split: str | None = None) -> Dataset:
     kind = KINDS[parsed.kind]
     root = parsed.root
     if kind.root:
-        if not _is_folder(root):
+        folder = pictures_path(root)
+        if folder is None or not folder.is_dir():
             raise UserError(f"There is no folder {root} (asked for by '{spec}'); check the path.")
-        root = os.path.expanduser(root)
+        root = str(folder)
     opener = getattr(importlib.import_module(kind.module), kind.opener)
     try:
         dataset = opener(root, parsed.split)
     except OSError as error:
         # A folder that is gone or closed to us in this moment, or a name that is too long to be one.
         raise UserError(f"'{spec}' cannot be read: {error.strerror or error}.") from error
+    if root != parsed.root and root in dataset.spec and guest() is not None:
+        dataset.spec = dataset.spec.replace(root, parsed.root, 1)  # by which records and caches know the set
     _refuse_halves(dataset, spec)
     return dataset if parsed.part is None else take_part(dataset, parsed.part, str(parsed))

@@ -11,6 +11,8 @@ from recam_core.data.found_sets import find_sets
 from recam_core.data.image_io import DATASET_LIMITS, SUFFIXES
 from recam_core.errors import UserError
 from recam_core.folder_names import RULE, is_plain_name, plain_name
+from recam_core.guest import told
+from recam_core.guest_room import room_for
 from recam_core.progress import ProgressFn, silent
 from recam_core.zip_entries import opened_zip, plain_parts, shown, unpack_entry
 
@@ -44,7 +46,8 @@ def unpack_set(
         The folder, and how many files of the zip were not taken.
 
     Raises:
-        UserError: it is no zip, is damaged or hostile, holds no data set, its name is taken, or the disk is full.
+        UserError: it is no zip, is damaged or hostile, holds no data set, its name is taken, the disk is full, or it is
+            more than a guest may keep.
             Nothing is left behind then.
     """
     root = Path(root)
@@ -56,9 +59,10 @@ def unpack_set(
         if not is_plain_name(name):
             raise UserError(f"'{name}' cannot be the name of a data set: {RULE}.")
         if os.path.lexists(root / name):
-            raise UserError(f"There is a folder '{name}' in {root} already; choose another name.")
-        _refuse_full_disk(root, sum(entry.file_size for entry in taken.values()))
-        with replacing_folder(root / name, fresh=True) as temporary:
+            raise UserError(told(f"There is a folder '{name}' in {root} already; choose another name."))
+        needed = sum(entry.file_size for entry in taken.values())
+        _refuse_full_disk(root, needed)
+        with room_for(needed, len(taken)), replacing_folder(root / name, fresh=True) as temporary:
             _unpack(archive, taken, around, temporary, progress)
             if not find_sets(temporary, is_one_set=True).sets:
                 raise UserError(

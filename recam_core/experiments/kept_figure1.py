@@ -1,4 +1,4 @@
-"""Results of figure 1 that are kept: those that ship, and those that were made on this computer."""
+"""Results of figure 1 that are kept: those that ship, and those made on this computer, of a guest their own."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ def keep_figure1(found: Figure1) -> Path:
     """Keep a result; the same question asked again takes its place. Raises UserError where the disk is full."""
     asked = [found.source, found.what, found.depth, found.fit, found.report, found.settings]
     name = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
-    file = cache_folder() / "figure1" / f"{name}.json"
+    file = cache_folder(private=True) / "figure1" / f"{name}.json"
     write_json(file, found.to_json())
     return file
 
@@ -26,7 +26,7 @@ def keep_figure1(found: Figure1) -> Path:
 def kept_figures() -> dict[str, Figure1]:
     """What is kept, by a name that stands for it: shipped ones first, then the newest. Damaged files are left out."""
     shipped = sorted(shipped_theory_folder().glob("figure1-*.json"))
-    own = sorted((cache_folder() / "figure1").glob("*.json"), key=_changed, reverse=True)
+    own = sorted((cache_folder(private=True) / "figure1").glob("*.json"), key=_changed, reverse=True)
     found: dict[str, Figure1] = {}
     for file in (*shipped, *own):
         try:

@@ -30,6 +30,7 @@ from recam_core.data.digest import dataset_digest
 from recam_core.data.sample import Dataset, Sample
 from recam_core.device import free_bytes
 from recam_core.errors import UserError
+from recam_core.guest import is_own
 from recam_core.lock import waiting_for
 from recam_core.maps.dataset_maps import each_picture
 from recam_core.maps.inference import PictureFeatures
@@ -134,7 +135,7 @@ def cache_path(run: Run, dataset: Dataset, kind: str = "features", format: int =
     stamp = getattr(dataset, "picture_stamp", None)
     if stamp is not None:
         key.update("".join(stamp(index) for index in range(len(dataset))).encode())
-    return cache_folder() / f"{kind}-{key.hexdigest()[:32]}{suffix}"
+    return cache_folder(is_own(dataset.spec)) / f"{kind}-{key.hexdigest()[:32]}{suffix}"
 
 
 def cache_lock(path: Path) -> Path:

@@ -9,6 +9,8 @@ from recam_core.atomic_write import replacing_folder, write_json
 from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, Run, RunInfo
 from recam_core.errors import UserError
 from recam_core.folder_names import RULE, is_plain_name
+from recam_core.guest import as_typed_spec
+from recam_core.guest_room import room_for
 from recam_core.retrain.head_recipe import HeadRecipe, completed
 from recam_core.retrain.heads import HeadResult, save_heads
 from recam_core.setting import options
@@ -46,7 +48,8 @@ def retrain_command(
 ) -> str:
     """The command line that makes the same run again, with its background threshold if one is chosen for it."""
     recipe = completed(recipe)
-    words = ["python", "-m", "recam_core", "retrain", str(source), "--data", data, "--out", str(out)]
+    words = ["python", "-m", "recam_core", "retrain", str(source)]
+    words += ["--data", as_typed_spec(data), "--out", str(out)]
     always = {"mask", "rule", "update", "epochs", "lr", "weight_decay", "batch_size", "background", "seed"}
     # With FC2 alone it does nothing, see check_lambda.
     words += options(recipe, HeadRecipe(), always | ({"weight"} if recipe.update == "both" else set()))
@@ -71,7 +74,8 @@ def keep_heads(
         UserError: the name cannot be used, or the folder cannot be written to.
     """
     name = check_run_name(name, folder)
-    with replacing_folder(Path(folder) / name, fresh=True) as temporary:
+    size = sum(weight.nbytes for weight in run.network.state_dict().values())
+    with room_for(size, files=3), replacing_folder(Path(folder) / name, fresh=True) as temporary:
         info = save_heads(temporary, run, data, result)
         info.name, info.threshold, info.command = name, threshold, command
         write_json(temporary / INFO_FILE, asdict(info))

@@ -89,12 +89,6 @@ def option(command: str, flag: str) -> str | None:
     return None
 
 
-def as_typed(path: Path) -> Path:
-    """A path as one types it in the project's folder."""
-    path = path.absolute()
-    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
-
-
 def rewritten(command: str, old: Path, new: Path) -> str:
     """The command with another folder in place of ``old``, written as it was (relative, if so)."""
     words = split_command(command)

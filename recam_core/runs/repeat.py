@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from recam_core.atomic_write import replacing_folder, write_json
+from recam_core.checkpoint.places import as_typed
 from recam_core.checkpoint.run_folder import (
     INFO_FILE,
     METRICS_FILE,
@@ -27,7 +28,7 @@ from recam_core.retrain.features import build_feature_cache
 from recam_core.retrain.head_recipe import HeadRecipe
 from recam_core.retrain.heads import retrain_heads, save_heads
 from recam_core.retrain.named_run import retrain_command
-from recam_core.runs.lineage import as_typed, find_parent, option
+from recam_core.runs.lineage import find_parent, option
 from recam_core.runs.weights_header import is_half
 from recam_core.train.loop import train
 from recam_core.train.recipe import Recipe, from_json

@@ -11,6 +11,7 @@ from recam_core.atomic_write import sweep, temporary_folder, write_json
 from recam_core.checkpoint.places import runs_folder
 from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, WEIGHTS_FILE, RunInfo, read_info
 from recam_core.errors import UserError
+from recam_core.guest_room import room_for
 from recam_core.records import RecordError, read_rows
 from recam_core.retrain.named_run import check_run_name
 from recam_core.runs.folder_lock import locked
@@ -33,7 +34,8 @@ def import_run(file: str | Path | BinaryIO, name: str = "") -> Path:
         The new run's folder.
 
     Raises:
-        UserError: it is no zip of a run, is damaged or hostile, its name is taken, or the disk is full. Nothing is
+        UserError: it is no zip of a run, is damaged or hostile, its name is taken, the disk is full, or it is more than
+            a guest may keep. Nothing is
             left behind then.
     """
     folder = runs_folder()
@@ -46,9 +48,10 @@ def import_run(file: str | Path | BinaryIO, name: str = "") -> Path:
             if shutil.disk_usage(folder).free < needed:
                 raise UserError(f"The run needs {needed >> 20} MB, and the disk has less; free some room first.")
             sweep(folder, own=True)
-            temporary = temporary_folder(folder, "import")
-            for plain, entry in entries.items():
-                unpack_entry(archive, entry, temporary / plain)
+            with room_for(needed, len(entries)):
+                temporary = temporary_folder(folder, "import")
+                for plain, entry in entries.items():
+                    unpack_entry(archive, entry, temporary / plain)
         info = _check_run(temporary)
         with locked(folder):
             info.name = check_run_name(name or info.name, folder)

@@ -21,6 +21,7 @@ from recam_core.data.sample import Dataset
 from recam_core.device import half_type, make_current, repeatable
 from recam_core.errors import UserError
 from recam_core.gate import device_gate
+from recam_core.guest import refuse_training
 from recam_core.large_blocks import keep_large_blocks
 from recam_core.method.background import check_background
 from recam_core.method.masks import parse_mask
@@ -81,6 +82,7 @@ def train(
         UserError: settings that cannot work, a broken picture, a folder with another run in it, a loss that is no
             number any more.
     """
+    refuse_training()
     out, device = Path(out), torch.device(device)
     check_recipe(recipe)
     _check_data(recipe, dataset, init)

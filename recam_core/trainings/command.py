@@ -2,6 +2,7 @@
 
 import shlex
 
+from recam_core.guest import as_typed_spec
 from recam_core.setting import options
 from recam_core.train.recipe import PRESETS, Recipe, preset
 
@@ -18,8 +19,8 @@ def train_command(
 ) -> str:
     """The command line of ``train`` with the same settings: the nearest preset, and what differs from it."""
     name = min(PRESETS, key=lambda name: len(_options(recipe, preset(recipe.method, name))))
-    words = ["python", "-m", "recam_core", "train", recipe.method, "--preset", name, "--data", data]
-    words += ["--val", val] if val else []
+    words = ["python", "-m", "recam_core", "train", recipe.method, "--preset", name, "--data", as_typed_spec(data)]
+    words += ["--val", as_typed_spec(val)] if val else []
     words += ["--init", init] if init else []
     words += _options(recipe, preset(recipe.method, name))
     if recipe.method == "recam" and name == "small":

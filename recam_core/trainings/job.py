@@ -43,6 +43,7 @@ class TrainingJob:
         grid: of a grid of full trainings, what it varies, see :mod:`recam_core.trainings.grid_request`; the recipe is
             then the one that it varies. None for a single training.
         visitor: who asked for it, of the visitors of the app; "" for the command line.
+        address: stands for the network address that they asked from; "" where that is not known.
     """
 
     id: str
@@ -59,6 +60,7 @@ class TrainingJob:
     created: float = 0.0
     grid: dict[str, Any] | None = None
     visitor: str = ""
+    address: str = ""
 
     @property
     def name(self) -> str:
@@ -86,6 +88,11 @@ def check_id(text: str) -> str:
     return text
 
 
+def no_training(training_id: str) -> str:
+    """Said of an id that nothing is known of."""
+    return f"There is no training '{training_id}'; it may have been removed."
+
+
 def write_job(folder: Path, job: TrainingJob) -> None:
     """Write ``job.json``. Raises UserError where the folder cannot be written to."""
     write_json(folder / JOB_FILE, asdict(job))
@@ -103,14 +110,15 @@ def read_job(folder: Path) -> TrainingJob:
     except RecordError as error:
         if not error.is_missing:
             raise
-        raise UserError(f"There is no training '{folder.name}'; it may have been removed.") from error
+        raise UserError(no_training(folder.name)) from error
 
 
 def _read_job(file: Path) -> TrainingJob:
     with opened_record(file, _LARGEST) as values:
         known = {field.name: values[field.name] for field in fields(TrainingJob) if field.name in values}
         job = TrainingJob(**known)
-        texts = (job.id, job.data, job.val, job.init, job.out, job.device, job.folder, job.command, job.visitor)
+        texts = (job.id, job.data, job.val, job.init, job.out, job.device, job.folder, job.command)
+        texts += (job.visitor, job.address)
         if not all(isinstance(text, str) for text in texts) or not isinstance(job.recipe, dict):
             raise ValueError("a value is of another kind")
         if not is_time(job.created):

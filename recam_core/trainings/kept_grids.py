@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from recam_core.atomic_write import replacing_folder, write_json
-from recam_core.checkpoint.places import runs_folder
+from recam_core.checkpoint.places import as_typed, runs_folder
 from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, WEIGHTS_FILE, RunInfo, read_info
 from recam_core.errors import UserError
 from recam_core.experiments.kept_result import RESULT_FILE
@@ -17,7 +17,6 @@ from recam_core.trainings.command import train_command
 from recam_core.trainings.job import TrainingJob
 from recam_core.trainings.listing import list_trainings
 from recam_core.trainings.places import grids_folder
-from recam_core.trainings.start import as_typed
 
 #: What a grid was asked to do, beside its result: the queue may forget it.
 GRID_FILE = "grid.json"
@@ -99,7 +98,7 @@ def delete_grid(grid: KeptGrid) -> None:
 def kept_run_command(grid: KeptGrid, recipe: Recipe, data: str, name: str) -> str:
     """The command line that trains a run of a grid again, under a name among the user's runs."""
     start, out = as_typed(Path(grid.init)), as_typed(runs_folder() / name)
-    return train_command(recipe, data=data, init=start, out=out)
+    return train_command(recipe, data=data, init=str(start), out=str(out))
 
 
 def keep_run(grid: KeptGrid, run: str | Path, name: str, recipe: Recipe, threshold: float | None) -> RunInfo:

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from recam_core.errors import UserError
-from recam_core.trainings.job import JOB_FILE
+from recam_core.guest import guest
+from recam_core.trainings.job import JOB_FILE, no_training
 from recam_core.trainings.places import training_folder, trainings_folder
 from recam_core.trainings.reserved import owner
 from recam_core.trainings.status import RUNNING, WAITING
@@ -13,12 +14,31 @@ _ORDER = (RUNNING, WAITING)
 
 
 def list_trainings() -> list[Training]:
-    """All trainings: the running ones, those that wait in their order, then the rest, the newest first."""
+    """All trainings: the running ones, those that wait in their order, then the rest, the newest first. A guest sees
+    their own alone.
+    """
     return read_queue()[0]
+
+
+def every_training() -> list[Training]:
+    """The trainings of everybody, whoever asks: to be counted, and not to be shown."""
+    return _read_all()[0]
 
 
 def read_queue() -> tuple[list[Training], list[str]]:
     """The trainings of :func:`list_trainings`, and a sentence for each whose record is damaged."""
+    found, faults = _read_all()
+    if guest() is None:
+        return found, faults
+    return [training for training in found if _is_theirs(training)], []
+
+
+def _is_theirs(training: Training) -> bool:
+    one = guest()
+    return one is None or training.job.visitor == one.name
+
+
+def _read_all() -> tuple[list[Training], list[str]]:
     found: list[Training] = []
     faults: list[str] = []
     try:
@@ -38,9 +58,12 @@ def find_training(training_id: str) -> Training:
     """One training.
 
     Raises:
-        UserError: there is none of that id.
+        UserError: there is none of that id, or it is another guest's.
     """
-    return look(training_folder(training_id))
+    training = look(training_folder(training_id))
+    if not _is_theirs(training):
+        raise UserError(no_training(training_id))
+    return training
 
 
 def resolve_training(text: str) -> Training:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from recam_core.checkpoint.places import runs_folder
+from recam_core.checkpoint.places import host_runs_folder, runs_folder
 from recam_core.trainings.job import check_id
 
 #: Inside the folder of runs; the leading dot keeps it out of the list of runs.
@@ -12,8 +12,10 @@ GRIDS_FOLDER = ".grids"
 
 
 def trainings_folder() -> Path:
-    """The folder that holds one folder a training. All who share a folder of runs share the queue."""
-    return runs_folder().absolute() / QUEUE_FOLDER
+    """The folder that holds one folder a training. All who share a folder of runs share the queue, and so do all
+    guests: the devices are the same.
+    """
+    return host_runs_folder().absolute() / QUEUE_FOLDER
 
 
 def grids_folder() -> Path:

@@ -9,18 +9,20 @@ import threading
 import time
 from pathlib import Path
 
-from recam_core.checkpoint.places import ROOT, runs_folder
+from recam_core.checkpoint.places import ROOT, as_typed, runs_folder
 from recam_core.checkpoint.run_folder import read_info
 from recam_core.data.spec import open_dataset
 from recam_core.device import device_name
 from recam_core.errors import UserError
 from recam_core.folder_names import is_plain_name
+from recam_core.guest import environment_of, guest, refuse_training
+from recam_core.guest_room import number_setting, room_for
 from recam_core.method.background import check_background
 from recam_core.retrain.named_run import check_run_name
 from recam_core.train.recipe import Recipe, check_recipe
 from recam_core.trainings.command import train_command
 from recam_core.trainings.job import CANCEL_FILE, LOG_FILE, TrainingJob, new_id, write_job
-from recam_core.trainings.listing import Training, find_training, list_trainings, writer_of
+from recam_core.trainings.listing import Training, every_training, find_training, writer_of
 from recam_core.trainings.places import training_folder, trainings_folder
 from recam_core.trainings.reserved import discard, reclaim, reserve
 from recam_core.trainings.status import LIVE, read_status, true_state
@@ -29,6 +31,8 @@ from recam_core.trainings.status import LIVE, read_status, true_state
 _PATIENCE = 60.0
 #: Trainings and grids that may run or wait, of all and of one visitor of the app.
 MOST_TRAININGS, MOST_TRAININGS_EACH = 40, 10
+#: Bytes that a guest must have left for a run, with the state that its training keeps.
+_OF_A_RUN = 100_000_000
 #: Bytes without which a training need not begin.
 _ROOM = 1 << 20
 
@@ -44,6 +48,7 @@ def start_training(
     half: bool = False,
     workers: int | None = None,
     visitor: str = "",
+    address: str = "",
 ) -> Training:
     """Start a training in a process of its own, or line it up behind those that use its device.
 
@@ -56,7 +61,7 @@ def start_training(
         device: see :func:`recam_core.device.device_name`.
         half: store the weights in half precision.
         workers: loader processes.
-        visitor: who asks for it, see :func:`check_queue`.
+        visitor, address: who asks for it, see :func:`check_queue`. Of a guest, their name is taken.
 
     Returns:
         The training in the queue.
@@ -65,8 +70,10 @@ def start_training(
         UserError: settings that cannot work, data that is not there, a name that is taken, a full queue; nothing is
             left then.
     """
+    refuse_training()
     runs = runs_folder().absolute()
-    check_queue(visitor)
+    visitor = asking(visitor)
+    check_queue(visitor, address)
     if is_plain_name(name.strip()):
         reclaim(runs / name.strip(), trainings_folder())
     name = check_run_name(name, runs)
@@ -88,38 +95,42 @@ def start_training(
             workers=workers,
             created=time.time(),
             visitor=visitor,
+            address=address,
         )
     )
 
 
-def check_queue(visitor: str = "") -> None:
+def asking(visitor: str) -> str:
+    """Who asks: a guest cannot ask in the name of another."""
+    one = guest()
+    return visitor if one is None else one.name
+
+
+def check_queue(visitor: str = "", address: str = "") -> None:
     """Refuse one more training where the queue is full: it is the one thing that works on after its page is closed.
 
     Args:
         visitor: who asks, as jobs name it; "" for the command line, for which only the whole queue counts.
+        address: stands for the network address that they ask from, which has the same bound: whoever drops cookies is
+            another visitor each time. "" where that is not known.
 
     Raises:
         UserError: so many wait or run already, of all or of this visitor.
     """
-    live = [training for training in list_trainings() if training.is_live]
+    live = [training for training in every_training() if training.is_live]
     own = sum(training.job.visitor == visitor for training in live) if visitor else 0
+    from_there = sum(training.job.address == address for training in live) if address else 0
+    own = max(own, from_there)
     for count, setting, usual, whose in (
         (len(live), "RECAM_MOST_TRAININGS", MOST_TRAININGS, "in all"),
         (own, "RECAM_MOST_TRAININGS_EACH", MOST_TRAININGS_EACH, "of yours"),
     ):
-        most = _setting(setting, usual)
+        most = number_setting(setting, usual)
         if count >= most:
             raise UserError(
                 f"The queue is full: {count} trainings {whose} run or wait, and {most} is most. Wait for one to "
                 f"end, or cancel one. Who runs the app sets another number by {setting} in the environment."
             )
-
-
-def _setting(name: str, usual: int) -> int:
-    text = os.environ.get(name, "").strip()
-    if text and not (text.isascii() and text.isdecimal() and 0 < len(text) < 7):
-        raise UserError(f"{name} in the environment is to be a whole number, and is {text[:60]!r}.")
-    return int(text) if text else usual
 
 
 def enqueue(job: TrainingJob) -> Training:
@@ -128,8 +139,10 @@ def enqueue(job: TrainingJob) -> Training:
     Raises:
         UserError: the folder is taken, or the process does not start; nothing is left then.
     """
+    refuse_training()
     place, out = training_folder(job.id), Path(job.out)
-    reserve(out, job.id)
+    with room_for(_OF_A_RUN):
+        reserve(out, job.id)
     try:
         write_job(place, job)
         spawn(place)
@@ -185,31 +198,26 @@ def training_command(
     """The command line that makes the same run without the queue, paths as one types them in the project's folder."""
     start = as_typed(Path(init)) if init else ""
     out = as_typed(runs_folder() / (name or "NAME"))
-    return train_command(recipe, data=data, val=val, init=start, out=out, half=half, workers=workers)
+    return train_command(recipe, data=data, val=val, init=str(start), out=str(out), half=half, workers=workers)
 
 
-def as_typed(path: Path) -> str:
-    """A path, relative to the project's folder where it lies inside."""
-    path = path.absolute()
-    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
-
-
-def resume_training(training_id: str, visitor: str = "") -> Training:
+def resume_training(training_id: str, visitor: str = "", address: str = "") -> Training:
     """Go on with the epoch that was cut off; the training lines up again.
 
     Args:
         training_id: which.
-        visitor: who asks for it, see :func:`check_queue`.
+        visitor, address: who asks for it, see :func:`check_queue`.
 
     Raises:
         UserError: there is no such training, it is live or done, or its process does not start.
     """
+    refuse_training()
     training = find_training(training_id)
     if training.is_live:
         raise UserError(f"'{training.job.name}' is at work or waits for its turn already.")
     if not training.can_resume:
         raise UserError(f"'{training.job.name}' is finished; there is nothing to resume.")
-    check_queue(visitor)
+    check_queue(asking(visitor), address)
     (training.folder / CANCEL_FILE).unlink(missing_ok=True)
     spawn(training.folder)
     return find_training(training_id)
@@ -232,7 +240,7 @@ def spawn(folder: Path) -> None:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, **environment_of(guest()), "PYTHONUNBUFFERED": "1"},
             )
     except OSError as error:
         raise UserError(f"The training could not be started: {error.strerror or error}.") from error

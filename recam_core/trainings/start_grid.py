@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from recam_core.checkpoint.places import as_typed
 from recam_core.device import device_name, pick_device
 from recam_core.errors import UserError
 from recam_core.experiments.axes import Axis
@@ -15,6 +16,7 @@ from recam_core.experiments.full_cost import Speed, measure_speed, task_seconds
 from recam_core.experiments.full_grid import FullGridPlan, check_start, plan_full_grid
 from recam_core.experiments.full_task import SCORING, TRAINING
 from recam_core.experiments.protocol import FIT, PARTS, Protocol, protocol_for
+from recam_core.guest import as_typed_spec, refuse_training
 from recam_core.memory import memory_told
 from recam_core.train.recipe import Recipe, from_json
 from recam_core.trainings.command import train_command
@@ -22,7 +24,7 @@ from recam_core.trainings.grid_request import GridRequest
 from recam_core.trainings.job import TrainingJob, new_id
 from recam_core.trainings.listing import Training
 from recam_core.trainings.places import grids_folder
-from recam_core.trainings.start import as_typed, check_queue, enqueue
+from recam_core.trainings.start import asking, check_queue, enqueue
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,8 @@ class GridQuestion:
         """Its trainings. Raises UserError for settings that cannot work, or too many trainings."""
 
         def command(recipe: Recipe, out: Path) -> str:
-            start = as_typed(self.init)
-            return train_command(recipe, data=self.protocol.fit, init=start, out=as_typed(out))
+            start = str(as_typed(self.init))
+            return train_command(recipe, data=self.protocol.fit, init=start, out=str(as_typed(out)))
 
         threads = self.threads or threads_of(self.workers)
         # Ray gives each worker the one device that it may use.
@@ -82,7 +84,8 @@ class GridQuestion:
 
     def command(self, folder: Path | None = None) -> str:
         """The command line that does the same: in a folder, or by the queue."""
-        words = ["python", "-m", "recam_core", "experiment", "full", as_typed(self.init), "--data", self.data]
+        words = ["python", "-m", "recam_core", "experiment", "full", str(as_typed(self.init))]
+        words += ["--data", as_typed_spec(self.data)]
         if self.protocol != protocol_for(self.data):
             words += ["--report", self.protocol.report]
         words += ["--x", self.x.name, *axis_words(self.x), "--y", self.y.name, *axis_words(self.y)]
@@ -91,7 +94,7 @@ class GridQuestion:
         words += ["--seeds", *map(str, self.seeds)] if self.seeds != (0,) else []
         words += ["--workers", str(self.workers)] if self.workers > 1 else []
         words += ["--by", self.by] if self.by != "auto" else []
-        words += ["--folder", as_typed(folder)] if folder is not None else ["--queue"]
+        words += ["--folder", str(as_typed(folder))] if folder is not None else ["--queue"]
         return shlex.join(words)
 
 
@@ -149,13 +152,13 @@ def grid_cost(question: GridQuestion, speed: Speed | None = None) -> GridCost:
     return GridCost(plan.trainings, sum(seconds[TRAINING] + seconds[SCORING] for seconds in each), speed)
 
 
-def start_grid(question: GridQuestion, speed: Speed | None = None, visitor: str = "") -> Training:
+def start_grid(question: GridQuestion, speed: Speed | None = None, visitor: str = "", address: str = "") -> Training:
     """Start a grid in a process of its own, or line it up behind those that use its device.
 
     Args:
         question: what is asked for.
         speed: of this machine, where it was measured already.
-        visitor: who asks for it, see :func:`recam_core.trainings.start.check_queue`.
+        visitor, address: who asks for it, see :func:`recam_core.trainings.start.check_queue`.
 
     Returns:
         The grid in the queue.
@@ -163,7 +166,9 @@ def start_grid(question: GridQuestion, speed: Speed | None = None, visitor: str 
     Raises:
         UserError: settings that cannot work, data that is not there, or a full queue; nothing is left then.
     """
-    check_queue(visitor)
+    refuse_training()
+    visitor = asking(visitor)
+    check_queue(visitor, address)
     question = replace(question, init=question.init.absolute(), device=device_name(question.device))
     question.queue_way()
     number = new_id()
@@ -199,6 +204,7 @@ def start_grid(question: GridQuestion, speed: Speed | None = None, visitor: str 
             created=time.time(),
             grid=request.to_json(),
             visitor=visitor,
+            address=address,
         )
     )
 
