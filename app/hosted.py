@@ -7,12 +7,11 @@ import streamlit as st
 
 
 def is_hosted() -> bool:
-    """``RECAM_HOSTED`` in the environment decides, 1 or 0; else the app is hosted where others than this computer can
-    reach it: it listens at another address than a loopback one.
+    """``RECAM_HOSTED`` in the environment decides, and only 0 says no; else the app is hosted where others than this
+    computer can reach it: it listens at another address than a loopback one.
     """
-    said = os.environ.get("RECAM_HOSTED", "").strip()
-    if said in ("0", "1"):
-        return said == "1"
+    if said := os.environ.get("RECAM_HOSTED", "").strip():
+        return said != "0"
     return not _is_loopback(st.get_option("server.address"))
 
 

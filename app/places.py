@@ -13,6 +13,7 @@ import streamlit as st
 from streamlit.runtime import exists, get_instance
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from app.guard import sentences
 from app.hosted import allows, is_hosted
 from app.jobs import Job, board
 from app.visitor import visitor_name
@@ -79,7 +80,8 @@ def welcome() -> None:
     visits = _visits()
     visits.here[context.session_id] = one.name
     note_use(one.folder)
-    visits.sweep()
+    with sentences():  # a setting that is no number
+        visits.sweep()
 
 
 class _Visits:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from recam_core.errors import UserError
+from recam_core.home import ASSETS, ROOT
 
 #: Said of everything that a guest may not name, whether it is there or not. It quotes nothing.
 NOT_SHOWN = (
@@ -34,7 +35,6 @@ NO_DOWNLOADS = (
 #: What stands before the place of a guest's own data set in the root of a specification.
 OWN = "own:"
 _NAME = re.compile(r"[0-9a-f]{16}")
-_ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Guest:
         if parts[:1] == ("runs",):
             return _inside(self.runs, "/".join(parts[1:]))
         if parts[:1] == ("assets",):
-            return _inside(_ROOT / "assets", "/".join(parts[1:]))
+            return _inside(ASSETS, "/".join(parts[1:]))
         return None
 
 
@@ -232,4 +232,4 @@ def told(text: str) -> str:
     if one is None:
         return text
     text = text.replace(f"{one.folder}{os.sep}", "").replace(str(one.folder), "your folder")
-    return text.replace(f"{one.folder.parent}{os.sep}", "").replace(f"{_ROOT}{os.sep}", "")
+    return text.replace(f"{one.folder.parent}{os.sep}", "").replace(f"{ROOT}{os.sep}", "")

@@ -35,6 +35,7 @@ from recam_core.guest import (
     told,
 )
 from recam_core.guest_room import USED_FILE, drop_left, note_use, room_for, room_words
+from recam_core.home import ASSETS
 from recam_core.train.loop import train
 from recam_core.train.recipe import preset
 from recam_core.trainings.forget import forget_trainings, live_visitors
@@ -140,6 +141,8 @@ def test_a_guests_own_set_is_named_by_its_place(ann: Guest, bob: Guest) -> None:
         assert told(f"{ann.data}/pets/images/1.jpg is damaged") == "data/pets/images/1.jpg is damaged"
         assert as_typed(ann.runs / "mine") == Path("runs/mine")
         assert typed_path("runs/mine") == ann.runs / "mine", "and back again, as a record's command names it"
+        shipped = ASSETS / "checkpoints" / "scenes" / "bce"
+        assert typed_path(str(as_typed(shipped))) == shipped
         assert f"There is no folder own:{ANN}/gone" in refusal(f"folder:own:{ANN}/gone")
     with serving(bob):
         assert refusal(spec) == NOT_SHOWN

@@ -25,7 +25,7 @@ SECRET = "s" * 43
         ("", "lab.example.org", True),
         ("1", "127.0.0.1", True),
         ("0", "0.0.0.0", False),
-        ("yes", "127.0.0.1", False),
+        ("yes", "127.0.0.1", True),
         ("no", "0.0.0.0", True),
     ],
 )

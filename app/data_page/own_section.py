@@ -60,8 +60,12 @@ def own_section(catalogue: Catalogue) -> None:
     """Draw the section."""
     st.subheader("Your own pictures")
     root = data_root()
-    whose = f"What lies below the folder {root} on the computer that runs the app. RECAM_DATA names another folder."
-    st.caption(plain(room_words() or whose), help=_LAYOUTS_HELP)
+    whose = (
+        f"What lies below the folder {root} on the computer that runs the app. The environment variable RECAM_DATA "
+        "names another folder."
+    )
+    with sentences():
+        st.caption(plain(room_words() or whose), help=_LAYOUTS_HELP)
     _take_unpacked(root)
     found = _found(str(root))
     by_place = {one.place: one for one in found.sets} | _shown()

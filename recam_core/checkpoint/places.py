@@ -39,6 +39,8 @@ def as_typed(path: Path) -> Path:
     path, one = path.absolute(), guest()
     if one is not None and path.is_relative_to(one.folder):
         return path.relative_to(one.folder)
+    if one is not None and path.is_relative_to(ASSETS):
+        return path.relative_to(ASSETS.parent)
     return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
