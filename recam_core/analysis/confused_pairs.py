@@ -8,7 +8,7 @@ import numpy as np
 from recam_core.analysis.cell_index import CellIndex
 from recam_core.analysis.company import company
 from recam_core.analysis.outcomes import Outcomes, outcomes_of_all
-from recam_core.analysis.ratio import ratio
+from recam_core.scores.metrics import ratio
 from recam_core.scores.pixel_counts import PixelCounts
 
 

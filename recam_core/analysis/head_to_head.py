@@ -10,7 +10,8 @@ from recam_core.analysis.class_gain import ClassGain
 from recam_core.analysis.picture_table import PictureTable
 from recam_core.analysis.single_class import single_class_words
 from recam_core.scores.evaluate import Evaluation
-from recam_core.scores.scores import json_number, mean_of_present
+from recam_core.scores.metrics import mean_of_present
+from recam_core.scores.scores import json_number
 from recam_core.scores.table import aligned, percent
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 
 from recam_core.analysis.outcomes import Outcomes
-from recam_core.analysis.ratio import ratio
 from recam_core.errors import UserError
 from recam_core.experiments.part_score import PartScore
+from recam_core.scores.metrics import ratio
 
 
 def picture_changes(one: PartScore, other: PartScore) -> np.ndarray:

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from recam_core.data.sample import VOID, ClassList
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import threshold_level
+from recam_core.scores.metrics import mean_of_present
 from recam_core.scores.picture import picture_scores
-from recam_core.scores.scores import mean_of_present
 from recam_core.views.colour_maps import colour_table
 from recam_core.views.contour_overlay import STEP, WITHIN, WITHOUT
 from recam_core.views.disagreement import DISAGREEMENTS
