@@ -23,13 +23,6 @@ def enlarge_photo(image: np.ndarray, factor: int) -> np.ndarray:
     return np.asarray(Image.fromarray(image).resize((width * factor, height * factor), Image.Resampling.BICUBIC))
 
 
-def enlarge_codes(codes: np.ndarray, factor: int) -> np.ndarray:
-    """H x W -> (factor H) x (factor W), each value repeated: a pixel's class or error is never interpolated."""
-    if factor == 1:
-        return codes
-    return np.repeat(np.repeat(codes, factor, axis=0), factor, axis=1)
-
-
 def enlarge_levels(levels: np.ndarray, factor: int) -> np.ndarray:
     """H x W uint8 activations -> (factor H) x (factor W), bilinearly, for heat maps without steps."""
     if factor == 1:

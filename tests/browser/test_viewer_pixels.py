@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from contour_reference import contour_overlay
 from recam_core.maps.activation_maps import full_size, seed_mask, winner_and_level
 from recam_core.scores.picture import picture_scores
-from recam_core.views.contour_overlay import contour_overlay
 from recam_core.views.disagreement import disagreement_codes, disagreement_overlay
 from recam_core.views.error_overlay import error_codes, error_marks
 from recam_core.views.heat_overlay import heat_overlay
