@@ -4,6 +4,7 @@ from typing import Any
 
 from recam_core.experiments.ablation_result import Ablation
 from recam_core.experiments.figures import FIGURES
+from recam_core.scores.table import in_columns
 
 _TITLES = {"loss": "Loss", "lambda": "Lambda", "masks": "Masks", "rules": "Rules", "background": "Background row"}
 
@@ -26,13 +27,7 @@ def _block(title: str, rows: list[dict[str, Any]], markdown: bool) -> str:
     if markdown:
         marked = [lines[0], ["---"] * len(lines[0]), *lines[1:]]
         return f"{title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in marked)
-    widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
-    text = [
-        "  ".join(cell.rjust(width) if place else cell.ljust(width)
-                  for place, (cell, width) in enumerate(zip(line, widths, strict=True))).rstrip()
-        for line in lines
-    ]  # fmt: skip
-    return "\n".join([title, *text])
+    return f"{title}\n{in_columns(lines)}"
 
 
 def _cell(row: dict[str, Any], name: str) -> str:
