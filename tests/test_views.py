@@ -18,7 +18,7 @@ from recam_core.views.disagreement import (
     disagreement_codes,
 )
 from recam_core.views.encode import data_url, encode
-from recam_core.views.enlarge import enlarge_levels, enlarge_photo, screen_factor
+from recam_core.views.enlarge import enlarge_levels, enlarge_photo, screen_factor, thumbnail
 from recam_core.views.error_overlay import (
     ALL_ERRORS,
     CLASS_ERRORS,
@@ -32,13 +32,12 @@ from recam_core.views.error_overlay import (
     error_marks,
     error_overlay,
 )
+from recam_core.views.figure_cells import seed_overlay
 from recam_core.views.heat_overlay import colour_bar, heat_overlay
 from recam_core.views.marks import draw_marks, swatch
 from recam_core.views.outline import outline
 from recam_core.views.patterns import PATTERNS
-from recam_core.views.seed_overlay import seed_overlay
 from recam_core.views.taken_back_overlay import BOTH_WRONG, LOST, TAKEN_BACK, TAKEN_BACK_MARKS, taken_back_codes
-from recam_core.views.thumbnail import thumbnail
 
 
 @pytest.fixture

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from recam_core.analysis.outcomes import Outcomes, outcomes_of_counts
 from recam_core.errors import UserError
 from recam_core.experiments.protocol import SELECT
+from recam_core.scores.metrics import ratio
 from recam_core.scores.pixel_counts import PixelCounts
 from recam_core.scores.scores import CumulativeConfusion, Scores
 
@@ -41,3 +44,22 @@ def score_part(counts: PixelCounts, threshold: float | None, part: str, exact: b
     """The scores of counts at a threshold."""
     outcomes = outcomes_of_counts(counts, threshold)
     return PartScore(part, exact, Scores(threshold, outcomes.confusion(), counts.classes.has_background), outcomes)
+
+
+def picture_changes(one: PartScore, other: PartScore) -> np.ndarray:
+    """N: by picture, the share of its scored pixels that ``one`` has right less that which ``other`` has right.
+
+    Pictures are in the order of the part, those without ground truth left out; nan where no pixel is scored.
+
+    Raises:
+        UserError: the two are not of the same pictures.
+    """
+    if one.part != other.part or one.outcomes.pictures != other.outcomes.pictures:
+        raise UserError("These scores are of different pictures and cannot be compared picture by picture.")
+    return _right(one.outcomes) - _right(other.outcomes)
+
+
+def _right(outcomes: Outcomes) -> np.ndarray:
+    right = outcomes.pixels * (outcomes.truth == outcomes.predicted)
+    sums = [np.bincount(outcomes.image, weights=w, minlength=outcomes.pictures) for w in (right, outcomes.pixels)]
+    return ratio(*sums)
