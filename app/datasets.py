@@ -16,7 +16,7 @@ from recam_core.guest import guest
 from recam_core.scenes.options import check_split, parse_options
 from recam_core.typed_path import pictures_path
 from recam_core.views.encode import data_url
-from recam_core.views.thumbnail import thumbnail
+from recam_core.views.enlarge import thumbnail
 
 Cached = TypeVar("Cached", bound=Callable[..., Any])
 

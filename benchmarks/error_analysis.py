@@ -25,7 +25,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from recam_core.analysis.cell_index import CellIndex
 from recam_core.analysis.class_gain import class_gain
 from recam_core.analysis.confused_pairs import top_pairs
-from recam_core.analysis.confusion_at import CumulativeConfusion
 from recam_core.analysis.counts_on_disk import open_counts, writing_counts
 from recam_core.analysis.matrix_order import order
 from recam_core.analysis.outcomes import outcomes_at
@@ -34,6 +33,7 @@ from recam_core.analysis.picture_table import picture_table
 from recam_core.data.sample import ClassList
 from recam_core.maps.activation_maps import threshold_level
 from recam_core.scores.pixel_counts import PictureCounts, PixelCounts
+from recam_core.scores.scores import CumulativeConfusion
 
 #: Pictures, classes, and the share of pictures that show 1, 2, 3, ... classes.
 SIZES = {
@@ -145,7 +145,6 @@ def as_pages_do(folder: Path, methods: int) -> dict[str, Any]:
     wanted = PictureFilter(number=(2, 9), size=(0.01, 0.5), worse=(keys[0], keys[-1]))
     chosen, result["filter"] = timed(lambda: wanted.apply(table))
     _, result["matrix of the filtered"] = timed(lambda: outcomes[keys[0]].where(chosen).confusion())
-    _, result["rescore of the filtered, made"] = timed(lambda: CumulativeConfusion.build(one, chosen))
     result["memory without intervals"] = memory()
     _, result["intervals, 1000 draws"] = timed(lambda: class_gain(cells, thresholds, outcomes=outcomes))
     result["matrix"] = confusions[keys[0]].sum(axis=0).tolist()
@@ -233,7 +232,7 @@ def report(size: str, folder: Path, methods: int) -> None:
     print("  at rest, all methods:")
     for name in (
         *("outcomes", "pairs", "picture table", "filter", "matrix of the filtered"),
-        *("rescore of the filtered, made", "intervals, 1000 draws"),
+        "intervals, 1000 draws",
     ):
         print(f"    {name:<30} {1000 * pages[name][0]:9.1f} ms")
     print(

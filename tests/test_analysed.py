@@ -1,5 +1,6 @@
 """Maps and counts that are made once and kept."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -17,7 +18,6 @@ from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.progress import Cancelled
 from recam_core.scores.evaluate import Tally
-from recam_core.scores.scores import score
 
 SPEC = "scenes:val=3,size=256@val"
 
@@ -100,9 +100,35 @@ def test_the_shipped_maps_are_those_of_the_shipped_checkpoints(run: str) -> None
     found = find_analysed(info, info.rule, dataset, settings_of(info))
     assert found is not None
     assert len(found.counts) == len(found.store) == 200
-    reported = info.scores["val"][info.rule]
-    reported = (reported["fixed"] or reported["best"])["miou"]  # without a background there is no threshold
-    assert score(found.counts.total(), info.threshold, info.has_background).miou == pytest.approx(reported, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("family", "names", "data"),
+    [("scenes", ("bce", "recam"), "scenes@val"), ("contexts", ("bce", "sce", "recam"), "scenes:stuff=1@val")],
+)
+def test_scores_of_the_shipped_runs_are_those_that_were_written_down(
+    family: str, names: tuple[str, ...], data: str, tmp_path: Path
+) -> None:
+    """Every figure of a run's record, to rounding: scores, rates, classes, the gain with its interval, the wins."""
+    runs = [shipped_folder() / family / name for name in names]
+    command = ["evaluate", *map(str, runs), "--data", data, "--bootstrap", "1000", "--json", str(tmp_path / "now.json")]
+    assert main(command) == 0
+    for run, now in zip(runs, json.loads((tmp_path / "now.json").read_text())["evaluations"], strict=True):
+        info = read_info(run)
+        kept = info.scores["val"][info.rule]
+        for name in ("best", "fixed"):
+            if kept[name] is None:
+                assert now[name] is None
+                continue
+            for figure, value in kept[name].items():
+                if figure == "per_class":
+                    for each, values in value.items():
+                        assert now[name][figure][each] == pytest.approx(values, abs=1e-12), each
+                else:
+                    assert now[name][figure] == pytest.approx(value, abs=1e-12), figure
+        assert (now["against"] is None) == ("against" not in kept)
+        if now["against"]:
+            assert {**now["against"]} == pytest.approx(kept["against"], abs=1e-12)
 
 
 def test_the_command_says_where_it_keeps_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 
 from analysis_data import K, counts_of, naive_confusions, random_pictures
-from recam_core.analysis import cell_index, confusion_at
+from recam_core.analysis import cell_index
 from recam_core.analysis.cell_index import CellIndex
-from recam_core.analysis.confusion_at import CumulativeConfusion
 from recam_core.analysis.outcomes import check_same_pictures, outcomes_at, outcomes_of_all
 from recam_core.errors import UserError
 from recam_core.scores.pixel_counts import PixelCounts
-from recam_core.scores.scores import score
+from recam_core.scores.scores import CumulativeConfusion, score
 
 THRESHOLDS = (None, 0.0, 0.1, 0.5, 0.503, 1.0)
 
@@ -26,17 +25,19 @@ def listed(result):
 
 
 @pytest.mark.parametrize("has_background", [True, False])
-def test_cumulative_confusion_is_that_of_scores_at_every_level(has_background):
+def test_cumulative_confusion_is_the_sum_above_every_level(has_background):
     counts = counts_of(random_pictures(1, 20, has_background), has_background)
     histogram = counts.total()
-    for source in (counts, CellIndex.build(counts), histogram):
+    for source in (counts, CellIndex.build(counts)):
         cumulative = CumulativeConfusion.build(source)
         for threshold in [None, *(level / 255 for level in range(256)), *np.linspace(0, 1, 101).tolist()]:
-            expected = score(histogram, threshold, has_background)
-            assert np.array_equal(cumulative.at(threshold), expected.confusion)
+            first = 0 if threshold is None else round(threshold * 255) + 1
+            expected = histogram[:, :, first:].sum(axis=2)
+            expected[:, 0] += histogram[:, :, :first].sum(axis=(1, 2))
+            assert np.array_equal(cumulative.at(threshold), expected)
             assert cumulative.at(threshold).dtype == np.int64
             cumulative.at(threshold).fill(-1)  # the caller's own copy
-            assert np.array_equal(cumulative.at(threshold), expected.confusion)
+            assert np.array_equal(cumulative.at(threshold), expected)
     scores = CumulativeConfusion.build(counts).scores(0.3)
     assert scores.has_background == has_background
     assert scores.miou == score(histogram, 0.3, has_background).miou
@@ -80,20 +81,13 @@ def test_pictures_of_cells_rows_and_columns_are_the_worst_first(threshold, has_b
 
 
 @pytest.mark.parametrize("threshold", [None, 0.4])
-def test_some_of_the_pictures_are_counted_alone(threshold, monkeypatch):
+def test_some_of_the_pictures_are_counted_alone(threshold):
     pictures = random_pictures(4, 30)
     matrices = naive_confusions(pictures, threshold)
-    counts = counts_of(pictures)
-    index = CellIndex.build(counts)
-    for groups in (3, 50_000):
-        monkeypatch.setattr(confusion_at, "GROUPS_AT_ONCE", groups)
-        for chosen in (np.arange(30) % 3 == 0, np.zeros(30, bool), np.ones(30, bool), np.arange(30) == 2):
-            expected = matrices[chosen].sum(axis=0)
-            assert np.array_equal(CumulativeConfusion.build(counts, chosen).at(threshold), expected)
-            assert np.array_equal(CumulativeConfusion.build(index, chosen).at(threshold), expected)
-            assert np.array_equal(outcomes_at(index, threshold).where(chosen).confusion(), expected)
-    with pytest.raises(UserError, match="total"):
-        CumulativeConfusion.build(counts.total(), chosen)
+    index = CellIndex.build(counts_of(pictures))
+    for chosen in (np.arange(30) % 3 == 0, np.zeros(30, bool), np.ones(30, bool), np.arange(30) == 2):
+        expected = matrices[chosen].sum(axis=0)
+        assert np.array_equal(outcomes_at(index, threshold).where(chosen).confusion(), expected)
 
 
 def test_an_index_may_be_made_and_searched_in_small_blocks(monkeypatch):

@@ -9,7 +9,6 @@ import pytest
 from analysis_data import K, counts_of, random_pictures
 from recam_core.analysis.class_gain import class_gain
 from recam_core.analysis.confused_pairs import top_pairs
-from recam_core.analysis.confusion_at import CumulativeConfusion
 from recam_core.analysis.csv_tables import (
     cell_csv,
     confusion_csv,
@@ -23,6 +22,7 @@ from recam_core.analysis.csv_tables import (
 )
 from recam_core.analysis.picture_table import picture_table
 from recam_core.analysis.tags import Tagged
+from recam_core.scores.scores import CumulativeConfusion
 
 NAMES = ("cat", '=HYPERLINK("x")', "a, b", "boat")
 TITLES = {"bce": "BCE-CAM", "recam": "+ReCAM"}

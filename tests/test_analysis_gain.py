@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from analysis_data import NAMES, K, counts_of, naive_confusions, random_pictures
-from recam_core.analysis import class_gain as module
 from recam_core.analysis.cell_index import CellIndex
 from recam_core.analysis.class_gain import class_gain
 from recam_core.errors import UserError
 from recam_core.progress import Cancelled
+from recam_core.scores import bootstrap
 from recam_core.scores.scores import Scores, bootstrap_miou, score
 
 
@@ -62,7 +62,7 @@ def test_intervals_equal_a_bootstrap_by_loops(has_background, monkeypatch):
         key: [Scores(None, each[chosen][picked].sum(axis=0), has_background) for picked in picks]
         for key, each in matrices.items()
     }
-    monkeypatch.setattr(module, "_WEIGHTS_AT_ONCE", 8 * 7)  # more than one block
+    monkeypatch.setattr(bootstrap, "_WEIGHTS_AT_ONCE", 8 * 7)  # more than one block
     counts = {key: counts_of(each, has_background) for key, each in pictures.items()}
     result = class_gain(counts, thresholds, resamples=resamples, seed=7, chosen=chosen, coverage=0.8)
     whole = np.array([Scores(None, each[chosen].sum(axis=0), has_background).iou for each in matrices.values()])
@@ -90,7 +90,7 @@ def test_groups_of_many_pictures_spread_as_their_pictures_do(has_background, mon
         for _, _, mask in each[6:]:
             mask[mask == 4] = 2
     one_by_one = [gains(pictures, None, has_background, resamples=400, seed=seed) for seed in range(6)]
-    monkeypatch.setattr(module, "MOST_DRAWN", 200)
+    monkeypatch.setattr(bootstrap, "MOST_DRAWN", 200)
     in_groups = [gains(pictures, None, has_background, resamples=400, seed=seed) for seed in range(6)]
 
     def width(results, name):

@@ -6,8 +6,8 @@ import pytest
 from analysis_data import K, counts_of, naive_confusions, random_pictures
 from recam_core.analysis.class_flow import OTHERS, class_flow, class_flows
 from recam_core.analysis.confused_pairs import top_pairs
-from recam_core.analysis.confusion_at import CumulativeConfusion
 from recam_core.analysis.matrix_order import order
+from recam_core.analysis.outcomes import outcomes_at
 from recam_core.errors import UserError
 
 THRESHOLDS = {"bce": 0.2, "recam": None}
@@ -24,7 +24,8 @@ def two_methods(seed, has_background=True, count=30):
 def found_pairs(pictures, has_background=True, **options):
     counts = {key: counts_of(each, has_background) for key, each in pictures.items()}
     chosen = options.get("chosen")
-    confusions = {key: CumulativeConfusion.build(each, chosen).at(THRESHOLDS[key]) for key, each in counts.items()}
+    outcomes = {key: outcomes_at(each, THRESHOLDS[key]) for key, each in counts.items()}
+    confusions = {key: (each if chosen is None else each.where(chosen)).confusion() for key, each in outcomes.items()}
     return top_pairs(confusions, counts, THRESHOLDS, **options)
 
 

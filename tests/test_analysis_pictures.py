@@ -10,7 +10,7 @@ from recam_core.analysis.cell_index import CellIndex
 from recam_core.analysis.picture_filter import PictureFilter
 from recam_core.analysis.picture_table import picture_table
 from recam_core.errors import UserError
-from recam_core.scores.scores import per_image_scores
+from recam_core.scores.scores import Scores
 
 THRESHOLDS = {"bce": 0.2, "recam": 0.6}
 
@@ -22,17 +22,18 @@ def table_of(has_background=True, seed=1, count=40, reference=None):
 
 @pytest.mark.parametrize("has_background", [True, False])
 def test_scores_are_those_of_each_picture_alone(has_background):
-    counts = counts_of(random_pictures(1, 40, has_background), has_background)
+    pictures = random_pictures(1, 40, has_background)
     table = table_of(has_background)
-    assert table.ids == counts.ids
+    assert table.ids == counts_of(pictures, has_background).ids
     assert table.keys == ("bce", "recam")
     for key in table.keys:
-        expected = per_image_scores(counts, THRESHOLDS[key])
-        for ours, theirs in (
-            (table.miou, expected.miou),
-            (table.wrong_class, expected.wrong_class),
-            (table.lost, expected.lost_to_background),
+        each = [Scores(None, one, has_background) for one in naive_confusions(pictures, THRESHOLDS[key])]
+        for ours, name in (
+            (table.miou, "miou"),
+            (table.wrong_class, "wrong_class"),
+            (table.lost, "lost_to_background"),
         ):
+            theirs = [getattr(one, name) for one in each]
             assert np.allclose(ours[key], theirs, rtol=0, atol=1e-12, equal_nan=True)
         assert np.array_equal(table.difference[key], table.miou[key] - table.miou["bce"], equal_nan=True)
     assert np.isnan(table.miou["bce"][2])  # all void

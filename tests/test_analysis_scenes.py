@@ -5,13 +5,12 @@ import pytest
 
 from recam_core.analysis.analysed import find_analysed, settings_of
 from recam_core.analysis.cell_index import CellIndex
-from recam_core.analysis.confusion_at import CumulativeConfusion
 from recam_core.checkpoint.places import shipped_folder
 from recam_core.checkpoint.run_folder import read_info
 from recam_core.data.sample import VOID
 from recam_core.data.spec import open_dataset
 from recam_core.maps.activation_maps import seed_mask, winner_and_level
-from recam_core.scores.scores import score, sweep
+from recam_core.scores.scores import CumulativeConfusion, score, sweep
 
 
 @pytest.fixture(scope="module")

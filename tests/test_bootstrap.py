@@ -64,6 +64,19 @@ def test_no_draw_misses_a_class() -> None:
     assert (gain.miou_low[0], gain.miou_high[0]) == pytest.approx(((1 + 1 / 8) / 2,) * 2)
 
 
+def test_a_class_that_no_mask_shows_lowers_the_mean_of_every_draw() -> None:
+    """One method gives pixels of one picture to such a class: its mean is over one more class, whatever is drawn."""
+    right, level = np.repeat(np.array([[1, 2]], np.uint8), 50, axis=1), np.full((1, 100), 255, np.uint8)
+    odd = right.copy()
+    odd[0, 0] = 3
+    names = ("shown", "too", "nowhere")
+    first = counts_of([(right, level, right)] * 5, False, names)
+    second = counts_of([(odd, level, right), *[(right, level, right)] * 4], False, names)
+    gain = class_gain({"a": first, "b": second}, {"a": None, "b": None})
+    assert gain.miou_gain[1] == pytest.approx(-1 / 3, abs=0.01)
+    assert (gain.miou_gain_low[1], gain.miou_gain_high[1]) == pytest.approx((-1 / 3, -1 / 3), abs=0.01)
+
+
 def test_where_no_draw_misses_a_class_an_interval_is_made_of_plain_quantiles() -> None:
     counts = counts_of(random_pictures(2, 60))
     weights = picture_weights(np.random.default_rng(0), 60, 300).T

@@ -239,7 +239,7 @@ def test_a_range_of_lambdas_is_called_alike_if_all_of_it_is(lab, swept, monkeypa
     lambdas = {id(one.report): one.setting.values["lambda"] for one in found}
 
     def difference(draws, one, other, figure):
-        pair = {lambdas[id(one)], lambdas[id(other)]}
+        pair = {lambdas.get(id(one)), lambdas.get(id(other))}  # the table compares with the run as it is, too
         return Difference(0.1, 0.05, 0.2) if 0.0 in pair or pair in apart else NOISE
 
     monkeypatch.setattr(HeadLab, "measure", lambda *_: (swept.reference, found))

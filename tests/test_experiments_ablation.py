@@ -13,9 +13,8 @@ from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.experiments.ablation import ablation
 from recam_core.experiments.ablation_plan import AblationPlan, report_specs
-from recam_core.experiments.ablation_result import notes_of, sentence_of
+from recam_core.experiments.ablation_result import ablation_text, notes_of, sentence_of
 from recam_core.experiments.ablation_rows import Row, ablation_tables, head_recipe
-from recam_core.experiments.ablation_text import ablation_text
 from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
 from recam_core.retrain.features import build_feature_cache
 from recam_core.retrain.head_recipe import HeadRecipe

@@ -19,15 +19,13 @@ from recam_core.checkpoint.run_folder import INFO_FILE, load_run, read_info
 from recam_core.cli.main import main
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
-from recam_core.experiments.changed_pictures import picture_changes
 from recam_core.experiments.dispatch import dispatch, pick_way, ray_is_installed
-from recam_core.experiments.footprint import Footprint, read_footprint
 from recam_core.experiments.full_axes import full_axis
 from recam_core.experiments.full_cost import Speed, measure_speed, seconds_done, task_seconds
 from recam_core.experiments.full_grid import full_grid, plan_full_grid
-from recam_core.experiments.full_task import carry_out, task_progress
+from recam_core.experiments.full_task import Footprint, carry_out, read_footprint, read_scores, task_progress
 from recam_core.experiments.kept_result import RESULT_FILE, read_result
-from recam_core.experiments.kept_scores import read_scores
+from recam_core.experiments.part_score import picture_changes
 from recam_core.experiments.protocol import protocol_for
 from recam_core.progress import Cancelled
 from recam_core.train.loop import train

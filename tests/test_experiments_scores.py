@@ -18,7 +18,7 @@ from recam_core.experiments.head_scores import (
     read_sampled_truth,
     sampled_places,
 )
-from recam_core.experiments.noise import Difference, Draws, interval, measured
+from recam_core.experiments.noise import Difference, Draws
 from recam_core.experiments.part_score import score_part, select_threshold
 from recam_core.maps.activation_maps import ActivationMaps, grid_size, winner_and_level
 from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
@@ -28,7 +28,7 @@ from recam_core.retrain.features import build_feature_cache
 from recam_core.scores.bootstrap import picture_weights
 from recam_core.scores.evaluate import Tally
 from recam_core.scores.pixel_counts import count_pixels, join
-from recam_core.scores.scores import image_parts, score, sweep
+from recam_core.scores.scores import Scores, image_parts, score, sweep
 from recam_core.train.loop import train
 from tiny_data import TinyDataset
 from tiny_recipe import tiny_recipe
@@ -184,30 +184,41 @@ def test_figures_of_many_matrices_are_the_scores_of_each(cache, weights, has_bac
         assert function(stack, has_background) == pytest.approx(each, nan_ok=True)
 
 
-def test_draws_are_those_of_the_bootstrap(cache, weights):
-    """The same draws as scores.bootstrap_miou, picture by picture; no difference comes from a class that one misses."""
-    every = count_sampled(cache, read_sampled_truth(Awkward()), weights[:2])
-    one, other = (score_part(counts, 0.3, "select", False) for counts in every)
-    draws = Draws(len(every[0]))
-    found, beside = draws.figure([one], figures.miou), draws.figure([other], figures.miou)
-    times = picture_weights(np.random.default_rng(0), len(every[0]), len(found)).T
-    right, truth, predicted = (times @ part for part in image_parts(every[0], 0.3))
-    whole = (truth > 0).all(axis=1)
-    assert 0 < whole.sum() < len(whole)
-    with np.errstate(invalid="ignore"):
-        iou = right / (truth + predicted - right)
-    assert found[whole] == pytest.approx(iou[whole].mean(axis=1))
-    told = interval(measured([one], figures.miou), found)
-    assert told.low <= told.value <= told.high
-    assert told.value == pytest.approx(one.scores.miou)
-    right2, _, predicted2 = (times @ part for part in image_parts(every[1], 0.3))
-    missed = truth == 0
-    alone = missed & (predicted == 0) & (predicted2 == 0)
-    with np.errstate(invalid="ignore"):
-        change = np.where(alone, 0, right2 / (truth + predicted2 - right2) - iou)
-    clean = (missed == alone).all(axis=1) & ~whole
-    assert clean.any()
-    assert (beside - found)[clean] == pytest.approx(change[clean].mean(axis=1))
+def test_a_difference_is_over_the_classes_of_all_pictures_in_every_draw():
+    """By loops: a class that a draw misses makes no difference, and one that no picture shows stays an IoU of 0."""
+    rng = np.random.default_rng(1)
+    classes, parts = ClassList(("red", "green", "blue", "grey")), []
+    masks = rng.integers(0, 3, (9, 6, 7)).astype(np.uint8)
+    masks[:2, 0] = 3  # blue is in two pictures, grey in none
+    for wrong in (0.3, 0.5):
+        winners = np.where(rng.random(masks.shape) < wrong, rng.integers(0, 4, masks.shape), masks).astype(np.uint8)
+        winners[0, 1, :3] = 4 if wrong == 0.5 else winners[0, 1, :3]
+        counts = [
+            count_pixels(w, np.full(w.shape, 200, np.uint8), m, classes) for w, m in zip(winners, masks, strict=True)
+        ]
+        parts.append(score_part(join([str(n) for n in range(9)], counts, classes), None, "report", True))
+    one, other = parts
+    weights = picture_weights(np.random.default_rng(0), 9, 200)
+    changes = []
+    for times in weights.T:
+        means = []
+        for part in parts:
+            matrix = np.zeros((5, 5))
+            outcomes = part.outcomes
+            np.add.at(matrix, (outcomes.truth, outcomes.predicted), outcomes.pixels * times[outcomes.image])
+            iou = np.array(Scores(None, matrix).iou)
+            missed = matrix.sum(axis=1) == 0
+            iou[missed] = np.where(np.isnan(part.scores.iou), np.nan, np.nan_to_num(other.scores.iou))[missed]
+            means.append(np.nanmean(iou))
+        changes.append(means[0] - means[1])
+    assert 0 < (weights[:2].sum(axis=0) == 0).sum() < 100
+    assert np.isnan(one.scores.iou[4])
+    assert other.scores.iou[4] == 0
+    found = Draws(9, resamples=200).difference([one], [other], figures.miou)
+    assert found.value == pytest.approx(one.scores.miou - other.scores.miou)
+    ends = np.quantile(changes, [0.025, 0.975])
+    assert (found.low, found.high) == pytest.approx((min(ends[0], found.value), max(ends[1], found.value)))
+    assert found.low < found.value < found.high
 
 
 def test_a_setting_does_not_differ_from_itself(cache, weights):

@@ -15,7 +15,7 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from recam_core.analysis.analysed import Analysed
-from recam_core.analysis.confusion_at import CumulativeConfusion
+from recam_core.analysis.outcomes import outcomes_at
 from recam_core.checkpoint.run_folder import RunInfo, save_run
 from recam_core.cli.main import main
 from recam_core.data.export import export_folder
@@ -169,7 +169,7 @@ def test_figures_are_those_of_the_analysis(data, methods):
 def test_only_the_chosen_pictures_count(methods):
     chosen = np.array([True, False, True, False, False, True])
     data = report_data(methods, resamples=5, chosen=chosen)
-    expected = CumulativeConfusion.build(methods[1].counts, chosen).at(0.4)
+    expected = outcomes_at(methods[1].counts, 0.4).where(chosen).confusion()
     assert np.array_equal(data.confusions["two"], expected)
     with pytest.raises(UserError, match="No picture is left"):
         report_data(methods, chosen=np.zeros(6, bool))

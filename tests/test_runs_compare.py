@@ -9,7 +9,8 @@ from analysis_data import K, counts_of, naive_confusions, random_pictures
 from recam_core.analysis.analysed import Analysed
 from recam_core.cli.main import main
 from recam_core.errors import UserError
-from recam_core.runs.compare_scores import compare_scores, rate_verdicts, signed, verdicts
+from recam_core.runs.compare_scores import compare_scores, rate_verdicts, verdicts
+from recam_core.scores.table import signed
 
 
 def method(key: str, pictures: list, threshold: float | None = 0.4, has_background: bool = True) -> Analysed:

@@ -10,7 +10,7 @@ from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps, full_size, grid_size, winner_and_level
 from recam_core.scores.evaluate import Tally, check_classes, evaluate_counts, evaluate_maps
 from recam_core.scores.pixel_counts import count_pixels, load_counts
-from recam_core.scores.scores import bootstrap_miou, per_image_scores, score, sweep
+from recam_core.scores.scores import bootstrap_miou, score, sweep
 from recam_core.scores.table import summary_table
 
 NAMES = ("cat", "dog", "cow", "boat")
@@ -140,19 +140,6 @@ def test_per_class_scores_equal_naive_ones(has_background):
     first = 1 if has_background else 0
     assert ours.mean_false_positive_rate == pytest.approx(np.nanmean(expected[first:, 3]))
     assert ours.mean_false_negative_rate == pytest.approx(np.nanmean(expected[first:, 4]))
-
-
-@pytest.mark.parametrize("threshold", [None, 0.0, 0.4, 1.0])
-def test_per_image_scores_equal_scoring_each_picture_alone(threshold):
-    made = pictures(11)
-    together = per_image_scores(scored(made).counts, threshold)
-    assert together.ids == tuple(maps.id for maps, _ in made)
-    for number, picture in enumerate(made):
-        alone = score(scored([picture]).counts.total(), threshold)
-        assert np.allclose(together.iou[number], alone.iou, equal_nan=True)
-        assert together.miou[number] == pytest.approx(alone.miou, nan_ok=True)
-        assert together.wrong_class[number] == pytest.approx(alone.wrong_class, nan_ok=True)
-        assert together.lost_to_background[number] == pytest.approx(alone.lost_to_background, nan_ok=True)
 
 
 def test_of_equal_thresholds_the_lowest_is_the_best():

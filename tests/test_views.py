@@ -16,10 +16,9 @@ from recam_core.views.disagreement import (
     DISAGREEMENTS,
     DISPUTED,
     disagreement_codes,
-    disagreement_share,
 )
 from recam_core.views.encode import data_url, encode
-from recam_core.views.enlarge import enlarge_codes, enlarge_levels, enlarge_photo, screen_factor
+from recam_core.views.enlarge import enlarge_levels, enlarge_photo, screen_factor, thumbnail
 from recam_core.views.error_overlay import (
     ALL_ERRORS,
     CLASS_ERRORS,
@@ -33,13 +32,12 @@ from recam_core.views.error_overlay import (
     error_marks,
     error_overlay,
 )
+from recam_core.views.figure_cells import seed_overlay
 from recam_core.views.heat_overlay import colour_bar, heat_overlay
 from recam_core.views.marks import draw_marks, swatch
 from recam_core.views.outline import outline
 from recam_core.views.patterns import PATTERNS
-from recam_core.views.seed_overlay import seed_overlay
 from recam_core.views.taken_back_overlay import BOTH_WRONG, LOST, TAKEN_BACK, TAKEN_BACK_MARKS, taken_back_codes
-from recam_core.views.thumbnail import thumbnail
 
 
 @pytest.fixture
@@ -168,16 +166,13 @@ def test_disagreement_tells_the_lone_method_from_the_others() -> None:
     c = np.array([[1, 0, 1, 1, 0]], dtype=np.uint8)
     assert disagreement_codes([a, b, c], own=0)[0].tolist() == [0, ALONE_CLAIMS, ALONE_LEAVES, DISPUTED, ALONE_CLAIMS]
     assert disagreement_codes([a, b, c], own=2)[0].tolist() == [0, DISPUTED, DISPUTED, DISPUTED, ALONE_LEAVES]
-    assert disagreement_share([a, b, c]) == pytest.approx(0.8)
     # Asked about class 0 alone, the second pixel's dispute over class 1 is none.
     assert disagreement_codes([a, b, c], own=0, class_index=0)[0].tolist()[:2] == [0, 0]
-    assert disagreement_share([a, b, c], class_index=0) == pytest.approx(0.6)
 
 
 def test_one_method_alone_never_disagrees() -> None:
     seeds = np.array([[0, 1, 2]], dtype=np.uint8)
     assert not disagreement_codes([seeds], own=0).any()
-    assert disagreement_share([seeds]) == 0.0
 
 
 def test_seed_overlay_colours_classes_and_can_show_one(picture: np.ndarray) -> None:
@@ -211,10 +206,6 @@ def test_enlarging_keeps_codes_whole_and_pictures_smooth(picture: np.ndarray) ->
     assert factor == 12
     assert screen_factor((3000, 2000)) == 1
     codes = np.arange(6, dtype=np.uint8).reshape(2, 3)
-    large = enlarge_codes(codes, 4)
-    assert large.shape == (8, 12)
-    np.testing.assert_array_equal(large[::4, ::4], codes)
-    assert set(np.unique(large)) == set(range(6))
     assert enlarge_photo(picture, 2).shape == (80, 120, 3)
     assert enlarge_levels(codes, 3).shape == (6, 9)
     assert enlarge_photo(picture, 1) is picture

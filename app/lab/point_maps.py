@@ -15,7 +15,7 @@ from app.pictures import picture_of_set
 from app.shared_state import CHOSEN_PICTURE
 from app.viewer import viewer
 from recam_core.data.match_classes import match_classes
-from recam_core.experiments.changed_pictures import picture_changes
+from recam_core.experiments.part_score import picture_changes
 from recam_core.experiments.protocol import REPORT
 from recam_core.views.charts.setting_points import REFERENCE_PLACE
 

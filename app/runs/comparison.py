@@ -21,7 +21,8 @@ from app.runs.plain_table import Cell, plain_table
 from app.shared_state import CHOSEN_DATA, CHOSEN_THRESHOLD, OWN_THRESHOLD, threshold_scope
 from recam_core.analysis.analysed import Analysed
 from recam_core.analysis.rate_gain import RATES
-from recam_core.runs.compare_scores import ScoreComparison, compare_scores, rate_verdicts, signed, verdicts
+from recam_core.runs.compare_scores import ScoreComparison, compare_scores, rate_verdicts, verdicts
+from recam_core.scores.table import signed
 from recam_core.runs.headline import headline, headlines
 from recam_core.runs.listed import ListedRun
 from recam_core.runs.settings import compare_settings

@@ -17,8 +17,7 @@ from recam_core.attribution.table import METHODS
 from recam_core.maps.activation_maps import full_size
 from recam_core.views.encode import data_url
 from recam_core.views.enlarge import enlarge_levels, enlarge_photo, screen_factor
-from recam_core.views.evidence_overlay import FOR_A, FOR_B, evidence_overlay
-from recam_core.views.heat_overlay import colour_bar, heat_overlay
+from recam_core.views.heat_overlay import FOR_A, FOR_B, colour_bar, evidence_overlay, heat_overlay
 from recam_core.views.pin import draw_pin
 
 #: In the place of an attribution method: the difference of the two maps, which costs nothing more.

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recam_core.analysis.ratio import ratio
 from recam_core.errors import UserError
+from recam_core.scores.metrics import ratio
 
 #: Stands for all other classes together in :class:`Flow`.
 OTHERS = -1

@@ -6,19 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from recam_core.analysis.cell_index import CellIndex
-from recam_core.analysis.outcomes import Outcomes, outcomes_of_all
-from recam_core.analysis.ratio import ratio
-from recam_core.data.sample import ClassList
+from recam_core.analysis.outcomes import Outcomes, outcomes_of_all, reference_of
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
-from recam_core.scores.bootstrap import COVERAGE, interval_ends
+from recam_core.scores.bootstrap import COVERAGE, check_draws, paired_bootstrap, picture_groups, weight_blocks
+from recam_core.scores.metrics import ClassPixels, scored_values
 from recam_core.scores.pixel_counts import PixelCounts
-from recam_core.scores.scores import mean_of_present
-
-#: Of more pictures, so many groups are drawn.
-MOST_DRAWN = 4096
-#: Weights that are in memory at once (8 MB).
-_WEIGHTS_AT_ONCE = 256 * MOST_DRAWN
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,12 +81,7 @@ def class_gain(
 ) -> ClassGain:
     """IoU per class and the gain over a reference, with paired bootstrap intervals over pictures.
 
-    Up to :data:`MOST_DRAWN` pictures are drawn one by one. More are put into so many groups of equal size at random,
-    and groups are drawn: the sums over a group spread as those of its pictures do, so the intervals are as wide on
-    average, and by how much they differ from each other (1 % of their width, by another grouping) is small beside what
-    1,000 draws leave open (4 %). The groups' sums fit into one dense product; 80,000 pictures take as long as 4,096.
-    A class in few pictures has nearly each in a group of its own, which is drawing pictures. Groups of unequal size,
-    by one picture, do no harm either: an IoU is a ratio.
+    Of very many pictures groups are drawn, see :func:`recam_core.scores.bootstrap.picture_groups`.
 
     Args:
         counts: by method, of the same pictures.
@@ -111,45 +99,47 @@ def class_gain(
     """
     keys = tuple(counts)
     found = outcomes if outcomes is not None else outcomes_of_all(counts, thresholds)
-    reference = keys[0] if reference is None else reference
-    if reference not in keys:
-        raise UserError(f"{reference!r} is not among the methods that are compared: {', '.join(keys)}.")
-    if resamples < 1 or not 0 < coverage < 1:
-        raise UserError("An interval by bootstrap needs at least one draw and a coverage between 0 and 1.")
-    classes = found[keys[0]].classes
-    pictures = np.arange(found[keys[0]].pictures) if chosen is None else np.flatnonzero(chosen)
+    reference = reference_of(keys, reference)
+    check_draws(resamples, coverage)
+    methods = [found[key] for key in keys]
+    classes = methods[0].classes
+    pictures = np.arange(methods[0].pictures) if chosen is None else np.flatnonzero(chosen)
     if not len(pictures):
         raise UserError("No picture is left to compare the methods on; loosen the filters.")
     generator = np.random.default_rng(seed)
-    group = np.full(found[keys[0]].pictures, -1, dtype=np.int32)
-    group[pictures] = np.arange(len(pictures)) if len(pictures) <= MOST_DRAWN else draw_groups(generator, len(pictures))
-    groups = min(len(pictures), MOST_DRAWN)
-    sums = class_sums([found[key] for key in keys], group, groups)
-    iou = _iou(sums.sum(axis=1, keepdims=True), classes)[:, :, 0]
-    draws = np.empty((len(keys), iou.shape[1], resamples))
-    drawn = np.empty(draws.shape[1:], dtype=bool)
-    of_truth = slice(0 if classes.has_background else 1, len(classes) + 1)
-    block = max(1, min(resamples, _WEIGHTS_AT_ONCE // groups))
-    for begin in range(0, resamples, block):
-        some = min(block, resamples - begin)
-        found_sums = sums @ draw_weights(generator, groups, some)
-        draws[:, :, begin : begin + some] = _iou(found_sums, classes)
-        drawn[:, begin : begin + some] = found_sums[of_truth] > 0
-        progress(begin + some, resamples, "drawing pictures")
-    seen = (sums[of_truth] > 0).sum(axis=1)
-    return _summary(keys, reference, classes, seen, iou, draws, drawn, coverage)
+    group = np.full(methods[0].pictures, -1, dtype=np.int32)
+    group[pictures], groups = picture_groups(generator, len(pictures))
+    sums = class_sums(methods, group, groups)
+    scored = scored_values(classes.has_background)
 
+    def iou(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        pixels = class_pixels(sums @ weights, len(keys), scored)
+        return pixels.iou, pixels.truth > 0
 
-def draw_groups(generator: np.random.Generator, pictures: int) -> np.ndarray:
-    """pictures, int64: the group of each, 0 to MOST_DRAWN - 1."""
-    return generator.permutation(pictures) % MOST_DRAWN
-
-
-def draw_weights(generator: np.random.Generator, groups: int, draws: int) -> np.ndarray:
-    """groups x draws, float64: how often each group is drawn."""
-    picks = generator.integers(0, groups, (draws, groups), dtype=np.int32)
-    place = picks + groups * np.arange(draws)[:, None]
-    return np.bincount(place.ravel(), minlength=draws * groups).reshape(draws, groups).T.astype(np.float64)
+    seen = (sums[: len(classes) + 1][scored] > 0).sum(axis=1)
+    drawn = paired_bootstrap(
+        iou,
+        weight_blocks(generator, groups, resamples, progress),
+        groups,
+        base=keys.index(reference),
+        seen=seen,
+        coverage=coverage,
+    )
+    gains = drawn.gains()
+    rank = np.where(np.isnan(gains.value[-1]), -np.inf, gains.value[-1])
+    names = ("background", *classes.names) if classes.has_background else classes.names
+    return ClassGain(
+        keys,
+        reference,
+        names,
+        np.arange(len(classes) + 1)[scored],
+        np.argsort(-rank, kind="stable"),
+        seen,
+        *drawn.figures(),
+        *gains,
+        *drawn.means(),
+        *drawn.mean_gains(),
+    )
 
 
 def class_sums(methods: list[Outcomes], group: np.ndarray, groups: int) -> np.ndarray:
@@ -178,50 +168,14 @@ def class_sums(methods: list[Outcomes], group: np.ndarray, groups: int) -> np.nd
     return np.concatenate(rows)
 
 
-def _iou(sums: np.ndarray, classes: ClassList) -> np.ndarray:
-    """((1 + 2M) (K+1)) x draws, pixels -> methods x scored classes x draws."""
-    first = 0 if classes.has_background else 1
-    parts = sums.reshape(-1, len(classes) + 1, sums.shape[1])[:, first:]
-    right, predicted = parts[1::2], parts[2::2]
-    return ratio(right, parts[0] + predicted - right)
+def class_pixels(sums: np.ndarray, methods: int, scored: slice = slice(None)) -> ClassPixels:
+    """Drawn :func:`class_sums` as M x classes x R (the ground truth, which all share, is classes x R).
 
-
-def _summary(
-    keys: tuple[str, ...],
-    reference: str,
-    classes: ClassList,
-    seen: np.ndarray,
-    iou: np.ndarray,
-    draws: np.ndarray,
-    drawn: np.ndarray,
-    coverage: float,
-) -> ClassGain:
-    """``seen``: S, ``draws``: M x S x R, ``drawn``: S x R, whether a draw shows the class."""
-    base = keys.index(reference)
-    gain, miou = iou - iou[base], mean_of_present(iou, axis=1)
-    miou_gain = miou - miou[base]
-    gain_draws = np.where(drawn, draws - draws[base], np.where(np.isnan(gain), np.nan, 0.0)[..., None])
-    miou_draws = mean_of_present(np.where(drawn, draws, iou[..., None]), axis=1)
-    miou_gain_draws = mean_of_present(gain_draws, axis=1)
-    rank = np.where(np.isnan(gain[-1]), -np.inf, gain[-1])
-    names = ("background", *classes.names) if classes.has_background else classes.names
-    draws = np.where(drawn & (seen > 1)[:, None], draws, np.nan)
-    gain_draws = np.where((seen > 1)[:, None], gain_draws, np.nan)
-    if seen.max(initial=0) < 2:
-        miou_draws, miou_gain_draws = np.full_like(miou_draws, np.nan), np.full_like(miou_draws, np.nan)
-    return ClassGain(
-        keys,
-        reference,
-        names,
-        np.arange(len(names)) + (0 if classes.has_background else 1),
-        np.argsort(-rank, kind="stable"),
-        seen,
-        iou,
-        *interval_ends(draws, iou, coverage),
-        gain,
-        *interval_ends(gain_draws, gain, coverage),
-        miou,
-        *interval_ends(miou_draws, miou, coverage),
-        miou_gain,
-        *interval_ends(miou_gain_draws, miou_gain, coverage),
-    )
+    Args:
+        sums: ((1 + 2M) (K+1)) x R.
+        methods: M.
+        scored: which of the K + 1 values.
+    """
+    parts = sums.reshape(1 + 2 * methods, -1, sums.shape[1])
+    truth = parts[0]
+    return ClassPixels(parts[1::2, scored], truth[scored], parts[2::2, scored], truth.sum(axis=0))

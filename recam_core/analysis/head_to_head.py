@@ -10,8 +10,9 @@ from recam_core.analysis.class_gain import ClassGain
 from recam_core.analysis.picture_table import PictureTable
 from recam_core.analysis.single_class import single_class_words
 from recam_core.scores.evaluate import Evaluation
-from recam_core.scores.scores import json_number, mean_of_present
-from recam_core.scores.table import aligned, percent
+from recam_core.scores.metrics import mean_of_present
+from recam_core.scores.scores import json_number
+from recam_core.scores.table import aligned, percent, signed
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class HeadToHead:
         size = f"{100 * abs(self.gain):.1f} points of mIoU"
         text = f"{title} gains {size} over {over}" if self.gain >= 0 else f"{title} loses {size} to {over}"
         if self.low is not None and self.high is not None:
-            text += f" (95% interval {_points(self.low)} to {_points(self.high)})"
+            text += f" (95% interval {signed(100 * self.low)} to {signed(100 * self.high)})"
             text += "" if self.verdict != "may be chance" else ", which may be chance"
         text += f"; it is better in {self.better:,} of {self.pictures:,} pictures and worse in {self.worse:,}"
         if self.single_class:
@@ -184,8 +185,3 @@ def picture_lines(
     text += f", compared with {evaluations[0].name}." if len(evaluations) > 1 else "."
     words = single_class_words(single, counted)
     return f"{text} {words}" if words else text
-
-
-def _points(share: float) -> str:
-    text = f"{100 * share:+.1f}"
-    return "0.0" if float(text) == 0 else text.replace("-", "−")

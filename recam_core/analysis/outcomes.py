@@ -1,6 +1,6 @@
 """The confusion matrix of every picture at one threshold, sparse: what per-picture figures are made of."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from recam_core.analysis.cell_index import CellIndex
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
+from recam_core.maps.activation_maps import seed_mask
 from recam_core.scores.pixel_counts import PixelCounts
 
 
@@ -84,6 +85,24 @@ def _ends(span: slice) -> tuple[int, int]:
     return span.start, span.stop
 
 
+def outcomes_of_counts(counts: PixelCounts, threshold: float | None) -> Outcomes:
+    """:func:`outcomes_at` of counts that are asked once, by a pass over their rows: no index is made.
+
+    Raises:
+        UserError: the threshold is not within 0..1.
+    """
+    pictures, values = len(counts), len(counts.classes) + 1
+    predicted = seed_mask(counts.winner, counts.level, threshold)
+    cell = (counts.truth.astype(np.int64) * values + predicted) * pictures + counts.image
+    # Counts are summed as float64, which is exact up to 2^53 pixels.
+    pixels = np.bincount(cell, weights=counts.count, minlength=values * values * pictures).astype(np.int64)
+    filled = np.flatnonzero(pixels)
+    pair, image = np.divmod(filled, pictures)
+    truth, predicted = np.divmod(pair, values)
+    columns = (truth.astype(np.uint8), predicted.astype(np.uint8), image.astype(np.int32), pixels[filled])
+    return Outcomes(pictures, counts.classes, *columns)
+
+
 def outcomes_of_all(
     counts: Mapping[str, PixelCounts | CellIndex], thresholds: Mapping[str, float | None]
 ) -> dict[str, Outcomes]:
@@ -97,6 +116,19 @@ def outcomes_of_all(
     if missing:
         raise UserError(f"There is no threshold for {missing[0]!r}; give one, or None for none.")
     return {key: outcomes_at(each, thresholds[key]) for key, each in counts.items()}
+
+
+def reference_of(keys: Sequence[str], reference: str | None) -> str:
+    """The method that others are compared with: the first one unless another is named.
+
+    Raises:
+        UserError: an unknown one is named.
+    """
+    if reference is None:
+        return keys[0]
+    if reference not in keys:
+        raise UserError(f"{reference!r} is not among the methods that are compared: {', '.join(keys)}.")
+    return reference
 
 
 def check_same_pictures(counts: Mapping[str, PixelCounts | CellIndex]) -> None:

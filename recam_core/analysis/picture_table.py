@@ -6,12 +6,25 @@ from dataclasses import dataclass
 import numpy as np
 
 from recam_core.analysis.cell_index import CellIndex
-from recam_core.analysis.outcomes import Outcomes, outcomes_of_all
-from recam_core.analysis.picture_parts import picture_parts
-from recam_core.analysis.ratio import ratio
+from recam_core.analysis.outcomes import Outcomes, outcomes_of_all, reference_of
 from recam_core.data.sample import ClassList
-from recam_core.errors import UserError
+from recam_core.scores.metrics import ClassPixels, ratio, wrong_class_share
 from recam_core.scores.pixel_counts import PixelCounts
+
+
+@dataclass(frozen=True, eq=False)
+class PictureParts:
+    """E entries: the classes that a picture's ground truth or seeds have, in ascending order of (value, image).
+
+    Attributes:
+        image: E, int32; position of the picture.
+        value: E, uint8; 0 background, k + 1 class k.
+        pixels: E, float64; what the picture adds to the class.
+    """
+
+    image: np.ndarray
+    value: np.ndarray
+    pixels: ClassPixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,9 +87,7 @@ def picture_table(
     """
     keys = tuple(counts)
     found = outcomes if outcomes is not None else outcomes_of_all(counts, thresholds)
-    reference = keys[0] if reference is None else reference
-    if reference not in keys:
-        raise UserError(f"{reference!r} is not among the methods that are compared: {', '.join(keys)}.")
+    reference = reference_of(keys, reference)
     first = CellIndex.of(counts[keys[0]])
     share, present = first.object_share, first.present[:, 1:]
     miou = {key: _miou(found[key]) for key in keys}
@@ -97,11 +108,10 @@ def picture_table(
 
 
 def _miou(outcomes: Outcomes) -> np.ndarray:
-    """N; as ``scores.per_image_scores`` has it."""
+    """N; the mean over the classes that a picture's ground truth or seeds have."""
     parts = picture_parts(outcomes)
     scored = slice(None) if outcomes.classes.has_background else parts.value > 0
-    iou = parts.right[scored] / (parts.truth[scored] + parts.predicted[scored] - parts.right[scored])
-    image = parts.image[scored]
+    image, iou = parts.image[scored], parts.pixels.iou[scored]
     sums = np.bincount(image, weights=iou, minlength=outcomes.pictures)
     return ratio(sums, np.bincount(image, minlength=outcomes.pictures))
 
@@ -109,13 +119,33 @@ def _miou(outcomes: Outcomes) -> np.ndarray:
 def _faults(outcomes: Outcomes) -> tuple[np.ndarray, np.ndarray]:
     """N, N: shares of the foreground pixels that go to another class, and to the background."""
     foreground = outcomes.truth > 0
-    missed = foreground & (outcomes.truth != outcomes.predicted)
 
     def pixels(some: np.ndarray) -> np.ndarray:
         return np.bincount(outcomes.image[some], weights=outcomes.pixels[some], minlength=outcomes.pictures)
 
-    whole = pixels(foreground)
-    return (
-        ratio(pixels(missed & (outcomes.predicted > 0)), whole),
-        ratio(pixels(missed & (outcomes.predicted == 0)), whole),
-    )
+    whole, lost = pixels(foreground), pixels(foreground & (outcomes.predicted == 0))
+    right = pixels(foreground & (outcomes.truth == outcomes.predicted))
+    return wrong_class_share(whole, right, lost), ratio(lost, whole)
+
+
+def picture_parts(outcomes: Outcomes) -> PictureParts:
+    """The parts of every IoU at the threshold of the outcomes; the sparse form of ``scores.image_parts``."""
+    by_truth = np.searchsorted(outcomes.truth, np.arange(outcomes.values + 1))
+    order = np.argsort(outcomes.predicted, kind="stable")  # 8-bit numbers: a radix sort
+    by_prediction = np.searchsorted(outcomes.predicted[order], np.arange(outcomes.values + 1))
+    parts = []
+    # One value at a time: sums of all values at once are too large for the processor's cache, and mostly zeros.
+    for value in range(outcomes.values):
+        of_truth = slice(*by_truth[value : value + 2])
+        of_prediction = order[slice(*by_prediction[value : value + 2])]
+        hit = of_prediction[outcomes.truth[of_prediction] == value]
+        truth, predicted, right = (
+            # Sums are exact: float64 holds whole numbers up to 2^53.
+            np.bincount(outcomes.image[some], weights=outcomes.pixels[some], minlength=outcomes.pictures)
+            for some in (of_truth, of_prediction, hit)
+        )
+        there = np.flatnonzero((truth > 0) | (predicted > 0))
+        values = np.full(len(there), value, dtype=np.uint8)
+        parts.append((there.astype(np.int32), values, right[there], truth[there], predicted[there]))
+    image, value, *pixels = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return PictureParts(image, value, ClassPixels(*pixels))

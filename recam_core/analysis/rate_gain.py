@@ -5,13 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recam_core.analysis.class_gain import MOST_DRAWN, class_sums, draw_groups, draw_weights
-from recam_core.analysis.outcomes import Outcomes
-from recam_core.analysis.ratio import ratio
+from recam_core.analysis.class_gain import class_pixels, class_sums
+from recam_core.analysis.outcomes import Outcomes, reference_of
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
-from recam_core.scores.bootstrap import COVERAGE, interval_ends
-from recam_core.scores.scores import mean_of_present
+from recam_core.scores.bootstrap import COVERAGE, check_draws, paired_bootstrap, picture_groups, weight_blocks
+from recam_core.scores.metrics import wrong_class_share
 
 #: What each rate is called, by the name that :class:`recam_core.scores.scores.Scores` has for it; less is better.
 RATES = {
@@ -19,8 +18,6 @@ RATES = {
     "mean_false_negative_rate": "false negatives",
     "wrong_class": "wrong class",
 }
-#: Weights that are in memory at once (8 MB).
-_WEIGHTS_AT_ONCE = 256 * MOST_DRAWN
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,61 +66,40 @@ def rate_gain(
         UserError: no picture, no draw, or an unknown reference.
     """
     keys = tuple(outcomes)
-    reference = keys[0] if reference is None else reference
-    if reference not in keys:
-        raise UserError(f"{reference!r} is not among the methods that are compared: {', '.join(keys)}.")
-    if resamples < 1 or not 0 < coverage < 1:
-        raise UserError("An interval by bootstrap needs at least one draw and a coverage between 0 and 1.")
+    reference = reference_of(keys, reference)
+    check_draws(resamples, coverage)
     methods = [outcomes[key] for key in keys]
-    pictures = methods[0].pictures
+    pictures, classes = methods[0].pictures, len(methods[0].classes)
     if not pictures:
         raise UserError("There is no picture to compare the methods on.")
     generator = np.random.default_rng(seed)
-    group = np.arange(pictures) if pictures <= MOST_DRAWN else draw_groups(generator, pictures)
-    group, groups = group.astype(np.int32), min(pictures, MOST_DRAWN)
+    group, groups = picture_groups(generator, pictures)
     sums = np.concatenate([class_sums(methods, group, groups), *(_lost(each, group, groups) for each in methods)])
-    parts = _rates(sums.sum(axis=1, keepdims=True), len(keys))
-    rate = np.stack([mean_of_present(part, axis=1) for part in parts])[..., 0]
-    base = keys.index(reference)
-    draws, change_draws = (np.empty((*rate.shape, resamples)) for _ in range(2))
-    block = max(1, min(resamples, _WEIGHTS_AT_ONCE // groups))
-    for begin in range(0, resamples, block):
-        some = slice(begin, min(begin + block, resamples))
-        drawn = _rates(sums @ draw_weights(generator, groups, some.stop - begin), len(keys))
-        for place, (part, each) in enumerate(zip(parts, drawn, strict=True)):
-            # A draw may lack a class: it keeps its rate of all pictures, and there is no difference in it.
-            known = ~np.isnan(each)
-            draws[place, :, some] = mean_of_present(np.where(known, each, part), axis=1)
-            less = np.where(known & known[base], each - each[base], np.where(np.isnan(part), np.nan, 0.0))
-            change_draws[place, :, some] = mean_of_present(less, axis=1)
-        progress(some.stop, resamples, "drawing pictures")
-    if pictures == 1:
-        draws[:], change_draws[:] = np.nan, np.nan  # one picture does not tell how pictures differ
-    change = rate - rate[:, base, None]
-    return RateGain(
-        keys,
-        reference,
-        rate,
-        *interval_ends(draws, rate, coverage),
-        change,
-        *interval_ends(change_draws, change, coverage),
+
+    def rates(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        drawn = sums @ weights
+        pixels, lost = class_pixels(drawn[: -len(keys)], len(keys), slice(1, None)), drawn[-len(keys) :]
+        wrong = wrong_class_share(pixels.truth.sum(axis=0), pixels.right.sum(axis=1), lost)
+        found = np.concatenate([pixels.false_positive_rate, pixels.false_negative_rate, wrong[:, None]], axis=1)
+        return found, ~np.isnan(found)
+
+    drawn = paired_bootstrap(
+        rates,
+        weight_blocks(generator, groups, resamples, progress),
+        groups,
+        base=keys.index(reference),
+        seen=np.full(2 * classes + 1, pictures),
+        coverage=coverage,
     )
+    parts = (slice(0, classes), slice(classes, 2 * classes), slice(2 * classes, None))
+    rate, change = (
+        [np.stack(column) for column in zip(*map(figures, parts), strict=True)]
+        for figures in (drawn.means, drawn.mean_gains)
+    )
+    return RateGain(keys, reference, *rate, *change)
 
 
 def _lost(outcomes: Outcomes, group: np.ndarray, groups: int) -> np.ndarray:
     """1 x groups, float64: pixels of any foreground class that were left to the background, or unlabelled."""
     kept = (outcomes.truth > 0) & (outcomes.predicted == 0)
     return np.bincount(group[outcomes.image], weights=outcomes.pixels * kept, minlength=groups)[None]
-
-
-def _rates(sums: np.ndarray, methods: int) -> list[np.ndarray]:
-    """((1 + 2M) (K+1) + M) x draws, pixels -> of each rate: methods x classes (or 1) x draws, to take the mean of."""
-    lost, draws = sums[-methods:], sums.shape[1]
-    parts = sums[:-methods].reshape(1 + 2 * methods, -1, draws)
-    truth, right, predicted = parts[0], parts[1::2], parts[2::2]
-    whole = truth.sum(axis=0)
-    fp = ratio(predicted - right, np.broadcast_to(whole - truth, right.shape))[:, 1:]
-    fn = ratio(truth - right, np.broadcast_to(truth, right.shape))[:, 1:]
-    foreground = np.broadcast_to(truth[1:].sum(axis=0), lost.shape)
-    wrong = ratio(foreground - right[:, 1:].sum(axis=1) - lost, foreground)
-    return [fp, fn, wrong[:, None]]

@@ -13,7 +13,7 @@ import numpy as np
 
 from recam_core.analysis.analysed import Analysed
 from recam_core.analysis.outcomes import Outcomes, outcomes_of_all
-from recam_core.analysis.ratio import ratio
+from recam_core.scores.metrics import ratio
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,10 +10,10 @@ import numpy as np
 
 from recam_core.analysis.analysed import Analysed
 from recam_core.analysis.joint_counts import Joint, joint_at
-from recam_core.analysis.ratio import ratio
 from recam_core.data.sample import BACKGROUND, VOID, Dataset
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
+from recam_core.scores.metrics import ratio
 
 #: Kinds of wrong pixels: by what they are, and what they are given to.
 FALSE_POSITIVE, WRONG_CLASS, FALSE_NEGATIVE = "false_positive", "wrong_class", "false_negative"

@@ -58,8 +58,8 @@ def run_ablation(arguments: argparse.Namespace) -> int:
 
     from recam_core.experiments.ablation import ablation
     from recam_core.experiments.ablation_plan import AblationPlan, report_specs
+    from recam_core.experiments.ablation_result import ablation_text
     from recam_core.experiments.ablation_rows import BACKGROUNDS, LAMBDAS, MASKS
-    from recam_core.experiments.ablation_text import ablation_text
     from recam_core.progress import terminal
     from recam_core.retrain.head_recipe import HeadRecipe
     from recam_core.train.recipe import METHODS, preset

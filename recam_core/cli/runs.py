@@ -244,7 +244,8 @@ def _analysed(run: ListedRun, dataset: Any, digest: str, arguments: argparse.Nam
 
 def _print_scores(comparison: ScoreComparison) -> None:
     from recam_core.analysis.rate_gain import RATES
-    from recam_core.runs.compare_scores import rate_verdicts, signed, verdicts
+    from recam_core.runs.compare_scores import rate_verdicts, verdicts
+    from recam_core.scores.table import signed
 
     gain, rates = comparison.gain, comparison.rates
     rows = [("", "threshold", "mIoU", "to the first", "95% interval")]

@@ -15,7 +15,7 @@ from recam_core.errors import UserError
 from recam_core.experiments.chart import Chart
 from recam_core.experiments.figures import FIGURES
 from recam_core.experiments.lab import HeadLab
-from recam_core.experiments.noise import Difference, Draws, interval, measured
+from recam_core.experiments.noise import Difference, Draws, measured
 from recam_core.experiments.part_score import PartScore
 from recam_core.experiments.protocol import FIT, PARTS, REPORT, SELECT, Protocol, choose_best
 from recam_core.experiments.setting import Measured
@@ -102,15 +102,12 @@ def table_rows(reference: Measured, settings: Sequence[Measured], protocol: Prot
     seeds = max(len(one.select) for one in (reference, *settings))
     for part in (SELECT, REPORT):
         draws = Draws(reference.on(part)[0].outcomes.pictures, seeds)
-        figure = FIGURES["miou"][0]
-        base = draws.figure(reference.on(part), figure)
         for one in (reference, *settings):
             scores = one.on(part)
             thresholds = [score.scores.threshold for score in scores if score.scores.threshold is not None]
             gain = Difference(float("nan"), float("nan"), float("nan"))
             if one is not reference:
-                value = measured(scores, figure) - measured(reference.on(part), figure)
-                gain = interval(value, draws.figure(scores, figure) - base)
+                gain = draws.difference(scores, reference.on(part), FIGURES["miou"][0])
             rows.append(
                 {
                     "key": one.label,

@@ -33,11 +33,12 @@ from recam_core.experiments.pooled_vectors import (
     single_label_pictures,
 )
 from recam_core.experiments.protocol import data_and_report
-from recam_core.experiments.wording import capital, listing, percent, points
+from recam_core.experiments.wording import capital, percent, points
 from recam_core.progress import ProgressFn, silent
 from recam_core.retrain.cosine_adam import CosineAdam
 from recam_core.retrain.head_recipe import HeadRecipe
 from recam_core.scores.bootstrap import picture_weights
+from recam_core.scores.table import listing
 
 LOSSES = ("bce", "sce")
 TITLES = {"bce": "BCE", "sce": "SCE"}

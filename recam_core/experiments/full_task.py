@@ -1,22 +1,25 @@
-"""One training of a grid of full trainings, and the scores of its maps."""
+"""One training of a grid of full trainings, and the scores of its maps: kept beside the grid, as how far it is."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from recam_core.atomic_write import write_json
 from recam_core.checkpoint.run_folder import INFO_FILE, load_run, read_info
-from recam_core.data.sample import Dataset
+from recam_core.data.sample import ClassList, Dataset
 from recam_core.data.spec import open_dataset
 from recam_core.device import make_current, pick_device
 from recam_core.errors import UserError
-from recam_core.experiments.footprint import Footprint, read_footprint
-from recam_core.experiments.kept_scores import ByRule, read_scores, write_scores
-from recam_core.experiments.part_score import score_part, select_threshold
+from recam_core.experiments.part_score import PartScore, score_part, select_threshold
 from recam_core.experiments.protocol import REPORT, SELECT, Protocol
+from recam_core.experiments.score_json import score_from_json, score_to_json
 from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
 from recam_core.model.network import CamNetwork
+from recam_core.records import RecordError, as_finite, opened_record
 from recam_core.scores.evaluate import count_maps
 from recam_core.scores.pixel_counts import PictureCounts, PixelCounts, join
 from recam_core.train.loop import train
@@ -26,6 +29,10 @@ from recam_core.train.recipe import Recipe, from_json
 TRAINING, SCORING = "training", "scoring"
 #: Folders of a grid beside its runs: scores of each, and how far it is.
 _SCORES, _FOOTPRINTS = ".scores", ".progress"
+#: Seconds between two writes of a footprint.
+INTERVAL = 1.0
+#: By rule, the scores on select and on report.
+ByRule = dict[str, tuple[PartScore, PartScore]]
 
 
 @dataclass(frozen=True)
@@ -154,3 +161,54 @@ def _count(
     if not ids:
         raise UserError(f"No picture of {dataset.spec} has a ground-truth mask, so there is nothing to score.")
     return {rule: join(ids, kept, dataset.classes) for rule, kept in pictures.items()}
+
+
+def write_scores(file: Path, weights_sha256: str, protocol: Protocol, scores: Mapping[str, tuple]) -> None:
+    """Keep the scores of a run. Raises UserError where the disk is full."""
+    rules = {rule: {part.part: score_to_json(part) for part in pair} for rule, pair in scores.items()}
+    write_json(file, {"weights_sha256": weights_sha256, "parts": protocol.to_json(), "rules": rules})
+
+
+def read_scores(file: Path, weights_sha256: str, protocol: Protocol, classes: ClassList) -> ByRule:
+    """The scores of these weights on these parts; nothing where others, or none that can be read, are kept."""
+    try:
+        with opened_record(file) as values:
+            if values["weights_sha256"] != weights_sha256 or values["parts"] != protocol.to_json():
+                return {}
+            return {
+                rule: (score_from_json(pair[SELECT], classes), score_from_json(pair[REPORT], classes))
+                for rule, pair in values["rules"].items()
+            }
+    except RecordError:
+        return {}
+
+
+class Footprint:
+    """Writes the step that a task is in, and how far that is, about once a second.
+
+    A disk that is full does not end the task for want of a footprint.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._step = ""
+        self._written = 0.0
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        """The task is in a step, and has done so much of it."""
+        now = time.monotonic()
+        if step == self._step and now - self._written < INTERVAL:
+            return
+        self._step, self._written = step, now
+        with contextlib.suppress(UserError):
+            write_json(self.file, {"step": step, "done": done, "total": total})
+
+
+def read_footprint(file: Path) -> tuple[str, float]:
+    """The step of a task and the share of it that is done; no step where nothing was written yet."""
+    try:
+        with opened_record(file) as values:
+            done, total = as_finite(values["done"]), as_finite(values["total"])
+            return str(values["step"]), min(max(done / max(total, 1), 0.0), 1.0)
+    except RecordError:
+        return "", 0.0

@@ -15,7 +15,7 @@ from torch import Tensor
 from recam_core.data.sample import VOID, ClassList, Dataset, Sample
 from recam_core.errors import UserError
 from recam_core.gate import device_gate
-from recam_core.maps.activation_maps import FULL, grid_size
+from recam_core.maps.activation_maps import FULL, grid_size, strongest, upsampled
 from recam_core.maps.dataset_maps import each_picture
 from recam_core.maps.inference import PictureFeatures, maps_from_features
 from recam_core.method.extraction import MapWeights, stack_weights
@@ -210,40 +210,12 @@ def _grids(features: Tensor, weights: MapWeights, classes: Tensor, size: tuple[i
 def _winners(grids: np.ndarray, classes: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Winner and level of each head at the sampled pixels: both N x S; the winner is 1 + its place among the present
     classes, or 0 for none.
-
-    The arithmetic is that of :func:`recam_core.maps.activation_maps.winner_and_level`, so the results are equal.
     """
-    left, right, across = _neighbours(grids.shape[3], size[1])
-    above, below, down = _neighbours(grids.shape[2], size[0])
-    winner = np.full((len(grids), len(above) * len(left)), min(len(classes), 1), dtype=np.uint8)
-    level = np.zeros(winner.shape, dtype=np.float32)
-    for order in range(len(classes)):
-        cells = grids[:, order]
-        start = cells[:, :, left]
-        columns = start + (cells[:, :, right] - start) * across
-        start = columns[:, above]
-        plane = columns[:, below]
-        plane -= start
-        plane *= down[:, None]
-        plane += start
-        plane = plane.reshape(winner.shape)
-        if order == 0:
-            level = plane
-        else:
-            winner[plane > level] = order + 1
-            np.maximum(level, plane, out=level)
-    level = np.rint(level).astype(np.uint8)
+    at = sampled_places(size[0]), sampled_places(size[1])
+    shape = (len(grids), len(at[0]) * len(at[1]))
+    planes = (upsampled(grids[:, order], size, at).reshape(shape) for order in range(len(classes)))
     silent = ~grids.any(axis=(2, 3)).all(axis=1)
-    winner[silent[:, None] & (level == 0)] = 0
-    return winner, level
-
-
-def _neighbours(cells: int, pixels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Per sampled pixel of an axis: the cell before its centre, the cell after, and how far it lies between them."""
-    centre = (sampled_places(pixels) + 0.5) * (cells / pixels) - 0.5
-    centre = np.clip(centre, 0, cells - 1)
-    before = np.floor(centre).astype(np.intp)
-    return before, np.minimum(before + 1, cells - 1), (centre - before).astype(np.float32)
+    return strongest(planes, range(1, len(classes) + 1), shape, silent[:, None])
 
 
 def _counted(

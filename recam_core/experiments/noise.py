@@ -8,9 +8,9 @@ from scipy.sparse import csr_array
 
 from recam_core.analysis.outcomes import Outcomes
 from recam_core.errors import UserError
-from recam_core.experiments.figures import FigureFn
+from recam_core.experiments.figures import Figure
 from recam_core.experiments.part_score import PartScore
-from recam_core.scores.bootstrap import interval_ends, picture_weights
+from recam_core.scores.bootstrap import Drawn, interval_ends, paired_bootstrap, picture_weights
 
 RESAMPLES = 1000
 
@@ -35,10 +35,11 @@ class Difference:
 
 
 class Draws:
-    """Figures of settings under the same draws of pictures and seeds.
+    """Differences of settings under the same draws of pictures and seeds.
 
     All settings share the draws, so what they have in common drops out of a difference. Where a setting was run with
-    several seeds, its figure is the mean over them, and seeds are drawn as pictures are.
+    several seeds, its figure is the mean over them, and seeds are drawn as pictures are. What a draw counts that misses
+    a class is told in :mod:`recam_core.scores.bootstrap`: no difference.
 
     Args:
         pictures: how many there are.
@@ -53,41 +54,54 @@ class Draws:
         generator = np.random.default_rng(seed)
         self._weights = picture_weights(generator, pictures, resamples)
         self._seeds = generator.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples).T / seeds
+        # Many settings are compared with the same one. Scores and figures are kept, so that their ids stay theirs.
+        self._drawn: dict[tuple[int, int], tuple[PartScore, Figure, Drawn]] = {}
 
-    def figure(self, scores: Sequence[PartScore], figure: FigureFn) -> np.ndarray:
-        """R: the figure of a setting (one score a seed) in each draw, to be compared with that of another setting.
-
-        A draw may miss a class that the pictures show. Its pixels count there as right, for every setting: the mean
-        is over the same classes in each draw, and no difference comes from a class that was not drawn. Nan where there
-        is one picture alone.
+    def difference(self, one: Sequence[PartScore], other: Sequence[PartScore], figure: Figure) -> Difference:
+        """A figure of one setting (a score a seed) less that of another; without an interval where there is one picture
+        alone, all of whose draws are that picture.
         """
+        for scores in (one, other):
+            if len(scores) not in (1, len(self._seeds)):
+                raise ValueError(f"a setting of {len(scores)} seeds among draws of {len(self._seeds)}")
+        value = measured(one, figure) - measured(other, figure)
         if len(self._weights) == 1:
-            # All draws of one picture are that picture: an interval without width would call any difference certain.
-            return np.full(self._weights.shape[1], np.nan)
-        if len(scores) not in (1, len(self._seeds)):
-            raise ValueError(f"a setting of {len(scores)} seeds among draws of {len(self._seeds)}")
-        each = [figure(self._confusions(one.outcomes), one.scores.has_background) for one in scores]
+            return Difference(value, float("nan"), float("nan"))
+        # What a class counts that a draw misses, for both.
+        missed = self._figure(other[0], figure).value[0]
+        return interval(value, self._mean(one, figure, missed) - self._mean(other, figure, missed))
+
+    def _mean(self, scores: Sequence[PartScore], figure: Figure, missed: np.ndarray) -> np.ndarray:
+        """R: the figure of a setting in each draw."""
+        each = [self._figure(one, figure).mean_draws(missed)[0] for one in scores]
         return each[0] if len(each) == 1 else (np.stack(each) * self._seeds).sum(axis=0)
 
-    def difference(self, one: Sequence[PartScore], other: Sequence[PartScore], figure: FigureFn) -> Difference:
-        """A figure of one setting less that of another."""
-        draws = self.figure(one, figure) - self.figure(other, figure)
-        return interval(measured(one, figure) - measured(other, figure), draws)
+    def _figure(self, score: PartScore, figure: Figure) -> Drawn:
+        key = id(score), id(figure)
+        if key not in self._drawn:
+            has_background = score.scores.has_background
 
-    def _confusions(self, outcomes: Outcomes) -> np.ndarray:
-        """R x (K+1) x (K+1): the confusion matrix of each draw."""
-        values = outcomes.values
-        cell = outcomes.truth.astype(np.int64) * values + outcomes.predicted
-        shape = (values * values, outcomes.pictures)
-        sums = csr_array((outcomes.pixels.astype(float), (cell, outcomes.image)), shape=shape) @ self._weights
-        confusions = sums.T.reshape(-1, values, values)
-        truth = outcomes.confusion().sum(axis=1)
-        draw, value = np.nonzero((confusions.sum(axis=2) == 0) & (truth > 0))
-        confusions[draw, value, value] = truth[value]
-        return confusions
+            def of_draws(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+                confusions = _confusions(score.outcomes, weights)
+                found = figure.each(confusions, has_background)
+                told = ~np.isnan(found) if figure.truth is None else figure.truth(confusions, has_background) > 0
+                return found.T[None], told.T[None]
+
+            drawn = paired_bootstrap(of_draws, [self._weights], len(self._weights))
+            self._drawn[key] = score, figure, drawn
+        return self._drawn[key][2]
 
 
-def measured(scores: Sequence[PartScore], figure: FigureFn) -> float:
+def _confusions(outcomes: Outcomes, weights: np.ndarray) -> np.ndarray:
+    """R x (K+1) x (K+1): the confusion matrix of each draw."""
+    values = outcomes.values
+    cell = outcomes.truth.astype(np.int64) * values + outcomes.predicted
+    shape = (values * values, outcomes.pictures)
+    sums = csr_array((outcomes.pixels.astype(float), (cell, outcomes.image)), shape=shape) @ weights
+    return sums.T.reshape(-1, values, values)
+
+
+def measured(scores: Sequence[PartScore], figure: Figure) -> float:
     """A figure of a setting as measured: the mean over its seeds."""
     each = [float(figure(one.scores.confusion, one.scores.has_background)) for one in scores]
     return float(np.mean(each))

@@ -5,18 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recam_core.analysis.ratio import ratio
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 from recam_core.experiments.chart import Chart, Series
 from recam_core.experiments.experiment import Experiment
-from recam_core.experiments.figures import FigureFn, class_iou
+from recam_core.experiments.figures import Figure, mean_iou
 from recam_core.experiments.lab import REFERENCE, HeadLab
-from recam_core.experiments.noise import Draws, interval, measured
+from recam_core.experiments.noise import Draws, measured
 from recam_core.experiments.protocol import REPORT, SELECT, choose_best
 from recam_core.experiments.setting import Measured
 from recam_core.experiments.wording import capital, percent, points
-from recam_core.scores.scores import mean_of_present
+from recam_core.scores.metrics import ratio
 
 
 @dataclass(frozen=True)
@@ -29,9 +28,9 @@ class PairFigures:
         others: mean IoU of all other classes (and the background).
     """
 
-    confused: FigureFn
-    iou: FigureFn
-    others: FigureFn
+    confused: Figure
+    iou: Figure
+    others: Figure
 
 
 def pair_figures(one: int, other: int) -> PairFigures:
@@ -39,17 +38,12 @@ def pair_figures(one: int, other: int) -> PairFigures:
 
     def confused(confusions: np.ndarray, has_background: bool) -> np.ndarray:
         swapped = confusions[..., one, other] + confusions[..., other, one]
-        return ratio(swapped, confusions[..., [one, other], :].sum(axis=(-2, -1)))
+        return ratio(swapped, confusions[..., [one, other], :].sum(axis=(-2, -1)))[..., None]
 
-    def iou(confusions: np.ndarray, has_background: bool) -> np.ndarray:
-        return mean_of_present(class_iou(confusions)[..., [one, other]], axis=-1)
+    def others(values: int, has_background: bool) -> list[int]:
+        return [value for value in range(0 if has_background else 1, values) if value not in (one, other)]
 
-    def others(confusions: np.ndarray, has_background: bool) -> np.ndarray:
-        first = 0 if has_background else 1
-        kept = [value for value in range(first, confusions.shape[-1]) if value not in (one, other)]
-        return mean_of_present(class_iou(confusions)[..., kept], axis=-1)
-
-    return PairFigures(confused, iou, others)
+    return PairFigures(Figure(confused), mean_iou(lambda values, has_background: [one, other]), mean_iou(others))
 
 
 def find_pair(names: Sequence[str], classes: ClassList) -> tuple[int, int]:
@@ -144,12 +138,10 @@ def _rows(tried: Experiment, figures: PairFigures, chosen: Measured | None, titl
     for part in (SELECT, REPORT):
         reference = tried.reference.on(part)
         draws = Draws(reference[0].outcomes.pictures, seeds)
-        base = draws.figure(reference, figures.confused)
         for each in (tried.reference, *tried.settings):
             scores = each.on(part)
             value = measured(scores, figures.confused)
-            drawn = draws.figure(scores, figures.confused) - base
-            change = interval(value - measured(reference, figures.confused), drawn)
+            change = draws.difference(scores, reference, figures.confused)
             rows.append(
                 {
                     "key": each.label,

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recam_core.analysis.outcomes import Outcomes
+from recam_core.analysis.outcomes import Outcomes, outcomes_of_counts
 from recam_core.errors import UserError
 from recam_core.experiments.protocol import SELECT
-from recam_core.maps.activation_maps import threshold_level
+from recam_core.scores.metrics import ratio
 from recam_core.scores.pixel_counts import PixelCounts
-from recam_core.scores.scores import Scores, sweep
+from recam_core.scores.scores import CumulativeConfusion, Scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,27 +37,29 @@ def select_threshold(counts: PixelCounts, part: str) -> float | None:
     """
     if part != SELECT:
         raise UserError(f"Background thresholds are chosen on the part '{SELECT}' only, not on '{part}'.")
-    return sweep(counts.total()).best().threshold if counts.classes.has_background else None
+    return CumulativeConfusion.build(counts).sweep().best().threshold if counts.classes.has_background else None
 
 
 def score_part(counts: PixelCounts, threshold: float | None, part: str, exact: bool) -> PartScore:
     """The scores of counts at a threshold."""
-    values, pictures = len(counts.classes) + 1, len(counts)
-    predicted = counts.winner
-    if threshold is not None:
-        predicted = np.where(counts.level > threshold_level(threshold), counts.winner, np.uint8(0))
-    cell = (counts.truth.astype(np.int64) * values + predicted) * pictures + counts.image
-    # Counts are summed as float64, which is exact up to 2^53 pixels.
-    pixels = np.bincount(cell, weights=counts.count, minlength=values * values * pictures).astype(np.int64)
-    filled = np.flatnonzero(pixels)
-    pair, image = np.divmod(filled, pictures)
-    outcomes = Outcomes(
-        pictures,
-        counts.classes,
-        (pair // values).astype(np.uint8),
-        (pair % values).astype(np.uint8),
-        image.astype(np.int32),
-        pixels[filled],
-    )
-    scores = Scores(threshold, outcomes.confusion(), counts.classes.has_background)
-    return PartScore(part, exact, scores, outcomes)
+    outcomes = outcomes_of_counts(counts, threshold)
+    return PartScore(part, exact, Scores(threshold, outcomes.confusion(), counts.classes.has_background), outcomes)
+
+
+def picture_changes(one: PartScore, other: PartScore) -> np.ndarray:
+    """N: by picture, the share of its scored pixels that ``one`` has right less that which ``other`` has right.
+
+    Pictures are in the order of the part, those without ground truth left out; nan where no pixel is scored.
+
+    Raises:
+        UserError: the two are not of the same pictures.
+    """
+    if one.part != other.part or one.outcomes.pictures != other.outcomes.pictures:
+        raise UserError("These scores are of different pictures and cannot be compared picture by picture.")
+    return _right(one.outcomes) - _right(other.outcomes)
+
+
+def _right(outcomes: Outcomes) -> np.ndarray:
+    right = outcomes.pixels * (outcomes.truth == outcomes.predicted)
+    sums = [np.bincount(outcomes.image, weights=w, minlength=outcomes.pictures) for w in (right, outcomes.pixels)]
+    return ratio(*sums)

@@ -19,10 +19,11 @@ from recam_core.experiments.noise import Draws
 from recam_core.experiments.panels import SEED_SPREAD, panels
 from recam_core.experiments.protocol import REPORT
 from recam_core.experiments.setting import Measured, Setting, seeded
-from recam_core.experiments.wording import listing, percent, points
+from recam_core.experiments.wording import percent, points
 from recam_core.method.extraction import rules_of, share_of_double_negatives
 from recam_core.progress import ProgressFn, silent
 from recam_core.retrain.head_recipe import HeadRecipe
+from recam_core.scores.table import listing
 
 DOUBLE_NEGATIVES = "channels both negative"
 

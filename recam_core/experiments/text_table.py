@@ -5,6 +5,7 @@ from typing import Any
 
 from recam_core.experiments.experiment import Experiment
 from recam_core.experiments.figures import FIGURES
+from recam_core.scores.table import in_columns, percent
 
 #: Columns in percent besides the figures, with their heads.
 _SHARES = {
@@ -30,22 +31,16 @@ def text_table(experiment: Experiment) -> str:
     for row in experiment.rows:
         line = [("* " if row["chosen"] else "  ") + row["key"], row["part"]]
         line += [_figure(row, name) for name in figures]
-        line += [_percent(row[name]) for name in shares]
+        line += [percent(row[name], 2) for name in shares]
         line += [f"{row['threshold']:.2f}" if row["threshold"] is not None else "-"] if thresholds else []
         line += [_gain(row)] if gains else []
         lines.append(line)
-    widths = [max(len(line[place]) for line in lines) for place in range(len(header))]
-    text = []
-    for line in lines:
-        cells = [cell.ljust(width) if place < 2 else cell.rjust(width) for place, (cell, width) in
-                 enumerate(zip(line, widths, strict=True))]  # fmt: skip
-        text.append("  ".join(cells).rstrip())
-    return "\n".join(text)
+    return in_columns(lines, words=2)
 
 
 def _figure(row: dict[str, Any], name: str) -> str:
     spread = row.get(f"{name}_spread")
-    return _percent(row[name]) + (f" ±{100 * spread:.2f}" if not _missing(spread) else "")
+    return percent(row[name], 2) + (f" ±{100 * spread:.2f}" if not _missing(spread) else "")
 
 
 def _gain(row: dict[str, Any]) -> str:
@@ -54,10 +49,6 @@ def _gain(row: dict[str, Any]) -> str:
     if _missing(row["gain_low"]):
         return f"{100 * row['gain']:+.2f}"
     return f"{100 * row['gain']:+.2f} ({100 * row['gain_low']:+.2f} to {100 * row['gain_high']:+.2f})"
-
-
-def _percent(value: float | None) -> str:
-    return "-" if _missing(value) else f"{100 * value:.2f}"
 
 
 def _missing(value: float | None) -> bool:

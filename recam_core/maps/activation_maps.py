@@ -1,6 +1,6 @@
 """Activation maps of one picture, and the one reading of them that scores, seeds and views share."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,19 +58,35 @@ def winner_and_level(maps: ActivationMaps) -> tuple[np.ndarray, np.ndarray]:
         winner: H x W, uint8; k + 1 of the arg-max class k, 0 for none: everywhere if the picture has no class.
         level: H x W, uint8; the winner's activation, 0..255.
     """
-    winner = np.zeros(maps.size, dtype=np.uint8)
-    level = np.zeros(maps.size, dtype=np.float32)
-    # Class by class: the memory needed does not grow with the number of classes of a large photo.
-    for order, (k, plane) in enumerate(zip(maps.classes.tolist(), _upsampled(maps), strict=True)):
+    return strongest(_upsampled(maps), (maps.classes + 1).tolist(), maps.size, silent_maps(maps).any())
+
+
+def strongest(
+    planes: Iterable[np.ndarray], values: Iterable[int], shape: tuple[int, ...], silent: np.ndarray | bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """The arg-max over planes and its rounded value: the one place where both are found.
+
+    Args:
+        planes: of each class in turn, ``shape`` float32, 0..255. Class by class: the memory needed does not grow with
+            the number of classes of a large photo.
+        values: of each class, 1 or more, what its pixels get.
+        shape: of a plane.
+        silent: whether any of the maps has no activation at all; broadcast to ``shape``.
+
+    Returns:
+        winner and level, both ``shape`` uint8; see :func:`winner_and_level`.
+    """
+    winner, level = np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=np.float32)
+    for order, (value, plane) in enumerate(zip(values, planes, strict=True)):
         if order == 0:
-            winner.fill(k + 1)
+            winner.fill(value)
             level = plane
         else:
-            winner[plane > level] = k + 1
+            winner[plane > level] = value
             np.maximum(level, plane, out=level)
     level = np.rint(level).astype(np.uint8)
-    if silent_maps(maps).any():
-        winner[level == 0] = 0
+    if np.any(silent):
+        winner[np.broadcast_to(silent, shape) & (level == 0)] = 0
     return winner, level
 
 
@@ -118,32 +134,39 @@ def seed_mask(winner: np.ndarray, level: np.ndarray, threshold: float | None) ->
     return np.where(level > threshold_level(threshold), winner, np.uint8(0))
 
 
-def _upsampled(maps: ActivationMaps) -> Iterator[np.ndarray]:
-    """Each map in turn as H x W float32, 0..255.
+def upsampled(grids: np.ndarray, size: tuple[int, int], at: tuple[np.ndarray, np.ndarray] | None = None) -> np.ndarray:
+    """Grids at the size of the picture: (..., H, W) float32, bilinear.
 
     Written out in numpy, because ``interpolate`` of torch needs its thread pool: beside a training run, waiting for
     the pool took ten times as long as the arithmetic. ``a + (b - a) * t`` keeps flat parts exactly flat, so that
     equal maps stay equal and a plateau at the maximum stays at 255.
+
+    Args:
+        grids: (..., h, w) float32, 0..255.
+        size: (H, W) of the picture.
+        at: the rows and the columns of the picture that are wanted; all by default.
     """
-    height, width = maps.size
-    _, grid_height, grid_width = maps.activations.shape
-    left, right, across = _neighbours(grid_width, width)
-    above, below, down = _neighbours(grid_height, height)
+    rows, columns = at or (np.arange(size[0]), np.arange(size[1]))
+    left, right, across = _neighbours(grids.shape[-1], size[1], columns)
+    above, below, down = _neighbours(grids.shape[-2], size[0], rows)
+    start = grids.take(left, axis=-1)
+    wide = start + (grids.take(right, axis=-1) - start) * across
+    start = wide.take(above, axis=-2)
+    plane = wide.take(below, axis=-2)
+    plane -= start
+    plane *= down[:, None]
+    plane += start
+    return plane
+
+
+def _upsampled(maps: ActivationMaps) -> Iterator[np.ndarray]:
+    """Each map in turn as H x W float32, 0..255."""
     for grid in maps.activations:
-        cells = grid.astype(np.float32)
-        start = cells[:, left]
-        columns = start + (cells[:, right] - start) * across
-        start = columns[above]
-        plane = columns[below]
-        plane -= start
-        plane *= down[:, None]
-        plane += start
-        yield plane
+        yield upsampled(grid.astype(np.float32), maps.size)
 
 
-def _neighbours(cells: int, pixels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Per pixel of one axis: the cell before its centre, the cell after it, and how far it lies between them."""
-    centre = (np.arange(pixels) + 0.5) * (cells / pixels) - 0.5
-    centre = np.clip(centre, 0, cells - 1)
+def _neighbours(cells: int, pixels: int, at: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Per pixel ``at`` of an axis: the cell before its centre, the cell after it, and how far it lies between them."""
+    centre = np.clip((at + 0.5) * (cells / pixels) - 0.5, 0, cells - 1)
     before = np.floor(centre).astype(np.intp)
     return before, np.minimum(before + 1, cells - 1), (centre - before).astype(np.float32)

@@ -5,6 +5,8 @@ import html
 import unicodedata
 from collections.abc import Iterable
 
+from recam_core.scores.table import signed
+
 #: Elements that have no end tag in HTML.
 _VOID = {"meta", "img", "br", "hr", "col", "link"}
 
@@ -84,10 +86,7 @@ def percent(value: float, digits: int = 1) -> str:
 
 def points(value: float, digits: int = 1) -> str:
     """A difference of shares in points, signed by a plus or a true minus."""
-    if value != value:
-        return "–"
-    text = f"{100 * value:+.{digits}f}"
-    return f"{0:.{digits}f}" if float(text) == 0 else text.replace("-", "−")
+    return signed(100 * value, digits)
 
 
 def data_address(content: bytes, kind: str) -> str:

@@ -18,6 +18,7 @@ from recam_core.report.sections.pairs import pairs_section
 from recam_core.report.sections.pictures import pictures_section
 from recam_core.report.sections.scores import scores_section
 from recam_core.report.sections.settings import settings_section
+from recam_core.scores.table import listing
 
 #: Even if a name slipped through as markup, the browser would load nothing, and run nothing but the page's own scripts.
 _POLICY = "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -49,7 +50,7 @@ def report_html(
     """
     if not 0 <= pictures <= 50:
         raise UserError(f"A gallery of a report shows 0 to 50 pictures, got {pictures}.")
-    title = title or f"{_listing([method.title for method in data.methods])} on {data.spec}"
+    title = title or f"{listing([method.title for method in data.methods])} on {data.spec}"
     figures = Figures()
     sections = [
         ("Scores", "scores", scores_section(data)),
@@ -117,7 +118,3 @@ def _headline(data: ReportData) -> str:
         f"given to a wrong class: {percent(data.scores[first.key].wrong_class)}% and "
         f"{percent(data.scores[last.key].wrong_class)}%."
     )
-
-
-def _listing(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -3,7 +3,8 @@
 from recam_core.analysis.csv_tables import confusion_csv, csv_text, flow_csv, gain_csv, pairs_csv, pictures_csv
 from recam_core.report.file_names import file_name
 from recam_core.report.report_data import ReportData
-from recam_core.scores.scores import Scores, mean_of_present
+from recam_core.scores.metrics import mean_of_present
+from recam_core.scores.scores import Scores
 
 #: The columns of :func:`rates`, but for the last, which is named after what pixels are lost to.
 _RATES = ("precision", "recall", "false positive rate", "false negative rate", "wrong class")

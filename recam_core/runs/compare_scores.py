@@ -13,6 +13,7 @@ from recam_core.analysis.rate_gain import RATES, RateGain, rate_gain
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
 from recam_core.scores.shown_threshold import usual_threshold
+from recam_core.scores.table import listing, signed
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,12 +165,4 @@ def rate_verdicts(comparison: ScoreComparison) -> list[str]:
 def _listed(names: list[str]) -> str:
     """Kinds of errors, as a sentence names them."""
     words = ["pixels of a wrong class" if name == RATES["wrong_class"] else name for name in names]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def signed(points: float, digits: int = 1) -> str:
-    """A difference with its sign, as people write it; rates of about a per cent need two digits. A dash for nan."""
-    if points != points:
-        return "–"
-    text = f"{points:+.{digits}f}"
-    return text[1:] if float(text) == 0 else text.replace("-", "−")
+    return listing(words)

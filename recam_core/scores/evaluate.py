@@ -13,7 +13,7 @@ from recam_core.maps.no_activation import SilentCount
 from recam_core.maps.store import MapStore
 from recam_core.progress import ProgressFn, silent
 from recam_core.scores.pixel_counts import PictureCounts, PixelCounts, count_pixels, join
-from recam_core.scores.scores import DEFAULT_THRESHOLDS, Scores, Sweep, bootstrap_miou, score, sweep
+from recam_core.scores.scores import DEFAULT_THRESHOLDS, CumulativeConfusion, Scores, Sweep, bootstrap_miou
 
 #: Why there are no scores where every scored pixel is background.
 NOTHING_OF_A_CLASS = (
@@ -189,11 +189,10 @@ def evaluate_counts(
     Raises:
         UserError: a threshold out of range, or fewer than 2 of them.
     """
-    histogram = counts.total()
-    has_background = counts.classes.has_background
-    curve = sweep(histogram, thresholds, has_background)
-    best = curve.best() if has_background else score(histogram, None, has_background)
-    fixed = None if threshold is None else score(histogram, threshold, has_background)
+    cumulative = CumulativeConfusion.build(counts)
+    curve = cumulative.sweep(thresholds)
+    best = curve.best() if cumulative.has_background else cumulative.scores(None)
+    fixed = None if threshold is None else cumulative.scores(threshold)
     interval = bootstrap_miou(counts, (fixed or best).threshold, resamples) if resamples else None
     origin = threshold_from if fixed else ""
     return Evaluation(name, counts, curve, best, fixed, origin, without_mask, interval, silent)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from recam_core.data.sample import VOID, ClassList
-from recam_core.scores.scores import Scores, mean_of_present
+from recam_core.scores.metrics import mean_of_present, wrong_class_share
+from recam_core.scores.scores import Scores
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,9 @@ def picture_scores(
         )
     place = class_index + int(classes.has_background)
     row = confusion[class_index + 1]
-    pixels = row.sum()
-    wrong = pixels - row[0] - row[class_index + 1]
     return PictureScores(
         float(scores.iou[place]),
         float(scores.precision[place]),
         float(scores.recall[place]),
-        float(wrong / pixels) if pixels else float("nan"),
+        float(wrong_class_share(row.sum(), row[class_index + 1], row[0])),
     )

@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
-from recam_core.maps.activation_maps import threshold_level
-from recam_core.scores.bootstrap import COVERAGE, interval_ends, picture_weights
-from recam_core.scores.pixel_counts import PixelCounts
+from recam_core.maps.activation_maps import seed_mask, threshold_level
+from recam_core.scores.bootstrap import COVERAGE, check_draws, paired_bootstrap, picture_weights
+from recam_core.scores.metrics import ClassPixels, class_iou, mean_of_present, ratio, scored_values, wrong_class
+from recam_core.scores.pixel_counts import LEVELS, PixelCounts
 
 DEFAULT_THRESHOLDS = 101
 
@@ -33,15 +35,11 @@ class Scores:
     confusion: np.ndarray
     has_background: bool = True
 
-    def _scored(self, values: np.ndarray) -> np.ndarray:
-        return values if self.has_background else values[1:]
-
     @cached_property
-    def _parts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """True positives, ground truth pixels and predicted pixels of each scored class, float64."""
-        diagonal = np.diagonal(self.confusion)
-        parts = (diagonal, self.confusion.sum(axis=1), self.confusion.sum(axis=0))
-        return tuple(self._scored(part).astype(np.float64) for part in parts)
+    def _classes(self) -> ClassPixels:
+        """Pixels of each scored class."""
+        every, scored = ClassPixels.of(self.confusion), scored_values(self.has_background)
+        return ClassPixels(every.right[scored], every.truth[scored], every.predicted[scored], every.whole)
 
     @property
     def pixels(self) -> int:
@@ -51,7 +49,7 @@ class Scores:
     @cached_property
     def iou(self) -> np.ndarray:
         """TP / (TP + FP + FN) per class."""
-        return intersection_over_union(*self._parts)
+        return self._classes.iou
 
     @property
     def miou(self) -> float:
@@ -61,26 +59,22 @@ class Scores:
     @cached_property
     def precision(self) -> np.ndarray:
         """TP / (TP + FP) per class; nan for a class that was never predicted."""
-        right, _, predicted = self._parts
-        return _ratio(right, predicted)
+        return self._classes.precision
 
     @cached_property
     def recall(self) -> np.ndarray:
         """TP / (TP + FN) per class; nan for a class that the ground truth lacks."""
-        right, truth, _ = self._parts
-        return _ratio(right, truth)
+        return self._classes.recall
 
     @cached_property
     def false_positive_rate(self) -> np.ndarray:
         """FP / (FP + TN) per class: of the pixels that are not the class, the share that it was given."""
-        right, truth, predicted = self._parts
-        return _ratio(predicted - right, self.pixels - truth)
+        return self._classes.false_positive_rate
 
     @cached_property
     def false_negative_rate(self) -> np.ndarray:
         """FN / (FN + TP) per class: of the pixels that are the class, the share that it did not get."""
-        right, truth, _ = self._parts
-        return _ratio(truth - right, truth)
+        return self._classes.false_negative_rate
 
     @property
     def mean_false_positive_rate(self) -> float:
@@ -95,18 +89,17 @@ class Scores:
     @property
     def wrong_class(self) -> float:
         """Of the pixels of any foreground class, the share that was given to another foreground class."""
-        among = self.confusion[1:, 1:]
-        return _share(among.sum() - np.trace(among), self.confusion[1:].sum())
+        return float(wrong_class(self.confusion))
 
     @property
     def lost_to_background(self) -> float:
         """Of the pixels of any foreground class, the share that was left to the background (or unlabelled)."""
-        return _share(self.confusion[1:, 0].sum(), self.confusion[1:].sum())
+        return float(ratio(self.confusion[1:, 0].sum(), self.confusion[1:].sum()))
 
     @property
     def background_claimed(self) -> float:
         """Of the background's pixels, the share that was given to a class; nan without a background."""
-        return _share(self.confusion[0, 1:].sum(), self.confusion[0].sum())
+        return float(ratio(self.confusion[0, 1:].sum(), self.confusion[0].sum()))
 
     def to_json(self) -> dict[str, Any]:
         """Everything as JSON values; nan becomes None."""
@@ -139,12 +132,7 @@ class Sweep:
     @cached_property
     def miou(self) -> np.ndarray:
         """T: the mIoU at each threshold."""
-        right = np.diagonal(self.confusions, axis1=1, axis2=2)
-        truth, predicted = self.confusions.sum(axis=2), self.confusions.sum(axis=1)
-        first = 0 if self.has_background else 1
-        return mean_of_present(
-            intersection_over_union(right[:, first:], truth[:, first:], predicted[:, first:]), axis=1
-        )
+        return mean_of_present(class_iou(self.confusions, self.has_background), axis=1)
 
     def __len__(self) -> int:
         return len(self.thresholds)
@@ -158,64 +146,93 @@ class Sweep:
         return self[int(miou.argmax())]
 
 
-@dataclass(frozen=True)
-class ImageScores:
-    """Scores of each picture at one threshold.
+class Counted(Protocol):
+    """What has a histogram: :class:`PixelCounts`, or an index of them."""
+
+    @property
+    def classes(self) -> ClassList:
+        """The K classes."""
+
+    def total(self) -> np.ndarray:
+        """(K+1) x (K+1) x 256, int64: pixels by ground truth, arg-max class and level."""
+
+
+@dataclass(frozen=True, eq=False)
+class CumulativeConfusion:
+    """Pixel counts summed up once, from which the confusion matrix of any threshold is read.
 
     Attributes:
-        ids: N picture ids.
-        iou: N x scored classes; nan where a class occurs neither in a picture's ground truth nor in its seeds.
-        miou: N; mean over the classes of each picture.
-        wrong_class: N; share of the foreground pixels given to another class; nan without foreground.
-        lost_to_background: N; share of the foreground pixels left to the background; nan without foreground.
+        kept: 257 x (K+1) x (K+1), int64; pixels by ground truth and arg-max class whose level is at least l.
+        has_background: whether the background is scored as a class.
     """
 
-    ids: tuple[str, ...]
-    iou: np.ndarray
-    miou: np.ndarray
-    wrong_class: np.ndarray
-    lost_to_background: np.ndarray
+    kept: np.ndarray
+    has_background: bool = True
+
+    @classmethod
+    def build(cls, counts: Counted) -> "CumulativeConfusion":
+        """Sum up the counts of many pictures, or an index of them."""
+        return cls.of(counts.total(), counts.classes.has_background)
+
+    @classmethod
+    def of(cls, histogram: np.ndarray, has_background: bool = True) -> "CumulativeConfusion":
+        """Sum up (K+1) x (K+1) x 256 pixels by ground truth, arg-max class and level: :meth:`PixelCounts.total`."""
+        kept = np.zeros((LEVELS + 1, *histogram.shape[:2]), dtype=np.int64)
+        np.cumsum(np.moveaxis(histogram, 2, 0)[::-1], axis=0, out=kept[:-1][::-1])
+        return cls(kept, has_background)
+
+    def at(self, threshold: float | None) -> np.ndarray:
+        """The confusion matrix at a threshold: what is not above it goes to the background.
+
+        Args:
+            threshold: background threshold 0..1, or None to give every pixel to its arg-max class.
+
+        Returns:
+            (K+1) x (K+1), int64, as in :class:`Scores`.
+
+        Raises:
+            UserError: the threshold is not within 0..1.
+        """
+        return self._at(np.array([0 if threshold is None else threshold_level(threshold) + 1]))[0]
+
+    def scores(self, threshold: float | None) -> Scores:
+        """IoU, precision, recall and their like at a threshold.
+
+        Raises:
+            UserError: the threshold is not within 0..1.
+        """
+        return Scores(threshold, self.at(threshold), self.has_background)
+
+    def sweep(self, thresholds: int = DEFAULT_THRESHOLDS) -> Sweep:
+        """Many thresholds, evenly spaced from 0 to 1.
+
+        Args:
+            thresholds: how many, at least 2. Activations have 256 levels, so beyond 256 nothing new appears.
+
+        Raises:
+            UserError: fewer than 2 thresholds.
+        """
+        if thresholds < 2:
+            raise UserError(f"A sweep takes at least 2 thresholds, got {thresholds}.")
+        values = np.linspace(0.0, 1.0, thresholds)
+        levels = np.array([threshold_level(value) for value in values.tolist()])
+        return Sweep(values, self._at(levels + 1), self.has_background)
+
+    def _at(self, first: np.ndarray) -> np.ndarray:
+        """T x (K+1) x (K+1): what has the level ``first`` (T) or more keeps its class."""
+        confusions = self.kept[first]
+        confusions[:, :, 0] += self.kept[0].sum(axis=1) - confusions.sum(axis=2)
+        return confusions
 
 
 def score(histogram: np.ndarray, threshold: float | None, has_background: bool = True) -> Scores:
-    """Score one threshold.
-
-    Args:
-        histogram: (K+1) x (K+1) x 256, int64: :meth:`PixelCounts.total`.
-        threshold: background threshold 0..1, or None to give every pixel to its arg-max class.
-        has_background: whether the data set has a background class.
-
-    Raises:
-        UserError: the threshold is not within 0..1.
-    """
-    first = 0 if threshold is None else threshold_level(threshold) + 1
-    confusion = histogram[:, :, first:].sum(axis=2)
-    confusion[:, 0] += histogram[:, :, :first].sum(axis=(1, 2))
-    return Scores(threshold, confusion, has_background)
+    """:meth:`CumulativeConfusion.scores` of a histogram that is asked once."""
+    return CumulativeConfusion.of(histogram, has_background).scores(threshold)
 
 
 def sweep(histogram: np.ndarray, thresholds: int = DEFAULT_THRESHOLDS, has_background: bool = True) -> Sweep:
-    """Score many thresholds at once, evenly spaced from 0 to 1, by sums from the highest level downwards.
-
-    Args:
-        histogram: (K+1) x (K+1) x 256, int64: :meth:`PixelCounts.total`.
-        thresholds: how many, at least 2. Activations have 256 levels, so beyond 256 nothing new appears.
-        has_background: whether the data set has a background class.
-
-    Raises:
-        UserError: fewer than 2 thresholds.
-    """
-    if thresholds < 2:
-        raise UserError(f"A sweep takes at least 2 thresholds, got {thresholds}.")
-    values = np.linspace(0.0, 1.0, thresholds)
-    levels = [threshold_level(value) for value in values.tolist()]
-    # above[..., l] = pixels with a level of l or more
-    above = np.cumsum(histogram[:, :, ::-1], axis=2)[:, :, ::-1]
-    above = np.concatenate([above, np.zeros_like(above[:, :, :1])], axis=2)
-    confusions = np.moveaxis(above[:, :, np.array(levels) + 1], 2, 0).copy()
-    truth = histogram.sum(axis=(1, 2))
-    confusions[:, :, 0] = truth - confusions[:, :, 1:].sum(axis=2)
-    return Sweep(values, confusions, has_background)
+    """:meth:`CumulativeConfusion.sweep` of a histogram that is asked once."""
+    return CumulativeConfusion.of(histogram, has_background).sweep(thresholds)
 
 
 def image_parts(counts: PixelCounts, threshold: float | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -231,7 +248,7 @@ def image_parts(counts: PixelCounts, threshold: float | None) -> tuple[np.ndarra
     Raises:
         UserError: the threshold is not within 0..1.
     """
-    predicted = _predictions(counts, threshold)
+    predicted = seed_mask(counts.winner, counts.level, threshold)
     right = np.where(counts.truth == predicted, counts.count, 0)
     return (
         _sum_by_image(counts, counts.truth, right),
@@ -240,37 +257,11 @@ def image_parts(counts: PixelCounts, threshold: float | None) -> tuple[np.ndarra
     )
 
 
-def per_image_scores(counts: PixelCounts, threshold: float | None) -> ImageScores:
-    """Score each picture by itself at a threshold, without a second look at the pixels.
-
-    Raises:
-        UserError: the threshold is not within 0..1.
-    """
-    right, truth, predicted = image_parts(counts, threshold)
-    first = 0 if counts.classes.has_background else 1
-    iou = intersection_over_union(right[:, first:], truth[:, first:], predicted[:, first:])
-    foreground = counts.truth > 0
-    outcome = _predictions(counts, threshold)
-    size = len(counts)
-
-    def pixels(chosen: np.ndarray) -> np.ndarray:
-        return np.bincount(counts.image[chosen], weights=counts.count[chosen], minlength=size)
-
-    everything = pixels(foreground)
-    return ImageScores(
-        counts.ids,
-        iou,
-        mean_of_present(iou, axis=1),
-        _ratio(pixels(foreground & (outcome > 0) & (outcome != counts.truth)), everything),
-        _ratio(pixels(foreground & (outcome == 0)), everything),
-    )
-
-
 def pictures_with(counts: PixelCounts) -> np.ndarray:
     """In how many pictures each scored class is seen: S, int64, by their ground truth."""
-    first = 0 if counts.classes.has_background else 1
     cell = np.unique(counts.truth.astype(np.int64) * len(counts) + counts.image)
-    return np.bincount(cell // max(len(counts), 1), minlength=len(counts.classes) + 1)[first:]
+    seen = np.bincount(cell // max(len(counts), 1), minlength=len(counts.classes) + 1)
+    return seen[scored_values(counts.classes.has_background)]
 
 
 def bootstrap_miou(
@@ -293,29 +284,20 @@ def bootstrap_miou(
     Raises:
         UserError: no pictures, or no draws.
     """
-    if not len(counts) or resamples < 1:
-        raise UserError("An interval by bootstrap needs at least one picture and one draw.")
-    if pictures_with(counts).max(initial=0) < 2:
-        return float("nan"), float("nan")
-    first = 0 if counts.classes.has_background else 1
-    parts = [part[:, first:].astype(np.float64) for part in image_parts(counts, threshold)]
-    weights = picture_weights(np.random.default_rng(seed), len(counts), resamples).T
-    iou = intersection_over_union(*(part.sum(axis=0) for part in parts))
-    right, truth, predicted = (weights @ part for part in parts)
-    draws = np.where(truth > 0, intersection_over_union(right, truth, predicted), iou)
-    low, high = interval_ends(mean_of_present(draws, axis=1), mean_of_present(iou), coverage)
-    return float(low), float(high)
+    if not len(counts):
+        raise UserError("An interval by bootstrap needs at least one picture.")
+    check_draws(resamples, coverage)
+    scored = scored_values(counts.classes.has_background)
+    right, truth, predicted = (part[:, scored].T.astype(np.float64) for part in image_parts(counts, threshold))
 
+    def iou(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        drawn = ClassPixels(right @ weights, truth @ weights, predicted @ weights)
+        return drawn.iou[None], drawn.truth > 0
 
-def intersection_over_union(right: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """IoU from true positive, ground truth and predicted pixels, elementwise; nan where there is nothing of either."""
-    return _ratio(right, truth + predicted - right)
-
-
-def mean_of_present(values: np.ndarray, axis: int | None = None) -> Any:
-    """The mean without nans; nan (and no warning) where there is nothing else."""
-    present = ~np.isnan(values)
-    return _ratio(np.where(present, values, 0.0).sum(axis=axis), present.sum(axis=axis))[()]
+    weights = picture_weights(np.random.default_rng(seed), len(counts), resamples)
+    drawn = paired_bootstrap(iou, [weights], len(counts), seen=pictures_with(counts), coverage=coverage)
+    _, low, high = drawn.means()
+    return float(low[0]), float(high[0])
 
 
 def json_number(value: float) -> float | None:
@@ -323,25 +305,8 @@ def json_number(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _predictions(counts: PixelCounts, threshold: float | None) -> np.ndarray:
-    """R, uint8: the seed class of each row of the counts."""
-    if threshold is None:
-        return counts.winner
-    return np.where(counts.level > threshold_level(threshold), counts.winner, np.uint8(0))
-
-
 def _sum_by_image(counts: PixelCounts, column: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     values = len(counts.classes) + 1
     cell = counts.image.astype(np.int64) * values + column
     sums = np.bincount(cell, weights=pixels, minlength=len(counts) * values)
     return sums.astype(np.int64).reshape(len(counts), values)
-
-
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """Elementwise part / whole as float64; nan where the whole is 0."""
-    part, whole = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
-    return np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole > 0)
-
-
-def _share(part: int, whole: int) -> float:
-    return float(_ratio(np.array(part), np.array(whole)))

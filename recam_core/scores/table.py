@@ -170,8 +170,9 @@ def _legend(evaluation: Evaluation) -> str:
     )
 
 
-def percent(value: float, digits: int = 1) -> str:
-    return "-" if np.isnan(value) else f"{100 * value:.{digits}f}"
+def percent(value: float | None, digits: int = 1) -> str:
+    """A share as a number of per cent, or a dash where there is none."""
+    return "-" if value is None or np.isnan(value) else f"{100 * value:.{digits}f}"
 
 
 def aligned(rows: list[list[str]]) -> str:
@@ -181,14 +182,36 @@ def aligned(rows: list[list[str]]) -> str:
     widths = [max(len(row[k]) for row in rows if len(row) == columns) for k in range(columns)]
     body = [row for row in rows[1:] if len(row) == columns]
     numeric = [k > 0 and all(_is_number(row[k]) or not row[k] for row in body) for k in range(columns)]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(row, widths, numeric, strict=False)
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+    return _in_columns(rows, widths, numeric)
+
+
+def signed(points: float, digits: int = 1) -> str:
+    """A difference with its sign, as people write it; rates of about a per cent need two digits. A dash for nan."""
+    if points != points:
+        return "–"
+    text = f"{points:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "−")
+
+
+def listing(names: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def in_columns(rows: list[list[str]], words: int = 1) -> str:
+    """Rows of equal length in columns as wide as their widest cell: first the ones of words, then those of numbers."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return _in_columns(rows, widths, [place >= words for place in range(len(widths))])
+
+
+def _in_columns(rows: list[list[str]], widths: list[int], right: list[bool]) -> str:
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(row, widths, right, strict=False)
+        ).rstrip()
+        for row in rows
+    )
 
 
 def _is_number(cell: str) -> bool:

@@ -1,7 +1,6 @@
 """Augmentation: random size, mirror, colour and crop, the same for an image and its mask."""
 
 import numpy as np
-import torch
 from PIL import Image, ImageOps
 from torchvision.transforms.v2 import functional as TF
 
@@ -67,8 +66,3 @@ def _jitter(photo: Image.Image, strengths: tuple[float, ...], rng: np.random.Gen
         if strength > 0:
             photo = function(photo, amount)
     return photo
-
-
-def to_batch(views: list[np.ndarray]) -> torch.Tensor:
-    """B x H x W (x 3) uint8 from views of one size."""
-    return torch.from_numpy(np.stack(views))

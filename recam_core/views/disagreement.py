@@ -57,12 +57,6 @@ def disagreement_codes(seeds: Sequence[np.ndarray], own: int, class_index: int |
     return codes
 
 
-def disagreement_share(seeds: Sequence[np.ndarray], class_index: int | None = None) -> float:
-    """The share of the picture's pixels, 0..1, on which the methods do not all agree."""
-    answers = _answers(seeds, class_index)
-    return float((answers != answers[0]).any(axis=0).mean())
-
-
 def disagreement_overlay(image: np.ndarray, codes: np.ndarray, opacity: float = 0.8) -> np.ndarray:
     """H x W x 3 uint8 at screen size: the picture with disagreements in their colour and pattern."""
     return draw_marks(image, codes, DISAGREEMENTS, opacity)

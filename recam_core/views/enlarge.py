@@ -1,4 +1,4 @@
-"""From pixels of the picture to pixels of the screen."""
+"""From pixels of the picture to pixels of the screen, more or fewer."""
 
 import numpy as np
 from PIL import Image
@@ -23,16 +23,18 @@ def enlarge_photo(image: np.ndarray, factor: int) -> np.ndarray:
     return np.asarray(Image.fromarray(image).resize((width * factor, height * factor), Image.Resampling.BICUBIC))
 
 
-def enlarge_codes(codes: np.ndarray, factor: int) -> np.ndarray:
-    """H x W -> (factor H) x (factor W), each value repeated: a pixel's class or error is never interpolated."""
-    if factor == 1:
-        return codes
-    return np.repeat(np.repeat(codes, factor, axis=0), factor, axis=1)
-
-
 def enlarge_levels(levels: np.ndarray, factor: int) -> np.ndarray:
     """H x W uint8 activations -> (factor H) x (factor W), bilinearly, for heat maps without steps."""
     if factor == 1:
         return levels
     height, width = levels.shape
     return np.asarray(Image.fromarray(levels).resize((width * factor, height * factor), Image.Resampling.BILINEAR))
+
+
+def thumbnail(image: np.ndarray, side: int = 112) -> np.ndarray:
+    """side x side x 3 uint8: the largest square in the middle of an H x W x 3 uint8 picture, made small."""
+    height, width = image.shape[:2]
+    edge = min(height, width)
+    top, left = (height - edge) // 2, (width - edge) // 2
+    square = Image.fromarray(np.ascontiguousarray(image[top : top + edge, left : left + edge]))
+    return np.asarray(square.resize((side, side), Image.Resampling.LANCZOS))

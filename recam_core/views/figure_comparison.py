@@ -11,10 +11,9 @@ from matplotlib.figure import Figure
 from recam_core.data.sample import VOID, ClassList
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import threshold_level
+from recam_core.scores.metrics import mean_of_present
 from recam_core.scores.picture import picture_scores
-from recam_core.scores.scores import mean_of_present
 from recam_core.views.colour_maps import colour_table
-from recam_core.views.contour_overlay import STEP, WITHIN, WITHOUT
 from recam_core.views.disagreement import DISAGREEMENTS
 from recam_core.views.error_overlay import error_marks
 from recam_core.views.figure_cells import (
@@ -42,6 +41,7 @@ from recam_core.views.figure_legend import (
 )
 from recam_core.views.figure_style import MM_PER_INCH, FigureStyle
 from recam_core.views.figure_text import lines_within, put, text_width
+from recam_core.views.marks import CONTOUR_STEP, WITHIN, WITHOUT
 
 #: Widths of contour lines, of the threshold's, and of what stands out around the latter, in points.
 _THIN, _THICK, _HALO = 0.9, 1.1, 1.4
@@ -243,7 +243,7 @@ def _draw_cell(
 
 
 def _draw_contours(axes: Axes, row: FigureRow, cell: int, style: FigureStyle) -> None:
-    """The lines of :func:`~recam_core.views.contour_overlay.contour_overlay`, as curves that stay sharp in print."""
+    """The lines of equal activation that the viewer draws, as curves that stay sharp in print."""
     pane = row.panes[cell]
     levels = pane.levels(row.classes).astype(np.float32)
     if min(levels.shape) < 2:
@@ -256,7 +256,7 @@ def _draw_contours(axes: Axes, row: FigureRow, cell: int, style: FigureStyle) ->
             shade = tuple(float(value) / 255 for value in colour)
             axes.contour(levels, [level - 0.5], colors=[shade], linewidths=width, alpha=style.opacity)
 
-    for level in range(STEP, 256, STEP):
+    for level in range(CONTOUR_STEP, 256, CONTOUR_STEP):
         draw(level, table[level], _THIN)
     if pane.threshold is not None:
         draw(threshold_level(pane.threshold) + 1, WITHOUT, _THICK + _HALO)
@@ -323,7 +323,7 @@ def _legend(rows: Sequence[FigureRow], classes: ClassList, style: FigureStyle) -
             entries.append(heat_entry(style.colour_map))
         elif kind == CONTOUR:
             entries.append(
-                heat_entry(style.colour_map, f"activation, a line every {STEP / 256:.3g} of the map's maximum")
+                heat_entry(style.colour_map, f"activation, a line every {CONTOUR_STEP / 256:.3g} of the map's maximum")
             )
             if any(pane.threshold is not None for row in alike for pane in row.panes):
                 entries.append(line_entry("background threshold", WITHIN, WITHOUT, _THICK, _HALO))

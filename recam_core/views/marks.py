@@ -23,6 +23,10 @@ GREY = (150, 150, 150)
 
 #: How strongly an area's tint shows, as a share of the opacity of its lines: weak where lines must stand out from it.
 TINT, SOLID_TINT = 0.34, 0.62
+#: Distance of two lines of equal activation, in 8-bit levels: an eighth of the range.
+CONTOUR_STEP = 32
+#: The cut at the threshold: a light line within, a dark one without, seen on every ground.
+WITHIN, WITHOUT = (255, 255, 255), (20, 24, 26)
 
 
 @dataclass(frozen=True)

@@ -26,11 +26,10 @@ from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps, winner_and_level
 from recam_core.views.class_colours import class_colours
 from recam_core.views.colour_maps import COLOUR_MAPS, colour_table
-from recam_core.views.contour_overlay import STEP, WITHIN, WITHOUT
 from recam_core.views.disagreement import DISAGREEMENTS
 from recam_core.views.encode import data_url, encode
 from recam_core.views.error_overlay import CLASS_ERRORS, error_marks
-from recam_core.views.marks import GREY, SOLID_TINT, TINT, Mark, swatch
+from recam_core.views.marks import CONTOUR_STEP, GREY, SOLID_TINT, TINT, WITHIN, WITHOUT, Mark, swatch
 from recam_core.views.patterns import PATTERNS, PITCH
 from recam_core.views.taken_back_overlay import TAKEN_BACK_MARKS
 
@@ -148,7 +147,7 @@ def viewer_payload(
         "has_background": classes.has_background,
         "has_truth": has_truth,
         "filled": FILLED,
-        "contour": {"step": STEP, "within": list(WITHIN), "without": list(WITHOUT)},
+        "contour": {"step": CONTOUR_STEP, "within": list(WITHIN), "without": list(WITHOUT)},
         "tints": {"lined": TINT, "solid": SOLID_TINT},
         "reference": keys.index(reference) if reference in keys else 0,
         "values": _values(classes, panes, mask if has_truth else None),

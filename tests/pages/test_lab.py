@@ -25,8 +25,8 @@ from recam_core.cli.experiment import _base, _prepared
 from recam_core.cli.main import build_parser
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
-from recam_core.experiments.changed_pictures import picture_changes
 from recam_core.experiments.lab import REFERENCE, maps_weight
+from recam_core.experiments.part_score import picture_changes
 from recam_core.experiments.protocol import REPORT, SELECT
 from recam_core.maps.activation_maps import winner_and_level
 from recam_core.maps.inference import activation_maps

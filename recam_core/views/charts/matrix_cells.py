@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recam_core.analysis.ratio import ratio
+from recam_core.scores.metrics import ratio
 from recam_core.views.charts.palette import Palette
 from recam_core.views.charts.ramp import ramp, tones
 

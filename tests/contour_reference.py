@@ -1,15 +1,11 @@
-"""Activations as contour lines over the picture, for seeing where a threshold cuts."""
+"""The lines of equal activation, worked out pixel by pixel: what the viewer in the browser is to draw."""
 
 import numpy as np
 
 from recam_core.maps.activation_maps import threshold_level
 from recam_core.views.blend import blend, muted
 from recam_core.views.colour_maps import colour_table
-
-#: Distance of two lines, in 8-bit levels: an eighth of the range.
-STEP = 32
-#: The cut at the threshold: a light line within, a dark one without, seen on every ground.
-WITHIN, WITHOUT = (255, 255, 255), (20, 24, 26)
+from recam_core.views.marks import CONTOUR_STEP, WITHIN, WITHOUT
 
 
 def _neighbourhood(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -43,8 +39,8 @@ def contour_overlay(
         H x W x 3, uint8.
     """
     least, most = _neighbourhood(levels)
-    colours = colour_table(colour_map)[most // STEP * STEP]
-    line = least // STEP != most // STEP
+    colours = colour_table(colour_map)[most // CONTOUR_STEP * CONTOUR_STEP]
+    line = least // CONTOUR_STEP != most // CONTOUR_STEP
     ground = image
     if threshold is not None:
         cut = threshold_level(threshold)
