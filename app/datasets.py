@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.settings import LONGEST_SIDE, MOST_DRAWN_PIXELS
 from recam_core.data.notes import notes_of
-from recam_core.data.sample import BrokenItem, Dataset
+from recam_core.data.sample import BrokenItem, Dataset, Sample
 from recam_core.data.spec import KINDS, open_dataset, parse_spec
 from recam_core.errors import UserError
 from recam_core.guest import guest
@@ -70,9 +70,26 @@ def refuse_much_drawing(spec: str) -> None:
         )
 
 
+@st.cache_resource(max_entries=96, ttl="30m", show_spinner=False)
+def _drawn(spec: str, index: int, _found: Dataset) -> Sample:
+    return _found.load(index)
+
+
+def sample_of(found: Dataset, index: int) -> Sample:
+    """A picture of an opened data set; it must not be changed.
+
+    Every rerun of a page asks for its picture. One that the project draws, which takes longer than all else on the
+    page, is drawn once for all sessions; files are read each time, as they may have changed.
+
+    Raises:
+        BrokenItem: it cannot be read.
+    """
+    return _drawn(found.spec, index, found) if parse_spec(found.spec).kind == "scenes" else found.load(index)
+
+
 @st.cache_data(max_entries=2000, ttl="30m", show_spinner=False)
 def _thumbnail(spec: str, index: int, picture_id: str) -> str:
-    return data_url(thumbnail(dataset(spec).load(index).image), "jpeg")
+    return data_url(thumbnail(sample_of(dataset(spec), index).image), "jpeg")
 
 
 def thumbnail_url(spec: str, index: int) -> str | None:

@@ -17,6 +17,7 @@ from recam_core.errors import UserError
 from recam_core.guest import guest, serving
 from recam_core.guest_room import number_setting
 from recam_core.memory import give_back_memory, memory_told
+from recam_core.priority import thread_behind_others
 from recam_core.progress import Cancelled
 
 WAITING_WORDS = "Waiting for other work to end"
@@ -171,6 +172,7 @@ class JobBoard:
         job.cancel.set()
 
     def _work(self, job: AnyJob, work: Callable[[AnyJob], None], at_once: bool) -> None:
+        thread_behind_others()
         # The thread's last word must be a state: a job without an end would be waited for without an end.
         try:
             with nullcontext() if at_once else self._turn:

@@ -21,6 +21,16 @@ from app.places import welcome  # noqa: E402
 from app.screens import about, confusions, data, explore, lab, results, runs, theory, trainings, why  # noqa: E402
 from app.visitor import give_cookie  # noqa: E402
 
+#: Seconds that a thread may keep the interpreter while another one wants it; Python's own is ten times that.
+_TURN = 0.0005
+
+
+@st.cache_resource(show_spinner=False)
+def take_short_turns() -> None:
+    """A page sends each of its hundred parts by a call that lets go of the interpreter. While other pages are drawn, or
+    a job works, it has it back a turn later: a hundred turns are what a visitor waits for. Once a server."""
+    sys.setswitchinterval(_TURN)
+
 
 @st.cache_resource(show_spinner=False)
 def leave_imports_alone() -> None:
@@ -47,6 +57,7 @@ def main() -> None:
     """Draw what all pages share, then the chosen page."""
     st.set_page_config(page_title="ReCAM Lab", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
     leave_imports_alone()
+    take_short_turns()
     ask_nobody_outside()
     style.apply()
     pages = {

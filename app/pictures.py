@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from app.datasets import sample_of
 from app.settings import LONGEST_SIDE, UPLOAD_LIMITS
 from app.shared_state import UPLOADED
 from recam_core.data.fit_size import fit_mask, fit_photo
@@ -52,7 +53,7 @@ def picture_of_set(dataset: Dataset, index: int, match: ClassMatch) -> Picture:
     Raises:
         UserError: the picture is broken.
     """
-    sample = dataset.load(index)
+    sample = sample_of(dataset, index)
     mask = None if sample.mask is None else match.mask(sample.mask)
     notes = picture_notes(dataset, index, sample.mask)
     picture = _picture(Sample(sample.id, sample.image, match.labels(sample.labels), mask), notes)

@@ -16,7 +16,7 @@ REPO_ROOT = Path(__file__).resolve().parent.parent
 STAGES = (
     "home",
     *("errors", "progress", "atomic_write", "records", "guest", "guest_room", "cache", "memory", "device"),
-    *("large_blocks", "setting"),
+    *("large_blocks", "setting", "priority"),
     *("lock", "gate", "folder_names", "typed_path", "zip_entries", "file_kind"),
     *("data", "scenes", "model", "method", "checkpoint", "maps", "scores", "theory", "attribution"),
     *("train", "retrain"),

@@ -9,7 +9,7 @@ from app.confusions.compared import Compared
 from app.confusions.moved import Moved
 from app.confusions.results import index_of, listed_pictures
 from app.confusions.selection import ANY, Selection
-from app.datasets import dataset
+from app.datasets import dataset, sample_of
 from recam_core.analysis.analysed import Analysed
 from recam_core.analysis.cell_pixels import cell_pixels
 from recam_core.analysis.taken_back import TakenBack, moved_pixels
@@ -80,7 +80,7 @@ def _places(spec: str) -> dict[str, int]:
 def _picture(spec: str, picture: str, classes: ClassList) -> tuple[np.ndarray, np.ndarray]:
     """H x W x 3 image and H x W mask, both uint8."""
     found = dataset(spec)
-    sample = found.load(_places(spec)[picture])
+    sample = sample_of(found, _places(spec)[picture])
     return sample.image, match_classes(found.classes, classes).mask(sample.mask)
 
 
