@@ -10,7 +10,8 @@ The app is started as people start it, with folders of its own for runs, cache a
 - one full training, a process of the queue (``--trainings``).
 
 All think between two presses, as people do, and draw what they do from a seed. Each looks whether it got what it asked
-for: picture, family, methods and threshold. Browsers, training and server share the cores of this machine. A step of a
+for: picture, family, methods and threshold. Browsers, training and server share the cores of this machine; in life the
+browsers have others, so here they run behind the server, and their times are those of a slow machine. A step of a
 session ends when its script has run and all of its messages have come; a step of a browser when the page is drawn. What
 began in the first seconds, in which all come, does not count.
 
@@ -54,6 +55,8 @@ THINKS = (1.0, 5.0)
 #: Seconds in which the crowd comes.
 ARRIVES = 15.0
 PATIENCE = 60.0
+#: How far browsers stand behind the server, on the scale of ``nice``.
+BEHIND = 10
 AIM = 1.0
 
 
@@ -519,6 +522,18 @@ def memory_of(pid: int) -> tuple[int, int]:
     return int(lines["VmRSS"].split()[0]) * 1024, int(lines["RssAnon"].split()[0]) * 1024
 
 
+def elsewhere(server: int) -> None:
+    """Put browsers behind the server: a visitor's has a machine of its own, and takes nothing of the server's."""
+    others = {os.getpid(), *family_of(server)}
+    for pid in family_of(os.getpid()):
+        if pid in others:
+            continue
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, pid, BEHIND)
+            if os.getsid(pid) == pid:  # where Linux shares the cores among sessions first
+                Path(f"/proc/{pid}/autogroup").write_text(str(BEHIND), encoding="ascii")
+
+
 @contextmanager
 def served(root: Path, folder: Path) -> Iterator[tuple[str, int]]:
     """Start the app of ``root`` as people do; yields its address and the process that answers."""
@@ -653,13 +668,12 @@ async def crowd(plan: Plan, url: str, server: int, program: str | None, processo
     if not program or not plan.browsers:
         await all_come(None)
         return notes
-    from playwright.async_api import async_playwright
+    from conftest import BROWSER_OPTIONS
+    from viewer_browser import launched_async
 
-    async with async_playwright() as playwright:
-        options = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-        browser = await playwright.chromium.launch(executable_path=program, args=options)
+    async with launched_async(program, *BROWSER_OPTIONS) as browser:
+        elsewhere(server)
         await all_come(browser)
-        await browser.close()
     return notes
 
 
@@ -676,7 +690,7 @@ def measure(plan: Plan, root: Path) -> dict[str, Any]:
                 begin = time.monotonic()
                 notes = asyncio.run(crowd(plan, url, server, program, processor))
                 cores = processor.cores(time.monotonic() - begin)
-        log = (folder / "log").read_text(errors="replace")
+                log = (folder / "log").read_text(errors="replace")
     faults = [line for line in log.splitlines() if "Traceback" in line or "Error" in line]
     return figures(notes, plan, cores, faults, bool(program))
 

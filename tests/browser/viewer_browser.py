@@ -2,12 +2,14 @@
 
 import base64
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
+from playwright.async_api import Browser as AsyncBrowser
+from playwright.async_api import async_playwright
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 _READ = """(root, exact) => {
@@ -29,6 +31,15 @@ def launched(program: str, *options: str) -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=program, args=list(options))
         yield browser
         browser.close()
+
+
+@asynccontextmanager
+async def launched_async(program: str, *options: str) -> AsyncIterator[AsyncBrowser]:
+    """The same for many pages at once."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, args=list(options))
+        yield browser
+        await browser.close()
 
 
 def open_viewer(page: Page, url: str, case: str, view: dict[str, Any] | None = None) -> Locator:
