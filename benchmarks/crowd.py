@@ -42,7 +42,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "browser")]
+sys.path[:0] = [str(ROOT / "tests" / "browser"), str(ROOT / "tests")]
 
 #: Of 25 sessions: exploring, in browsers, retraining.
 CROWD = (15, 8, 2)
@@ -524,11 +524,11 @@ def memory_of(pid: int) -> tuple[int, int]:
 
 def elsewhere(server: int) -> None:
     """Put browsers behind the server: a visitor's has a machine of its own, and takes nothing of the server's."""
-    others = {os.getpid(), *family_of(server)}
+    ours = {os.getsid(0), os.getsid(server)}
     for pid in family_of(os.getpid()):
-        if pid in others:
-            continue
         with suppress(OSError):
+            if os.getsid(pid) in ours:
+                continue
             os.setpriority(os.PRIO_PROCESS, pid, BEHIND)
             if os.getsid(pid) == pid:  # where Linux shares the cores among sessions first
                 Path(f"/proc/{pid}/autogroup").write_text(str(BEHIND), encoding="ascii")
