@@ -27,8 +27,25 @@ def behind_others() -> None:
             Path("/proc/self/autogroup").write_text(str(PROCESS), encoding="ascii")
 
 
+def threads_here(count: int) -> None:
+    """Let PyTorch calculate with so many threads where this thread asks for it, and nowhere else.
+
+    ``torch.set_num_threads`` would be heard by every thread that begins later as well.
+    """
+    # A training says that it is there before it has read PyTorch.
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    torch.get_num_threads()  # the first question sets the number of a thread
+    threadpool_limits(count, user_api="openmp")
+
+
 def thread_behind_others() -> None:
-    """Put this thread, and those that it starts, such as OpenMP's, behind the others of this process; on Linux."""
+    """Have this thread, and those that it starts for PyTorch, leave a core to the others of this process and, on Linux,
+    stand behind them."""
+    import torch
+
+    threads_here(max(torch.get_num_threads() - 1, 1))
     if sys.platform != "linux":
         return
     me = threading.get_native_id()

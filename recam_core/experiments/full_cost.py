@@ -15,6 +15,7 @@ from recam_core.experiments.protocol import FIT, REPORT, SELECT
 from recam_core.gate import device_gate
 from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
 from recam_core.model.network import CamNetwork
+from recam_core.priority import threads_here
 from recam_core.train.recipe import Recipe
 from recam_core.train.views import AugmentedViews
 
@@ -57,7 +58,7 @@ def measure_speed(init: str, dataset: Dataset, recipe: Recipe, device: torch.dev
     threads = torch.get_num_threads()
 
     def alone() -> Speed:
-        torch.set_num_threads(1)  # of this thread; others keep theirs
+        threads_here(1)
         return _measured(init, dataset, recipe, device, time.thread_time)
 
     with ThreadPoolExecutor(1) as pool:
