@@ -72,11 +72,14 @@ def refuse_much_drawing(spec: str) -> None:
 
 @st.cache_resource(max_entries=96, ttl="30m", show_spinner=False)
 def _drawn(spec: str, index: int, _found: Dataset) -> Sample:
-    return _found.load(index)
+    sample = _found.load(index)
+    for array in (sample.image, sample.labels, sample.mask):
+        array.setflags(write=False)  # it is every session's
+    return sample
 
 
 def sample_of(found: Dataset, index: int) -> Sample:
-    """A picture of an opened data set; it must not be changed.
+    """A picture of an opened data set, to be read only.
 
     Every rerun of a page asks for its picture. One that the project draws, which takes longer than all else on the
     page, is drawn once for all sessions; files are read each time, as they may have changed.

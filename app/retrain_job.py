@@ -1,14 +1,18 @@
 """Retraining FC1 and FC2 as a job in the background."""
 
+from collections import deque
 from dataclasses import dataclass
 
+import streamlit as st
+
 from app.catalogue import Entry
+from app.datasets import dataset
 from app.jobs import Job, board
 from app.models import device
 from recam_core.checkpoint.run_folder import load_run
-from recam_core.data.spec import open_dataset
 from recam_core.method.extraction import map_weights
 from recam_core.retrain.features import build_feature_cache
+from recam_core.retrain.features_apart import features_apart
 from recam_core.retrain.head_recipe import HeadRecipe
 from recam_core.retrain.heads import HeadResult, retrain_heads
 from recam_core.scores.threshold import choose_threshold
@@ -36,6 +40,12 @@ class RetrainJob(Job):
     kept_as: str = ""
 
 
+@st.cache_resource(show_spinner=False)
+def _asked() -> deque[tuple[str, str]]:
+    """(weights, data) whose features were seen to be in the cache: no process need look again."""
+    return deque(maxlen=100)
+
+
 def start_retraining(entry: Entry, data: str, recipe: HeadRecipe) -> RetrainJob:
     """Put a retraining to work."""
     return board().start(RetrainJob(entry, data, recipe), _retrain)
@@ -44,12 +54,18 @@ def start_retraining(entry: Entry, data: str, recipe: HeadRecipe) -> RetrainJob:
 def _retrain(job: RetrainJob) -> None:
     """The work of one job, on a network of its own: the panes go on using the shared one meanwhile."""
     job.begin(_STEPS[0])
+    asked = (job.entry.info.weights_sha256, job.data)
+    if device().type == "cpu" and asked not in _asked():
+        # Minutes of Python's lock, which the pages of all visitors would wait for.
+        features_apart(job.entry.path, job.data, job.progress)
+        _asked().append(asked)
     run = load_run(job.entry.path, device())
-    dataset = open_dataset(job.data)
-    cache = build_feature_cache(run, dataset, job.progress)
+    # Shared with the pages: the labels of a set are read once.
+    pictures = dataset(job.data)
+    cache = build_feature_cache(run, pictures, job.progress)
     job.begin(_STEPS[1])
     result = retrain_heads(cache, run, job.recipe, job.progress)
     job.begin(_STEPS[2])
     weight = map_weights(result.recipe.rule, result.fc1, result.fc2).to(run.network.device)
-    job.threshold = choose_threshold(run.network, weight, dataset, job.progress)
+    job.threshold = choose_threshold(run.network, weight, pictures, job.progress)
     job.result = result

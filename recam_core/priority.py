@@ -6,25 +6,28 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-#: How far behind, on the scale of ``nice`` (0 to 19), where a step is a quarter more or less of a core that two want.
-#: A process of its own has no lock that a page could wait for, a job of the app has: it must not starve.
-PROCESS, THREAD = 15, 5
+#: How far behind, on the scale of ``nice`` (0 to 19): ten steps leave a tenth of a core that another one wants, five a
+#: quarter. A training that runs for hours, and a job that somebody waits for; threads of it hold locks that pages want.
+TRAINING, JOB = 10, 5
 
 
-def behind_others() -> None:
+def behind_others(steps: int) -> None:
     """Put this process, with all that it starts, behind others that want the cores.
 
     It has all of them where nobody else wants them. Where the system refuses, everything stays as it is.
+
+    Args:
+        steps: :data:`TRAINING` or :data:`JOB`; a process that is further behind stays there.
     """
     if not hasattr(os, "getpriority"):
         return  # Windows
     with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, max(PROCESS, os.getpriority(os.PRIO_PROCESS, 0)))
+        os.setpriority(os.PRIO_PROCESS, 0, max(steps, os.getpriority(os.PRIO_PROCESS, 0)))
     # On a desktop's Linux, sessions share the cores, and only then the processes of each: a process that leads a
     # session has to put that behind others as well.
     if sys.platform == "linux" and os.getsid(0) == os.getpid():
         with suppress(OSError):
-            Path("/proc/self/autogroup").write_text(str(PROCESS), encoding="ascii")
+            Path("/proc/self/autogroup").write_text(str(steps), encoding="ascii")
 
 
 def threads_here(count: int) -> None:
@@ -50,4 +53,4 @@ def thread_behind_others() -> None:
         return
     me = threading.get_native_id()
     with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, me, max(THREAD, os.getpriority(os.PRIO_PROCESS, me)))
+        os.setpriority(os.PRIO_PROCESS, me, max(JOB, os.getpriority(os.PRIO_PROCESS, me)))

@@ -15,7 +15,7 @@ from types import FrameType
 
 from recam_core.errors import UserError
 from recam_core.lock import holding, try_lock
-from recam_core.priority import behind_others
+from recam_core.priority import TRAINING, behind_others
 from recam_core.progress import Cancelled
 from recam_core.trainings.awaited import is_awaited, wait_for_run
 from recam_core.trainings.job import CANCEL_FILE, LOCK_FILE, TrainingJob, read_job
@@ -34,7 +34,7 @@ TAKEN = 3
 
 def main(folder: Path) -> int:
     """Wait for the turn, train, and say how it ended; 0 when the run is there."""
-    behind_others()
+    behind_others(TRAINING)
     stop = threading.Event()
 
     def on_term(number: int, frame: FrameType | None) -> None:
