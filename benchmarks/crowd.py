@@ -56,7 +56,7 @@ THINKS = (1.0, 5.0)
 ARRIVES = 15.0
 PATIENCE = 60.0
 #: How far browsers stand behind the server, on the scale of ``nice``.
-BEHIND = 10
+BEHIND = 4
 AIM = 1.0
 
 

@@ -35,7 +35,7 @@ class Drawn:
         assert self.may_go.wait(PATIENCE)
         if self.fails:
             raise UserError("cannot be drawn")
-        grey = np.full((4, 4, 3), len(self.spec) + index, dtype=np.uint8)
+        grey = np.full((4, 4, 3), (len(self.spec) + index) % 256, dtype=np.uint8)
         return Sample(f"{index}", grey, np.ones(2, dtype=bool), grey[..., 0].copy())
 
 
