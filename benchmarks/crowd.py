@@ -2,12 +2,12 @@
 
 The app is started as people start it, with folders of its own for runs, cache and data, and is asked by
 
-- 15 sessions without a browser (``--explorers``), which speak Streamlit's protocol, and look at pictures whose maps are
+- 15 sessions without a browser, which speak Streamlit's protocol, and look at pictures whose maps are
   kept: another picture, another threshold, other methods, another family, Confusions, the matrix at another threshold,
   Results, and back,
-- 8 in a headless Chromium (``--browsers``), which wait until the viewer or the chart is drawn,
-- 2 that retrain FC2 by the button of Explore, again and again (``--retrainings``),
-- one full training, a process of the queue (``--trainings``).
+- 8 in a headless Chromium, which wait until the viewer or the chart is drawn,
+- 2 that retrain FC2 by the button of Explore, again and again,
+- one full training, a process of the queue.
 
 All think between two presses, as people do, and draw what they do from a seed. Each looks whether it got what it asked
 for: picture, family, methods and threshold. Browsers, training and server share the cores of this machine; in life the
@@ -15,7 +15,7 @@ browsers have others, so here they run behind the server, and their times are th
 session ends when its script has run and all of its messages have come; a step of a browser when the page is drawn. What
 began in the first seconds, in which all come, does not count.
 
-    python benchmarks/crowd.py [--sessions 1] [--seconds 120] [--at COMMIT] [--json FILE]
+    python benchmarks/crowd.py [--sessions 1] [--seconds 120] [--no-browsers] [--at COMMIT] [--json FILE]
 
 ``--sessions N`` makes the whole crowd smaller in proportion; ``--at`` serves another commit of the project to the same
 crowd. Nothing but this machine is reached. Browsers need what is in requirements-test.txt, and are left out without.
@@ -612,8 +612,8 @@ class Plan:
     seed: int = 0
 
     @classmethod
-    def of(cls, sessions: int, seconds: float, trainings: int = 1, seed: int = 0) -> "Plan":
-        """A crowd of so many sessions, composed as the one of 25 is.
+    def of(cls, sessions: int, seconds: float, trainings: int = 1, seed: int = 0, with_browsers: bool = True) -> "Plan":
+        """A crowd of so many sessions, composed as the one of 25 is; or those in browsers explore without one.
 
         Raises:
             ValueError: more than the bounds allow, or none.
@@ -624,7 +624,10 @@ class Plan:
             raise ValueError(f"between 5 and {MOST_SECONDS} seconds, not {seconds:g}")
         whole = sum(CROWD)
         browsers, retrainers = (round(sessions * part / whole) for part in CROWD[1:])
-        return cls(sessions - browsers - retrainers, browsers, retrainers, trainings, seconds, seed)
+        explorers = sessions - browsers - retrainers
+        if not with_browsers:
+            explorers, browsers = explorers + browsers, 0
+        return cls(explorers, browsers, retrainers, trainings, seconds, seed)
 
 
 async def crowd(plan: Plan, url: str, server: int, program: str | None, processor: Processor) -> Notes:
@@ -776,12 +779,15 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=sum(CROWD), help="of all kinds together (default: 25)")
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--trainings", type=int, choices=(0, 1, 2), default=1, help="full trainings beside them")
+    parser.add_argument("--no-browsers", action="store_true", help="all explore without one, as if from elsewhere")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--at", default="", metavar="COMMIT", help="serve another commit of the project")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     arguments = parser.parse_args()
     try:
-        plan = Plan.of(arguments.sessions, arguments.seconds, arguments.trainings, arguments.seed)
+        plan = Plan.of(
+            arguments.sessions, arguments.seconds, arguments.trainings, arguments.seed, not arguments.no_browsers
+        )
     except ValueError as error:
         parser.error(str(error))
     with tree_of(arguments.at) as root:

@@ -295,6 +295,7 @@ def test_the_load_is_bounded_and_stays_on_this_machine(repo_root: Path, monkeypa
     plan = crowd.Plan.of(25, 60)
     assert (plan.explorers, plan.browsers, plan.retrainers, plan.trainings) == (15, 8, 2, 1)
     assert crowd.Plan.of(5, 20).explorers == 3
+    assert crowd.Plan.of(25, 60, with_browsers=False).explorers == 23
     for sessions, seconds in ((0, 60), (101, 60), (25, 1), (25, 100_000)):
         with pytest.raises(ValueError, match="between"):
             crowd.Plan.of(sessions, seconds)
