@@ -17,9 +17,10 @@ from recam_core.errors import UserError
 from recam_core.guest import guest, serving
 from recam_core.guest_room import number_setting
 from recam_core.memory import give_back_memory, memory_told
-from recam_core.priority import thread_behind_others
+from recam_core.priority import openmp, thread_behind_others
 from recam_core.progress import Cancelled
 
+openmp()  # here, and not when the first job begins
 WAITING_WORDS = "Waiting for other work to end"
 NO_MEMORY = "There is not enough memory for this; use fewer or smaller pictures."
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"

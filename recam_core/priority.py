@@ -4,7 +4,12 @@ import os
 import sys
 import threading
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 #: How far behind, on the scale of ``nice`` (0 to 19): ten steps leave a tenth of a core that another one wants, five a
 #: quarter. A training that runs for hours, and a job that somebody waits for; threads of it hold locks that pages want.
@@ -35,12 +40,20 @@ def threads_here(count: int) -> None:
 
     ``torch.set_num_threads`` would be heard by every thread that begins later as well.
     """
-    # A training says that it is there before it has read PyTorch.
     import torch
-    from threadpoolctl import threadpool_limits
 
     torch.get_num_threads()  # the first question sets the number of a thread
-    threadpool_limits(count, user_api="openmp")
+    openmp().limit(limits=count, user_api="openmp")
+
+
+@cache
+def openmp() -> "ThreadpoolController":
+    """The OpenMP that PyTorch uses; looking for it takes a moment, once."""
+    # Not above: a training says that it is there before it has read PyTorch.
+    import torch  # noqa: F401
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def thread_behind_others() -> None:
