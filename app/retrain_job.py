@@ -10,6 +10,8 @@ from app.datasets import dataset
 from app.jobs import Job, board
 from app.models import device
 from recam_core.checkpoint.run_folder import load_run
+from recam_core.data.spec import open_dataset, parse_spec
+from recam_core.guest import is_own
 from recam_core.method.extraction import map_weights
 from recam_core.retrain.features import build_feature_cache
 from recam_core.retrain.features_apart import features_apart
@@ -54,14 +56,15 @@ def start_retraining(entry: Entry, data: str, recipe: HeadRecipe) -> RetrainJob:
 def _retrain(job: RetrainJob) -> None:
     """The work of one job, on a network of its own: the panes go on using the shared one meanwhile."""
     job.begin(_STEPS[0])
+    # Drawn pictures are shared with the pages, so that their labels are found once; files may have changed.
+    pictures = dataset(job.data) if parse_spec(job.data).kind == "scenes" else open_dataset(job.data)
     asked = (job.entry.info.weights_sha256, job.data)
-    if device().type == "cpu" and asked not in _asked():
+    # What a guest uploaded is known, and kept, for them alone: another process sees nothing of it.
+    if device().type == "cpu" and asked not in _asked() and not is_own(job.data):
         # Minutes of Python's lock, which the pages of all visitors would wait for.
         features_apart(job.entry.path, job.data, job.progress)
         _asked().append(asked)
     run = load_run(job.entry.path, device())
-    # Shared with the pages: the labels of a set are read once.
-    pictures = dataset(job.data)
     cache = build_feature_cache(run, pictures, job.progress)
     job.begin(_STEPS[1])
     result = retrain_heads(cache, run, job.recipe, job.progress)
