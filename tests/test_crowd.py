@@ -301,7 +301,7 @@ def test_the_load_is_bounded_and_stays_on_this_machine(repo_root: Path, monkeypa
         with pytest.raises(ValueError, match="between"):
             crowd.Plan.of(sessions, seconds)
     # In a thread of its own: a browser that a test before this one drove keeps a loop in this one.
+    elsewhere = crowd.crowd(plan, "http://192.0.2.1:80", os.getpid(), None, crowd.Processor({}))
     with ThreadPoolExecutor(1) as apart, pytest.raises(ValueError, match="this machine"):
-        elsewhere = crowd.crowd(plan, "http://192.0.2.1:80", os.getpid(), None, crowd.Processor({}))
         apart.submit(asyncio.run, elsewhere).result()
     assert crowd.percentile([1.0, 2.0, 3.0, 4.0], 0.95) == 4.0
