@@ -330,6 +330,21 @@ def test_two_uploads_at_once_share_one_bound(ann: Guest, monkeypatch: pytest.Mon
         pass  # nothing is bounded at home
 
 
+def test_what_is_computed_of_uploads_counts_in_the_bound_on_all(
+    ann: Guest, bob: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann.cache.mkdir(parents=True)
+    (ann.cache / "features-0").write_bytes(b"x" * 900_000)
+    monkeypatch.setenv("RECAM_VISITOR_MB", "1")
+    monkeypatch.setenv("RECAM_VISITORS_MB", "1")
+    for one in (ann, bob):
+        with serving(one), pytest.raises(UserError, match="all its visitors"), room_for(200_000):
+            raise AssertionError
+    monkeypatch.setenv("RECAM_VISITORS_MB", "2")
+    with serving(ann), room_for(200_000):
+        pass  # it does not count as theirs
+
+
 def test_what_a_guest_left_goes_after_its_time_and_not_before(ann: Guest, bob: Guest, visitors: Path) -> None:
     now = time.time()
     for one, hours in ((ann, 25), (bob, 23)):

@@ -318,3 +318,12 @@ def test_scores_are_those_of_the_command_line(place: Path, lab: recam.Lab) -> No
     assert len(recam.evaluate(lab, data, limit=2, progress=False)["BCE-CAM"].counts) == 2
     given = recam.evaluate(place / "runs", data, threshold=0.7, progress=False)
     assert [one.fixed.threshold for one in given.values()] == [0.7, 0.7]
+
+
+def test_a_folder_that_cannot_be_written_to_says_what_names_another(
+    lab: recam.Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("RECAM_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(recam.UserError, match=r"Cannot write .*RECAM_CACHE in the environment names another folder"):
+        lab.retrain(TinyDataset(4), epochs=2, background=0, progress=False)
