@@ -94,6 +94,7 @@ def test_the_browser_gets_the_secret_of_its_session_alone(
     at_page.cookies = {visitor.COOKIE: secret}
     assert visitor.visitor_name() == name
     assert "SameSite=Strict" in given[0]
+    assert f"/^{visitor.COOKIE}={visitor._SECRET.pattern}$/" in given[0], "a cookie of another form is replaced"
 
 
 def test_who_signed_in_is_known_by_the_account(at_page: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:

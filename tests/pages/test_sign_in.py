@@ -153,6 +153,10 @@ def test_a_provider_that_does_not_say_verified_is_trusted(door: Callable[..., Ap
         {"auth": AUTH, "recam": {"allowed": [3]}},
         {"auth": AUTH, "recam": {"allowed": ["*"]}},
         {"auth": AUTH, "recam": ["lab.example"]},
+        {"auth": AUTH, "recam": {"alowed": ["lab.example"]}},
+        {"auth": AUTH, "reacm": {"allowed": ["lab.example"]}},
+        {"Auth": AUTH},
+        {"auht": AUTH},
     ],
 )
 def test_a_file_that_says_half_lets_nobody_in(door: Callable[..., AppTest], secrets: dict[str, Any]) -> None:
