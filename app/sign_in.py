@@ -129,7 +129,7 @@ def _providers(auth: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _allowed(settings: object) -> tuple[str, ...] | None:
     """The list of ``[recam] allowed``; ``None`` where there is none."""
-    if settings is None:
+    if settings is None or settings == {}:
         return None
     if isinstance(settings, Mapping) and set(settings) != {"allowed"}:
         raise UserError(

@@ -140,6 +140,7 @@ def test_the_list_decides(
 def test_a_provider_that_does_not_say_verified_is_trusted(door: Callable[..., AppTest]) -> None:
     silent = {key: value for key, value in ADA.items() if key != "email_verified"}
     assert is_inside(door({"auth": AUTH, "recam": {"allowed": ["lab.example"]}}, silent))
+    assert is_inside(door({"auth": AUTH, "recam": {}}, silent)), "without a list, whoever can sign in"
 
 
 @pytest.mark.parametrize(
