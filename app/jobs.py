@@ -26,8 +26,10 @@ NO_MEMORY = "There is not enough memory for this; use fewer or smaller pictures.
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
 #: Finished jobs that are remembered; each holds little.
 REMEMBERED = 24
-#: Jobs that may wait or run of one visitor of a hosted app.
-VISITOR_JOBS = 5
+#: Jobs that may wait or run of one visitor of a hosted app, and of all visitors together.
+VISITOR_JOBS, VISITORS_JOBS = 5, 40
+#: Finished jobs of one of them that are remembered: nobody's results go because others make many.
+VISITOR_REMEMBERED = 6
 
 
 def _new_id() -> str:
@@ -46,6 +48,7 @@ class Job:
         done, total: how far the step is.
         message: the sentence of a failure.
         guest: name of the visitor of a hosted app who started it; only they find it. "" is everybody's.
+        starter: the same name, of a job that is everybody's as well: it counts as work of who started it.
     """
 
     id: str = field(default_factory=_new_id, kw_only=True)
@@ -55,6 +58,7 @@ class Job:
     total: int = field(default=0, kw_only=True)
     message: str = field(default="", kw_only=True)
     guest: str = field(default="", kw_only=True)
+    starter: str = field(default="", kw_only=True)
     cancel: threading.Event = field(default_factory=threading.Event, kw_only=True)
     _step_began: float = field(default=0.0, kw_only=True)
 
@@ -124,33 +128,37 @@ class JobBoard:
         """Put ``work(job)`` to work in a thread of its own, after all others or at once, for whoever starts it.
 
         Raises:
-            UserError: it would wait for its turn, and a visitor of a hosted app has enough work waiting.
+            UserError: a visitor of a hosted app has enough work, or all have: a thread each would take the server down.
         """
         one = guest()
-        job.guest = "" if one is None or job.is_shared else one.name
-        if job.guest and not at_once:
-            self._refuse_many(job.guest)
+        job.starter = "" if one is None else one.name
+        job.guest = "" if job.is_shared else job.starter
 
         def serve(job: AnyJob) -> None:
             with serving(one):
                 work(job)
 
         with self._lock:
+            if job.starter:
+                self._refuse_many(job.starter)
             self._jobs[job.id] = job
-            for old in [one.id for one in self._jobs.values() if one.is_over][:-REMEMBERED]:
+            over = [one for one in self._jobs.values() if one.is_over]
+            theirs = [one for one in over if job.guest and one.guest == job.guest][:-VISITOR_REMEMBERED]
+            for old in dict.fromkeys(one.id for one in [*over[:-REMEMBERED], *theirs]):
                 del self._jobs[old]
         threading.Thread(target=self._work, args=(job, serve, at_once), daemon=True, name=f"job {job.id}").start()
         return job
 
     def _refuse_many(self, name: str) -> None:
-        most = number_setting("RECAM_VISITOR_JOBS", VISITOR_JOBS)
-        with self._lock:
-            count = sum(job.guest == name and not job.is_over for job in self._jobs.values())
+        starters = [job.starter for job in self._jobs.values() if job.starter and not job.is_over]
+        most, count = number_setting("RECAM_VISITOR_JOBS", VISITOR_JOBS), starters.count(name)
         if count >= most:
             raise UserError(
                 f"{count} pieces of your work wait or run already, and a visitor of this app may have {most}. Wait for "
                 "one to end, or cancel one."
             )
+        if len(starters) >= number_setting("RECAM_VISITORS_JOBS", VISITORS_JOBS):
+            raise UserError("So much work of visitors waits here that no more is taken. Try again in some minutes.")
 
     def running(self, kind: type[AnyJob]) -> list[AnyJob]:
         """The jobs of a kind that are not over, whoever started them, visitors of a hosted app included."""

@@ -102,7 +102,7 @@ class _Visits:
             runtime = get_instance()
             for session in [one for one in list(self.here) if not runtime.is_active_session(one)]:
                 self.here.pop(session, None)
-        busy = {job.guest for job in board().running(Job)} | live_visitors() | set(self.here.values())
+        busy = {job.starter for job in board().running(Job)} | live_visitors() | set(self.here.values())
         forget_trainings(drop_left(visitors_folder(), busy))
 
 

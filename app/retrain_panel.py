@@ -36,7 +36,7 @@ _LAMBDA_WORDS = {
     "fc2": "**FC2 only: λ is off.** $L_{bce}$ does not depend on FC2, so λ merely scales the gradient of $L_{sce}$, "
     "and Adam divides that scale out again: any λ above 0 gives the same FC2, and λ = 0 trains nothing.",
     "both": "**FC1 and FC2:** both are trained on $L_{bce} + \\lambda L_{sce}$, and FC1 makes the masks as well: λ "
-    "weighs telling classes apart (large) against recognising them (small).",
+    "weighs telling classes apart (large) against recognising them (small). At λ = 0 FC2 is not trained.",
 }
 
 

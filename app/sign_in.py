@@ -5,11 +5,12 @@ shows the file. Without that file nothing here costs or shows anything. Whatever
 out: a lab that was meant to be closed must not stand open because of a typing error.
 """
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -18,6 +19,8 @@ from streamlit.errors import StreamlitAuthError
 from app.plain_words import plain
 from recam_core.errors import UserError
 
+#: The sections of the file.
+_SECTIONS = ("auth", "recam")
 #: Ends the sentences for whoever runs the lab.
 _SEE = "docs/hosting.md of the lab shows how it is set up."
 
@@ -96,10 +99,17 @@ def _rules() -> Rules:
     try:
         if st.secrets.load_if_toml_exists():
             secrets = st.secrets.to_dict()
-        elif any(Path(file).exists() for file in st.get_option("secrets.files")):
+        elif any(os.path.lexists(file) for file in st.get_option("secrets.files")):
             raise ValueError
     except (OSError, ValueError) as error:
         raise UserError(f"The lab's file of secrets cannot be read, so nobody is let in. {_SEE}") from error
+    # The file may be the user's, with sections for other apps: only what resembles ours was meant for us.
+    for name in secrets:
+        if meant := get_close_matches(name.lower(), set(_SECTIONS) - {name}, 1, 0.75):
+            raise UserError(
+                f"The lab's file of secrets has [{name}]. If that is to be [{meant[0]}], write it so, else give it "
+                f"another name; until then nobody is let in. {_SEE}"
+            )
     auth, allowed = secrets.get("auth"), _allowed(secrets.get("recam"))
     if auth is None and allowed is None:
         return Rules((), None)
@@ -119,8 +129,12 @@ def _providers(auth: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _allowed(settings: object) -> tuple[str, ...] | None:
     """The list of ``[recam] allowed``; ``None`` where there is none."""
-    if settings is None or (isinstance(settings, Mapping) and "allowed" not in settings):
+    if settings is None or settings == {}:
         return None
+    if isinstance(settings, Mapping) and set(settings) != {"allowed"}:
+        raise UserError(
+            f"[recam] in the lab's file of secrets holds something else than 'allowed', so nobody is let in. {_SEE}"
+        )
     names = settings["allowed"] if isinstance(settings, Mapping) else None
     if not isinstance(names, Sequence) or isinstance(names, str) or not all(isinstance(name, str) for name in names):
         raise UserError(

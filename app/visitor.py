@@ -17,14 +17,15 @@ from app.shared_state import VISITOR
 
 #: Of the cookie, which the browser sends when a page is loaded, and not before.
 COOKIE = "recam_visitor"
-_SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
+_FORM = "[A-Za-z0-9_-]{43}"
+_SECRET = re.compile(_FORM)
 #: Days for which the browser keeps it.
 _DAYS = 30
-#: Where another tab was quicker, this one is loaded again to be the same visitor.
+#: Where another tab was quicker, this one is loaded again to be the same visitor. A cookie of another form is replaced.
 _GIVE = """<script>
 (() => {
   const name = "%(name)s=";
-  const has = document.cookie.split("; ").some((one) => one.startsWith(name));
+  const has = document.cookie.split("; ").some((one) => /^%(name)s=%(form)s$/.test(one));
   if (has && %(fresh)s) {
     if (!sessionStorage.getItem(name)) {
       sessionStorage.setItem(name, "1");
@@ -73,7 +74,13 @@ def give_cookie() -> None:
     if not is_hosted() or _account():
         return
     secret = _secret()
-    values = {"name": COOKIE, "secret": secret, "seconds": _DAYS * 86_400, "fresh": str(_sent() is None).lower()}
+    values = {
+        "name": COOKIE,
+        "form": _FORM,
+        "secret": secret,
+        "seconds": _DAYS * 86_400,
+        "fresh": str(_sent() is None).lower(),
+    }
     st.html(_GIVE % values, unsafe_allow_javascript=True)
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from recam_core.errors import UserError
+from recam_core.home import CACHE, ROOT
 
 #: Seconds without a change after which half-written things are left-overs: of a process that is gone, and of one that
 #: may be there (on another machine, or by its number alone).
@@ -49,7 +50,7 @@ def replacing_file(path: str | Path) -> Iterator[Path]:
         os.chmod(temporary, 0o666 & ~mask)
         os.replace(temporary, path)
     except OSError as error:
-        raise UserError(f"Cannot write {path}: {error.strerror or error}.") from error
+        raise cannot_write(path, error) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -86,10 +87,19 @@ def replacing_folder(path: str | Path, fresh: bool = False) -> Iterator[Path]:
         else:
             os.replace(temporary, path)
     except OSError as error:
-        raise UserError(f"Cannot write {path}: {error.strerror or error}.") from error
+        raise cannot_write(path, error) from error
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def cannot_write(path: str | Path, error: OSError) -> UserError:
+    """What is said where a file or folder cannot be written: why, and what names another place for it."""
+    hint = ""
+    for name, usual in (("RECAM_CACHE", CACHE), ("RECAM_RUNS", ROOT / "runs"), ("RECAM_DATA", ROOT / "data")):
+        if Path(path).absolute().is_relative_to(Path(os.environ.get(name) or usual).expanduser().absolute()):
+            hint = f" {name} in the environment names another folder."
+    return UserError(f"Cannot write {path}: {error.strerror or error}.{hint}")
 
 
 def temporary_folder(parent: Path, name: str, suffix: str = ".tmp") -> Path:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from recam_core.errors import UserError
-from recam_core.home import ASSETS, ROOT
+from recam_core.home import CACHE, ROOT, assets_folder
 
 #: Said of everything that a guest may not name, whether it is there or not. It quotes nothing.
 NOT_SHOWN = (
@@ -96,7 +96,7 @@ class Guest:
         if parts[:1] == ("runs",):
             return _inside(self.runs, "/".join(parts[1:]))
         if parts[:1] == ("assets",):
-            return _inside(ASSETS, "/".join(parts[1:]))
+            return _inside(assets_folder(), "/".join(parts[1:]))
         return None
 
 
@@ -232,4 +232,7 @@ def told(text: str) -> str:
     if one is None:
         return text
     text = text.replace(f"{one.folder}{os.sep}", "").replace(str(one.folder), "your folder")
+    cache = Path(os.environ.get("RECAM_CACHE") or CACHE).expanduser()
+    for folder, words in ((assets_folder().absolute(), "assets/"), (cache.absolute(), "cache/")):
+        text = text.replace(f"{folder}{os.sep}", words)
     return text.replace(f"{one.folder.parent}{os.sep}", "").replace(f"{ROOT}{os.sep}", "")

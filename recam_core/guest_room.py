@@ -25,7 +25,7 @@ _GUEST = re.compile(r"[0-9a-f]{16}")
 _lock = threading.Lock()
 _promised_bytes: Counter[Path] = Counter()
 _promised_files: Counter[Path] = Counter()
-_sizes: dict[Path, tuple[float, int, int]] = {}
+_sizes: dict[Path, tuple[float, int, int, int]] = {}
 
 
 def number_setting(name: str, usual: int) -> int:
@@ -98,8 +98,11 @@ def _refuse_much(one: Guest, size: int, files: int) -> None:
             f"This is {files:,} files, and you have {count:,} here; a visitor of this app may keep {most_files:,}. "
             "Take fewer pictures."
         )
-    others = [folder for folder in guest_folders(one.folder.parent) if folder != one.folder]
-    total = used + size + sum(_measure(folder, _BELIEVED)[0] + _promised_bytes[folder] for folder in others)
+    # Of all, what was computed counts as well: many visitors with a little each would fill the disk by it.
+    total = size + sum(
+        _measure(folder, _BELIEVED)[0] + _promised_bytes[folder] + _sizes.get(folder, (0, 0, 0, 0))[3]
+        for folder in {one.folder, *guest_folders(one.folder.parent)}
+    )
     if total > number_setting("RECAM_VISITORS_MB", VISITORS_MB) * _MB:
         raise UserError(
             "The room that this app has for all its visitors is used up. Try again later: what visitors left is "
@@ -119,16 +122,17 @@ def _measure(folder: Path, believed: float = 0.0) -> tuple[int, int]:
     """Bytes and files of a guest; what was computed of them, which has a bound of its own, does not count."""
     known = _sizes.get(folder)
     if known is not None and time.monotonic() - known[0] < believed:
-        return known[1:]
-    size = files = 0
-    for place, folders, names in os.walk(folder):
-        if Path(place) == folder and "cache" in folders:
-            folders.remove("cache")
+        return known[1:3]
+    size = files = computed = 0
+    for place, _, names in os.walk(folder):
+        is_computed = Path(place).relative_to(folder).parts[:1] == ("cache",)
         for name in names:
             with suppress(OSError):  # gone meanwhile
-                size += os.lstat(os.path.join(place, name)).st_size
-                files += 1
-    _sizes[folder] = time.monotonic(), size, files
+                found = os.lstat(os.path.join(place, name)).st_size
+                size, files, computed = (
+                    (size, files, computed + found) if is_computed else (size + found, files + 1, computed)
+                )
+    _sizes[folder] = time.monotonic(), size, files, computed
     return size, files
 
 

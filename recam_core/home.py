@@ -1,5 +1,6 @@
 """Where the lab lives: what ships with it, and the folder that holds what people make with it."""
 
+import os
 from pathlib import Path
 
 from platformdirs import user_cache_path, user_data_path
@@ -15,3 +16,8 @@ ASSETS = (_PACKAGE if INSTALLED else _PACKAGE.parent) / "assets"
 ROOT = user_data_path(_NAME, appauthor=False) if INSTALLED else _PACKAGE.parent
 #: Holds what can be computed again; clones share it.
 CACHE = user_cache_path(_NAME, appauthor=False)
+
+
+def assets_folder() -> Path:
+    """The folder of what ships: :data:`ASSETS`, unless ``RECAM_ASSETS`` in the environment names another one."""
+    return Path(os.environ.get("RECAM_ASSETS") or ASSETS)

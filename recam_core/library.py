@@ -1,11 +1,12 @@
 """The lab in a notebook: what ``import recam_core as recam`` offers, over what app and command line use as well."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields, replace
 from functools import cache, cached_property
 from io import BytesIO
+from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,8 @@ class Lab:
         Raises:
             UserError: no run there, runs that know other classes, or a device that is not there.
         """
+        if isinstance(paths, (str, Path)):
+            paths = [paths]
         if not paths:
             raise UserError("A lab needs one run at least; `python -m recam_core runs list` lists what there is.")
         found = [(Path(path), read_info(path)) for path in paths]
@@ -91,7 +94,7 @@ class Lab:
                 info.class_list, self.infos[0].class_list, f"The run {info.name}", f"the run {self.infos[0].name}"
             )
         self.titles = tuple(run_titles(self.paths, self.infos))
-        self._device = pick_device(device)
+        self._device = pick_device(str(device))
         self._run = cache(lambda place: load_run(self.paths[place], self._device))
 
     @property
@@ -135,20 +138,22 @@ class Lab:
         >>> maps = lab.maps(china.image, ["building", "sky", "tree", "water"], scales=(1,), longest=320)
         """
         known = self.infos[0].class_list
-        if isinstance(classes, str):
-            classes = [classes]
-        unknown = [name for name in classes or () if name not in known.names]
+        classes = _names(classes or ())
+        unknown = [name for name in classes if name not in known.names]
         if unknown:
             raise UserError(f"The runs know no class {unknown[0]!r}; they know {', '.join(known.names)}.")
+        _check_numbers(longest=longest)
         if longest < 16:
             raise UserError(f"longest takes a number of pixels from 16, got {longest}.")
+        if isinstance(scales, str) or not isinstance(scales, Iterable):
+            raise UserError(f"scales takes numbers in a list, such as (1, 2), got {scales!r:.60}.")
         photo, name = _photo_bytes(picture)
         sample, notes = read_upload(photo, name, known, DATASET_LIMITS)
         image = np.ascontiguousarray(fit_photo(sample.image, longest))
         if image.shape != sample.image.shape:
             height, width = image.shape[:2]
             notes = (*notes, f"The picture was made smaller, to {width} x {height} pixels (longest={longest}).")
-        chosen = tuple(sorted(known.names.index(each) for each in set(classes or ())))
+        chosen = tuple(sorted(known.names.index(each) for each in set(classes)))
         beside = [(info.threshold, info.rule) for info in self.infos]
         panes = []
         for place, (info, title) in enumerate(zip(self.infos, self.titles, strict=True)):
@@ -218,7 +223,7 @@ class Lab:
             warnings.warn(note, stacklevel=2)
         check_background(recipe, dataset.classes.has_background, dataset.spec)  # type: ignore[arg-type]
         folder = runs_folder()
-        name = free_run_name("retrained", folder) if name is None else check_run_name(name, folder)
+        name = free_run_name("retrained", folder) if name is None else check_run_name(str(name), folder)
         run = self._run(place)
         with _bar("features", progress) as report:
             cached = build_feature_cache(run, dataset, report)
@@ -321,6 +326,7 @@ class PictureMaps:
         'sky'
         """
         pane = self._pane(method)
+        _check_numbers(threshold=threshold if threshold is not None else 0)
         if threshold is not None and pane.threshold is None:
             raise UserError("These classes have no background, so there is no threshold; leave it out.")
         return (pane if threshold is None else replace(pane, threshold=threshold)).seeds
@@ -354,6 +360,12 @@ class PictureMaps:
         >>> maps.show(title="Summer Palace").savefig("maps.png")
         """
         style = FigureStyle(title=title, width_mm=width_mm, dpi=dpi, dark=dark)
+        if overlay == ERRORS:
+            raise UserError("Errors need ground truth: maps.errors(mask).show() draws them.")
+        if without := [name for name in _names(classes) if name in self._known.names and name not in self.classes]:
+            raise UserError(
+                f"The class {without[0]!r} has no map here; there are {', '.join(self.classes)}. lab.maps takes others."
+            )
         return self._figure(None, overlay, classes, style)
 
     def errors(self, mask: Mask) -> "PictureErrors":
@@ -387,6 +399,7 @@ class PictureMaps:
         return figure_bytes(self.show(), "png")
 
     def _pane(self, method: str) -> FigurePane:
+        method = method if isinstance(method, str) else repr(method)
         wanted = {"recam": ("recam", "heads")}.get(method, (method,))
         for kind in wanted:
             for own, pane in zip(self._methods, self._panes, strict=True):
@@ -397,7 +410,7 @@ class PictureMaps:
         )
 
     def _row(self, mask: np.ndarray | None, overlay: str, classes: Sequence[str]) -> FigureRow:
-        names = self._known.names
+        names, classes = self._known.names, _names(classes)
         if unknown := [name for name in classes if name not in names]:
             raise UserError(f"There is no class {unknown[0]!r} here; there are {', '.join(self.classes)}.")
         return FigureRow(self.image, mask, self._panes, overlay, tuple(names.index(name) for name in classes))
@@ -491,6 +504,11 @@ def load(what: str | Path, device: str = "auto") -> Lab:
     families = sorted(folder.name for folder in shipped_folder().glob("*") if run_folders(folder, 1))
     if isinstance(what, str) and what in families:
         return Lab(run_folders(shipped_folder() / what, 1), device)
+    if not isinstance(what, (str, Path)) or not str(what).strip():
+        raise UserError(
+            f"load takes a family, a run or a folder of runs, not {_kind(what)}. The families that ship: "
+            f"{', '.join(families) or 'none'}."
+        )
     path = typed_path(str(what))
     if path is not None and not (path / INFO_FILE).is_file() and (several := run_folders(path, 1)):
         return Lab(several, device)
@@ -535,6 +553,8 @@ def evaluate(
     dataset = _opened(data)
     if not dataset.has_masks:
         raise UserError(f"{dataset.spec} has no ground-truth masks, so there is nothing to score maps against.")
+    _check_numbers(limit=limit or 0, draws=draws, whole=True)
+    _check_numbers(threshold=threshold or 0)
     if limit is not None and limit < 1:
         raise UserError(f"limit takes a number of pictures from 1, got {limit}.")
     if draws < 0:
@@ -583,7 +603,34 @@ def _start_of(info: RunInfo) -> list[Path]:
 
 
 def _opened(data: str | Path | Dataset) -> Dataset:
-    return open_dataset(str(data)) if isinstance(data, (str, Path)) else data
+    if isinstance(data, (str, Path)):
+        return open_dataset(str(data))
+    if not isinstance(getattr(data, "spec", None), str):
+        raise UserError(
+            f"Data are a specification, such as 'voc:ROOT@train', or what open_dataset gives, not {_kind(data)}."
+        )
+    return data
+
+
+def _names(classes: str | Sequence[str]) -> list[str]:
+    """Names of classes as a list; one may be given by itself."""
+    if isinstance(classes, str):
+        return [classes]
+    if not isinstance(classes, Iterable):
+        raise UserError(f"Classes are given by their names, in a list, not as {_kind(classes)}.")
+    return list(classes)
+
+
+def _check_numbers(whole: bool = False, **values: object) -> None:
+    for name, value in values.items():
+        if not isinstance(value, Integral if whole else Real):
+            raise UserError(f"{name} takes a {'whole ' if whole else ''}number, got {value!r:.60}.")
+
+
+def _kind(value: object) -> str:
+    """What somebody gave instead of what is taken."""
+    name = type(value).__name__
+    return "nothing" if value is None or value == "" else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def _bar(label: str, wanted: bool) -> AbstractContextManager[ProgressFn]:
@@ -599,6 +646,11 @@ def _photo_bytes(picture: Picture) -> tuple[bytes, str]:
                 "images of Pillow can be of any kind."
             )
         return _encoded(Image.fromarray(np.ascontiguousarray(picture))), "the picture"
+    if not isinstance(picture, (str, Path, Image.Image)):
+        raise UserError(
+            f"A picture is a file, an image of Pillow, or an array H x W x 3 of uint8 (RGB), not {_kind(picture)}; "
+            "np.asarray makes an array of a tensor or a list, and astype(np.uint8) whole numbers of it."
+        )
     return _encoded(picture) if isinstance(picture, Image.Image) else _read(picture), _name(picture, "the picture")
 
 
@@ -610,6 +662,11 @@ def _mask_bytes(mask: Mask) -> tuple[bytes, str]:
         if mask.ndim != 2 or not mask.size or mask.dtype.kind not in "iu" or mask.min() < 0 or mask.max() > 255:
             raise UserError(f"A mask is an array H x W of whole numbers from 0 to 255, not {_form(mask)}.")
         return _encoded(Image.fromarray(mask.astype(np.uint8))), "ground truth"
+    if not isinstance(mask, (str, Path, Image.Image)):
+        raise UserError(
+            f"A mask is a file, an image of Pillow, or an array H x W of whole numbers, not {_kind(mask)}; np.asarray "
+            "makes an array of a tensor or a list."
+        )
     return _encoded(mask) if isinstance(mask, Image.Image) else _read(mask), _name(mask, "ground truth")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from recam_core.atomic_write import cannot_write
 from recam_core.errors import UserError
 
 
@@ -27,7 +28,7 @@ def try_lock(file: Path, shared: bool = False) -> int | None:
         file.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
-        raise UserError(f"Cannot write {file}: {error.strerror or error}.") from error
+        raise cannot_write(file, error) from error
     try:
         fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError as error:

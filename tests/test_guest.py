@@ -128,7 +128,9 @@ def test_a_path_of_no_layout_is_the_same_whether_it_is_there_or_not(ann: Guest, 
         assert str(parse_spec(f"folder:{tmp_path}@x")) == f"folder:{tmp_path}@x"
 
 
-def test_a_guests_own_set_is_named_by_its_place(ann: Guest, bob: Guest) -> None:
+def test_a_guests_own_set_is_named_by_its_place(
+    ann: Guest, bob: Guest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder(ann.data / "pets")
     with serving(ann):
         (found,) = find_sets(data_root()).sets
@@ -143,6 +145,13 @@ def test_a_guests_own_set_is_named_by_its_place(ann: Guest, bob: Guest) -> None:
         assert typed_path("runs/mine") == ann.runs / "mine", "and back again, as a record's command names it"
         shipped = ASSETS / "checkpoints" / "scenes" / "bce"
         assert typed_path(str(as_typed(shipped))) == shipped
+        monkeypatch.setenv("RECAM_ASSETS", str(tmp_path / "elsewhere"))
+        moved = tmp_path / "elsewhere" / "checkpoints" / "scenes"
+        assert as_typed(moved) == Path("assets/checkpoints/scenes")
+        assert typed_path("assets/checkpoints/scenes") == moved
+        assert told(f"{moved} is damaged, {tmp_path / 'cache' / 'x'} too") == (
+            "assets/checkpoints/scenes is damaged, cache/x too"
+        )
         assert f"There is no folder own:{ANN}/gone" in refusal(f"folder:own:{ANN}/gone")
     with serving(bob):
         assert refusal(spec) == NOT_SHOWN
@@ -328,6 +337,21 @@ def test_two_uploads_at_once_share_one_bound(ann: Guest, monkeypatch: pytest.Mon
             pass
     with room_for(10**15):
         pass  # nothing is bounded at home
+
+
+def test_what_is_computed_of_uploads_counts_in_the_bound_on_all(
+    ann: Guest, bob: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann.cache.mkdir(parents=True)
+    (ann.cache / "features-0").write_bytes(b"x" * 900_000)
+    monkeypatch.setenv("RECAM_VISITOR_MB", "1")
+    monkeypatch.setenv("RECAM_VISITORS_MB", "1")
+    for one in (ann, bob):
+        with serving(one), pytest.raises(UserError, match="all its visitors"), room_for(200_000):
+            raise AssertionError
+    monkeypatch.setenv("RECAM_VISITORS_MB", "2")
+    with serving(ann), room_for(200_000):
+        pass  # it does not count as theirs
 
 
 def test_what_a_guest_left_goes_after_its_time_and_not_before(ann: Guest, bob: Guest, visitors: Path) -> None:

@@ -1,13 +1,16 @@
 """When the app is hosted, and who is at a page of it."""
 
 import re
+import threading
+from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import streamlit as st
 
 from app import hosted, visitor
-from app.jobs import Job, JobBoard
+from app.jobs import REMEMBERED, Job, JobBoard
 from recam_core.errors import UserError
 from recam_core.guest import Guest, serving
 
@@ -91,6 +94,7 @@ def test_the_browser_gets_the_secret_of_its_session_alone(
     at_page.cookies = {visitor.COOKIE: secret}
     assert visitor.visitor_name() == name
     assert "SameSite=Strict" in given[0]
+    assert f"/^{visitor.COOKIE}={visitor._SECRET.pattern}$/" in given[0], "a cookie of another form is replaced"
 
 
 def test_who_signed_in_is_known_by_the_account(at_page: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,3 +133,50 @@ def test_a_visitor_has_so_much_work_waiting(monkeypatch: pytest.MonkeyPatch, tmp
             started.append(jobs.start(Job(), lambda job: None))
         for job in started:
             job.cancel.set()
+
+
+@dataclass
+class _Shared(Job):
+    @property
+    def is_shared(self) -> bool:
+        return True
+
+
+def test_all_visitors_together_have_so_much_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("RECAM_VISITOR_JOBS", "2")
+    monkeypatch.setenv("RECAM_VISITORS_JOBS", "3")
+    jobs, go_on = JobBoard(), threading.Event()
+
+    def start(visitor: str, job: Job) -> Job:
+        with serving(Guest(visitor * 16, tmp_path)):
+            return jobs.start(job, lambda job: go_on.wait(60), at_once=True)
+
+    started = [start("a", Job()), start("a", _Shared())]
+    with pytest.raises(UserError, match="2 pieces of your work"):
+        start("a", Job())  # what begins at once and what everybody sees count, too
+    started.append(start("b", Job()))
+    with pytest.raises(UserError, match="So much work of visitors"):
+        start("c", Job())
+    started.append(jobs.start(Job(), lambda job: go_on.wait(60), at_once=True))  # the host's own
+    go_on.set()
+    _wait_for(started)
+    assert start("c", Job()).guest == "c" * 16
+
+
+def test_results_of_one_do_not_go_because_another_makes_many(tmp_path: Path) -> None:
+    jobs = JobBoard()
+    with serving(Guest("a" * 16, tmp_path)):
+        first = jobs.start(Job(), lambda job: None)
+    _wait_for([first])
+    with serving(Guest("b" * 16, tmp_path)):
+        for _ in range(REMEMBERED + 2):
+            _wait_for([jobs.start(Job(), lambda job: None)])
+    with serving(Guest("a" * 16, tmp_path)):
+        assert jobs.find(first.id) is first
+
+
+def _wait_for(jobs: list[Job]) -> None:
+    for thread in threading.enumerate():
+        if thread.name in {f"job {job.id}" for job in jobs}:
+            thread.join(60)
+    assert all(job.is_over for job in jobs)

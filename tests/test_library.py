@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import recam_core as recam
@@ -251,6 +252,19 @@ def test_what_a_notebook_shows_is_a_picture(lab: recam.Lab) -> None:
         (lambda lab: lab.retrain(TinyDataset(), name="a/b"), "cannot be the name of a run"),
         (lambda lab: recam.evaluate(lab, "gallery"), "have different classes"),
         (lambda lab: recam.evaluate(lab, TinyDataset(), limit=0), "limit takes a number of pictures"),
+        (lambda lab: recam.evaluate(lab, TinyDataset(), limit="3"), "limit takes a whole number, got '3'"),
+        (lambda lab: recam.evaluate(lab, None), "Data are a specification.*not nothing"),
+        (lambda lab: lab.maps(torch.zeros(9, 9, 3)), "not a Tensor; np.asarray makes an array"),
+        (lambda lab: lab.maps(None), "not nothing"),
+        (lambda lab: lab.maps(b"cow"), "not a bytes"),
+        (lambda lab: lab.maps(np.zeros((9, 9, 3), np.uint8), 3), "by their names, in a list, not as an int"),
+        (lambda lab: lab.maps(np.zeros((9, 9, 3), np.uint8), scales=1), "scales takes numbers in a list"),
+        (lambda lab: lab.maps(np.zeros((9, 9, 3), np.uint8), longest="9"), "longest takes a number"),
+        (lambda lab: picture(lab).errors(torch.zeros(9, 9)), "not a Tensor"),
+        (lambda lab: picture(lab).seeds("bce", "low"), "threshold takes a number"),
+        (lambda lab: picture(lab).show("errors"), "Errors need ground truth: maps.errors"),
+        (lambda lab: picture(lab).show(classes="green"), "'green' has no map here; there are red"),
+        (lambda lab: recam.load(""), "a folder of runs, not nothing. The families"),
     ],
 )
 def test_what_cannot_be_is_a_sentence(lab: recam.Lab, wrong, words: str) -> None:
@@ -284,6 +298,11 @@ def test_a_setting_that_does_nothing_is_said(lab: recam.Lab) -> None:
         lab.retrain(TinyDataset(4), lam=0.5, update="fc2", epochs=2, background=0, progress=False)
 
 
+def test_lambda_0_is_said(lab: recam.Lab) -> None:
+    with pytest.warns(UserWarning, match="With lambda 0 FC2 is not trained"):
+        lab.retrain(TinyDataset(4), lam=0, epochs=2, background=0, progress=False)
+
+
 def test_scores_are_those_of_the_command_line(place: Path, lab: recam.Lab) -> None:
     data = f"folder:{place / 'data'}"
     scores = recam.evaluate(lab, data, draws=20, progress=False)
@@ -299,3 +318,12 @@ def test_scores_are_those_of_the_command_line(place: Path, lab: recam.Lab) -> No
     assert len(recam.evaluate(lab, data, limit=2, progress=False)["BCE-CAM"].counts) == 2
     given = recam.evaluate(place / "runs", data, threshold=0.7, progress=False)
     assert [one.fixed.threshold for one in given.values()] == [0.7, 0.7]
+
+
+def test_a_folder_that_cannot_be_written_to_says_what_names_another(
+    lab: recam.Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("RECAM_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(recam.UserError, match=r"Cannot write .*RECAM_CACHE in the environment names another folder"):
+        lab.retrain(TinyDataset(4), epochs=2, background=0, progress=False)

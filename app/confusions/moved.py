@@ -12,6 +12,7 @@ from recam_core.analysis.analysed import MANY, Analysed
 from recam_core.analysis.joint_counts import JointCounts, joint_counts, kept_joint_counts
 from recam_core.analysis.taken_back import FALSE_POSITIVE, WRONG_CLASS, TakenBack, taken_back_of
 from recam_core.data.spec import open_dataset
+from recam_core.guest import guest
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,9 @@ def _begin(compared: Compared, first: Analysed, second: Analysed) -> None:
         _job.clear(*asked)
         job = _job(*asked, first, second)
     if not job.is_over:
-        job_progress(job.id, key="confusions_moved_cancel")
+        one = guest()
+        is_theirs = one is None or job.starter == one.name  # others may wait for it as well
+        job_progress(job.id, key="confusions_moved_cancel" if is_theirs else None)
         return
     if job.state == FAILED:
         st.error(plain(job.message), icon=":material/error:")

@@ -116,8 +116,9 @@ def _buttons(name: str, source: Source, root: Path) -> None:
             help="From " + ", ".join(archive.url for archive in source.archives),
         ):
             # Not after other work: it waits for the network, not for the processor.
-            keep(_IN_ADDRESS, board().start(DownloadJob(name, root), _download, at_once=True).id)
-            st.rerun()
+            with sentences():
+                keep(_IN_ADDRESS, board().start(DownloadJob(name, root), _download, at_once=True).id)
+                st.rerun()
         if already:
             if st.button("Throw away", icon=":material/delete:", key=f"data_forget_{name}"):
                 with sentences():

@@ -320,9 +320,10 @@ def _upload(root: Path) -> None:
     )
     name = st.text_input("Name of the folder", placeholder="as in the zip", key="data_set_name", autocomplete="off")
     if st.button("Unpack", type="primary", disabled=file is None, key="data_unpack") and file is not None:
-        job = board().start(UnpackJob(file, root, name.strip()), _unpack, at_once=True)
-        st.session_state["data_unpack_job"] = job.id
-        st.rerun()
+        with sentences():
+            job = board().start(UnpackJob(file, root, name.strip()), _unpack, at_once=True)
+            st.session_state["data_unpack_job"] = job.id
+            st.rerun()
 
 
 def _unpack(job: UnpackJob) -> None:

@@ -4,6 +4,7 @@ import re
 
 import streamlit as st
 
+from app.guard import sentences
 from app.job_progress import job_progress
 from app.jobs import FAILED, board
 from app.links import keep, kept
@@ -41,8 +42,9 @@ def choose_classifier() -> Loaded | None:
         wanted = _form()
     job = board().find(st.session_state.get("why_other_loading", ""))
     if wanted is not None and (job is None or job.is_over):
-        job = start_loading(wanted)
-        st.session_state["why_other_loading"] = job.id
+        with sentences():
+            job = start_loading(wanted)
+            st.session_state["why_other_loading"] = job.id
     if isinstance(job, LoadJob):
         if not job.is_over:
             # No button to cancel: neither a download nor a file that is being read can be stopped half-way.

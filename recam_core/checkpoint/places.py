@@ -5,22 +5,22 @@ from pathlib import Path
 
 from recam_core.checkpoint.run_folder import INFO_FILE
 from recam_core.guest import guest
-from recam_core.home import ASSETS, ROOT
+from recam_core.home import ROOT, assets_folder
 
 
 def shipped_folder() -> Path:
     """The folder of the shipped checkpoints, ``FAMILY/METHOD`` in it; ``RECAM_ASSETS`` names another assets folder."""
-    return Path(os.environ.get("RECAM_ASSETS") or ASSETS) / "checkpoints"
+    return assets_folder() / "checkpoints"
 
 
 def shipped_maps_folder() -> Path:
     """The folder of the maps that ship with the project, see :mod:`recam_core.analysis.analysed`."""
-    return Path(os.environ.get("RECAM_ASSETS") or ASSETS) / "maps"
+    return assets_folder() / "maps"
 
 
 def shipped_theory_folder() -> Path:
     """The folder of the results of figure 1 that ship, see :mod:`recam_core.experiments.kept_figure1`."""
-    return Path(os.environ.get("RECAM_ASSETS") or ASSETS) / "theory"
+    return assets_folder() / "theory"
 
 
 def host_runs_folder() -> Path:
@@ -39,8 +39,8 @@ def as_typed(path: Path) -> Path:
     path, one = path.absolute(), guest()
     if one is not None and path.is_relative_to(one.folder):
         return path.relative_to(one.folder)
-    if one is not None and path.is_relative_to(ASSETS):
-        return path.relative_to(ASSETS.parent)
+    if one is not None and path.is_relative_to(shipped := assets_folder().absolute()):
+        return "assets" / path.relative_to(shipped)
     return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 

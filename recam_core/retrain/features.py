@@ -151,7 +151,11 @@ def check_pictures(run: Run, dataset: Dataset) -> None:
         UserError: classes that are not the run's, a broken listing, or no pictures.
     """
     if tuple(dataset.classes.names) != tuple(run.info.classes):
-        raise UserError(f"The classes of {dataset.spec} are not those of the run {run.info.name}.")
+        few = ", ".join(run.info.classes[:6]) + (", ..." if len(run.info.classes) > 6 else "")
+        raise UserError(
+            f"The classes of {dataset.spec} are not those of the run {run.info.name}; give pictures whose classes are "
+            f"these, in this order: {few}."
+        )
     refuse_faults(listing_faults(dataset), dataset.spec)
     if len(dataset) == 0:
         raise UserError(f"{dataset.spec} has no pictures.")

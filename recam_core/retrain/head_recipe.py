@@ -120,6 +120,8 @@ def check_lambda(weight: float | None, update: str) -> str:
     Raises:
         UserError: lambda 0 for FC2 alone, which would leave FC2 at nothing.
     """
+    if weight == 0 and update == "both":
+        return "With lambda 0 FC2 is not trained, and holds nothing: the maps show FC1 alone, or nothing."
     if weight is None or update != "fc2":
         return ""
     if weight == 0:

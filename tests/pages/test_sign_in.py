@@ -140,6 +140,7 @@ def test_the_list_decides(
 def test_a_provider_that_does_not_say_verified_is_trusted(door: Callable[..., AppTest]) -> None:
     silent = {key: value for key, value in ADA.items() if key != "email_verified"}
     assert is_inside(door({"auth": AUTH, "recam": {"allowed": ["lab.example"]}}, silent))
+    assert is_inside(door({"auth": AUTH, "recam": {}}, silent)), "without a list, whoever can sign in"
 
 
 @pytest.mark.parametrize(
@@ -153,6 +154,10 @@ def test_a_provider_that_does_not_say_verified_is_trusted(door: Callable[..., Ap
         {"auth": AUTH, "recam": {"allowed": [3]}},
         {"auth": AUTH, "recam": {"allowed": ["*"]}},
         {"auth": AUTH, "recam": ["lab.example"]},
+        {"auth": AUTH, "recam": {"alowed": ["lab.example"]}},
+        {"auth": AUTH, "reacm": {"allowed": ["lab.example"]}},
+        {"Auth": AUTH},
+        {"auht": AUTH},
     ],
 )
 def test_a_file_that_says_half_lets_nobody_in(door: Callable[..., AppTest], secrets: dict[str, Any]) -> None:
