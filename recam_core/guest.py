@@ -192,6 +192,15 @@ def refuse_download() -> None:
         raise UserError(NO_DOWNLOADS)
 
 
+def refuse_foreign_run(path: Path) -> None:
+    """Raises UserError where a guest would start from a run that is neither theirs nor ships."""
+    one = guest()
+    if one is not None and not any(
+        path.resolve().is_relative_to(folder.resolve()) for folder in (one.folder, assets_folder())
+    ):
+        raise UserError(NOT_SHOWN)
+
+
 def refuse_writing(path: Path) -> None:
     """Raises UserError where a guest would change what is not theirs."""
     one = guest()

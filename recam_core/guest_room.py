@@ -91,7 +91,7 @@ def _refuse_much(one: Guest, size: int, files: int) -> None:
     if used + size > most * _MB:
         raise UserError(
             f"This needs {_mb(size)} MB, and you have {_mb(used)} of {most:,} MB here: that is more than a visitor of "
-            "this app may keep. Delete runs, or take fewer or smaller pictures."
+            "this app may keep. Delete runs or data sets, or take fewer or smaller pictures."
         )
     if count + files > most_files:
         raise UserError(

@@ -2,9 +2,11 @@
 
 import builtins
 import os
+import shutil
 import time
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from data_layouts import folder, voc, write_photo
 from recam_core.cache import cache_folder
 from recam_core.checkpoint.places import as_typed, host_runs_folder, runs_folder
 from recam_core.data.download import SOURCES, download
-from recam_core.data.found_sets import find_sets, name_classes
+from recam_core.data.found_sets import delete_set, find_sets, name_classes
 from recam_core.data.places import data_root
 from recam_core.data.recorded import PicturesMissing, recorded_data
 from recam_core.data.sample import ClassList
@@ -42,7 +44,7 @@ from recam_core.trainings.forget import forget_trainings, live_visitors
 from recam_core.trainings.job import TrainingJob, write_job
 from recam_core.trainings.listing import every_training, find_training, list_trainings
 from recam_core.trainings.places import trainings_folder
-from recam_core.trainings.start import check_queue, resume_training, start_training
+from recam_core.trainings.start import check_queue, check_training, resume_training, start_training
 from recam_core.trainings.stop import ask_to_stop, remove_training
 from recam_core.typed_path import typed_path
 
@@ -234,6 +236,33 @@ def test_a_thread_that_knows_no_visitor_gets_no_folder(monkeypatch: pytest.Monke
 
 
 # What they may start --------------------------------------------------------------------------------------------------
+
+
+def test_a_training_starts_from_no_run_of_the_host(ann: Guest, tmp_path: Path) -> None:
+    shutil.copytree(ASSETS / "checkpoints" / "scenes" / "bce", tmp_path / "hosts-run")
+    recipe = preset("recam", "small")
+    with serving(replace(ann, may_train=True)):
+        for start in (tmp_path / "hosts-run", tmp_path / "nowhere"):
+            with pytest.raises(UserError) as error:
+                check_training(recipe, data="scenes@train", val="", init=start)
+            assert str(error.value) == NOT_SHOWN
+        check_training(recipe, data="scenes@train", val="", init=ASSETS / "checkpoints" / "scenes" / "bce")
+
+
+def test_a_guest_deletes_their_own_sets_alone(ann: Guest, tmp_path: Path) -> None:
+    pets, shown = folder(ann.data / "pets"), folder(tmp_path / "shown" / "hosts")
+    with pytest.raises(UserError, match="by hand"):
+        delete_set(ann.data, "pets")
+    with serving(replace(ann, shown=(shown.parent,))):
+        with pytest.raises(UserError, match="not changed"):
+            delete_set(shown.parent, "hosts")
+        for place in ("..", "", "/etc"):
+            with pytest.raises(UserError):
+                delete_set(ann.data, place)
+        delete_set(ann.data, "pets")
+    assert not pets.exists()
+    assert shown.is_dir()
+    assert not any(ann.data.iterdir())
 
 
 def test_whole_networks_are_not_trained_for_guests(ann: Guest, tmp_path: Path) -> None:

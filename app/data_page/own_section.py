@@ -17,7 +17,7 @@ from app.plain_words import plain
 from app.settings import upload_mb
 from app.shared_state import PAGES, TRAIN_ON
 from recam_core.data.check import CheckReport, by_kind, check_dataset
-from recam_core.data.found_sets import LAYOUTS, FoundSet, FoundSets, find_sets, name_classes, served_folder
+from recam_core.data.found_sets import LAYOUTS, FoundSet, FoundSets, delete_set, find_sets, name_classes, served_folder
 from recam_core.data.mask_turns import DRAWN_FILE
 from recam_core.data.match_classes import match_classes
 from recam_core.data.places import data_root
@@ -91,6 +91,19 @@ def own_section(catalogue: Catalogue) -> None:
             if not _is_shown(by_place[place]):
                 served_folder(root, place)  # it may have become a link, or be gone
             _one_set(by_place[place], catalogue)
+            if guest() is not None and not _is_shown(by_place[place]):
+                _delete(root, place)
+
+
+def _delete(root: Path, place: str) -> None:
+    """What a visitor of a hosted app uploaded takes room that they may want for something else."""
+    with st.popover("Delete", icon=":material/delete:", key="data_delete"):
+        st.markdown(f"Delete **{plain(place)}** with its pictures and masks?")
+        if st.button("Delete it", type="primary", key="data_delete_it"):
+            delete_set(root, place)
+            dataset.clear()
+            _found.clear()
+            st.rerun()
 
 
 def _shown() -> dict[str, FoundSet]:

@@ -1,6 +1,8 @@
 """Data sets below a folder, found by what their folders look like, with the specification that opens each."""
 
 import os
+import secrets
+import shutil
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +15,7 @@ from recam_core.data.folder import ALL, NOT_CLASSES
 from recam_core.data.image_io import SUFFIXES
 from recam_core.data.split_file import list_splits
 from recam_core.errors import UserError
-from recam_core.guest import own_root, refuse_writing
+from recam_core.guest import guest, own_root, refuse_writing
 
 #: How deep below the root, and at how many folders, is looked: a root is no whole disk.
 DEPTH, MOST_FOLDERS = 5, 4000
@@ -119,6 +121,26 @@ def served_folder(root: str | Path, place: str) -> Path:
     if not folder.is_dir():
         raise UserError(f"There is no folder {place!a} in {root}.")
     return folder
+
+
+def delete_set(root: str | Path, place: str) -> None:
+    """Delete a data set of a guest, whole: from the moment that this begins it is not found any more.
+
+    Raises:
+        UserError: nobody's guest asks; the folder is not below ``root``, or cannot be deleted.
+    """
+    if guest() is None:
+        raise UserError("Data sets on your own computer are deleted by hand.")
+    folder = served_folder(root, place)
+    refuse_writing(folder)
+    if folder == Path(root).resolve():
+        raise UserError("These are all your data sets at once; delete them one by one.")
+    going = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        folder.rename(going)
+    except OSError as error:
+        raise UserError(f"The data set cannot be deleted: {error.strerror}.") from None
+    shutil.rmtree(going, ignore_errors=True)
 
 
 def name_classes(found: FoundSet, names: Sequence[str]) -> Path:

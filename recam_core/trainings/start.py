@@ -15,7 +15,7 @@ from recam_core.data.spec import open_dataset
 from recam_core.device import device_name
 from recam_core.errors import UserError
 from recam_core.folder_names import is_plain_name
-from recam_core.guest import environment_of, guest, refuse_training
+from recam_core.guest import environment_of, guest, refuse_foreign_run, refuse_training
 from recam_core.guest_room import number_setting, room_for
 from recam_core.method.background import check_background
 from recam_core.retrain.named_run import check_run_name
@@ -168,6 +168,8 @@ def check_training(recipe: Recipe, *, data: str, val: str, init: str | Path | No
         raise UserError(f"{data} has no pictures to train on.")
     if val and tuple(open_dataset(val).classes.names) != tuple(dataset.classes.names):
         raise UserError(f"The classes of {val} are not those of {data}.")
+    if init:
+        refuse_foreign_run(Path(init).absolute())
     if init and _classes_of(Path(init).absolute()) != tuple(dataset.classes.names):
         raise UserError(f"The classes of {data} are not those of the run {Path(init).name}.")
 

@@ -127,6 +127,10 @@ def test_a_set_of_ones_own_is_named_by_its_place(visit: Callable[..., AppTest], 
     assert page.code[0].value == f"folder:own:{name_of(ANN)}/pets"
     assert not any(button.key == "data_train" for button in page.button)
     assert not any(str(button.key).startswith("data_download_") for button in page.button)
+    page.button(key="data_delete_it").click().run()
+    assert not page.exception
+    assert "No pictures are there yet" in texts(page)
+    assert not any((visitors / name_of(ANN) / "data").iterdir())
 
 
 def test_whole_networks_are_not_trained(visit: Callable[..., AppTest], visitors: Path) -> None:
