@@ -3,6 +3,7 @@
 from html import escape
 
 import numpy as np
+import plotly.graph_objects as go
 import streamlit as st
 
 from app.chart import palette, show_chart
@@ -99,11 +100,15 @@ def _unit() -> str:
 
 def _matrix(compared: Compared, key: str, less: str, normalised: bool, wanted: Selection) -> None:
     colours, names, confusions = palette(), compared.names, confusions_of(compared)
-    how = {"normalised": normalised, "marked": wanted.cells(len(names))}
-    if less:
-        cells = difference_cells(confusions[less], confusions[key], names, order_of(compared), colours, **how)
-    else:
-        cells = matrix_cells(confusions[key], names, order_of(compared), colours, **how)
+    cells, figure = _drawn(
+        confusions[less] if less else None,
+        confusions[key],
+        tuple(names),
+        order_of(compared),
+        colours,
+        normalised,
+        wanted.cells(len(names)),
+    )
     title = compared.titles[key] + (f" less {compared.titles[less]}" if less else "")
 
     def cell(key: str) -> tuple[int, ...] | None:
@@ -112,7 +117,7 @@ def _matrix(compared: Compared, key: str, less: str, normalised: bool, wanted: S
     chart = key_while("confusions_matrix", lambda key: cell(key) in (None, (wanted.truth, wanted.predicted)))
     with st.container(key="confusions_matrix"):
         show_chart(
-            matrix_chart(cells, colours),
+            figure,
             key=chart,
             modes=("points",),
             name="confusion_matrix",
@@ -124,6 +129,28 @@ def _matrix(compared: Compared, key: str, less: str, normalised: bool, wanted: S
         )
         _legend(bool(less), background, colours)
     _lists(cells, normalised)
+
+
+@st.cache_resource(max_entries=128, ttl="30m", show_spinner=False)
+def _drawn(
+    before: np.ndarray | None,
+    confusion: np.ndarray,
+    names: tuple[str, ...],
+    order: np.ndarray,
+    colours: Palette,
+    normalised: bool,
+    marked: np.ndarray,
+) -> tuple[MatrixCells, go.Figure]:
+    """A matrix, or the difference of two; drawn once for all who look at it, whatever they press beside it.
+
+    Neither is changed by anybody: what is handed out is shared.
+    """
+    how = {"normalised": normalised, "marked": marked}
+    if before is None:
+        cells = matrix_cells(confusion, names, order, colours, **how)
+    else:
+        cells = difference_cells(before, confusion, names, order, colours, **how)
+    return cells, matrix_chart(cells, colours)
 
 
 def _lists(cells: MatrixCells, normalised: bool) -> None:

@@ -17,7 +17,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import labels
 from app.chart import frames_nothing
-from app.confusions import gallery, moved
+from app.confusions import gallery, matrix_section, moved
 from app.confusions.pressed import key_while, number, numbers
 from app.confusions.selection import ANY, MOST_PAIRS, Selection
 from recam_core.analysis.analysed import Analysed, analyse, analysed_name, settings_of
@@ -300,6 +300,24 @@ def moved_shown(page: AppTest) -> AppTest:
     assert not page.exception
     assert not page.error
     return page
+
+
+def test_a_matrix_is_drawn_once_for_all_who_look_at_it(
+    shown: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+    builder = matrix_section.matrix_chart
+    monkeypatch.setattr(matrix_section, "matrix_chart", lambda *given: drawn.append(None) or builder(*given))
+    matrix_section._drawn.clear()
+    page = shown()
+    first = figures(page)[0]
+    assert len(drawn) == 1
+    assert figures(shown())[0] == first, "another session"
+    page.run()
+    assert len(drawn) == 1
+    page.segmented_control(key="confusions_matrix_unit").set_value("pixels").run()
+    assert len(drawn) == 2
+    assert figures(page)[0] != first
 
 
 def test_behind_a_cell_of_a_difference_are_the_pictures_that_moved(
