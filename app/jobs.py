@@ -146,6 +146,8 @@ class JobBoard:
             theirs = [one for one in over if job.guest and one.guest == job.guest][:-VISITOR_REMEMBERED]
             for old in dict.fromkeys(one.id for one in [*over[:-REMEMBERED], *theirs]):
                 del self._jobs[old]
+        if at_once:
+            job.state = RUNNING  # no page says that it waits for others
         threading.Thread(target=self._work, args=(job, serve, at_once), daemon=True, name=f"job {job.id}").start()
         return job
 
@@ -181,13 +183,13 @@ class JobBoard:
         job.cancel.set()
 
     def _work(self, job: AnyJob, work: Callable[[AnyJob], None], at_once: bool) -> None:
-        thread_behind_others()
         # The thread's last word must be a state: a job without an end would be waited for without an end.
         try:
             with nullcontext() if at_once else self._turn:
                 if job.cancel.is_set():
                     raise Cancelled
                 job.state = RUNNING
+                thread_behind_others()
                 with memory_told(NO_MEMORY):
                     work(job)
             job.state = DONE

@@ -18,6 +18,7 @@ from recam_core.data.sample import BrokenItem, Dataset
 FEW = 1000
 #: Seconds that a page waits for more; those of COCO are in one file and need no longer.
 PATIENCE = 1.0
+_STEP = "Reading the labels of these pictures, which is done once"
 
 
 @dataclass
@@ -56,6 +57,7 @@ def labels_of_set(spec: str) -> LabelsJob:
         job.state = DONE
     else:
         # Not behind other work: a page waits for it, and it needs little of the processor.
+        job.begin(_STEP)
         board().start(job, lambda job: _read(job, found), at_once=True)
         until = time.monotonic() + PATIENCE
         while not job.is_over and time.monotonic() < until:
@@ -72,7 +74,7 @@ def labels_progress(job: LabelsJob) -> None:
 
 
 def _read(job: LabelsJob, found: Dataset) -> None:
-    job.begin("Reading the labels of these pictures, which is done once")
+    job.begin(_STEP)
     try:
         job.rows = all_labels(found, job.progress)
     except BrokenItem as error:
