@@ -841,6 +841,27 @@ def test_each_benchmark_of_the_check_runs(gpu_check):
     assert all(float(figure.split()[0]) >= 0 for figure in lines.values())
 
 
+def test_processes_read_the_same_pictures_and_pass_on_what_is_wrong(network):
+    class Torn(Mixed):
+        def load(self, index):
+            if index == 7:
+                raise UserError("pictures/7.jpg cannot be read: it is torn.")
+            return super().load(index)
+
+    def size(sample, found):
+        return os.getpid(), found.size
+
+    alone = list(each_picture(network, Mixed(7), size))
+    apart = each_picture(network, Torn(11), size, workers=2)
+    for sample, made in alone:
+        other, again = next(apart)
+        assert (other.id, again) == (sample.id, made)
+        assert np.array_equal(other.image, sample.image)
+        assert np.array_equal(other.mask, sample.mask)
+    with pytest.raises(UserError, match=r"^pictures/7\.jpg cannot be read: it is torn\.$"):
+        next(apart)
+
+
 # On a GPU -------------------------------------------------------------------------------------------------------------
 
 

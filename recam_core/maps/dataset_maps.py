@@ -1,6 +1,8 @@
 """Maps of a whole data set: one pass through the network, read off by any number of extraction rules."""
 
 import itertools
+import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,6 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from torch.utils.data import DataLoader
 
 from recam_core.checkpoint.run_folder import RunInfo
 from recam_core.data.sample import Dataset, Sample
@@ -109,6 +112,7 @@ def each_picture(
     mirror: bool = True,
     indices: Sequence[int] | None = None,
     at_once: int | None = None,
+    workers: int | None = None,
 ) -> Iterator[tuple[Sample, Made]]:
     """Yield pictures, in their order, with what ``work`` makes of their features; the next ones are read meanwhile.
 
@@ -122,6 +126,8 @@ def each_picture(
         scales, mirror: see :func:`recam_core.maps.inference.picture_features`.
         indices: which pictures; None for all.
         at_once: how many at the most; what suits the device unless given.
+        workers: processes that read pictures; 0 is a thread of this one. Unless given, processes feed a GPU, which is
+            faster than any thread reads or draws, but never from a thread of a server: forking it is not safe.
 
     Raises:
         UserError: scales out of range, or a broken picture.
@@ -129,7 +135,15 @@ def each_picture(
     check_scales(scales)
     alone = network.device.type == "cpu" if at_once is None else at_once == 1
     window = 1 if alone else WINDOW
-    samples = _read_ahead(dataset, range(len(dataset)) if indices is None else indices, READ_AHEAD if alone else WINDOW)
+    if workers is None:
+        forks = not alone and threading.current_thread() is threading.main_thread()
+        workers = min(8, (os.cpu_count() or 1) - 1) if forks else 0
+    indices = range(len(dataset)) if indices is None else indices
+    samples = (
+        _read_apart(dataset, indices, workers)
+        if workers
+        else _read_ahead(dataset, indices, READ_AHEAD if alone else WINDOW)
+    )
     views = (1 + mirror) * max(scale**2 for scale in scales)
     while some := list(itertools.islice(samples, window)):
         sizes: dict[tuple[int, ...], list[int]] = {}
@@ -161,3 +175,34 @@ def _read_ahead(dataset: Dataset, indices: Sequence[int], ahead: int) -> Iterato
         finally:
             for future in waiting:
                 future.cancel()
+
+
+class _Pictures(torch.utils.data.Dataset):
+    """Pictures of a data set as torch's loader asks for them; what is wrong with one travels as it is."""
+
+    def __init__(self, dataset: Dataset, indices: Sequence[int]) -> None:
+        self.dataset, self.indices = dataset, indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, place: int) -> Sample | UserError:
+        try:
+            return self.dataset.load(self.indices[place])
+        except UserError as error:
+            return error
+
+
+def _untouched(found: Sample | UserError) -> Sample | UserError:
+    return found
+
+
+def _read_apart(dataset: Dataset, indices: Sequence[int], workers: int) -> Iterator[Sample]:
+    """The pictures, read by processes."""
+    pictures = _Pictures(dataset, indices)
+    workers = min(workers, max(len(pictures), 1))
+    loader = DataLoader(pictures, batch_size=None, num_workers=workers, prefetch_factor=8, collate_fn=_untouched)
+    for found in loader:
+        if isinstance(found, UserError):
+            raise found
+        yield found
