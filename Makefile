@@ -24,11 +24,13 @@ test: test-venv ## check style and formatting, then run every test (PYTEST="-k s
 	@bash tools/browser.sh
 	$(IN_VENV) -m ruff check .
 	$(IN_VENV) -m ruff format --check .
+	.venv/bin/oxlint
 	$(IN_VENV) -m pytest -n $(WORKERS) --dist loadfile $(PYTEST)
 
 lint: test-venv ## check style and formatting only
 	$(IN_VENV) -m ruff check .
 	$(IN_VENV) -m ruff format --check .
+	.venv/bin/oxlint
 
 format: test-venv ## put style and formatting right
 	$(IN_VENV) -m ruff check --fix .

@@ -78,9 +78,11 @@ def test_a_kind_of_data_set(changed, tmp_path: Path) -> None:
         spec.open_dataset(f"named:{folder}@val")
 
 
-def test_the_checks_before_a_commit_are_of_the_pinned_version(repo_root: Path) -> None:
-    pinned = re.search(r"^ruff==(\S+)$", (repo_root / "requirements-test.txt").read_text(encoding="utf-8"), re.M)[1]
-    assert f"rev: v{pinned}\n" in (repo_root / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+def test_the_checks_before_a_commit_are_of_the_pinned_versions(repo_root: Path) -> None:
+    pins = dict(re.findall(r"^(ruff|oxlint)==(\S+)$", (repo_root / "requirements-test.txt").read_text("utf-8"), re.M))
+    hooks = (repo_root / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    assert f"rev: v{pins['ruff']}\n" in hooks
+    assert f'"oxlint=={pins["oxlint"]}"' in hooks
 
 
 def test_a_code_host_runs_what_the_project_runs(repo_root: Path) -> None:

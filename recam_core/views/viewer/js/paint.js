@@ -51,8 +51,8 @@ function seedStyle(picture, isOff, opacity) {
 
 /** The patterns over a canvas `across` wide: for each row of the tile, its bits at every column. */
 function patternRows({ tile, side }, across) {
-  return Array.from({ length: side }, (_, row) =>
-    Uint8Array.from({ length: across }, (_, x) => tile[row * side + (x % side)]));
+  return Array.from({ length: side }, (_row, row) =>
+    Uint8Array.from({ length: across }, (_bit, x) => tile[row * side + (x % side)]));
 }
 
 /** Draws codes (of the picture) in the window over `ground`, into `out`; without a branch for each pixel. */

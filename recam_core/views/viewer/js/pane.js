@@ -244,9 +244,9 @@ class Pane {
     for (const { name, label, moreIsBetter, meaning, term, value, change } of this.figures) {
       const figure = name === "iou" ? null : taken[["precision", "recall", "wrong_class"].indexOf(name)];
       if (figure) {
-        const [words, pixels, about] = figure;
+        const [words, pixels, means] = figure;
         say(term, words);
-        put(term, "title", about);
+        put(term, "title", means);
         say(value, percent(ratio(pixels, scoredPixels(picture))));
         say(change, `${pixels.toLocaleString("en")} px`);
         change.className = "change";

@@ -135,11 +135,11 @@ class Viewer {
     if (!this.picture) return;
     const shown = this.shownPanes(), room = shown[0]?.frame.clientWidth;
     if (!room) return;
-    const { width, height } = this.picture, ratio = height / width;
-    const affordable = Math.sqrt(PIXEL_BUDGET / (shown.length * room * room * ratio));
+    const { width, height } = this.picture, upright = height / width;
+    const affordable = Math.sqrt(PIXEL_BUDGET / (shown.length * room * room * upright));
     const density = Math.max(1, Math.min(window.devicePixelRatio || 1, affordable));
     const across = this.exact ? width : Math.max(1, Math.round(room * density));
-    const down = this.exact ? height : Math.max(1, Math.round(room * density * ratio));
+    const down = this.exact ? height : Math.max(1, Math.round(room * density * upright));
     this.density = across / room;  // pixels of a canvas for one of the page
     if (across === this.across && down === this.down) return;
     this.across = across;
