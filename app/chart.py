@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from recam_core.views.charts.palette import DARK, LIGHT, Palette
+from recam_core.views.charts.style import DARK, LIGHT, Palette
 
 #: Of Plotly's bar: what dragging and a double press do as well, for which a phone has no room; and what would send the
 #: chart away.

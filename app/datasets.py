@@ -15,8 +15,7 @@ from recam_core.errors import UserError
 from recam_core.guest import guest
 from recam_core.scenes.options import check_split, parse_options
 from recam_core.typed_path import pictures_path
-from recam_core.views.encode import data_url
-from recam_core.views.enlarge import thumbnail
+from recam_core.views.pictures import data_url, thumbnail
 
 Cached = TypeVar("Cached", bound=Callable[..., Any])
 

@@ -23,9 +23,8 @@ from recam_core.report.picture_page import size_words
 from recam_core.report.report_data import report_data
 from recam_core.views.figure_cells import DISAGREEMENT, ERRORS, KINDS, FigurePane, FigureRow
 from recam_core.views.figure_comparison import comparison_figure
-from recam_core.views.figure_file import FIGURE_KINDS, figure_bytes
 from recam_core.views.figure_style import COMMON_WIDTHS, FigureStyle
-from recam_core.views.figure_text import missing_font
+from recam_core.views.figure_text import FIGURE_KINDS, figure_bytes, missing_font
 
 _OTHER_WIDTH = "another width"
 

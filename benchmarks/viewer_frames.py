@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from recam_core.maps.activation_maps import seed_mask, winner_and_level
 from recam_core.scores.picture import picture_scores
-from recam_core.views.encode import encode
-from recam_core.views.error_overlay import error_codes, error_overlay
+from recam_core.views.pictures import encode
+from recam_core.views.pixel_kinds import error_codes, error_overlay
 
 if TYPE_CHECKING:
     from viewer_browser import Locator, Page

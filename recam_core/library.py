@@ -45,11 +45,11 @@ from recam_core.scores.shown_threshold import shown_threshold
 from recam_core.scores.table import summary_table
 from recam_core.scores.threshold import choose_threshold
 from recam_core.typed_path import typed_path
-from recam_core.views.error_overlay import error_overlay
 from recam_core.views.figure_cells import ERRORS, HEAT, FigurePane, FigureRow
 from recam_core.views.figure_comparison import comparison_figure
-from recam_core.views.figure_file import figure_bytes
 from recam_core.views.figure_style import FigureStyle
+from recam_core.views.figure_text import figure_bytes
+from recam_core.views.pixel_kinds import error_overlay
 
 #: A picture, however it is at hand: a file, an image of Pillow, or H x W x 3 uint8.
 Picture = str | Path | Image.Image | np.ndarray

@@ -3,8 +3,7 @@
 import numpy as np
 
 from recam_core.maps.activation_maps import threshold_level
-from recam_core.views.blend import blend, muted
-from recam_core.views.colour_maps import colour_table
+from recam_core.views.colours import blend, colour_table, muted
 from recam_core.views.marks import CONTOUR_STEP, WITHIN, WITHOUT
 
 

@@ -259,7 +259,7 @@ def _queue(place: Path) -> dict[str, Surface]:
     from recam_core.trainings.places import grids_folder, trainings_folder
     from recam_core.trainings.status import Status
     from recam_core.views.charts.curves import curve_chart, curves_csv
-    from recam_core.views.charts.palette import LIGHT
+    from recam_core.views.charts.style import LIGHT
 
     number = "20250101-000000-abcdef"
     job = asdict(TrainingJob(number, {"method": "bce", "epochs": 3}, "scenes", "", "", "OUT", "cpu", "/", "x"))

@@ -8,7 +8,7 @@ from recam_core.analysis.cell_pixels import cell_pixels
 from recam_core.data.sample import VOID, ClassList
 from recam_core.maps.activation_maps import seed_mask
 from recam_core.scores.pixel_counts import count_pixels, join
-from recam_core.views.outlined import outlined
+from recam_core.views.pictures import outlined
 
 THRESHOLD = 0.4
 

@@ -14,12 +14,10 @@ from recam_core.data.sample import ClassList
 from recam_core.views.charts.class_iou import MEAN, NOISE, SEEN_ONCE, gain_rows, iou_chart
 from recam_core.views.charts.flow import flow_chart
 from recam_core.views.charts.gains import BETTER, gain_chart
-from recam_core.views.charts.matrix import NUMBERED, matrix_chart
-from recam_core.views.charts.matrix_cells import difference_cells, matrix_cells
+from recam_core.views.charts.matrix import NUMBERED, difference_cells, matrix_cells, matrix_chart
 from recam_core.views.charts.pairs import pairs_chart
-from recam_core.views.charts.palette import DARK, LIGHT
 from recam_core.views.charts.pictures import LARGEST, MOST_DRAWN, drawn_pictures, pictures_chart
-from recam_core.views.charts.ramp import end_to_end, ramp, readable, tones
+from recam_core.views.charts.style import DARK, LIGHT, end_to_end, ramp, readable, tones
 
 NAMES = ("background", "<b>x</b>", "%{x} & $y$")
 #: What Plotly would take for a tag, an entity or a value.

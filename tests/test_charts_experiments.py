@@ -20,9 +20,9 @@ from recam_core.views.charts.dots import dot_chart
 from recam_core.views.charts.gains import BETTER, WORSE, GainRow, gain_chart, gains_csv
 from recam_core.views.charts.heat import heat_chart
 from recam_core.views.charts.lines import line_chart
-from recam_core.views.charts.palette import DARK, LIGHT
 from recam_core.views.charts.scatter import scatter_chart
 from recam_core.views.charts.setting_points import REFERENCE_PLACE
+from recam_core.views.charts.style import DARK, LIGHT
 
 ODD = '<b>x</b> & <a href="https://example.org">y</a> %{x}'
 PARTS = (SELECT, REPORT)

@@ -4,7 +4,7 @@ from html import unescape
 
 import pytest
 
-from recam_core.views.charts.plain import plain
+from recam_core.views.charts.style import plain
 
 NAMES = ["<b>x</b>", '<a href="https://example.org">x</a>', "one<br>two", "R&D &lt;", "%{x} of %{customdata[0]}", "$x$"]
 

@@ -9,7 +9,7 @@ from recam_core.analysis.channels import Contributions
 from recam_core.attribution.faithfulness import Faithfulness
 from recam_core.views.charts.contributions import contribution_chart
 from recam_core.views.charts.faithfulness_curves import faithfulness_chart
-from recam_core.views.charts.palette import LIGHT
+from recam_core.views.charts.style import LIGHT
 
 HOSTILE = '<a href="https://example.org">cat</a>'
 

@@ -55,7 +55,7 @@ def test_a_rule(changed) -> None:
 
 
 def test_a_chart(changed) -> None:
-    from recam_core.views.charts.palette import DARK
+    from recam_core.views.charts.style import DARK
 
     chart = changed("recam_core/views/charts/class_shares.py").class_shares_chart
     figure = chart(["cow", "<b>dog</b>"], np.array([1, 3]), DARK)

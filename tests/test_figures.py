@@ -21,14 +21,12 @@ from recam_core.report.maps_file import maps_npz
 from recam_core.report.mask_file import class_palette, mask_png, masks_zip
 from recam_core.scores.picture import picture_scores
 from recam_core.views import figure_text
-from recam_core.views.class_colours import class_colours
-from recam_core.views.disagreement import disagreement_codes
-from recam_core.views.error_overlay import error_codes, error_overlay
+from recam_core.views.colours import class_colours
 from recam_core.views.figure_cells import KINDS, FigurePane, FigureRow, pane_cell
 from recam_core.views.figure_comparison import comparison_figure
-from recam_core.views.figure_file import FIGURE_KINDS, figure_bytes
 from recam_core.views.figure_style import FigureStyle
-from recam_core.views.figure_text import lines_within, missing_font, text_width
+from recam_core.views.figure_text import FIGURE_KINDS, figure_bytes, lines_within, missing_font, text_width
+from recam_core.views.pixel_kinds import disagreement_codes, error_codes, error_overlay
 from tiny_data import TinyDataset
 
 #: Names as they may come from a stranger: markup, mathematics, control characters.

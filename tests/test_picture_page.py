@@ -15,8 +15,7 @@ from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps
 from recam_core.report.picture_page import picture_page, picture_sentence, set_words, size_words
 from recam_core.views.figure_cells import FigurePane
-from recam_core.views.viewer_files import viewer_message, viewer_script
-from recam_core.views.viewer_payload import ViewerPayload, pane_of_maps, viewer_payload
+from recam_core.views.viewer_payload import ViewerPayload, pane_of_maps, viewer_message, viewer_payload, viewer_script
 
 HOSTILE = "</script><script>alert(1)</script>"
 CLASSES = ClassList((HOSTILE, "dog"))

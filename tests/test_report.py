@@ -30,7 +30,7 @@ from recam_core.report.page import report_html, write_report
 from recam_core.report.report_data import report_data
 from recam_core.scores.evaluate import tally_store
 from recam_core.scores.scores import score
-from recam_core.views.charts.palette import DARK
+from recam_core.views.charts.style import DARK
 from tiny_data import TinyDataset
 
 HOSTILE = "</script><script>alert(1)</script><img src=//evil.example/x onerror=alert(1)>'\"&"

@@ -23,7 +23,7 @@ from recam_core.views.charts.logit_gradients import (
     logit_surface_chart,
 )
 from recam_core.views.charts.negatives import negatives_chart, negatives_csv, negatives_now_chart
-from recam_core.views.charts.palette import DARK, LIGHT, Palette
+from recam_core.views.charts.style import DARK, LIGHT, Palette
 
 NAMES = ("<b>cat</b>", "dog", "%{x}")
 PALETTES = pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])

@@ -14,8 +14,8 @@ from contour_reference import contour_overlay
 from recam_core.data.sample import VOID, ClassList
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps, winner_and_level
-from recam_core.views.class_colours import class_colours
-from recam_core.views.patterns import PATTERNS
+from recam_core.views.colours import class_colours
+from recam_core.views.marks import PATTERNS
 from recam_core.views.viewer_payload import ViewerPane, ViewerPayload, pane_of_maps, viewer_payload
 
 CLASSES = ClassList(("cat", "dog", "<b>bird</b>"))

@@ -7,37 +7,42 @@ import pytest
 
 from recam_core.data.fit_size import fit_mask, fit_photo
 from recam_core.data.sample import VOID
-from recam_core.views.blend import blend, muted
-from recam_core.views.class_colours import class_colours
-from recam_core.views.colour_maps import COLOUR_MAPS, colour_table, colourise
-from recam_core.views.disagreement import (
+from recam_core.views.colours import (
+    COLOUR_MAPS,
+    blend,
+    class_colours,
+    colour_bar,
+    colour_table,
+    colourise,
+    heat_overlay,
+    muted,
+)
+from recam_core.views.figure_cells import seed_overlay
+from recam_core.views.marks import PATTERNS, draw_marks, outline, swatch
+from recam_core.views.pictures import data_url, encode, enlarge_levels, enlarge_photo, screen_factor, thumbnail
+from recam_core.views.pixel_kinds import (
+    ALL_ERRORS,
     ALONE_CLAIMS,
     ALONE_LEAVES,
+    BOTH_WRONG,
+    CLASS_ERRORS,
     DISAGREEMENTS,
     DISPUTED,
-    disagreement_codes,
-)
-from recam_core.views.encode import data_url, encode
-from recam_core.views.enlarge import enlarge_levels, enlarge_photo, screen_factor, thumbnail
-from recam_core.views.error_overlay import (
-    ALL_ERRORS,
-    CLASS_ERRORS,
     FALSE_ON_BACKGROUND,
     FALSE_ON_CLASS,
+    LOST,
     LOST_TO_BACKGROUND,
     LOST_TO_CLASS,
+    TAKEN_BACK,
+    TAKEN_BACK_MARKS,
     TRUE_POSITIVE,
     UNSCORED,
+    disagreement_codes,
     error_codes,
     error_marks,
     error_overlay,
+    taken_back_codes,
 )
-from recam_core.views.figure_cells import seed_overlay
-from recam_core.views.heat_overlay import colour_bar, heat_overlay
-from recam_core.views.marks import draw_marks, swatch
-from recam_core.views.outline import outline
-from recam_core.views.patterns import PATTERNS
-from recam_core.views.taken_back_overlay import BOTH_WRONG, LOST, TAKEN_BACK, TAKEN_BACK_MARKS, taken_back_codes
 
 
 @pytest.fixture

@@ -17,9 +17,8 @@ from recam_core.data.match_classes import match_classes
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import seed_mask, winner_and_level
-from recam_core.views.encode import data_url
-from recam_core.views.outlined import outlined
-from recam_core.views.taken_back_overlay import TAKEN_BACK_MARKS
+from recam_core.views.pictures import data_url, outlined
+from recam_core.views.pixel_kinds import TAKEN_BACK_MARKS
 
 
 def worst_pictures(compared: Compared, key: str, wanted: Selection) -> tuple[np.ndarray, np.ndarray]:

@@ -16,9 +16,8 @@ from app.confusions.selection import Selection, select
 from app.links import keep, kept
 from app.plain_words import plain
 from recam_core.analysis.csv_tables import confusion_csv
-from recam_core.views.charts.matrix import matrix_chart
-from recam_core.views.charts.matrix_cells import MatrixCells, difference_cells, matrix_cells
-from recam_core.views.charts.palette import Palette
+from recam_core.views.charts.matrix import MatrixCells, difference_cells, matrix_cells, matrix_chart
+from recam_core.views.charts.style import Palette
 
 _SHARES, _PIXELS = "share of each class", "pixels"
 _STILL = "still"

@@ -15,9 +15,9 @@ from recam_core.experiments.protocol import SELECT
 from recam_core.views.charts.dots import dot_chart
 from recam_core.views.charts.heat import heat_chart
 from recam_core.views.charts.lines import line_chart
-from recam_core.views.charts.palette import Palette
 from recam_core.views.charts.scatter import scatter_chart
 from recam_core.views.charts.setting_points import colours_of, groups_of
+from recam_core.views.charts.style import Palette
 
 _DIRECTIONS = {title: "more is better" if more else "less is better" for _, title, more in FIGURES.values()}
 _PANELS = {"line": line_chart, "bar": dot_chart, "scatter": scatter_chart}

@@ -29,7 +29,7 @@ from recam_core.views.charts.logit_gradients import (
     logit_map_chart,
     logit_surface_chart,
 )
-from recam_core.views.pin import draw_pin
+from recam_core.views.pictures import draw_pin
 
 _SOURCES = {
     "sliders": ":material/tune: Sliders",

@@ -6,8 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app.viewer.exchange import exchanged
-from recam_core.views.viewer_files import viewer_css, viewer_html, viewer_message, viewer_script
-from recam_core.views.viewer_payload import ViewerPayload
+from recam_core.views.viewer_payload import ViewerPayload, viewer_css, viewer_html, viewer_message, viewer_script
 
 _component = st.components.v2.component("recam_viewer", html=viewer_html(), css=viewer_css(), js=viewer_script())
 

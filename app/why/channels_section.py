@@ -11,9 +11,8 @@ from app.why.shown_picture import show_picture
 from recam_core.analysis.channels import Contributions, table_rows
 from recam_core.analysis.csv_tables import csv_text
 from recam_core.views.charts.contributions import contribution_chart
-from recam_core.views.enlarge import enlarge_levels, enlarge_photo, screen_factor
-from recam_core.views.heat_overlay import heat_overlay
-from recam_core.views.pin import draw_pin
+from recam_core.views.colours import heat_overlay
+from recam_core.views.pictures import draw_pin, enlarge_levels, enlarge_photo, screen_factor
 
 #: Bars, and lines of a table, for either class.
 _SHOWN = 8

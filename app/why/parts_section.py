@@ -15,10 +15,8 @@ from app.why.question import Question
 from app.why.shown_picture import show_picture
 from recam_core.attribution.table import METHODS
 from recam_core.maps.activation_maps import full_size
-from recam_core.views.encode import data_url
-from recam_core.views.enlarge import enlarge_levels, enlarge_photo, screen_factor
-from recam_core.views.heat_overlay import FOR_A, FOR_B, colour_bar, evidence_overlay, heat_overlay
-from recam_core.views.pin import draw_pin
+from recam_core.views.colours import FOR_A, FOR_B, colour_bar, evidence_overlay, heat_overlay
+from recam_core.views.pictures import data_url, draw_pin, enlarge_levels, enlarge_photo, screen_factor
 
 #: In the place of an attribution method: the difference of the two maps, which costs nothing more.
 _DIFFERENCE = "difference"

@@ -5,7 +5,7 @@ from html import escape
 import numpy as np
 import streamlit as st
 
-from recam_core.views.encode import data_url
+from recam_core.views.pictures import data_url
 
 
 def show_picture(image: np.ndarray, alt: str) -> None:

@@ -250,8 +250,8 @@ def _write_files(arguments: argparse.Namespace) -> int:
     from recam_core.report.maps_file import maps_npz
     from recam_core.views.figure_cells import HEAT, FigurePane, FigureRow
     from recam_core.views.figure_comparison import comparison_figure
-    from recam_core.views.figure_file import figure_bytes
     from recam_core.views.figure_style import FigureStyle
+    from recam_core.views.figure_text import figure_bytes
 
     for path in arguments.out:
         if path.suffix.lower() not in _ENDINGS:

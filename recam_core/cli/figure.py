@@ -121,8 +121,7 @@ def _content(
     from recam_core.report.mask_file import masks_zip
     from recam_core.report.picture_csv import picture_csv
     from recam_core.views.figure_comparison import comparison_figure
-    from recam_core.views.figure_file import figure_bytes
-    from recam_core.views.figure_text import missing_font
+    from recam_core.views.figure_text import figure_bytes, missing_font
 
     if kind == ".npz":
         return maps_npz(sample.image, sample.mask, panes, classes)

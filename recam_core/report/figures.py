@@ -12,7 +12,7 @@ from plotly.offline import get_plotlyjs
 
 from recam_core.report.file_names import file_name
 from recam_core.report.markup import Markup, tag
-from recam_core.views.charts.palette import DARK, LIGHT, Palette
+from recam_core.views.charts.style import DARK, LIGHT, Palette
 
 #: On paper a chart has the width of a sheet, whatever it had on the screen.
 _ON_PAPER = 640

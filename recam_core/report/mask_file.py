@@ -9,7 +9,7 @@ from PIL import Image
 
 from recam_core.data.sample import VOID, ClassList
 from recam_core.report.file_names import file_name
-from recam_core.views.class_colours import class_colours
+from recam_core.views.colours import class_colours
 from recam_core.views.marks import GREY
 
 

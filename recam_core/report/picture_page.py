@@ -18,8 +18,7 @@ from recam_core.maps.no_activation import no_activation_words
 from recam_core.report.markup import Markup, percent, tag
 from recam_core.scores.picture import picture_scores
 from recam_core.views.figure_cells import FigurePane
-from recam_core.views.viewer_files import viewer_css, viewer_html, viewer_message, viewer_script
-from recam_core.views.viewer_payload import ViewerPayload
+from recam_core.views.viewer_payload import ViewerPayload, viewer_css, viewer_html, viewer_message, viewer_script
 
 _LONGEST_TITLE = 300
 _EXPLAINED = (
@@ -72,7 +71,7 @@ def picture_page(
 
     Args:
         payload: the picture with its maps.
-        view: what it opens with, as :func:`~recam_core.views.viewer_files.viewer_message` takes it.
+        view: what it opens with, as :func:`~recam_core.views.viewer_payload.viewer_message` takes it.
         title: heading; this and the texts below are shown letter by letter, and are never markup.
         sentence: what is to be seen, such as :func:`picture_sentence` gives.
         about: where the picture is from.

@@ -9,8 +9,8 @@ from PIL import Image
 from recam_core.method.extraction import RULES
 from recam_core.theory.losses import sigmoid, softmax
 from recam_core.theory.walkthrough import Walkthrough
-from recam_core.views.colour_maps import colourise
-from recam_core.views.encode import data_url
+from recam_core.views.colours import colourise
+from recam_core.views.pictures import data_url
 
 #: Side of the photo, and classes among the bars, in pixels and at most.
 _PHOTO, _BARS = 220, 6

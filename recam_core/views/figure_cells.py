@@ -10,14 +10,10 @@ from PIL import Image
 from recam_core.data.sample import VOID
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps, full_size, seed_mask, threshold_level, winner_and_level
-from recam_core.views.blend import blend, muted
-from recam_core.views.class_colours import class_colours
-from recam_core.views.disagreement import disagreement_codes, disagreement_overlay
-from recam_core.views.error_overlay import error_codes, error_overlay
+from recam_core.views.colours import blend, class_colours, heat_overlay, muted
 from recam_core.views.figure_style import FigureStyle
-from recam_core.views.heat_overlay import heat_overlay
-from recam_core.views.marks import GREY
-from recam_core.views.outline import outline
+from recam_core.views.marks import GREY, outline
+from recam_core.views.pixel_kinds import disagreement_codes, disagreement_overlay, error_codes, error_overlay
 
 HEAT, CONTOUR, SEEDS, ERRORS, DISAGREEMENT = "heat", "contour", "seeds", "errors", "disagreement"
 #: What a row of cells can show, and what it is called.

@@ -13,9 +13,7 @@ from recam_core.errors import UserError
 from recam_core.maps.activation_maps import threshold_level
 from recam_core.scores.metrics import mean_of_present
 from recam_core.scores.picture import picture_scores
-from recam_core.views.colour_maps import colour_table
-from recam_core.views.disagreement import DISAGREEMENTS
-from recam_core.views.error_overlay import error_marks
+from recam_core.views.colours import colour_table
 from recam_core.views.figure_cells import (
     CONTOUR,
     DISAGREEMENT,
@@ -28,7 +26,8 @@ from recam_core.views.figure_cells import (
     photo_cell,
     truth_cell,
 )
-from recam_core.views.figure_legend import (
+from recam_core.views.figure_style import MM_PER_INCH, FigureStyle
+from recam_core.views.figure_text import (
     LegendEntry,
     class_entry,
     draw_legend,
@@ -37,11 +36,13 @@ from recam_core.views.figure_legend import (
     legend_line_height,
     legend_lines,
     line_entry,
+    lines_within,
     mark_entry,
+    put,
+    text_width,
 )
-from recam_core.views.figure_style import MM_PER_INCH, FigureStyle
-from recam_core.views.figure_text import lines_within, put, text_width
 from recam_core.views.marks import CONTOUR_STEP, WITHIN, WITHOUT
+from recam_core.views.pixel_kinds import DISAGREEMENTS, error_marks
 
 #: Widths of contour lines, of the threshold's, and of what stands out around the latter, in points.
 _THIN, _THICK, _HALO = 0.9, 1.1, 1.4
@@ -74,7 +75,7 @@ def comparison_figure(rows: Sequence[FigureRow], classes: ClassList, style: Figu
         style: size, type and what is shown.
 
     Returns:
-        A figure of ``style.width_mm`` whose height follows; for :func:`~recam_core.views.figure_file.figure_bytes`.
+        A figure of ``style.width_mm`` whose height follows; for :func:`~recam_core.views.figure_style.figure_bytes`.
 
     Raises:
         UserError: nothing to draw, or too many cells for the width.

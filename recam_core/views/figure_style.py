@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from recam_core.errors import UserError
-from recam_core.views.colour_maps import COLOUR_MAPS
+from recam_core.views.colours import COLOUR_MAPS
 
 MM_PER_INCH = 25.4
 POINTS_PER_INCH = 72.0
@@ -30,7 +30,7 @@ class FigureStyle:
         captions: whether each method's threshold and scores stand below its cell.
         photo: whether each row begins with the photo alone.
         truth: whether the ground truth follows, where there is one.
-        colour_map: of heat and contours, a key of :data:`~recam_core.views.colour_maps.COLOUR_MAPS`.
+        colour_map: of heat and contours, a key of :data:`~recam_core.views.colours.COLOUR_MAPS`.
         opacity: of what is laid over the photo, 0..1.
         dark: light type on a dark ground, for slides.
 

@@ -3,14 +3,82 @@
 The colours are those that Okabe and Ito chose to be told apart with every common form of colour blindness.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from recam_core.views.blend import blend, muted
-from recam_core.views.outline import outline
-from recam_core.views.patterns import PATTERNS
+from recam_core.views.colours import blend, muted
+
+#: Distance between two lines or dots, in screen pixels.
+PITCH = 12
+#: Width of a line, in screen pixels.
+LINE = 3
+
+
+def _coordinates(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    return np.arange(shape[0])[:, None], np.arange(shape[1])[None, :]
+
+
+def solid(shape: tuple[int, int]) -> np.ndarray:
+    """No pattern: the even tint that the area has anyway."""
+    return np.zeros(shape, dtype=bool)
+
+
+def rising(shape: tuple[int, int]) -> np.ndarray:
+    """Lines from the lower left to the upper right."""
+    row, column = _coordinates(shape)
+    return (row + column) % PITCH < LINE
+
+
+def falling(shape: tuple[int, int]) -> np.ndarray:
+    """Lines from the upper left to the lower right."""
+    row, column = _coordinates(shape)
+    return (row - column) % PITCH < LINE
+
+
+def crossed(shape: tuple[int, int]) -> np.ndarray:
+    """Both kinds of slanted lines."""
+    return rising(shape) | falling(shape)
+
+
+def dotted(shape: tuple[int, int]) -> np.ndarray:
+    """Round dots in rows, every other row moved by half a step."""
+    row, column = _coordinates(shape)
+    line, within = np.divmod(row, PITCH)
+    across = (column + (line % 2) * (PITCH // 2)) % PITCH
+    centre = (PITCH - 1) / 2
+    return (within - centre) ** 2 + (across - centre) ** 2 <= (PITCH / 4) ** 2
+
+
+def level_lines(shape: tuple[int, int]) -> np.ndarray:
+    """Horizontal lines."""
+    row, column = _coordinates(shape)
+    return np.broadcast_to((row % PITCH < LINE) & (column >= 0), shape)
+
+
+PATTERNS: dict[str, Callable[[tuple[int, int]], np.ndarray]] = {
+    "solid": solid,
+    "rising": rising,
+    "falling": falling,
+    "crossed": crossed,
+    "dotted": dotted,
+    "level": level_lines,
+}
+
+
+def outline(codes: np.ndarray, width: int = 1) -> np.ndarray:
+    """H x W bool: pixels that have a pixel of another value within ``width`` steps above, below, left or right."""
+    edge = np.zeros(codes.shape, dtype=bool)
+    for step in range(1, width + 1):
+        down = codes[step:] != codes[:-step]
+        edge[step:] |= down
+        edge[:-step] |= down
+        across = codes[:, step:] != codes[:, :-step]
+        edge[:, step:] |= across
+        edge[:, :-step] |= across
+    return edge
+
 
 SKY_BLUE = (86, 180, 233)
 ORANGE = (230, 159, 0)
@@ -38,7 +106,7 @@ class Mark:
         name: a few words for the legend.
         meaning: a sentence for the legend's help.
         colour: red, green, blue, 0..255.
-        pattern: a key of :data:`~recam_core.views.patterns.PATTERNS`.
+        pattern: a key of :data:`~recam_core.views.marks.PATTERNS`.
     """
 
     code: int

@@ -16,7 +16,8 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,14 +25,10 @@ import numpy as np
 from recam_core.data.sample import BACKGROUND, VOID, ClassList
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps, winner_and_level
-from recam_core.views.class_colours import class_colours
-from recam_core.views.colour_maps import COLOUR_MAPS, colour_table
-from recam_core.views.disagreement import DISAGREEMENTS
-from recam_core.views.encode import data_url, encode
-from recam_core.views.error_overlay import CLASS_ERRORS, error_marks
-from recam_core.views.marks import CONTOUR_STEP, GREY, SOLID_TINT, TINT, WITHIN, WITHOUT, Mark, swatch
-from recam_core.views.patterns import PATTERNS, PITCH
-from recam_core.views.taken_back_overlay import TAKEN_BACK_MARKS
+from recam_core.views.colours import COLOUR_MAPS, class_colours, colour_table
+from recam_core.views.marks import CONTOUR_STEP, GREY, PATTERNS, PITCH, SOLID_TINT, TINT, WITHIN, WITHOUT, Mark, swatch
+from recam_core.views.pictures import data_url, encode
+from recam_core.views.pixel_kinds import CLASS_ERRORS, DISAGREEMENTS, TAKEN_BACK_MARKS, error_marks
 
 #: Seeds and heat cover whole areas evenly, so the same opacity hides more of the photo than error marks do.
 FILLED = 0.7
@@ -281,3 +278,62 @@ def _pattern_tile() -> np.ndarray:
         tile |= draw(tile.shape).astype(np.uint8) << bit
     tile.flags.writeable = False
     return tile
+
+
+_HERE = Path(__file__).resolve().parent / "viewer"
+#: One concept a file; a file uses only what those before it define when it is read.
+_SCRIPTS = (
+    "elements", "picture", "enlarge", "view", "codes", "scores", "viewport", "photo", "paint",
+    "probe", "profile", "pane", "overmarks", "legend", "arrangement", "toolbar", "gestures", "keyboard", "report",
+    "viewer", "main",
+)  # fmt: skip
+
+
+def viewer_html() -> str:
+    """The elements of the viewer, without anything around them."""
+    return _read("viewer.html")
+
+
+def viewer_css() -> str:
+    """The style sheet: of a shadow root, and in the colours of custom properties ``--st-...`` around it."""
+    return _read("viewer.css")
+
+
+def viewer_script() -> str:
+    """All scripts as one module; ``show``, its default export, is the way in."""
+    return "\n".join(_read(f"js/{name}.js") for name in _SCRIPTS)
+
+
+@cache
+def _read(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")
+
+
+def viewer_message(
+    payload: ViewerPayload,
+    view: Mapping[str, Any],
+    revision: int = 1,
+    *,
+    can_step: bool = False,
+    presenting: bool = False,
+) -> bytes:
+    """What ``show`` is given as ``data``: a header (JSON in UTF-8) behind its length of 4 bytes, then the picture.
+
+    Args:
+        payload: the picture.
+        view: what to show it with; the viewer leaves out what it does not know.
+        revision: number of this view; the viewer takes ``view`` over whenever it is a new one.
+        can_step: whether there are pictures before and after this one.
+        presenting: without controls and in large type.
+    """
+    head = json.dumps(
+        {
+            "id": payload.id,
+            "view": dict(view),
+            "revision": revision,
+            "can_step": can_step,
+            "presenting": presenting,
+        },
+        separators=(",", ":"),
+    ).encode("utf-8")
+    return len(head).to_bytes(4, "little") + head + payload.content

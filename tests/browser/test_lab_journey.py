@@ -15,7 +15,7 @@ from recam_core.lock import holding, try_lock
 from recam_core.trainings.listing import list_trainings
 from recam_core.trainings.places import trainings_folder
 from recam_core.trainings.turn import device_lock
-from recam_core.views.charts.palette import DARK
+from recam_core.views.charts.style import DARK
 from streamlit_page import no_exception, open_app, wait_until_finished
 
 pytestmark = pytest.mark.skipif(

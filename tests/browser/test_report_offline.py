@@ -15,8 +15,8 @@ from recam_core.report.picture_page import picture_page
 from recam_core.scores.picture import picture_scores
 from recam_core.views.figure_cells import FigurePane, FigureRow
 from recam_core.views.figure_comparison import comparison_figure
-from recam_core.views.figure_file import figure_bytes
 from recam_core.views.figure_style import FigureStyle
+from recam_core.views.figure_text import figure_bytes
 from viewer_browser import drawn, exact, view_of, view_when
 from viewer_cases import METHODS, case
 

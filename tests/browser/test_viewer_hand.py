@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from recam_core.maps.activation_maps import full_size, seed_mask, winner_and_level
-from recam_core.views.taken_back_overlay import taken_back_codes
+from recam_core.views.pixel_kinds import taken_back_codes
 from streamlit_page import no_exception, wait_until_finished
 from viewer_browser import heard, open_viewer, said, set_view, view_of, view_when
 from viewer_cases import case

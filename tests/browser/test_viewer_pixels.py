@@ -9,12 +9,20 @@ from playwright.sync_api import Locator, Page, expect
 from contour_reference import contour_overlay
 from recam_core.maps.activation_maps import full_size, seed_mask, winner_and_level
 from recam_core.scores.picture import picture_scores
-from recam_core.views.disagreement import disagreement_codes, disagreement_overlay
-from recam_core.views.error_overlay import error_codes, error_marks
+from recam_core.views.colours import heat_overlay
 from recam_core.views.figure_cells import seed_overlay
-from recam_core.views.heat_overlay import heat_overlay
 from recam_core.views.marks import draw_marks
-from recam_core.views.taken_back_overlay import BOTH_WRONG, LOST, TAKEN_BACK, taken_back_codes, taken_back_overlay
+from recam_core.views.pixel_kinds import (
+    BOTH_WRONG,
+    LOST,
+    TAKEN_BACK,
+    disagreement_codes,
+    disagreement_overlay,
+    error_codes,
+    error_marks,
+    taken_back_codes,
+    taken_back_overlay,
+)
 from recam_core.views.viewer_payload import FILLED
 from viewer_browser import drawn, exact, open_viewer, set_view
 from viewer_cases import METHODS, PHOTOS, Case, case

@@ -15,7 +15,7 @@ from recam_core.atomic_write import write_json
 from recam_core.checkpoint.run_folder import INFO_FILE
 from recam_core.method.extraction import RULES
 from recam_core.views.charts.gains import gain_chart
-from recam_core.views.charts.palette import LIGHT
+from recam_core.views.charts.style import LIGHT
 
 
 def show_results() -> None:

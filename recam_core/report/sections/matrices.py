@@ -8,9 +8,8 @@ from recam_core.analysis.csv_tables import confusion_csv, value_names
 from recam_core.report.figures import Figures
 from recam_core.report.markup import Markup, csv_link, tag
 from recam_core.report.report_data import ReportData
-from recam_core.views.charts.matrix import NUMBERED, matrix_chart
-from recam_core.views.charts.matrix_cells import difference_cells, matrix_cells
-from recam_core.views.charts.palette import Palette
+from recam_core.views.charts.matrix import NUMBERED, difference_cells, matrix_cells, matrix_chart
+from recam_core.views.charts.style import Palette
 
 #: Pixels that a column needs.
 _LEAST_CELL = 9

@@ -14,12 +14,12 @@ from recam_core.report.markup import Markup, csv_link, data_address, join, perce
 from recam_core.report.report_data import ReportData
 from recam_core.scores.picture import picture_scores
 from recam_core.views.charts.pictures import drawn_pictures, pictures_chart
-from recam_core.views.class_colours import class_colours
-from recam_core.views.encode import encode
-from recam_core.views.error_overlay import error_marks
+from recam_core.views.colours import class_colours
 from recam_core.views.figure_cells import FigurePane, FigureRow, pane_cell, photo_cell, truth_cell
 from recam_core.views.figure_style import FigureStyle
 from recam_core.views.marks import swatch
+from recam_core.views.pictures import encode
+from recam_core.views.pixel_kinds import error_marks
 
 #: The long side of an embedded picture, in pixels: sharp at the width it is shown at, and some 20 kB.
 _SIDE = 340

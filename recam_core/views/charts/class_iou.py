@@ -7,9 +7,7 @@ import plotly.graph_objects as go
 
 from recam_core.analysis.class_gain import ClassGain
 from recam_core.views.charts.gains import BETTER, WORSE, GainRow
-from recam_core.views.charts.palette import Palette
-from recam_core.views.charts.plain import plain
-from recam_core.views.charts.template import template
+from recam_core.views.charts.style import Palette, plain, template
 
 #: In the place of a class: the mean of all.
 MEAN = -1

@@ -3,9 +3,7 @@
 import plotly.graph_objects as go
 
 from recam_core.analysis.channels import Contributions
-from recam_core.views.charts.palette import Palette
-from recam_core.views.charts.plain import plain
-from recam_core.views.charts.template import template
+from recam_core.views.charts.style import Palette, plain, template
 
 #: Height of a bar and of what surrounds them all, in pixels.
 _BAR, _AROUND = 24, 96

@@ -8,9 +8,7 @@ import plotly.graph_objects as go
 
 from recam_core.analysis.csv_tables import csv_text
 from recam_core.theory.weights import TITLES, ClassCosines
-from recam_core.views.charts.palette import Palette
-from recam_core.views.charts.plain import plain
-from recam_core.views.charts.template import template
+from recam_core.views.charts.style import Palette, plain, template
 
 #: Pixels of the whole matrix, and of its names.
 _SIDE, _AROUND, _LEAST, _MOST = 400, 120, 4, 34

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from recam_core.analysis.csv_tables import csv_text
-from recam_core.views.charts.palette import Palette
-from recam_core.views.charts.plain import plain
-from recam_core.views.charts.template import template
+from recam_core.views.charts.style import Palette, plain, template
 
 _HEIGHT = 350
 #: Places of the colours in the palette, and dashes, so that either alone tells the curves apart.

@@ -6,8 +6,6 @@ Shares that begin far from 0 need no bars.
 import plotly.graph_objects as go
 
 from recam_core.experiments.experiment import Experiment
-from recam_core.views.charts.palette import Palette
-from recam_core.views.charts.plain import plain
 from recam_core.views.charts.setting_points import (
     colours_of,
     groups_of,
@@ -18,7 +16,7 @@ from recam_core.views.charts.setting_points import (
     reference_lines,
     spread_bars,
 )
-from recam_core.views.charts.template import template
+from recam_core.views.charts.style import Palette, plain, template
 
 _ROW = 26
 #: What the axis below and the bar of buttons above take of the height.

@@ -6,9 +6,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from recam_core.attribution.faithfulness import Faithfulness
-from recam_core.views.charts.palette import Palette
-from recam_core.views.charts.plain import plain
-from recam_core.views.charts.template import template
+from recam_core.views.charts.style import Palette, plain, template
 
 _DASHES = ("solid", "dash", "dot", "dashdot")
 

@@ -4,9 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from recam_core.experiments.figure1 import ALL, LOSSES, TITLES, Figure1
-from recam_core.views.charts.palette import Palette, hatch
-from recam_core.views.charts.plain import plain
-from recam_core.views.charts.template import template
+from recam_core.views.charts.style import Palette, hatch, plain, template
 
 _COLOURS = {"bce": 1, "sce": 2}
 _HEIGHT = 340

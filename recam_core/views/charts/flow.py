@@ -6,9 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from recam_core.analysis.class_flow import OTHERS, Flow, class_flows
-from recam_core.views.charts.palette import Palette, translucent
-from recam_core.views.charts.plain import plain
-from recam_core.views.charts.template import template
+from recam_core.views.charts.style import Palette, plain, template, translucent
 
 _LEAST_HEIGHT, _A_BAR, _GAP, _EDGE = 190, 26, 15, 6
 #: Room above the bars for Plotly's buttons, which would cover the first name.

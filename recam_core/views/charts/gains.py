@@ -6,9 +6,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from recam_core.analysis.csv_tables import csv_text
-from recam_core.views.charts.palette import Palette, translucent
-from recam_core.views.charts.plain import plain
-from recam_core.views.charts.template import template
+from recam_core.views.charts.style import Palette, plain, template, translucent
 
 BETTER, WORSE = "better", "worse"
 _ROW, _ROW_OF_TWO_LINES, _SMALLEST_ROW = 25, 36, 14

@@ -7,11 +7,8 @@ import plotly.graph_objects as go
 
 from recam_core.experiments.chart import Heat
 from recam_core.experiments.experiment import Experiment
-from recam_core.views.charts.palette import Palette
-from recam_core.views.charts.plain import plain
-from recam_core.views.charts.ramp import ramp, readable
 from recam_core.views.charts.setting_points import PART_WORDS
-from recam_core.views.charts.template import template
+from recam_core.views.charts.style import Palette, plain, ramp, readable, template
 
 _ROW, _SMALLEST_ROW, _TALLEST = 38, 20, 460
 #: What names and title of the columns take of the height.

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 import plotly.graph_objects as go
 
 from recam_core.experiments.experiment import Experiment
-from recam_core.views.charts.palette import Palette
-from recam_core.views.charts.plain import plain
 from recam_core.views.charts.setting_points import (
     DASHES,
     SettingPoint,
@@ -20,7 +18,7 @@ from recam_core.views.charts.setting_points import (
     reference_lines,
     spread_bars,
 )
-from recam_core.views.charts.template import template
+from recam_core.views.charts.style import Palette, plain, template
 
 _HEIGHT = 260
 #: Labels along the axis stand at least this share of it apart.

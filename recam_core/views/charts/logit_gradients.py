@@ -6,9 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from recam_core.theory.losses import Descent, Surface
-from recam_core.views.charts.palette import Palette, hatch
-from recam_core.views.charts.plain import plain
-from recam_core.views.charts.template import template
+from recam_core.views.charts.style import Palette, hatch, plain, template
 
 TITLES = {"bce": "BCE", "sce": "SCE"}
 #: What is drawn over the two logits: title, and whether it can be negative.

@@ -6,9 +6,7 @@ import plotly.graph_objects as go
 
 from recam_core.analysis.csv_tables import csv_text
 from recam_core.theory.negatives import LOSSES, QUANTILES, NegativeCurve, NegativePoint
-from recam_core.views.charts.palette import Palette, translucent
-from recam_core.views.charts.plain import plain
-from recam_core.views.charts.template import template
+from recam_core.views.charts.style import Palette, plain, template, translucent
 
 _TITLES = {"bce": "BCE", "sce": "SCE"}
 _COLOURS = {"bce": 1, "sce": 2}

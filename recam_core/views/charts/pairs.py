@@ -7,9 +7,7 @@ import plotly.graph_objects as go
 
 from recam_core.analysis.confused_pairs import ConfusedPair
 from recam_core.views.charts.class_iou import SYMBOLS
-from recam_core.views.charts.palette import Palette
-from recam_core.views.charts.plain import plain
-from recam_core.views.charts.template import template
+from recam_core.views.charts.style import Palette, plain, template
 
 #: Pairs whose names stand beside their points.
 _NAMED = 6

@@ -6,9 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from recam_core.analysis.picture_table import PictureTable
-from recam_core.views.charts.palette import Palette
-from recam_core.views.charts.plain import plain
-from recam_core.views.charts.template import template
+from recam_core.views.charts.style import Palette, plain, template
 
 #: In the place of a method: the share of a picture that its largest class takes.
 LARGEST = "size"

@@ -4,8 +4,6 @@ import plotly.graph_objects as go
 
 from recam_core.experiments.experiment import Experiment
 from recam_core.experiments.protocol import REPORT
-from recam_core.views.charts.palette import Palette
-from recam_core.views.charts.plain import plain
 from recam_core.views.charts.setting_points import (
     DASHES,
     PART_WORDS,
@@ -17,7 +15,7 @@ from recam_core.views.charts.setting_points import (
     panel_points,
     percent_axis,
 )
-from recam_core.views.charts.template import template
+from recam_core.views.charts.style import Palette, plain, template
 
 _HEIGHT = 390
 

@@ -9,8 +9,7 @@ import plotly.graph_objects as go
 from recam_core.experiments.chart import Series
 from recam_core.experiments.experiment import Experiment
 from recam_core.experiments.protocol import REPORT, SELECT
-from recam_core.views.charts.palette import Palette, translucent
-from recam_core.views.charts.plain import plain
+from recam_core.views.charts.style import Palette, plain, translucent
 
 #: What each part does, for people.
 PART_WORDS = {SELECT: "chooses", REPORT: "reports"}

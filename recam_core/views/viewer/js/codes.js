@@ -5,7 +5,7 @@ const RIGHT = 1, FALSE_ON_BACKGROUND = 2, FALSE_ON_CLASS = 3, LOST_TO_BACKGROUND
 const ALONE_CLAIMS = 1, ALONE_LEAVES = 2, DISPUTED = 3;
 const TAKEN_BACK = 1, LOST = 2, BOTH_WRONG = 3;
 
-/** The code of a pixel with this ground truth and seed (recam_core/views/error_overlay.py). */
+/** The code of a pixel with this ground truth and seed (recam_core/views/pixel_kinds.py). */
 function errorCode(truth, seed, classes) {
   if (classes.length === 1) {
     const own = classes[0] + 1, claimed = seed === own;
@@ -58,7 +58,7 @@ function cutCodes(codes, { claimed, left }, level, cut) {
   for (let i = 0; i < codes.length; i++) codes[i] = level[i] > cut ? claimed[i] : left[i];
 }
 
-/** How pane `own` stands to the others (recam_core/views/disagreement.py), from every pane's answers, into `codes`. */
+/** How pane `own` stands to the others (recam_core/views/pixel_kinds.py), from every pane's answers, into `codes`. */
 function disagreementCodes(codes, answers, own) {
   const ours = answers[own], others = answers.filter((_, place) => place !== own), count = others.length;
   if (count === 2) {  // the usual three methods, without a loop within the loop
@@ -90,7 +90,7 @@ function isWrong(code, hasBackground) {
 }
 
 /**
- * How a method stands to the reference (recam_core/views/taken_back_overlay.py), from the error codes of both, into
+ * How a method stands to the reference (recam_core/views/pixel_kinds.py), from the error codes of both, into
  * `codes`. Gives how many pixels have each pair of error codes, at 8 * the reference's + the method's.
  */
 function takenCodes(codes, before, after, hasBackground) {

@@ -1,6 +1,6 @@
 /* The photo in the window: shared by all panes, sampled again only when the window moves. */
 
-/** Luma weights, in 1/256 (recam_core/views/blend.py). */
+/** Luma weights, in 1/256 (recam_core/views/colours.py). */
 const LUMA = [77, 150, 29];
 /** From so many screen pixels on for one of the picture, pixels are shown as squares. */
 const SQUARES = 6;
@@ -55,7 +55,7 @@ class PhotoInWindow {
     return new Int32Array(context.getImageData(0, 0, across, down).data.buffer);
   }
 
-  /** The same, quieter: see `muted` in recam_core/views/blend.py. */
+  /** The same, quieter: see `muted` in recam_core/views/colours.py. */
   quiet(picture, port, colour, light) {
     const photo = this.pixels(picture, port), key = `${colour} ${light}`;
     if (!this.muted.has(key)) {
