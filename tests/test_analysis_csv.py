@@ -18,10 +18,10 @@ from recam_core.analysis.csv_tables import (
     pairs_csv,
     pictures_csv,
     tags_csv,
-    value_names,
 )
 from recam_core.analysis.picture_table import picture_table
 from recam_core.analysis.tags import Tagged
+from recam_core.scores.metrics import value_names
 from recam_core.scores.scores import CumulativeConfusion
 
 NAMES = ("cat", '=HYPERLINK("x")', "a, b", "boat")

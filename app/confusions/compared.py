@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from app.catalogue import Family
 from recam_core.analysis.analysed import Analysed
-from recam_core.analysis.csv_tables import value_names
 from recam_core.data.sample import ClassList
+from recam_core.scores.metrics import value_names
 
 
 @dataclass(frozen=True)

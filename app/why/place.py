@@ -12,8 +12,8 @@ from app.map_cache import payload_of
 from app.plain_words import plain
 from app.viewer import viewer
 from app.why.question import Question, Scene, asked_classes, place_of
-from recam_core.analysis.csv_tables import value_names
 from recam_core.analysis.wrong_regions import WrongRegion
+from recam_core.scores.metrics import value_names
 
 _PIXEL, _REGION = "the pixel", "the region around it"
 _FIRST_VIEW = {"overlay": "errors"}

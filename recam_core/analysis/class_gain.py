@@ -10,7 +10,7 @@ from recam_core.analysis.outcomes import Outcomes, outcomes_of_all, reference_of
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
 from recam_core.scores.bootstrap import COVERAGE, check_draws, paired_bootstrap, picture_groups, weight_blocks
-from recam_core.scores.metrics import ClassPixels, scored_values
+from recam_core.scores.metrics import ClassPixels, scored_names, scored_values
 from recam_core.scores.pixel_counts import PixelCounts
 
 
@@ -127,11 +127,10 @@ def class_gain(
     )
     gains = drawn.gains()
     rank = np.where(np.isnan(gains.value[-1]), -np.inf, gains.value[-1])
-    names = ("background", *classes.names) if classes.has_background else classes.names
     return ClassGain(
         keys,
         reference,
-        names,
+        scored_names(classes),
         np.arange(len(classes) + 1)[scored],
         np.argsort(-rank, kind="stable"),
         seen,

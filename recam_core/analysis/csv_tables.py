@@ -13,6 +13,7 @@ from recam_core.analysis.picture_table import PictureTable
 from recam_core.analysis.tags import Tagged
 from recam_core.analysis.taken_back import KIND_WORDS, KINDS, TakenBack
 from recam_core.data.sample import ClassList
+from recam_core.scores.metrics import value_names
 
 #: A spreadsheet takes a cell that begins so for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -28,11 +29,6 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     writer.writerow([_cell(name) for name in header])
     writer.writerows([_cell(value) for value in row] for row in rows)
     return stream.getvalue()
-
-
-def value_names(classes: ClassList) -> tuple[str, ...]:
-    """K + 1 names, for rows and columns of a confusion matrix: index 0 is the background, or what is unlabelled."""
-    return ("background" if classes.has_background else "unlabelled", *classes.names)
 
 
 def confusion_csv(

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recam_core.analysis.csv_tables import value_names
 from recam_core.analysis.joint_counts import Joint
 from recam_core.analysis.taken_back import taken_back_of
 from recam_core.data.sample import BACKGROUND, VOID, ClassList
+from recam_core.scores.metrics import value_names
 
 
 @dataclass(frozen=True)

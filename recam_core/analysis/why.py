@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from recam_core.analysis.channels import Contributions
-from recam_core.analysis.csv_tables import value_names
 from recam_core.data.sample import BACKGROUND, VOID, ClassList
 from recam_core.maps.activation_maps import ActivationMaps, full_size
+from recam_core.scores.metrics import value_names
 
 #: So many channels are named.
 NAMED = 3

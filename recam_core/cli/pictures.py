@@ -119,9 +119,10 @@ def _moved(
     lost: bool,
 ) -> int:
     """Print the pictures with most pixels that were taken back, or lost."""
-    from recam_core.analysis.csv_tables import moved_csv, value_names
+    from recam_core.analysis.csv_tables import moved_csv
     from recam_core.analysis.taken_back import KIND_WORDS, taken_back
     from recam_core.progress import terminal
+    from recam_core.scores.metrics import value_names
 
     first, last = data.reference, data.subject
     cuts = [data.cuts[method.key].threshold for method in (first, last)]
@@ -150,7 +151,7 @@ def _moved(
 
 def _value(name: str | None, classes: ClassList) -> int | None:
     """The number of a class in masks; None for any."""
-    from recam_core.analysis.csv_tables import value_names
+    from recam_core.scores.metrics import value_names
 
     if name is None:
         return None

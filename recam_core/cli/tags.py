@@ -51,10 +51,10 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _add(arguments: argparse.Namespace) -> int:
-    from recam_core.analysis.csv_tables import value_names
     from recam_core.analysis.tags import TagBook, Tagged
     from recam_core.checkpoint.places import tags_file
     from recam_core.data.spec import open_dataset
+    from recam_core.scores.metrics import value_names
 
     dataset = open_dataset(arguments.data)
     ids = set(dataset.ids)

@@ -12,6 +12,7 @@ from recam_core.maps.activation_maps import ActivationMaps, winner_and_level
 from recam_core.maps.no_activation import SilentCount
 from recam_core.maps.store import MapStore
 from recam_core.progress import ProgressFn, silent
+from recam_core.scores.metrics import scored_names, value_names
 from recam_core.scores.pixel_counts import PictureCounts, PixelCounts, count_pixels, join
 from recam_core.scores.scores import DEFAULT_THRESHOLDS, CumulativeConfusion, Scores, Sweep, bootstrap_miou
 
@@ -53,8 +54,7 @@ class Evaluation:
     @property
     def scored_names(self) -> tuple[str, ...]:
         """The names that per-class arrays of the scores go with."""
-        classes = self.counts.classes
-        return ("background", *classes.names) if classes.has_background else classes.names
+        return scored_names(self.counts.classes)
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the per-picture parts, as JSON values."""
@@ -72,10 +72,7 @@ class Evaluation:
             },
             "has_background": self.counts.classes.has_background,
             "classes": list(self.scored_names),
-            "confusion_classes": [
-                "background" if self.counts.classes.has_background else "unlabelled",
-                *self.counts.classes.names,
-            ],
+            "confusion_classes": list(value_names(self.counts.classes)),
             "best": self.best.to_json(),
             "fixed": None if self.fixed is None else self.fixed.to_json() | {"threshold_from": self.fixed_from},
             "miou_interval": None

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from recam_core.data.sample import ClassList
+
 
 def ratio(part: np.ndarray | float, whole: np.ndarray | float) -> np.ndarray:
     """Elementwise part / whole as float64; nan where the whole is 0."""
@@ -26,6 +28,16 @@ def mean_of_present(values: np.ndarray, axis: int | None = None) -> Any:
 def scored_values(has_background: bool) -> slice:
     """Which of the K + 1 values are scored: all, or the K classes alone."""
     return slice(0 if has_background else 1, None)
+
+
+def value_names(classes: ClassList) -> tuple[str, ...]:
+    """K + 1 names, for rows and columns of a confusion matrix: index 0 is the background, or what is unlabelled."""
+    return ("background" if classes.has_background else "unlabelled", *classes.names)
+
+
+def scored_names(classes: ClassList) -> tuple[str, ...]:
+    """The names of the scored values: with the background where it is a class, else the K classes alone."""
+    return value_names(classes)[scored_values(classes.has_background)]
 
 
 @dataclass(frozen=True, eq=False)

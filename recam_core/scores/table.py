@@ -6,6 +6,7 @@ import numpy as np
 
 from recam_core.errors import UserError
 from recam_core.scores.evaluate import Evaluation
+from recam_core.scores.metrics import value_names
 from recam_core.scores.scores import Scores, pictures_with
 
 
@@ -147,8 +148,7 @@ def _confused_with(evaluation: Evaluation, scores: Scores, position: int) -> str
     if not row.any():
         return ""
     place = int(row.argmax())
-    name = ("background" if scores.has_background else "unlabelled", *evaluation.counts.classes.names)[place]
-    return f"{name} ({percent(row[place] / whole)}%)"
+    return f"{value_names(evaluation.counts.classes)[place]} ({percent(row[place] / whole)}%)"
 
 
 def _row(name: str, scores: Scores, difference: str, origin: str) -> list[str]:

@@ -25,6 +25,7 @@ import numpy as np
 from recam_core.data.sample import BACKGROUND, VOID, ClassList
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps, winner_and_level
+from recam_core.scores.metrics import value_names
 from recam_core.views.colours import COLOUR_MAPS, class_colours, colour_table
 from recam_core.views.marks import CONTOUR_STEP, GREY, PATTERNS, PITCH, SOLID_TINT, TINT, WITHIN, WITHOUT, Mark, swatch
 from recam_core.views.pictures import data_url, encode
@@ -237,11 +238,11 @@ def _values(classes: ClassList, panes: Sequence[ViewerPane], mask: np.ndarray | 
     if mask is not None:
         found.update(np.flatnonzero(np.bincount(mask.ravel())).tolist())
     table = class_colours(len(classes))
-    names = {BACKGROUND: "background" if classes.has_background else "unlabelled", VOID: "void"}
+    names = {**dict(enumerate(value_names(classes))), VOID: "void"}
     return [
         {
             "value": int(value),
-            "name": names.get(value) or classes.names[value - 1],
+            "name": names[value],
             "colour": list(GREY) if value == VOID else table[value].tolist(),
         }
         for value in sorted(found)

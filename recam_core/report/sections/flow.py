@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from recam_core.analysis.csv_tables import flow_csv, value_names
+from recam_core.analysis.csv_tables import flow_csv
 from recam_core.report.figures import Figures
 from recam_core.report.markup import Markup, csv_link, tag
 from recam_core.report.report_data import ReportData
+from recam_core.scores.metrics import value_names
 from recam_core.views.charts.flow import flow_chart
 
 #: Classes that are drawn; with more, bands become too thin to tell apart.

@@ -4,10 +4,11 @@ from functools import partial
 
 import plotly.graph_objects as go
 
-from recam_core.analysis.csv_tables import confusion_csv, value_names
+from recam_core.analysis.csv_tables import confusion_csv
 from recam_core.report.figures import Figures
 from recam_core.report.markup import Markup, csv_link, tag
 from recam_core.report.report_data import ReportData
+from recam_core.scores.metrics import value_names
 from recam_core.views.charts.matrix import NUMBERED, difference_cells, matrix_cells, matrix_chart
 from recam_core.views.charts.style import Palette
 

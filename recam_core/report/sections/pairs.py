@@ -1,9 +1,10 @@
 """The most confused pairs of classes."""
 
-from recam_core.analysis.csv_tables import pairs_csv, value_names
+from recam_core.analysis.csv_tables import pairs_csv
 from recam_core.report.figures import Figures
 from recam_core.report.markup import Markup, csv_link, join, percent, points, table, tag
 from recam_core.report.report_data import ReportData
+from recam_core.scores.metrics import value_names
 from recam_core.views.charts.pairs import pairs_chart
 
 

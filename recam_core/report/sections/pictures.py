@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from recam_core.analysis.csv_tables import pictures_csv, value_names
+from recam_core.analysis.csv_tables import pictures_csv
 from recam_core.analysis.single_class import single_class_words
 from recam_core.data.sample import BrokenItem, Dataset
 from recam_core.errors import UserError
@@ -12,6 +12,7 @@ from recam_core.progress import ProgressFn, silent
 from recam_core.report.figures import Figures
 from recam_core.report.markup import Markup, csv_link, data_address, join, percent, points, tag
 from recam_core.report.report_data import ReportData
+from recam_core.scores.metrics import value_names
 from recam_core.scores.picture import picture_scores
 from recam_core.views.charts.pictures import drawn_pictures, pictures_chart
 from recam_core.views.colours import class_colours
