@@ -13,7 +13,7 @@ from app.methods import method_of_entry
 from app.pictures import picture_of_upload
 from app.plain_words import plain
 from app.shared_state import CHOSEN_FAMILY
-from recam_core.analysis.knows_most import knows_most, seen_classes
+from recam_core.analysis.shown_first import knows_most, seen_classes
 from recam_core.errors import UserError
 
 #: So many of the classes that a network sees are named.

@@ -17,8 +17,8 @@ from app.methods import Method
 from app.picker import choose_picture
 from app.pictures import Picture
 from app.plain_words import plain
-from recam_core.analysis.striking import Standing, standing
-from recam_core.analysis.what_changed import WhatChanged, change_sentence, what_changed
+from recam_core.analysis.shown_first import Standing, standing
+from recam_core.analysis.taken_back import WhatChanged, change_sentence, what_changed
 from recam_core.data.sample import ClassList
 from recam_core.maps.activation_maps import ActivationMaps, seed_mask, winner_and_level
 

@@ -23,10 +23,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from recam_core.analysis.cell_index import CellIndex
-from recam_core.analysis.class_gain import class_gain
-from recam_core.analysis.confused_pairs import top_pairs
+from recam_core.analysis.confusions import order, top_pairs
 from recam_core.analysis.counts_on_disk import open_counts, writing_counts
-from recam_core.analysis.matrix_order import order
+from recam_core.analysis.gains import class_gain
 from recam_core.analysis.outcomes import outcomes_at
 from recam_core.analysis.picture_filter import PictureFilter
 from recam_core.analysis.picture_table import picture_table

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analysis_data import K, counts_of, naive_confusions, random_pictures
-from recam_core.analysis import cell_index
+from recam_core.analysis import cell_arrays, cell_index
 from recam_core.analysis.cell_index import CellIndex
 from recam_core.analysis.outcomes import check_same_pictures, outcomes_at, outcomes_of_all
 from recam_core.errors import UserError
@@ -94,10 +94,10 @@ def test_an_index_may_be_made_and_searched_in_small_blocks(monkeypatch):
     pictures = random_pictures(5, 30)
     whole = CellIndex.build(counts_of(pictures))
     for rows in (1, 7, 100):
-        monkeypatch.setattr(cell_index, "ROWS_AT_ONCE", rows)
+        monkeypatch.setattr(cell_arrays, "ROWS_AT_ONCE", rows)
         monkeypatch.setattr(cell_index, "GROUPS_AT_ONCE", rows)
         pieces = CellIndex.build(counts_of(pictures))
-        for name in cell_index.ARRAYS:
+        for name in cell_arrays.ARRAYS:
             assert np.array_equal(getattr(pieces, name), getattr(whole, name)), name
         assert np.array_equal(outcomes_at(pieces, 0.3).confusion(), naive_confusions(pictures, 0.3).sum(axis=0))
 

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from analysis_data import K, counts_of, random_pictures
-from recam_core.analysis.class_gain import class_gain
-from recam_core.analysis.confused_pairs import top_pairs
+from recam_core.analysis.confusions import top_pairs
 from recam_core.analysis.csv_tables import (
     cell_csv,
     confusion_csv,
@@ -19,6 +18,7 @@ from recam_core.analysis.csv_tables import (
     pictures_csv,
     tags_csv,
 )
+from recam_core.analysis.gains import class_gain
 from recam_core.analysis.picture_table import picture_table
 from recam_core.analysis.tags import Tagged
 from recam_core.scores.metrics import value_names

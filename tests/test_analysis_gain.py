@@ -5,7 +5,7 @@ import pytest
 
 from analysis_data import NAMES, K, counts_of, naive_confusions, random_pictures
 from recam_core.analysis.cell_index import CellIndex
-from recam_core.analysis.class_gain import class_gain
+from recam_core.analysis.gains import class_gain
 from recam_core.errors import UserError
 from recam_core.progress import Cancelled
 from recam_core.scores import bootstrap

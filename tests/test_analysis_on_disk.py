@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from analysis_data import counts_of, random_pictures
-from recam_core.analysis import cell_index
-from recam_core.analysis.cell_index import ARRAYS, CellIndex
-from recam_core.analysis.counts_on_disk import open_counts, writing_counts
-from recam_core.analysis.mapped import open_mapped, release
+from recam_core.analysis import cell_arrays, cell_index
+from recam_core.analysis.cell_arrays import ARRAYS
+from recam_core.analysis.cell_index import CellIndex
+from recam_core.analysis.counts_on_disk import open_counts, open_mapped, release, writing_counts
 from recam_core.analysis.outcomes import outcomes_at
 from recam_core.errors import UserError
 from recam_core.progress import Cancelled
@@ -81,7 +81,7 @@ def test_a_set_without_pixels_is_written_too(tmp_path):
 
 
 def test_cancelling_leaves_nothing(tmp_path, counts, monkeypatch):
-    monkeypatch.setattr(cell_index, "ROWS_AT_ONCE", 50)
+    monkeypatch.setattr(cell_arrays, "ROWS_AT_ONCE", 50)
     calls = []
 
     def progress(done, total, note):

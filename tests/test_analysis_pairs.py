@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 
 from analysis_data import K, counts_of, naive_confusions, random_pictures
-from recam_core.analysis.class_flow import OTHERS, class_flow, class_flows
-from recam_core.analysis.confused_pairs import top_pairs
-from recam_core.analysis.matrix_order import order
+from recam_core.analysis.confusions import OTHERS, class_flow, class_flows, order, top_pairs
 from recam_core.analysis.outcomes import outcomes_at
 from recam_core.errors import UserError
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from analysis_data import counts_of, naive_confusions, random_pictures
+from recam_core.analysis.gains import RATES, rate_gain
 from recam_core.analysis.outcomes import outcomes_at
-from recam_core.analysis.rate_gain import RATES, rate_gain
 from recam_core.errors import UserError
 from recam_core.scores.scores import Scores, score
 

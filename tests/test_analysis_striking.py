@@ -9,9 +9,8 @@ import pytest
 
 from analysis_data import counts_of, random_pictures
 from recam_core.analysis.analysed import analyse, analysed_name, settings_of, shipped_analysed
-from recam_core.analysis.knows_most import knows_most
-from recam_core.analysis.striking import Standing, opens_with, standing
-from recam_core.analysis.what_changed import WhatChanged, change_sentence, what_changed
+from recam_core.analysis.shown_first import Standing, knows_most, opens_with, standing
+from recam_core.analysis.taken_back import WhatChanged, change_sentence, what_changed
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.cli.main import main
 from recam_core.data.digest import dataset_digest

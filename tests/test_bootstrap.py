@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from analysis_data import counts_of, random_pictures
-from recam_core.analysis.class_gain import class_gain
+from recam_core.analysis.gains import class_gain, rate_gain
 from recam_core.analysis.outcomes import outcomes_of_all
-from recam_core.analysis.rate_gain import rate_gain
 from recam_core.experiments.noise import interval
 from recam_core.scores.bootstrap import interval_ends, picture_weights
 from recam_core.scores.scores import bootstrap_miou, image_parts, score

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recam_core.analysis.cell_index import CellIndex
-from recam_core.analysis.cell_pixels import cell_pixels
+from recam_core.analysis.wrong_regions import cell_pixels
 from recam_core.data.sample import VOID, ClassList
 from recam_core.maps.activation_maps import seed_mask
 from recam_core.scores.pixel_counts import count_pixels, join

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from recam_core.analysis.channels import (
+from recam_core.analysis.why import (
+    Answer,
     channel_map,
     contributions,
     difference_map,
@@ -12,9 +13,10 @@ from recam_core.analysis.channels import (
     map_rows,
     one_pixel,
     place_weights,
+    proposed_classes,
     table_rows,
+    why_sentence,
 )
-from recam_core.analysis.why import Answer, proposed_classes, why_sentence
 from recam_core.analysis.wrong_regions import wrong_regions
 from recam_core.data.sample import VOID, ClassList
 from recam_core.errors import UserError

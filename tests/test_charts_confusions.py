@@ -6,9 +6,8 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from recam_core.analysis.class_flow import OTHERS
-from recam_core.analysis.class_gain import ClassGain
-from recam_core.analysis.confused_pairs import ConfusedPair
+from recam_core.analysis.confusions import OTHERS, ConfusedPair
+from recam_core.analysis.gains import ClassGain
 from recam_core.analysis.picture_table import PictureTable
 from recam_core.data.sample import ClassList
 from recam_core.views.charts.class_iou import MEAN, NOISE, SEEN_ONCE, gain_rows, iou_chart

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import plotly.graph_objects as go
 
-from recam_core.analysis.channels import Contributions
+from recam_core.analysis.why import Contributions
 from recam_core.attribution.faithfulness import Faithfulness
 from recam_core.views.charts.contributions import contribution_chart
 from recam_core.views.charts.faithfulness_curves import faithfulness_chart

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from recam_core.analysis.what_changed import change_sentence, what_changed
+from recam_core.analysis.taken_back import change_sentence, what_changed
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.cli.main import main
 from recam_core.data.export import export_folder

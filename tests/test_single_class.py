@@ -10,10 +10,9 @@ import pytest
 
 from analysis_data import counts_of
 from recam_core.analysis.cell_index import CellIndex
-from recam_core.analysis.class_gain import class_gain
+from recam_core.analysis.gains import class_gain
 from recam_core.analysis.head_to_head import HeadToHead, head_to_head, picture_wins
-from recam_core.analysis.picture_table import picture_table
-from recam_core.analysis.single_class import single_class_pictures, single_class_words
+from recam_core.analysis.picture_table import picture_table, single_class_pictures, single_class_words
 from recam_core.cli.main import main
 from recam_core.data.export import export_folder
 from recam_core.data.spec import open_dataset

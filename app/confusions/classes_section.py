@@ -14,9 +14,9 @@ from app.confusions.results import gain_of, scores_of
 from app.confusions.selection import ANY, Selection, select
 from app.links import keep, kept
 from app.plain_words import plain
-from recam_core.analysis.class_flow import OTHERS, class_flows
-from recam_core.analysis.class_gain import ClassGain
+from recam_core.analysis.confusions import OTHERS, class_flows
 from recam_core.analysis.csv_tables import flow_csv, gain_csv
+from recam_core.analysis.gains import ClassGain
 from recam_core.views.charts.class_iou import MEAN, gain_rows, iou_chart
 from recam_core.views.charts.flow import flow_chart
 from recam_core.views.charts.gains import gain_chart

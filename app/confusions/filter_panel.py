@@ -9,8 +9,7 @@ import streamlit as st
 from app.confusions.compared import Compared
 from app.confusions.results import index_of, single_class, table_of
 from app.links import keep, kept
-from recam_core.analysis.filter_words import filter_words
-from recam_core.analysis.picture_filter import PictureFilter
+from recam_core.analysis.picture_filter import PictureFilter, filter_words
 from recam_core.errors import UserError
 
 _IN_ADDRESS = "filter"

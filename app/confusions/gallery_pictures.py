@@ -11,8 +11,8 @@ from app.confusions.results import index_of, listed_pictures
 from app.confusions.selection import ANY, Selection
 from app.datasets import dataset, sample_of
 from recam_core.analysis.analysed import Analysed
-from recam_core.analysis.cell_pixels import cell_pixels
 from recam_core.analysis.taken_back import TakenBack, moved_pixels
+from recam_core.analysis.wrong_regions import cell_pixels
 from recam_core.data.match_classes import match_classes
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError

@@ -12,7 +12,7 @@ from app.confusions.pressed import key_while, numbers, rows
 from app.confusions.results import pairs_of, scores_of
 from app.confusions.selection import MOST_PAIRS, Selection, select_cells
 from app.links import keep, kept
-from recam_core.analysis.confused_pairs import ConfusedPair
+from recam_core.analysis.confusions import ConfusedPair
 from recam_core.analysis.csv_tables import pairs_csv
 from recam_core.views.charts.pairs import pairs_chart
 

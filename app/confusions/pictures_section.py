@@ -18,8 +18,7 @@ from app.links import keep, kept
 from app.plain_words import plain
 from recam_core.analysis.csv_tables import pictures_csv
 from recam_core.analysis.head_to_head import picture_wins
-from recam_core.analysis.picture_table import PictureTable
-from recam_core.analysis.single_class import single_class_words
+from recam_core.analysis.picture_table import PictureTable, single_class_words
 from recam_core.analysis.taken_back import TakenBack
 from recam_core.views.charts.pictures import LARGEST, MOST_DRAWN, drawn_pictures, pictures_chart
 

@@ -12,12 +12,10 @@ import streamlit as st
 from app.confusions.compared import Compared
 from recam_core.analysis.analysed import Analysed
 from recam_core.analysis.cell_index import CellIndex
-from recam_core.analysis.class_gain import ClassGain, class_gain
-from recam_core.analysis.confused_pairs import ConfusedPair, top_pairs
-from recam_core.analysis.matrix_order import order
+from recam_core.analysis.confusions import ConfusedPair, order, top_pairs
+from recam_core.analysis.gains import ClassGain, class_gain
 from recam_core.analysis.outcomes import Outcomes, outcomes_of_all
-from recam_core.analysis.picture_table import PictureTable, picture_table
-from recam_core.analysis.single_class import single_class_pictures
+from recam_core.analysis.picture_table import PictureTable, picture_table, single_class_pictures
 from recam_core.scores.scores import CumulativeConfusion, Scores
 
 #: (key, folder of the maps) of each method, and (key, threshold) of each.

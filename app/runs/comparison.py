@@ -1,6 +1,5 @@
 """Several runs side by side: scores with intervals, classes, and the settings that differ."""
 
-from app.plain_words import as_code, plain
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,19 +14,19 @@ from app.chart import palette, pressed, show_chart
 from app.confusions.pressed import key_while
 from app.guard import sentences
 from app.links import keep, kept
+from app.plain_words import as_code, plain
 from app.recorded_pictures import recorded, say_missing
 from app.runs.open_maps import family_of, open_maps
 from app.runs.plain_table import Cell, plain_table
 from app.shared_state import CHOSEN_DATA, CHOSEN_THRESHOLD, OWN_THRESHOLD, threshold_scope
 from recam_core.analysis.analysed import Analysed
-from recam_core.analysis.rate_gain import RATES
+from recam_core.analysis.gains import RATES
 from recam_core.runs.compare_scores import ScoreComparison, compare_scores, rate_verdicts, verdicts
-from recam_core.scores.table import signed
 from recam_core.runs.headline import headline, headlines
 from recam_core.runs.listed import ListedRun
 from recam_core.runs.settings import compare_settings
+from recam_core.scores.table import signed
 from recam_core.views.charts.gains import BETTER, WORSE, GainRow, gain_chart, gains_csv
-
 
 _COMPARE = ":material/compare:"
 _MOST = (

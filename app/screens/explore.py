@@ -26,7 +26,7 @@ from app.recipe_fields import rule_name, rules_help
 from app.retrain_panel import fourth_pane, retrain_panel
 from app.shared_state import ARRIVING, CHOSEN_RUNS, WHY_PHOTO
 from app.viewer import viewer
-from recam_core.analysis.knows_most import seen_classes
+from recam_core.analysis.shown_first import seen_classes
 from recam_core.attribution.table import METHODS
 from recam_core.checkpoint.run_rule import rules_of_run
 from recam_core.data.sample import ClassList

@@ -11,7 +11,7 @@ from app.map_cache import Inference
 from app.methods import Method
 from app.pictures import Picture
 from app.why.question import Question
-from recam_core.analysis.channels import (
+from recam_core.analysis.why import (
     Contributions,
     channel_map,
     contributions,

@@ -8,8 +8,8 @@ from app.plain_words import plain
 from app.why.answers import AS_MAP, FC1, FC2, Told
 from app.why.question import Question
 from app.why.shown_picture import show_picture
-from recam_core.analysis.channels import Contributions, table_rows
 from recam_core.analysis.csv_tables import csv_text
+from recam_core.analysis.why import Contributions, table_rows
 from recam_core.views.charts.contributions import contribution_chart
 from recam_core.views.colours import heat_overlay
 from recam_core.views.pictures import draw_pin, enlarge_levels, enlarge_photo, screen_factor

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from recam_core.analysis.class_flow import class_flow
-from recam_core.analysis.class_gain import ClassGain
-from recam_core.analysis.confused_pairs import ConfusedPair
+from recam_core.analysis.confusions import ConfusedPair, class_flow
+from recam_core.analysis.gains import ClassGain
 from recam_core.analysis.picture_table import PictureTable
 from recam_core.analysis.tags import Tagged
 from recam_core.analysis.taken_back import KIND_WORDS, KINDS, TakenBack

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from recam_core.analysis.class_gain import ClassGain
-from recam_core.analysis.picture_table import PictureTable
-from recam_core.analysis.single_class import single_class_words
+from recam_core.analysis.gains import ClassGain
+from recam_core.analysis.picture_table import PictureTable, single_class_words
 from recam_core.scores.evaluate import Evaluation
 from recam_core.scores.metrics import mean_of_present
 from recam_core.scores.scores import json_number
@@ -64,7 +63,7 @@ class HeadToHead:
         pictures: that wins are counted in.
         better, worse, same: of these.
         single_class: pictures that were left out of these since they show a single class; see
-            :mod:`recam_core.analysis.single_class`.
+            :mod:`recam_core.analysis.picture_table`.
     """
 
     over: str

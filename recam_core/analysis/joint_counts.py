@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from recam_core.analysis.analysed import MANY, Analysed
-from recam_core.analysis.mapped import open_mapped, release
+from recam_core.analysis.counts_on_disk import open_mapped, release
 from recam_core.analysis.outcomes import check_same_pictures
 from recam_core.atomic_write import replacing_folder, write_json
 from recam_core.cache import cache_folder, drop_oldest

@@ -1,4 +1,4 @@
-"""Which pictures to look at: conditions that combine, and that fit into a link."""
+"""Which pictures to look at: conditions that combine, that fit into a link, and that are told in words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from recam_core.analysis.picture_table import PictureTable
+from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 
 #: How the chosen classes are asked for: a picture shows all of them, or any of them.
@@ -155,3 +156,30 @@ def _text(value: object) -> str:
     if not isinstance(value, str) or len(value) > 200:
         raise _foreign()
     return value
+
+
+def filter_words(wanted: PictureFilter, classes: ClassList, titles: Mapping[str, str]) -> str:
+    """One sentence; "" for a filter that lets everything pass.
+
+    Args:
+        wanted: the filter.
+        classes: that it names by number.
+        titles: by method key.
+    """
+    parts = []
+    if wanted.classes:
+        link = " or " if wanted.class_mode == "any" else " and "
+        parts.append("showing " + link.join(classes.names[k] for k in wanted.classes))
+    if wanted.number:
+        least, most = wanted.number
+        parts.append(f"with {least} classes" if least == most else f"with {least} to {most} classes")
+    if wanted.size:
+        parts.append(f"with an object of {wanted.size[0]:.0%} to {wanted.size[1]:.0%} of the picture")
+    if wanted.score:
+        title = titles.get(wanted.score_of, wanted.score_of)
+        parts.append(f"where {title} has an mIoU of {wanted.score[0]:.0%} to {wanted.score[1]:.0%}")
+    if wanted.worse:
+        worse, better = (titles.get(key, key) for key in wanted.worse)
+        by = f" by {100 * wanted.margin:.0f} points or more" if wanted.margin else ""
+        parts.append(f"where {worse} is worse than {better}{by}")
+    return f"Only pictures {', '.join(parts)}." if parts else ""

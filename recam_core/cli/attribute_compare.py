@@ -115,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _gains(found: list[MethodScores], draws: int) -> dict[str, dict]:
     """What each method gains over the first in seed mIoU, by pairs of the same pictures; by title."""
-    from recam_core.analysis.class_gain import class_gain
+    from recam_core.analysis.gains import class_gain
     from recam_core.scores.scores import json_number
 
     scored = {one.title: one.evaluation for one in found if one.evaluation is not None}

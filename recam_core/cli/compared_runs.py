@@ -92,7 +92,7 @@ def compared_runs(arguments: argparse.Namespace) -> Compared:
     Raises:
         UserError: data without masks, runs that do not fit it, filters that cannot be.
     """
-    from recam_core.analysis.filter_words import filter_words
+    from recam_core.analysis.picture_filter import filter_words
     from recam_core.data.check import refuse_unscorable
     from recam_core.data.spec import open_dataset
     from recam_core.runs.listed import run_titles

@@ -175,11 +175,10 @@ class _Alone:
 
 def _alone(evaluations: list[Evaluation], labels: str, arguments: argparse.Namespace) -> _Alone:
     """Gains come with intervals where draws were asked for (``--bootstrap``); without, there are none to keep."""
-    from recam_core.analysis.class_gain import class_gain
+    from recam_core.analysis.gains import class_gain
     from recam_core.analysis.head_to_head import head_to_head, picture_wins
     from recam_core.analysis.outcomes import outcomes_of_all
-    from recam_core.analysis.picture_table import picture_table
-    from recam_core.analysis.single_class import single_class_pictures
+    from recam_core.analysis.picture_table import picture_table, single_class_pictures
 
     # By number, as two runs may have one name.
     counts = {str(place): each.counts for place, each in enumerate(evaluations)}

@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the list."""
     from recam_core.analysis.cell_index import CellIndex
     from recam_core.analysis.csv_tables import cell_csv
-    from recam_core.analysis.single_class import single_class_words
+    from recam_core.analysis.picture_table import single_class_words
     from recam_core.data.spec import open_dataset
     from recam_core.report.report_data import report_data
 

@@ -33,7 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the report, whole or not at all."""
-    from recam_core.analysis.single_class import single_class_words
+    from recam_core.analysis.picture_table import single_class_words
     from recam_core.atomic_write import replacing_file
     from recam_core.checkpoint.run_folder import command_line
     from recam_core.progress import terminal

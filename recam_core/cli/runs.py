@@ -243,7 +243,7 @@ def _analysed(run: ListedRun, dataset: Any, digest: str, arguments: argparse.Nam
 
 
 def _print_scores(comparison: ScoreComparison) -> None:
-    from recam_core.analysis.rate_gain import RATES
+    from recam_core.analysis.gains import RATES
     from recam_core.runs.compare_scores import rate_verdicts, verdicts
     from recam_core.scores.table import signed
 
@@ -272,7 +272,7 @@ def _print_scores(comparison: ScoreComparison) -> None:
 
 
 def _scores_to_json(comparison: ScoreComparison) -> dict[str, Any]:
-    from recam_core.analysis.rate_gain import RATES
+    from recam_core.analysis.gains import RATES
     from recam_core.runs.compare_scores import rate_verdicts, verdicts
 
     gain, rates = comparison.gain, comparison.rates

@@ -35,8 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     import numpy as np
 
     from recam_core.analysis.csv_tables import csv_text
-    from recam_core.analysis.striking import Standing, standing
-    from recam_core.analysis.what_changed import change_sentence, what_changed
+    from recam_core.analysis.shown_first import Standing, standing
+    from recam_core.analysis.taken_back import change_sentence, what_changed
     from recam_core.maps.activation_maps import seed_mask, winner_and_level
     from recam_core.report.report_data import report_data
 

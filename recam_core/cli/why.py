@@ -40,9 +40,17 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the sentence and the channels."""
-    from recam_core.analysis.channels import contributions, map_rows, one_pixel, place_weights, table_rows
     from recam_core.analysis.csv_tables import csv_text
-    from recam_core.analysis.why import Answer, proposed_classes, why_sentence
+    from recam_core.analysis.why import (
+        Answer,
+        contributions,
+        map_rows,
+        one_pixel,
+        place_weights,
+        proposed_classes,
+        table_rows,
+        why_sentence,
+    )
     from recam_core.checkpoint.run_folder import load_run
     from recam_core.device import pick_device
     from recam_core.maps.activation_maps import seed_mask, winner_and_level

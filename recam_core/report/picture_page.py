@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from recam_core.analysis.what_changed import change_sentence, what_changed
+from recam_core.analysis.taken_back import change_sentence, what_changed
 from recam_core.data.sample import ClassList
 from recam_core.data.spec import parse_spec
 from recam_core.errors import UserError

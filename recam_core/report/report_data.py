@@ -8,14 +8,12 @@ import numpy as np
 
 from recam_core.analysis.analysed import Analysed
 from recam_core.analysis.cell_index import CellIndex
-from recam_core.analysis.class_gain import ClassGain, class_gain
-from recam_core.analysis.confused_pairs import ConfusedPair, top_pairs
+from recam_core.analysis.confusions import ConfusedPair, order, top_pairs
+from recam_core.analysis.gains import ClassGain, class_gain
 from recam_core.analysis.head_to_head import PictureWins, picture_wins
-from recam_core.analysis.matrix_order import order
 from recam_core.analysis.outcomes import Outcomes, check_same_pictures, outcomes_of_all
 from recam_core.analysis.picture_filter import PictureFilter
-from recam_core.analysis.picture_table import PictureTable, picture_table
-from recam_core.analysis.single_class import single_class_pictures
+from recam_core.analysis.picture_table import PictureTable, picture_table, single_class_pictures
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent

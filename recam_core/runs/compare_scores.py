@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from recam_core.analysis.analysed import Analysed
-from recam_core.analysis.class_gain import ClassGain, class_gain
+from recam_core.analysis.gains import RATES, ClassGain, RateGain, class_gain, rate_gain
 from recam_core.analysis.outcomes import Outcomes, outcomes_of_all
 from recam_core.analysis.picture_table import picture_table
-from recam_core.analysis.rate_gain import RATES, RateGain, rate_gain
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
 from recam_core.scores.shown_threshold import usual_threshold
@@ -65,7 +64,9 @@ def compare_scores(
         raise UserError("A run cannot be compared with itself.")
     background = methods[0].counts.classes.has_background
     thresholds = {
-        method.key: (usual_threshold(method.rule) if method.threshold is None else method.threshold) if background else None
+        method.key: (usual_threshold(method.rule) if method.threshold is None else method.threshold)
+        if background
+        else None
         for method in methods
     }
     outcomes = outcomes_of_all(counts, thresholds)

@@ -14,8 +14,8 @@ from app import catalogue
 from app.catalogue import Family, read_catalogue
 from app.plain_words import plain
 from recam_core.analysis.analysed import analyse, settings_of, shipped_analysed
-from recam_core.analysis.striking import Standing, standing
-from recam_core.analysis.what_changed import change_sentence, what_changed
+from recam_core.analysis.shown_first import Standing, standing
+from recam_core.analysis.taken_back import change_sentence, what_changed
 from recam_core.checkpoint.run_folder import load_run, read_info
 from recam_core.data.spec import open_dataset
 from recam_core.maps.activation_maps import seed_mask, winner_and_level

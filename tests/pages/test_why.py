@@ -14,7 +14,7 @@ from viewer_content import viewer_of
 
 from app import attributions
 from app.shared_state import WHY_ARRIVING
-from recam_core.analysis.channels import contributions, map_rows, one_pixel, place_weights
+from recam_core.analysis.why import contributions, map_rows, one_pixel, place_weights
 from recam_core.analysis.wrong_regions import wrong_regions
 from recam_core.attribution.faithfulness import FaithfulnessSettings, faithfulness
 from recam_core.attribution.localisation import localisation

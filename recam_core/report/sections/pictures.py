@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from recam_core.analysis.csv_tables import pictures_csv
-from recam_core.analysis.single_class import single_class_words
+from recam_core.analysis.picture_table import single_class_words
 from recam_core.data.sample import BrokenItem, Dataset
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent

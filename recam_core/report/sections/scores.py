@@ -1,6 +1,6 @@
 """The headline: scores of each method with intervals."""
 
-from recam_core.analysis.single_class import single_class_words
+from recam_core.analysis.picture_table import single_class_words
 from recam_core.report.markup import Markup, csv_link, join, percent, points, table, tag
 from recam_core.report.report_data import ReportData
 from recam_core.report.tables import lost_words, rates, scores_csv

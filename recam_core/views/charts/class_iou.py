@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from recam_core.analysis.class_gain import ClassGain
+from recam_core.analysis.gains import ClassGain
 from recam_core.views.charts.gains import BETTER, WORSE, GainRow
 from recam_core.views.charts.style import Palette, plain, template
 

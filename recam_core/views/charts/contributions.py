@@ -2,7 +2,7 @@
 
 import plotly.graph_objects as go
 
-from recam_core.analysis.channels import Contributions
+from recam_core.analysis.why import Contributions
 from recam_core.views.charts.style import Palette, plain, template
 
 #: Height of a bar and of what surrounds them all, in pixels.

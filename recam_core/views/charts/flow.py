@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from recam_core.analysis.class_flow import OTHERS, Flow, class_flows
+from recam_core.analysis.confusions import OTHERS, Flow, class_flows
 from recam_core.views.charts.style import Palette, plain, template, translucent
 
 _LEAST_HEIGHT, _A_BAR, _GAP, _EDGE = 190, 26, 15, 6

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from recam_core.analysis.confused_pairs import ConfusedPair
+from recam_core.analysis.confusions import ConfusedPair
 from recam_core.views.charts.class_iou import SYMBOLS
 from recam_core.views.charts.style import Palette, plain, template
 
