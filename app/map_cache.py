@@ -12,7 +12,7 @@ from app.attributions import attributed_maps
 from app.methods import Method
 from app.pictures import Picture
 from recam_core.data.sample import ClassList
-from recam_core.maps.activation_maps import ActivationMaps
+from recam_core.maps.activation_maps import ActivationMaps, no_activation_words
 from recam_core.maps.inference import (
     QUICK_SCALES,
     class_probabilities,
@@ -20,9 +20,8 @@ from recam_core.maps.inference import (
     picture_features,
     predicted_classes,
 )
-from recam_core.maps.no_activation import no_activation_words
 from recam_core.method.extraction import LOG_ODDS, gives_log_odds
-from recam_core.scores.shown_threshold import shown_threshold
+from recam_core.scores.thresholds import shown_threshold
 from recam_core.views.viewer_payload import ViewerPayload, pane_of_maps, viewer_payload
 
 

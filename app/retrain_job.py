@@ -17,7 +17,7 @@ from recam_core.retrain.features import build_feature_cache
 from recam_core.retrain.features_apart import features_apart
 from recam_core.retrain.head_recipe import HeadRecipe
 from recam_core.retrain.heads import HeadResult, retrain_heads
-from recam_core.scores.threshold import choose_threshold
+from recam_core.scores.thresholds import choose_threshold
 
 _STEPS = ("Computing features", "Training", "Choosing the threshold")
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recam_core.maps.activation_maps import seed_mask, winner_and_level
-from recam_core.scores.picture import picture_scores
+from recam_core.scores.scores import picture_scores
 from recam_core.views.pictures import encode
 from recam_core.views.pixel_kinds import error_codes, error_overlay
 

@@ -26,9 +26,8 @@ from recam_core.data.subset import Subset
 from recam_core.data.upload import read_upload
 from recam_core.device import pick_device
 from recam_core.errors import UserError
-from recam_core.maps.activation_maps import FULL, full_size
+from recam_core.maps.activation_maps import FULL, full_size, no_activation_words
 from recam_core.maps.inference import QUICK_SCALES, maps_from_features, picture_features, predicted_classes
-from recam_core.maps.no_activation import no_activation_words
 from recam_core.method.background import check_background
 from recam_core.method.extraction import map_weights
 from recam_core.progress import ProgressFn, silent, terminal
@@ -39,11 +38,10 @@ from recam_core.retrain.named_run import check_run_name, free_run_name, keep_hea
 from recam_core.runs.lineage import find_parent
 from recam_core.runs.listed import METHOD_TITLES, find_run, run_titles
 from recam_core.scores.evaluate import Evaluation, check_classes, evaluate_counts, tally_store
-from recam_core.scores.picture import PictureScores, picture_scores
 from recam_core.scores.pixel_counts import PixelCounts
-from recam_core.scores.shown_threshold import shown_threshold
+from recam_core.scores.scores import PictureScores, picture_scores
 from recam_core.scores.table import summary_table
-from recam_core.scores.threshold import choose_threshold
+from recam_core.scores.thresholds import choose_threshold, shown_threshold
 from recam_core.typed_path import typed_path
 from recam_core.views.figure_cells import ERRORS, HEAT, FigurePane, FigureRow
 from recam_core.views.figure_comparison import comparison_figure

@@ -47,8 +47,7 @@ from recam_core.retrain.head_recipe import HeadRecipe, completed, usual_heads
 from recam_core.retrain.heads import retrain_heads, retrain_many, save_heads
 from recam_core.retrain.pooled import chunks, pooled_pairs
 from recam_core.scores.evaluate import Tally
-from recam_core.scores.shown_threshold import shown_threshold
-from recam_core.scores.threshold import choose_threshold
+from recam_core.scores.thresholds import choose_threshold, shown_threshold
 from recam_core.train.loop import _identity, train
 from recam_core.train.recipe import preset
 from recam_core.train.validate import validate

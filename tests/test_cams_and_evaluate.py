@@ -23,7 +23,7 @@ from recam_core.method.extraction import class_weights
 from recam_core.model.network import CamNetwork
 from recam_core.scores.evaluate import Tally, evaluate_maps
 from recam_core.scores.pixel_counts import load_counts
-from recam_core.scores.threshold import choose_threshold
+from recam_core.scores.thresholds import choose_threshold
 from tiny_data import TinyDataset
 
 NAMES = ["red", "green", "blue"]

@@ -9,10 +9,9 @@ from recam_core.errors import UserError
 from recam_core.method.cam import cam
 from recam_core.method.extraction import class_weights, rules_of, share_of_double_negatives
 from recam_core.method.losses import bce_loss, multi_label_sce_loss, sce_loss
-from recam_core.method.masks import parse_mask
+from recam_core.method.masks import parse_mask, truth_shares
 from recam_core.method.single_label import pooled_single_label, present_pairs
 from recam_core.method.step import recam_batch, single_label_logits
-from recam_core.method.truth_grid import truth_shares
 from recam_core.theory.losses import bce_logit_gradient, sce_logit_gradient
 
 B, K, C, H, W = 3, 4, 5, 3, 2

@@ -23,7 +23,7 @@ from recam_core.data.export import export_folder
 from recam_core.maps.activation_maps import full_size, seed_mask, winner_and_level
 from recam_core.maps.inference import activation_maps
 from recam_core.method.extraction import class_weights
-from recam_core.scores.picture import picture_scores
+from recam_core.scores.scores import picture_scores
 from run_folders import write_run
 from tiny_data import TinyDataset
 

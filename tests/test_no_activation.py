@@ -15,9 +15,15 @@ from recam_core.data.sample import ClassList
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.experiments.head_scores import _counted, _winners
-from recam_core.maps.activation_maps import ActivationMaps, seed_mask, silent_maps, winner_and_level
+from recam_core.maps.activation_maps import (
+    ActivationMaps,
+    SilentCount,
+    no_activation_words,
+    seed_mask,
+    silent_maps,
+    winner_and_level,
+)
 from recam_core.maps.inference import PictureFeatures, maps_from_features
-from recam_core.maps.no_activation import SilentCount, no_activation_words
 from recam_core.maps.store import MapStore
 from recam_core.report.page import report_html
 from recam_core.report.report_data import report_data

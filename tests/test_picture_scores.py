@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recam_core.data.sample import VOID, ClassList
-from recam_core.scores.picture import picture_scores
+from recam_core.scores.scores import picture_scores
 
 CLASSES = ClassList(("a", "b", "c"))
 #                 right a  a as b  a lost  bg as a  void     b

@@ -15,7 +15,7 @@ from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 from recam_core.model.network import CamNetwork
 from recam_core.progress import Cancelled
-from recam_core.scores.shown_threshold import shown_threshold
+from recam_core.scores.thresholds import shown_threshold
 
 
 @pytest.fixture(scope="module")

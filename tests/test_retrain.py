@@ -33,8 +33,7 @@ from recam_core.retrain.features import FIRST_LOOK, SPARE_BYTES, build_feature_c
 from recam_core.retrain.head_recipe import HeadRecipe, completed
 from recam_core.retrain.heads import HeadResult, retrain_heads, retrain_many, save_heads
 from recam_core.retrain.named_run import keep_heads
-from recam_core.retrain.pooled import pooled_pairs
-from recam_core.retrain.shared_pools import SharedPools
+from recam_core.retrain.pooled import SharedPools, pooled_pairs
 from recam_core.train.loop import train
 from tiny_data import TinyDataset
 from tiny_recipe import tiny_recipe
@@ -415,7 +414,7 @@ def test_masks_share_passes_over_the_features(run, cache, masks, monkeypatch):
         passes.append(asked)
         return pooled_pairs(*asked)
 
-    monkeypatch.setattr("recam_core.retrain.shared_pools.pooled_pairs", counted)
+    monkeypatch.setattr("recam_core.retrain.pooled.pooled_pairs", counted)
     names = ["soft", "none", "hard:0.3", "power:2", "oracle"]
     pools = SharedPools(cache, fc1, [(name, None) for name in names], room=masks * cache.pairs * fc1.shape[1] * 4)
     for name in (*names, "soft"):

@@ -22,7 +22,7 @@ from recam_core.retrain.named_run import keep_heads, retrain_command
 from recam_core.runs.lineage import split_command
 from recam_core.runs.repeat import changed_versions, recorded_recipe, repeat_run
 from recam_core.scores.evaluate import Tally
-from recam_core.scores.threshold import choose_threshold
+from recam_core.scores.thresholds import choose_threshold
 from recam_core.train.loop import train
 from tiny_recipe import tiny_recipe
 
@@ -188,7 +188,7 @@ def test_an_interrupted_retraining_leaves_no_run(
     def interrupted(*words, **more) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("recam_core.scores.threshold.choose_threshold", interrupted)
+    monkeypatch.setattr("recam_core.scores.thresholds.choose_threshold", interrupted)
     out = tmp_path / "new"
     words = ["retrain", str(runs / "bce"), "--data", TRAIN, "--epochs", "2", "--out", str(out)]
     assert main([*words, "--choose-threshold"]) == 130

@@ -15,7 +15,7 @@ from app.recorded_pictures import Recorded, recorded, say_missing
 from app.shared_state import CHOSEN_DATA, CHOSEN_RUNS, CHOSEN_THRESHOLD, OWN_THRESHOLD, threshold_scope
 from recam_core.analysis.analysed import Analysed
 from recam_core.data.spec import KINDS
-from recam_core.scores.shown_threshold import USUAL_THRESHOLD
+from recam_core.scores.thresholds import USUAL_THRESHOLD
 
 #: More methods than this cannot be told apart in the charts.
 MOST_METHODS = 6

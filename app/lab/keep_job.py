@@ -13,7 +13,7 @@ from recam_core.experiments.lab import maps_weight
 from recam_core.experiments.setting import Measured
 from recam_core.retrain.heads import HeadResult
 from recam_core.retrain.named_run import keep_heads
-from recam_core.scores.threshold import choose_threshold
+from recam_core.scores.thresholds import choose_threshold
 
 
 @dataclass

@@ -24,7 +24,7 @@ from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps
 from recam_core.progress import ProgressFn
-from recam_core.scores.shown_threshold import shown_threshold
+from recam_core.scores.thresholds import shown_threshold
 from recam_core.views.viewer_payload import ViewerPayload, pane_of_maps, viewer_payload
 
 

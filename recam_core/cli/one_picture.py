@@ -59,11 +59,11 @@ class Seen:
         from recam_core.attribution.attributed_set import attributed_run
         from recam_core.checkpoint.run_folder import load_run
         from recam_core.device import pick_device
+        from recam_core.maps.activation_maps import no_activation_words
         from recam_core.maps.inference import maps_from_features, picture_features, predicted_classes
-        from recam_core.maps.no_activation import no_activation_words
         from recam_core.method.extraction import map_weights
         from recam_core.progress import terminal
-        from recam_core.scores.shown_threshold import shown_threshold
+        from recam_core.scores.thresholds import shown_threshold
         from recam_core.views.figure_cells import FigurePane
 
         arguments, sample, classes, present = self._arguments, self.sample, self.classes, self.present

@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     from recam_core.retrain.features import build_feature_cache
     from recam_core.retrain.head_recipe import check_lambda, completed, usual_heads
     from recam_core.retrain.heads import retrain_heads, save_heads
-    from recam_core.scores.threshold import choose_threshold
+    from recam_core.scores.thresholds import choose_threshold
 
     names = [field.name for field in dataclasses.fields(HeadRecipe)]
     given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}

@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     from recam_core.maps.activation_maps import seed_mask, winner_and_level
     from recam_core.maps.inference import maps_from_features, picture_features, predicted_classes
     from recam_core.method.extraction import map_weights
-    from recam_core.scores.shown_threshold import shown_threshold
+    from recam_core.scores.thresholds import shown_threshold
 
     if len(arguments.runs) > 2:
         raise UserError(f"One run is asked, or two, before and after: {len(arguments.runs)} were given.")

@@ -22,8 +22,7 @@ import numpy as np
 from recam_core.atomic_write import replacing_folder, write_json
 from recam_core.data.sample import MAX_CLASSES, ClassList
 from recam_core.errors import UserError
-from recam_core.maps.activation_maps import GRID_STRIDE, ActivationMaps
-from recam_core.maps.no_activation import SilentCount
+from recam_core.maps.activation_maps import GRID_STRIDE, ActivationMaps, SilentCount
 from recam_core.records import RecordError, read_record
 
 FORMAT = "recam-maps"

@@ -9,9 +9,8 @@ from torch import Tensor
 from recam_core.method.background import background_masks, with_background
 from recam_core.method.cam import cam
 from recam_core.method.losses import FC2_LOSSES, bce_loss, multi_label_sce_loss
-from recam_core.method.masks import MaskChoice
+from recam_core.method.masks import MaskChoice, truth_shares
 from recam_core.method.single_label import most_pairs, pooled_single_label, present_pairs
-from recam_core.method.truth_grid import truth_shares
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 
 from recam_core.analysis.csv_tables import csv_text
 from recam_core.data.sample import VOID, ClassList
-from recam_core.scores.picture import picture_scores
+from recam_core.scores.scores import picture_scores
 from recam_core.views.figure_cells import FigurePane
 
 

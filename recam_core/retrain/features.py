@@ -34,8 +34,8 @@ from recam_core.guest import is_own
 from recam_core.lock import waiting_for
 from recam_core.maps.dataset_maps import each_picture
 from recam_core.maps.inference import PictureFeatures
+from recam_core.method.masks import truth_shares
 from recam_core.method.single_label import present_pairs
-from recam_core.method.truth_grid import truth_shares
 from recam_core.progress import ProgressFn, silent
 
 #: Bump when what a cache holds changes, so that old ones are not read.

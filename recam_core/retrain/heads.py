@@ -22,9 +22,8 @@ from recam_core.retrain.both_runs import train_both
 from recam_core.retrain.fc2_runs import History, train_fc2
 from recam_core.retrain.features import FeatureCache
 from recam_core.retrain.head_recipe import HeadRecipe, completed
-from recam_core.retrain.pooled import GPU_CHUNK, pooled_pairs
-from recam_core.retrain.shared_pools import ROOM as POOLED_ROOM
-from recam_core.retrain.shared_pools import SharedPools
+from recam_core.retrain.pooled import GPU_CHUNK, SharedPools, pooled_pairs
+from recam_core.retrain.pooled import ROOM as POOLED_ROOM
 
 #: Bytes of the logits of all pairs under all recipes of a batch; there are some five tensors of that size.
 _ROOM = 1 << 28

@@ -11,8 +11,8 @@ from recam_core.analysis.outcomes import Outcomes, outcomes_of_all
 from recam_core.analysis.picture_table import picture_table
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
-from recam_core.scores.shown_threshold import usual_threshold
 from recam_core.scores.table import listing, signed
+from recam_core.scores.thresholds import usual_threshold
 
 
 @dataclass(frozen=True, eq=False)

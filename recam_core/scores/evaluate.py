@@ -8,8 +8,7 @@ import numpy as np
 
 from recam_core.data.sample import ClassList, Dataset
 from recam_core.errors import UserError
-from recam_core.maps.activation_maps import ActivationMaps, winner_and_level
-from recam_core.maps.no_activation import SilentCount
+from recam_core.maps.activation_maps import ActivationMaps, SilentCount, winner_and_level
 from recam_core.maps.store import MapStore
 from recam_core.progress import ProgressFn, silent
 from recam_core.scores.metrics import scored_names, value_names

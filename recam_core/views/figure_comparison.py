@@ -12,7 +12,7 @@ from recam_core.data.sample import VOID, ClassList
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import threshold_level
 from recam_core.scores.metrics import mean_of_present
-from recam_core.scores.picture import picture_scores
+from recam_core.scores.scores import picture_scores
 from recam_core.views.colours import colour_table
 from recam_core.views.figure_cells import (
     CONTOUR,

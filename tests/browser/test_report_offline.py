@@ -12,7 +12,7 @@ from recam_core.cli.main import main
 from recam_core.data.sample import ClassList
 from recam_core.maps.activation_maps import ActivationMaps, seed_mask, winner_and_level
 from recam_core.report.picture_page import picture_page
-from recam_core.scores.picture import picture_scores
+from recam_core.scores.scores import picture_scores
 from recam_core.views.figure_cells import FigurePane, FigureRow
 from recam_core.views.figure_comparison import comparison_figure
 from recam_core.views.figure_style import FigureStyle

@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from contour_reference import contour_overlay
 from recam_core.maps.activation_maps import full_size, seed_mask, winner_and_level
-from recam_core.scores.picture import picture_scores
+from recam_core.scores.scores import picture_scores
 from recam_core.views.colours import heat_overlay
 from recam_core.views.figure_cells import seed_overlay
 from recam_core.views.marks import draw_marks

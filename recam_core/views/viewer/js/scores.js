@@ -48,7 +48,7 @@ function meanOfPresent(values) {
 }
 
 /**
- * IoU, precision, recall and share of wrong-class pixels, as in recam_core/scores/picture.py: of one class, the mean
+ * IoU, precision, recall and share of wrong-class pixels, as in recam_core/scores/scores.py: of one class, the mean
  * of several, or of all that occur with the background, if there is one.
  */
 function scoresAt(counts, cut, classes, hasBackground) {
