@@ -40,10 +40,9 @@ from recam_core.method.extraction import (
 from recam_core.method.masks import parse_mask
 from recam_core.method.step import batch_pairs, recam_batch, single_label_logits
 from recam_core.model.network import CamNetwork
-from recam_core.retrain.both_runs import _masks, _sce
-from recam_core.retrain.fc2_runs import train_fc2
 from recam_core.retrain.features import FeatureBlock, FeatureCache, build_feature_cache
 from recam_core.retrain.head_recipe import HeadRecipe, completed, usual_heads
+from recam_core.retrain.head_runs import _masks, _sce, train_fc2
 from recam_core.retrain.heads import retrain_heads, retrain_many, save_heads
 from recam_core.retrain.pooled import chunks, pooled_pairs
 from recam_core.scores.evaluate import Tally

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from recam_core.errors import UserError
-from recam_core.method.cam import cam
+from recam_core.method.cam import cam, pair_cams
 from recam_core.method.extraction import class_weights, rules_of, share_of_double_negatives
 from recam_core.method.losses import bce_loss, multi_label_sce_loss, sce_loss
 from recam_core.method.masks import parse_mask, truth_shares
@@ -70,6 +70,15 @@ def test_equation_1_bce(tensors):
 def test_equation_2_cam(tensors):
     features, fc1, _ = tensors
     assert torch.allclose(cam(features, fc1), naive_cam(features, fc1), atol=1e-9)
+
+
+def test_the_maps_of_pairs_are_those_of_equation_2(tensors):
+    """What head retraining computes, for two sets of weights at once."""
+    features, fc1, fc2 = tensors
+    image, category = present_pairs(LABELS)
+    found = pair_cams(features, torch.stack([fc1, fc2]), image, category)
+    for weight, maps in zip((fc1, fc2), found, strict=True):
+        assert torch.allclose(maps, cam(features, weight)[image, category], atol=1e-9)
 
 
 def test_a_class_without_any_activation_has_an_empty_cam():

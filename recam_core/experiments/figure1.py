@@ -35,8 +35,8 @@ from recam_core.experiments.pooled_vectors import (
 from recam_core.experiments.protocol import data_and_report
 from recam_core.experiments.wording import capital, percent, points
 from recam_core.progress import ProgressFn, silent
-from recam_core.retrain.cosine_adam import CosineAdam
 from recam_core.retrain.head_recipe import HeadRecipe
+from recam_core.retrain.head_runs import CosineAdam
 from recam_core.scores.bootstrap import picture_weights
 from recam_core.scores.table import listing
 

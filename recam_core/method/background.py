@@ -17,7 +17,7 @@ from torch import Tensor
 
 from recam_core.errors import UserError
 from recam_core.method.extraction import RULES
-from recam_core.method.single_label import most_pairs
+from recam_core.method.single_label import most_pairs, slots
 
 #: Beta and the extraction rule that suit data with a background class (chosen on train, see docs/results.md).
 USUAL_BACKGROUND, USUAL_BACKGROUND_RULE = 0.2, "sum"
@@ -73,8 +73,7 @@ def background_masks(cams: Tensor, image: Tensor, images: int, power: float, mos
     if most == 0:
         return cams.new_ones((*lead, images, *size))
     # CAMs are not negative, so the zeros that pad an image's classes to the same number never are the greatest.
-    first = torch.searchsorted(image, torch.arange(images, device=image.device))
-    slot = torch.arange(len(image), device=image.device) - first[image]
+    slot = slots(image, images)
     sets = cams.reshape(-1, len(image), *size)
     padded = cams.new_zeros((images, most, len(sets), *size))
     padded = padded.index_put((image, slot), sets.transpose(0, 1))
@@ -101,3 +100,14 @@ def with_background(image: Tensor, images: int) -> tuple[Tensor, Tensor]:
     rows = torch.cat([torch.arange(len(image), device=image.device), len(image) + owners])
     order = torch.argsort(every, stable=True)
     return rows[order], every[order]
+
+
+def join_background(masks: Tensor, of_background: Tensor, order: Tensor) -> Tensor:
+    """The masks of all pairs with those of the backgrounds among them, sorted by image: N x P' x h x w.
+
+    Args:
+        masks: N x P x h x w.
+        of_background: B x h x w, or N x B x h x w, see :func:`recam_core.method.background.background_masks`.
+        order: P' int64, see :func:`recam_core.method.background.with_background`.
+    """
+    return torch.cat([masks, of_background.expand(len(masks), -1, -1, -1)], dim=1)[:, order]

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from recam_core.method.single_label import most_pairs, slots
+
 #: Keeps the division by an empty map's maximum finite; such a map stays zero everywhere.
 EPSILON = 1e-5
 
@@ -45,3 +47,29 @@ def normalise(raw: Tensor) -> Tensor:
 def cam(features: Tensor, weight: Tensor) -> Tensor:
     """CAM_k = ReLU(w_k . f(x)) / max over the pixels of ReLU(w_k . f(x)); equation 2, B x K x h x w in 0..1."""
     return normalise(raw_cam(features, weight))
+
+
+def pair_cams(features: Tensor, weight: Tensor, image: Tensor, category: Tensor, most: int | None = None) -> Tensor:
+    """Equation 2 for the present pairs only, of any number of FC1s at once: ... x P x h x w in 0..1.
+
+    What head retraining has instead of :func:`cam`, which makes the maps of absent classes as well;
+    ``tests/test_equations.py::test_the_maps_of_pairs_are_those_of_equation_2`` holds the two equal.
+
+    Args:
+        features: B x C x h x w.
+        weight: ... x K x C, one set of class weights or several.
+        image, category: P int64, the pairs, sorted by image.
+        most: see :func:`recam_core.method.single_label.most_pairs`, where it is known.
+    """
+    count, channels, height, width = features.shape
+    sets = weight.reshape(-1, *weight.shape[-2:])
+    most = most_pairs(image, count) if most is None else most
+    if most == 0:
+        return features.new_zeros((*weight.shape[:-2], 0, height, width))
+    slot = slots(image, count)
+    # The rows of each image's present classes, for every set of weights, meet its features in one batched product.
+    rows = weight.new_zeros((count, most, len(sets), channels))
+    rows = rows.index_put((image, slot), sets[:, category].transpose(0, 1))
+    maps = torch.bmm(rows.flatten(1, 2), features.flatten(2)).relu()
+    maps = maps.unflatten(1, (most, len(sets)))[image, slot].transpose(0, 1)
+    return normalise(maps.reshape(*weight.shape[:-2], len(image), height, width))

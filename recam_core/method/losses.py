@@ -1,5 +1,7 @@
 """The losses: equations 1, 5 and 6, and the softmax loss of SCE-CAM."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -77,3 +79,64 @@ def pair_divisors(image: Tensor, images: int) -> Tensor:
     # Not by bincount, which asks a GPU for the greatest entry first and waits for it.
     pairs = image.new_zeros(images).scatter_add_(0, image, torch.ones_like(image))
     return pairs[image] * (pairs > 0).sum()
+
+
+class PairGradient:
+    """Equation 5 of pooled features and any number of FC2s at once, and its gradient in closed form.
+
+    A full batch of a linear classifier has its gradient as (belief - target) times the features (theory/losses.py),
+    which takes a fraction of what backpropagation through :func:`sce_loss` takes.
+    ``tests/test_background_row.py::test_the_closed_form_gradient_is_autograds`` and
+    ``tests/test_retrain.py::test_fc2_is_what_autograd_and_adamw_make_of_equation_5`` hold the two equal.
+    """
+
+    def __init__(
+        self,
+        rows: Tensor,
+        category: Tensor,
+        share: Tensor,
+        padded: Tensor,
+        losses: Sequence[str],
+        scale: Sequence[float],
+        shape: tuple[int, int],
+    ) -> None:
+        """Prepare what no epoch changes.
+
+        Args:
+            rows: P x C features.
+            category: P classes.
+            share: P, or N x P: how much each pair counts.
+            padded: the weights that are trained, with more rows than FC2 needs.
+            losses: N keys of :data:`FC2_LOSSES`.
+            scale: N, what each gradient is multiplied with; the losses are told without it.
+            shape: N and the rows of an FC2.
+        """
+        self._rows, self._padded, self._shape, self._wanted = rows, padded, shape, shape[0] * shape[1]
+        self._target = F.one_hot(category, shape[1]).T.to(rows.dtype).contiguous()
+        self._share = share
+        self._shared_target = self._target * (share if share.dim() == 1 else share[:, None])
+        self._pull = rows.new_zeros((len(padded), len(rows)))
+        self._softmax = torch.tensor([loss == "sce" for loss in losses], device=rows.device)
+        self._only_softmax = bool(self._softmax.all())
+        # Binary cross-entropy is a mean over the classes.
+        factor = torch.where(self._softmax, 1.0, 1.0 / shape[1]) * torch.tensor(scale, device=rows.device)
+        self._weight = (share if share.dim() == 1 else share[:, None]) * factor[:, None, None]
+
+    def gradient(self) -> tuple[Tensor, Tensor]:
+        """N x K x C, d loss / d FC2 at the weights as they are, and N losses."""
+        logits = (self._rows @ self._padded.T).T[: self._wanted].contiguous().unflatten(0, self._shape)
+        log_belief = F.log_softmax(logits, dim=1)
+        belief, losses = log_belief.exp(), -(self._shared_target * log_belief).sum(dim=(1, 2))
+        if not self._only_softmax:
+            belief, losses = self._with_bce(logits, belief, losses)
+        torch.mul(belief - self._target, self._weight, out=self._pull[: self._wanted].unflatten(0, self._shape))
+        return (self._pull @ self._rows)[: self._wanted].unflatten(0, self._shape), losses
+
+    def _with_bce(self, logits: Tensor, belief: Tensor, losses: Tensor) -> tuple[Tensor, Tensor]:
+        """Belief and loss where some recipes have binary cross-entropy on FC2, the paper's control."""
+        target = self._target.expand_as(logits)
+        alone = F.binary_cross_entropy_with_logits(logits, target, reduction="none").mean(dim=1)
+        chosen = self._softmax[:, None, None]
+        return torch.where(chosen, belief, logits.sigmoid()), torch.where(
+            self._softmax, losses, (alone * self._share).sum(dim=1)
+        )

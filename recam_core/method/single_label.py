@@ -31,6 +31,17 @@ def most_pairs(image: Tensor, images: int) -> int:
     return int(torch.bincount(image, minlength=images).max()) if len(image) else 0
 
 
+def slots(image: Tensor, images: int) -> Tensor:
+    """P int64: the place of each pair among those of its image.
+
+    Args:
+        image: P int64, sorted; the image of each pair.
+        images: B.
+    """
+    first = torch.searchsorted(image, torch.arange(images, device=image.device))
+    return torch.arange(len(image), device=image.device) - first[image]
+
+
 def pooled_single_label(features: Tensor, masks: Tensor, image: Tensor, most: int | None = None) -> Tensor:
     """GAP(M_k * f(x)) for each pair of an image and a present class; equations 3 and 4.
 
@@ -49,10 +60,20 @@ def pooled_single_label(features: Tensor, masks: Tensor, image: Tensor, most: in
     if most == 0:
         return features.new_zeros((0, channels))
     # Pad the pairs of each image to the same number of rows: one batched product [most, hw] x [hw, C] serves all.
-    first = torch.searchsorted(image, torch.arange(count, device=image.device))
-    slot = torch.arange(len(image), device=image.device) - first[image]
+    slot = slots(image, count)
     rows = features.new_zeros((count, most, pixels)).index_put((image, slot), masks.reshape(len(image), pixels))
     return (torch.bmm(rows, _by_pixel(features)) / pixels)[image, slot]
+
+
+def pooled_under(features: Tensor, masks: Tensor, image: Tensor, most: int | None = None) -> Tensor:
+    """Equations 3 and 4 under N masks at once: N x P x C of features B x C x h x w and masks N x P x h x w.
+
+    Every mask's pairs stand beside those of the others under their image, so that one product pools them all.
+    """
+    count, pairs = masks.shape[:2]
+    most = None if most is None else most * count
+    together = pooled_single_label(features, masks.transpose(0, 1).flatten(0, 1), image.repeat_interleave(count), most)
+    return together.unflatten(0, (pairs, count)).transpose(0, 1)
 
 
 def _by_pixel(features: Tensor) -> Tensor:

@@ -18,10 +18,9 @@ from recam_core.method.background import check_background
 from recam_core.method.extraction import class_weights
 from recam_core.method.masks import parse_mask
 from recam_core.progress import ProgressFn, silent
-from recam_core.retrain.both_runs import train_both
-from recam_core.retrain.fc2_runs import History, train_fc2
 from recam_core.retrain.features import FeatureCache
 from recam_core.retrain.head_recipe import HeadRecipe, completed
+from recam_core.retrain.head_runs import History, train_both, train_fc2
 from recam_core.retrain.pooled import GPU_CHUNK, SharedPools, pooled_pairs
 from recam_core.retrain.pooled import ROOM as POOLED_ROOM
 

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from recam_core.gate import give_way
-from recam_core.method.background import background_masks
-from recam_core.method.cam import normalise
+from recam_core.method.background import background_masks, join_background
+from recam_core.method.cam import pair_cams
 from recam_core.method.masks import MaskChoice, parse_mask
-from recam_core.method.single_label import most_pairs, pooled_single_label
+from recam_core.method.single_label import pooled_under
 from recam_core.method.step import BatchPairs, batch_pairs
 from recam_core.retrain.features import FeatureBlock, FeatureCache
 
@@ -59,52 +59,6 @@ def chunks(
         if block.truth is not None:
             truth = _rows_of_pairs(block, part).to(device, torch.float32)
         yield features, labels.to(device), truth, batch_pairs(labels, with_row).to(device)
-
-
-def pair_cams(features: Tensor, weight: Tensor, image: Tensor, category: Tensor, most: int | None = None) -> Tensor:
-    """Equation 2 for the present pairs only: ... x P x h x w in 0..1.
-
-    Args:
-        features: B x C x h x w.
-        weight: ... x K x C, one set of class weights or several.
-        image, category: P int64, the pairs, sorted by image.
-        most: see :func:`recam_core.method.single_label.most_pairs`, where it is known.
-    """
-    count, channels, height, width = features.shape
-    sets = weight.reshape(-1, *weight.shape[-2:])
-    most = most_pairs(image, count) if most is None else most
-    if most == 0:
-        return features.new_zeros((*weight.shape[:-2], 0, height, width))
-    first = torch.searchsorted(image, torch.arange(count, device=image.device))
-    slot = torch.arange(len(image), device=image.device) - first[image]
-    # The rows of each image's present classes, for every set of weights, meet its features in one batched product.
-    rows = weight.new_zeros((count, most, len(sets), channels))
-    rows = rows.index_put((image, slot), sets[:, category].transpose(0, 1))
-    maps = torch.bmm(rows.flatten(1, 2), features.flatten(2)).relu()
-    maps = maps.unflatten(1, (most, len(sets)))[image, slot].transpose(0, 1)
-    return normalise(maps.reshape(*weight.shape[:-2], len(image), height, width))
-
-
-def pooled_under(features: Tensor, masks: Tensor, image: Tensor, most: int | None = None) -> Tensor:
-    """Equations 3 and 4 under N masks at once: N x P x C of features B x C x h x w and masks N x P x h x w.
-
-    Every mask's pairs stand beside those of the others under their image, so that one product pools them all.
-    """
-    count, pairs = masks.shape[:2]
-    most = None if most is None else most * count
-    together = pooled_single_label(features, masks.transpose(0, 1).flatten(0, 1), image.repeat_interleave(count), most)
-    return together.unflatten(0, (pairs, count)).transpose(0, 1)
-
-
-def join_background(masks: Tensor, of_background: Tensor, order: Tensor) -> Tensor:
-    """The masks of all pairs with those of the backgrounds among them, sorted by image: N x P' x h x w.
-
-    Args:
-        masks: N x P x h x w.
-        of_background: B x h x w, or N x B x h x w, see :func:`recam_core.method.background.background_masks`.
-        order: P' int64, see :func:`recam_core.method.background.with_background`.
-    """
-    return torch.cat([masks, of_background.expand(len(masks), -1, -1, -1)], dim=1)[:, order]
 
 
 def pooled_pairs(

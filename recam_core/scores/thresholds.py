@@ -1,4 +1,4 @@
-"""The background threshold: the one that is chosen on pictures that nothing is reported on, and the one that a pane begins with."""
+"""The background threshold: chosen on pictures that nothing is reported on, and the one that a pane begins with."""
 
 from collections.abc import Sequence
 
