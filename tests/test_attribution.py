@@ -9,10 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recam_core.attribution.asked import AttributionSettings
 from recam_core.attribution.maps import attribution_key, attribution_maps, cost, raw_attributions
 from recam_core.attribution.network_copy import MaxByReLU
-from recam_core.attribution.subject import PooledHead, Subject
+from recam_core.attribution.subject import AttributionSettings, PooledHead, Subject
 from recam_core.attribution.table import METHODS
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.data.spec import open_dataset

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from recam_core.attribution.compare import ComparePlan, compare_methods, sampled
-from recam_core.attribution.faithfulness import FaithfulnessSettings, faithfulness
-from recam_core.attribution.localisation import localisation
+from recam_core.attribution.map_scores import FaithfulnessSettings, faithfulness, localisation
 from recam_core.attribution.maps import attribution_maps
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.cli.main import main

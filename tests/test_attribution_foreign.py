@@ -12,10 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision import models
 
-from recam_core.attribution.asked import AttributionSettings
 from recam_core.attribution.classifier import ForeignClassifier, foreign_classifier
-from recam_core.attribution.maps import attribution_maps, raw_attributions
-from recam_core.attribution.refused import refused_methods
+from recam_core.attribution.maps import attribution_maps, raw_attributions, refused_methods
+from recam_core.attribution.subject import AttributionSettings
 from recam_core.attribution.table import METHODS
 from recam_core.attribution.target_layer import split_torchvision
 from recam_core.cli.main import main

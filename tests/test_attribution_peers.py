@@ -5,10 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from recam_core.attribution.asked import AttributionSettings
 from recam_core.attribution.classifier import ForeignClassifier, foreign_classifier
 from recam_core.attribution.maps import raw_attributions
-from recam_core.attribution.subject import Subject, subject_of
+from recam_core.attribution.subject import AttributionSettings, Subject, subject_of
 from recam_core.model.network import CamNetwork
 
 #: How near the values must be, as a share of the map's maximum.

@@ -5,8 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from recam_core.attribution.faithfulness import FaithfulnessSettings, faithfulness, mean_scores
-from recam_core.attribution.localisation import localisation
+from recam_core.attribution.map_scores import FaithfulnessSettings, faithfulness, localisation, mean_scores
 from recam_core.attribution.subject import Subject
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from recam_core.analysis.why import Contributions
-from recam_core.attribution.faithfulness import Faithfulness
+from recam_core.attribution.map_scores import Faithfulness
 from recam_core.views.charts.contributions import contribution_chart
 from recam_core.views.charts.faithfulness_curves import faithfulness_chart
 from recam_core.views.charts.style import LIGHT

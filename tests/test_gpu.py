@@ -22,7 +22,7 @@ from recam_core import device as devices
 from recam_core import gate as gates
 from recam_core.attribution.classifier import foreign_classifier
 from recam_core.attribution.compare import ComparePlan, compare_methods
-from recam_core.attribution.faithfulness import FaithfulnessSettings
+from recam_core.attribution.map_scores import FaithfulnessSettings
 from recam_core.attribution.maps import pass_seconds
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.cli.main import main

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from recam_core.attribution.asked import AttributionSettings
 from recam_core.attribution.maps import attribution_maps, cost, raw_attributions
 from recam_core.attribution.region_cam import MOST_CELLS, Stages, propagated, semantic_information, stage_names
 from recam_core.attribution.region_cam import _grid as grid_of
+from recam_core.attribution.subject import AttributionSettings
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 from recam_core.model.network import CamNetwork

@@ -12,7 +12,7 @@ import streamlit as st
 from app.jobs import Job, board
 from app.models import device
 from recam_core.attribution.classifier import ForeignClassifier, foreign_classifier
-from recam_core.attribution.refused import refused_methods
+from recam_core.attribution.maps import refused_methods
 
 #: Larger ones are left to the command line: 800 MB each, and a job works on a copy.
 MOST_WEIGHTS = 200_000_000

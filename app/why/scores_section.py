@@ -28,8 +28,13 @@ from app.trainings.words import duration
 from app.why.answers import Told
 from app.why.question import Question
 from recam_core.analysis.csv_tables import csv_text
-from recam_core.attribution.faithfulness import Faithfulness, FaithfulnessSettings, faithfulness
-from recam_core.attribution.localisation import Localisation, localisation
+from recam_core.attribution.map_scores import (
+    Faithfulness,
+    FaithfulnessSettings,
+    Localisation,
+    faithfulness,
+    localisation,
+)
 from recam_core.attribution.table import METHODS
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.data.sample import ClassList

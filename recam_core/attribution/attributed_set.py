@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from recam_core.attribution.asked import AttributionSettings
 from recam_core.attribution.classifier import ForeignClassifier
 from recam_core.attribution.maps import Against, attribution_maps, attribution_views
+from recam_core.attribution.subject import AttributionSettings
 from recam_core.attribution.table import METHODS, method_of
 from recam_core.checkpoint.run_folder import Run, RunInfo
 from recam_core.checkpoint.run_rule import check_rule
@@ -119,14 +119,14 @@ def views_of_rule(rule: str, classes: Sequence[str]) -> tuple[tuple[float, ...],
 
 
 def attributions_of_dataset(
-    asked: Attributed, dataset: Dataset, progress: ProgressFn = silent, limit: int | None = None
+    attributed: Attributed, dataset: Dataset, progress: ProgressFn = silent, limit: int | None = None
 ) -> Iterator[tuple[Sample, ActivationMaps]]:
     """Each picture with the maps of the classes that it shows, in the numbers of the data set.
 
     Classes that are held against another one leave that one out; classes that the network does not know get no map.
 
     Args:
-        asked: who, and how.
+        attributed: who, and how.
         dataset: the pictures.
         progress: called after each picture, with a note after each pass; may raise Cancelled.
         limit: only the first so many pictures; None for all.
@@ -134,10 +134,10 @@ def attributions_of_dataset(
     Raises:
         UserError: no class in common, a method that the network does not allow, or a broken picture.
     """
-    match = match_classes(dataset.classes, ClassList(asked.classes, dataset.classes.has_background))
+    match = match_classes(dataset.classes, ClassList(attributed.classes, dataset.classes.has_background))
     if not match.shared:
         raise UserError(
-            f"{asked.name} knows none of the classes of {dataset.spec}; they are matched by name "
+            f"{attributed.name} knows none of the classes of {dataset.spec}; they are matched by name "
             f"({', '.join(dataset.classes.names[:3])}, ...)."
         )
     count = len(dataset) if limit is None else min(limit, len(dataset))
@@ -146,9 +146,9 @@ def attributions_of_dataset(
         work(index, count, "")
         sample = dataset.load(index)
         known = np.flatnonzero(sample.labels & (match.index >= 0))
-        if isinstance(asked.against, int):
-            known = known[match.index[known] != asked.against]
-        maps = asked.maps(sample.image, match.index[known], sample.id, within)
+        if isinstance(attributed.against, int):
+            known = known[match.index[known] != attributed.against]
+        maps = attributed.maps(sample.image, match.index[known], sample.id, within)
         # Back to the numbers of the data set, which may be in another order.
         places = {int(match.index[k]): int(k) for k in known}
         named = np.array([places[int(k)] for k in maps.classes], dtype=np.int64)
@@ -158,7 +158,7 @@ def attributions_of_dataset(
 
 
 def write_attributions(
-    path: str | Path, asked: Attributed, dataset: Dataset, progress: ProgressFn = silent, limit: int | None = None
+    path: str | Path, attributed: Attributed, dataset: Dataset, progress: ProgressFn = silent, limit: int | None = None
 ) -> int:
     """Write the maps of a data set, whole or not at all; arguments as :func:`attributions_of_dataset`.
 
@@ -168,11 +168,11 @@ def write_attributions(
     Raises:
         UserError: as there, or a path that cannot be written to.
     """
-    scales, mirror = attribution_views(asked.method, asked.settings, asked.network)
+    scales, mirror = attribution_views(attributed.method, attributed.settings, attributed.network)
     info = StoreInfo(
-        run=asked.name,
-        weights_sha256=asked.weights,
-        rule=asked.rule,
+        run=attributed.name,
+        weights_sha256=attributed.weights,
+        rule=attributed.rule,
         data=dataset.spec,
         classes=dataset.classes.names,
         has_background=dataset.classes.has_background,
@@ -182,7 +182,7 @@ def write_attributions(
     )
     count = 0
     with writing_store(path, info) as writer:
-        for _, maps in attributions_of_dataset(asked, dataset, progress, limit):
+        for _, maps in attributions_of_dataset(attributed, dataset, progress, limit):
             writer.add(maps)
             count += 1
     return count

@@ -8,10 +8,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from recam_core.attribution.asked import AttributionSettings
-from recam_core.attribution.faithfulness import Faithfulness, FaithfulnessSettings, faithfulness, mean_scores
-from recam_core.attribution.localisation import Localisation, localisation
+from recam_core.attribution.map_scores import (
+    Faithfulness,
+    FaithfulnessSettings,
+    Localisation,
+    faithfulness,
+    localisation,
+    mean_scores,
+)
 from recam_core.attribution.maps import attribution_maps
+from recam_core.attribution.subject import AttributionSettings
 from recam_core.attribution.table import method_of
 from recam_core.data.sample import Dataset
 from recam_core.errors import UserError

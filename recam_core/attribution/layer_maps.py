@@ -8,45 +8,45 @@ import torch.nn.functional as F
 from captum.attr import LayerGradCam
 from torch import Tensor, nn
 
-from recam_core.attribution.asked import Asked
+from recam_core.attribution.subject import Query
 from recam_core.errors import UserError
 from recam_core.method.cam import responses
 
 
-def cam(asked: Asked) -> Tensor:
+def cam(query: Query) -> Tensor:
     """w . f(x) of each question, n x h x w: equation 2 before the ReLU, in closed form."""
-    weight = asked.subject.weight
+    weight = query.subject.weight
     if weight is None:
         raise UserError(
             "This classifier is no linear layer on pooled features, so its maps have no closed form (equation 2); "
             "Grad-CAM is the same by gradients."
         )
-    with torch.no_grad(), _seen(asked.subject.layer) as features:
-        asked.above()(asked.below())
-    return responses(features[0].float(), asked.questions @ weight)[0]
+    with torch.no_grad(), _seen(query.subject.layer) as features:
+        query.above()(query.below())
+    return responses(features[0].float(), query.questions @ weight)[0]
 
 
-def grad_cam(asked: Asked) -> Tensor:
+def grad_cam(query: Query) -> Tensor:
     """Grad-CAM of each question, n x h x w, signed: the activations weighed by the sum of their gradients.
 
     The sum is the paper's mean times the number of cells, so that views of different sizes weigh alike.
     """
-    below, found = asked.below(), []
-    method = LayerGradCam(asked.above(), asked.subject.layer)
-    for wanted in asked.in_groups():
+    below, found = query.below(), []
+    method = LayerGradCam(query.above(), query.subject.layer)
+    for wanted in query.in_groups():
         # Signed: the ReLU of equation 2 comes where all maps are made.
         maps = method.attribute(below.expand(len(wanted), *below.shape[1:]), target=wanted, relu_attributions=False)
         found.append(maps.detach()[:, 0] * maps[0, 0].numel())
     return torch.cat(found)
 
 
-def layer_cam(asked: Asked) -> Tensor:
+def layer_cam(query: Query) -> Tensor:
     """LayerCAM of each question, n x h x w: each activation weighed by its own gradient where that is positive.
 
     Times the number of cells, so that views of different sizes weigh alike.
     """
-    with _seen(asked.subject.layer) as seen:
-        answers = asked.above()(asked.below())[0]
+    with _seen(query.subject.layer) as seen:
+        answers = query.above()(query.below())[0]
     found = []
     for answer in answers:
         (gradient,) = torch.autograd.grad(answer, seen[0], retain_graph=True)
@@ -70,6 +70,6 @@ def _seen(layer: nn.Module) -> Iterator[list[Tensor]]:
         handle.remove()
 
 
-def finer_cam(asked: Asked) -> Tensor:
+def finer_cam(query: Query) -> Tensor:
     """Grad-CAM of a difference of logits; in closed form where the classifier is linear."""
-    return grad_cam(asked) if asked.subject.weight is None else cam(asked)
+    return grad_cam(query) if query.subject.weight is None else cam(query)

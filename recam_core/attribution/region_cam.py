@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recam_core.attribution.asked import Asked
+from recam_core.attribution.subject import Query
 from recam_core.errors import UserError
 from recam_core.maps.inference import QUICK_SCALES, scaled_view
 from recam_core.method.cam import normalise, raw_cam
@@ -28,24 +28,24 @@ SHARPNESS = 4
 MOST_CELLS = 4096
 
 
-def region_cam(asked: Asked) -> Tensor:
+def region_cam(query: Query) -> Tensor:
     """The regions of each question, n x h x w in 0..1, on the grid of the features at the largest scale.
 
     Raises:
         UserError: the backbone does not say what its stages are.
     """
-    subject, settings = asked.subject, asked.settings
+    subject, settings = query.subject, query.settings
     if subject.weight is None:
         raise UserError("Region-CAM needs a linear classifier on pooled features; LayerCAM works.")
     stages = Stages(subject.lower)
     scales = settings.scales or QUICK_SCALES
     mirror = True if settings.mirror is None else settings.mirror
-    rows = asked.questions @ subject.weight
+    rows = query.questions @ subject.weight
     gradients_at = min(scales, key=lambda scale: abs(scale - 1))
     cams, semantic, alike = [], [], []
     for scale in scales:
         for mirrored in (False, True) if mirror else (False,):
-            view = scaled_view(asked.x, scale)
+            view = scaled_view(query.x, scale)
             view = view.flip(-1) if mirrored else view
             if scale == gradients_at:
                 with torch.enable_grad():
@@ -61,7 +61,7 @@ def region_cam(asked: Asked) -> Tensor:
             if scale == max(scales):
                 alike.append([_unmirrored(outputs[stage].detach().float()[0], mirrored) for stage in (-2, -3)])
             # In passes of the picture at its own size, as the cost is told.
-            asked.passed(max(round(scale**2), 1))
+            query.passed(max(round(scale**2), 1))
     grid = _grid(max((tuple(one.shape[-2:]) for one in cams), key=lambda size: size[0] * size[1]))
     cam = normalise(sum(_resized(one, grid) for one in cams))
     information = normalise(

@@ -5,14 +5,18 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from recam_core.attribution.asked import Asked, AttributionSettings
-from recam_core.attribution.deep_lift import deep_lift
-from recam_core.attribution.guided_grad_cam import guided_grad_cam
 from recam_core.attribution.layer_maps import cam, finer_cam, grad_cam, layer_cam
-from recam_core.attribution.occlusion import occlusion, windows
-from recam_core.attribution.pixel_gradients import integrated_gradients, smooth_grad
+from recam_core.attribution.pixel_maps import (
+    deep_lift,
+    guided_grad_cam,
+    integrated_gradients,
+    occlusion,
+    smooth_grad,
+    windows,
+)
 from recam_core.attribution.region_cam import passes as region_passes
 from recam_core.attribution.region_cam import region_cam
+from recam_core.attribution.subject import AttributionSettings, Query
 from recam_core.errors import UserError
 from recam_core.maps.inference import QUICK_SCALES
 
@@ -62,7 +66,7 @@ class AttributionMethod:
     about: str
     equation: str
     paper: str
-    attribute: Callable[[Asked], Tensor]
+    attribute: Callable[[Query], Tensor]
     passes: Callable[[Work], tuple[int, int]]
     scales: tuple[float, ...] = (1.0,)
     mirror: bool = False

@@ -91,8 +91,7 @@ def _add_network_options(parser: argparse.ArgumentParser) -> None:
 
 def run_list(arguments: argparse.Namespace) -> int:
     """Print the table."""
-    from recam_core.attribution.maps import cost, pass_seconds
-    from recam_core.attribution.refused import refused_methods
+    from recam_core.attribution.maps import cost, pass_seconds, refused_methods
     from recam_core.attribution.table import METHODS
 
     if arguments.classes < 1:
@@ -179,10 +178,9 @@ def _picture(arguments: argparse.Namespace) -> Sample:
 
 def _asked(arguments: argparse.Namespace, loaded: _Network) -> Attributed:
     """Who is asked, and how. Raises UserError for what cannot be."""
-    from recam_core.attribution.asked import AttributionSettings
     from recam_core.attribution.attributed_set import Attributed
     from recam_core.attribution.maps import attribution_views
-    from recam_core.attribution.subject import subject_of
+    from recam_core.attribution.subject import AttributionSettings, subject_of
     from recam_core.attribution.table import method_of
     from recam_core.method.extraction import RULES
 

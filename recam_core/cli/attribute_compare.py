@@ -140,7 +140,7 @@ def _gains(found: list[MethodScores], draws: int) -> dict[str, dict]:
 
 def _plan(arguments: argparse.Namespace, info: RunInfo) -> ComparePlan:
     from recam_core.attribution.compare import ComparePlan
-    from recam_core.attribution.faithfulness import FaithfulnessSettings
+    from recam_core.attribution.map_scores import FaithfulnessSettings
     from recam_core.checkpoint.run_rule import check_rule
     from recam_core.method.extraction import RULES
 

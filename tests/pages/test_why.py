@@ -16,8 +16,7 @@ from app import attributions
 from app.shared_state import WHY_ARRIVING
 from recam_core.analysis.why import contributions, map_rows, one_pixel, place_weights
 from recam_core.analysis.wrong_regions import wrong_regions
-from recam_core.attribution.faithfulness import FaithfulnessSettings, faithfulness
-from recam_core.attribution.localisation import localisation
+from recam_core.attribution.map_scores import FaithfulnessSettings, faithfulness, localisation
 from recam_core.attribution.maps import attribution_maps
 from recam_core.attribution.table import METHODS
 from recam_core.checkpoint.run_folder import load_run

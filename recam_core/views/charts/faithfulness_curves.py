@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from recam_core.attribution.faithfulness import Faithfulness
+from recam_core.attribution.map_scores import Faithfulness
 from recam_core.views.charts.style import Palette, plain, template
 
 _DASHES = ("solid", "dash", "dot", "dashdot")
