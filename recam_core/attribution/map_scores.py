@@ -1,4 +1,4 @@
-"""How good maps of a picture are: what a network sees without what they mark, and how well they meet the ground truth."""
+"""How good maps of a picture are: what a network sees without what they mark, and how they meet the ground truth."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
