@@ -14,11 +14,8 @@ from app.pictures import Picture
 from app.plain_words import plain
 from recam_core.analysis.analysed import Analysed
 from recam_core.data.sample import ClassList, Dataset
-from recam_core.report.file_names import file_name
-from recam_core.report.maps_file import maps_npz
-from recam_core.report.mask_file import masks_zip
+from recam_core.report.files import file_name, maps_npz, masks_zip, picture_csv
 from recam_core.report.page import report_html
-from recam_core.report.picture_csv import picture_csv
 from recam_core.report.picture_page import size_words
 from recam_core.report.report_data import report_data
 from recam_core.views.figure_cells import DISAGREEMENT, ERRORS, KINDS, FigurePane, FigureRow

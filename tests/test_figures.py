@@ -16,9 +16,7 @@ from recam_core.data.mask_io import read_mask
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps, full_size, grid_size
-from recam_core.report.file_names import file_name
-from recam_core.report.maps_file import maps_npz
-from recam_core.report.mask_file import class_palette, mask_png, masks_zip
+from recam_core.report.files import class_palette, file_name, maps_npz, mask_png, masks_zip
 from recam_core.scores.scores import picture_scores
 from recam_core.views import figure_text
 from recam_core.views.colours import class_colours

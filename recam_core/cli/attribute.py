@@ -245,7 +245,7 @@ def _write_files(arguments: argparse.Namespace) -> int:
     from recam_core.data.sample import ClassList
     from recam_core.maps.activation_maps import ActivationMaps
     from recam_core.progress import terminal
-    from recam_core.report.maps_file import maps_npz
+    from recam_core.report.files import maps_npz
     from recam_core.views.figure_cells import HEAT, FigurePane, FigureRow
     from recam_core.views.figure_comparison import comparison_figure
     from recam_core.views.figure_style import FigureStyle

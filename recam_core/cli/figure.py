@@ -117,9 +117,7 @@ def _content(
     style: FigureStyle,
 ) -> bytes:
     """The bytes of a file with the ending ``kind``."""
-    from recam_core.report.maps_file import maps_npz
-    from recam_core.report.mask_file import masks_zip
-    from recam_core.report.picture_csv import picture_csv
+    from recam_core.report.files import maps_npz, masks_zip, picture_csv
     from recam_core.views.figure_comparison import comparison_figure
     from recam_core.views.figure_text import figure_bytes, missing_font
 

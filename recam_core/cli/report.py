@@ -37,9 +37,9 @@ def run(arguments: argparse.Namespace) -> int:
     from recam_core.atomic_write import replacing_file
     from recam_core.checkpoint.run_folder import command_line
     from recam_core.progress import terminal
+    from recam_core.report.files import report_tables
     from recam_core.report.page import report_html, write_report
     from recam_core.report.report_data import report_data
-    from recam_core.report.tables import report_tables
 
     _check(arguments)
     compared = compared_runs(arguments)

@@ -10,7 +10,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from recam_core.report.file_names import file_name
+from recam_core.report.files import file_name
 from recam_core.report.markup import Markup, tag
 from recam_core.views.charts.style import DARK, LIGHT, Palette
 

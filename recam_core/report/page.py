@@ -8,16 +8,17 @@ from recam_core.data.sample import Dataset
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
 from recam_core.report.figures import Figures
-from recam_core.report.markup import Markup, percent, points, tag
-from recam_core.report.page_style import PAGE_STYLE
+from recam_core.report.galleries import pictures_section
+from recam_core.report.markup import PAGE_STYLE, Markup, percent, points, tag
 from recam_core.report.report_data import ReportData
-from recam_core.report.sections.classes import classes_section
-from recam_core.report.sections.flow import flow_section
-from recam_core.report.sections.matrices import matrices_section
-from recam_core.report.sections.pairs import pairs_section
-from recam_core.report.sections.pictures import pictures_section
-from recam_core.report.sections.scores import scores_section
-from recam_core.report.sections.settings import settings_section
+from recam_core.report.sections import (
+    classes_section,
+    flow_section,
+    matrices_section,
+    pairs_section,
+    scores_section,
+    settings_section,
+)
 from recam_core.scores.table import listing
 
 #: Even if a name slipped through as markup, the browser would load nothing, and run nothing but the page's own scripts.
