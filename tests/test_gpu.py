@@ -38,6 +38,7 @@ from recam_core.method.extraction import map_weights
 from recam_core.method.masks import parse_mask
 from recam_core.method.single_label import pooled_single_label
 from recam_core.method.step import batch_pairs, bce_batch, recam_batch, sce_batch
+from recam_core.model.backbones import build_backbone
 from recam_core.model.network import CamNetwork
 from recam_core.progress import Cancelled, silent
 from recam_core.retrain.features import FeatureBlock, FeatureCache
@@ -834,10 +835,10 @@ def test_the_check_measures_and_writes_its_table(gpu_check, repo_root, tmp_path,
 
 
 def test_each_benchmark_of_the_check_runs(gpu_check):
-    sizes = gpu_check.Sizes(64, 2, 4, 1, 12, 2, "timm:resnet10t", VAL, (32, 2, 2))
+    sizes = gpu_check.Sizes(64, 2, 4, 1, 12, 2, 1, "timm:resnet10t", VAL, (32, 2, 2))
     lines = dict(gpu_check.rows(torch.device("cpu"), sizes))
     assert [line.split("(")[0].strip() for line in lines][:2] == ["BCE step", "ReCAM step"]
-    assert len(lines) == 5
+    assert len(lines) == 6
     assert all(float(figure.split()[0]) >= 0 for figure in lines.values())
 
 
@@ -860,6 +861,30 @@ def test_processes_read_the_same_pictures_and_pass_on_what_is_wrong(network):
         assert np.array_equal(other.mask, sample.mask)
     with pytest.raises(UserError, match=r"^pictures/7\.jpg cannot be read: it is torn\.$"):
         next(apart)
+
+
+def test_only_depthwise_layers_and_only_without_gradients_go_past_cudnn(monkeypatch):
+    """cuDNN compiles such a layer for each new size of a picture."""
+    backbone = build_backbone("tf_efficientnet_lite0").module
+    convolve, seen = torch.nn.functional.conv2d, []
+
+    def watched(x, weight, bias, stride, padding, dilation, groups):
+        seen.append((groups > 1, torch.backends.cudnn.enabled))
+        return convolve(x, weight, bias, stride, padding, dilation, groups)
+
+    monkeypatch.setattr(torch.nn.functional, "conv2d", watched)
+    monkeypatch.setattr(torch.Tensor, "is_cuda", property(lambda self: True))
+    with torch.inference_mode():
+        backbone(torch.zeros(1, 3, 32, 32))
+    assert {(True, False), (False, True)} == set(seen)
+    assert torch.backends.cudnn.enabled
+    seen.clear()
+    backbone(torch.zeros(1, 3, 32, 32))
+    assert {enabled for _, enabled in seen} == {True}
+    monkeypatch.setattr(torch.nn.functional, "conv2d", lambda *words: 1 / 0)
+    with torch.inference_mode(), pytest.raises(ZeroDivisionError):
+        next(layer for layer in backbone.modules() if getattr(layer, "groups", 1) > 1)(torch.zeros(1, 32, 8, 8))
+    assert torch.backends.cudnn.enabled
 
 
 # On a GPU -------------------------------------------------------------------------------------------------------------
@@ -942,6 +967,20 @@ def test_maps_of_a_gpu_are_those_of_a_cpu(network):
     for (one, maps), (other, again) in zip(mine, theirs, strict=True):
         assert one.id == other.id
         assert np.abs(maps["fc1"].activations.astype(int) - again["fc1"].activations).max(initial=0) <= 3
+
+
+@pytest.mark.cuda
+def test_a_picture_of_another_size_waits_for_no_compiler():
+    backbone = build_backbone("tf_efficientnet_lite0").module.to("cuda:0", memory_format=torch.channels_last)
+    with torch.inference_mode():
+        for side in (64, 96):
+            backbone(torch.zeros(1, 3, side, side, device="cuda:0"))
+        torch.cuda.synchronize()
+        begin = time.monotonic()
+        for side in range(128, 448, 32):
+            backbone(torch.rand(1, 3, side, side + 32, device="cuda:0").contiguous(memory_format=torch.channels_last))
+        torch.cuda.synchronize()
+    assert time.monotonic() - begin < 5  # ten sizes; with cuDNN 9.10 a second and more each
 
 
 @pytest.mark.cuda

@@ -26,6 +26,7 @@ from recam_core.data.spec import open_dataset
 from recam_core.device import half_type, make_current, pick_device
 from recam_core.errors import UserError
 from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
+from recam_core.maps.inference import picture_features
 from recam_core.memory import memory_told
 from recam_core.method.masks import parse_mask
 from recam_core.method.step import batch_pairs, bce_batch, recam_batch
@@ -52,6 +53,7 @@ class Sizes:
     steps: int = 12
     cached: int = 10_000
     pictures: int = 200
+    shapes: int = 12
     backbone: str = "resnet50"
     data: str = "scenes@val"
     #: C, h, w of the cached features: EfficientNet-Lite0's of a picture of 256 x 256.
@@ -104,6 +106,10 @@ def rows(device: torch.device, sizes: Sizes) -> Iterator[tuple[str, str]]:
     maps, evaluated = map_seconds(device, sizes)
     yield f"Maps of {sizes.data} (scales 1 and 2, mirrored; {sizes.pictures} pictures)", f"{1 / maps:.1f} pictures/s"
     yield "Evaluation of the same (maps and counts of all pixels)", f"{1 / evaluated:.1f} pictures/s"
+    yield (
+        f"Features of pictures of {sizes.shapes} sizes, seen first",
+        f"{1 / new_size_seconds(device, sizes):.1f} pictures/s",
+    )
     seconds = head_seconds(device, sizes)
     shape = " x ".join(map(str, sizes.features))
     yield f"FC2 from a cache of {sizes.cached:,} pictures ({shape}, 200 epochs)", f"{seconds:.2f} s"
@@ -166,6 +172,20 @@ def map_seconds(device: torch.device, sizes: Sizes) -> tuple[float, float]:
         pass
     maps, scored = (seconds_of(lambda score=score: make(score), device) for score in (False, True))
     return maps / sizes.pictures, scored / sizes.pictures
+
+
+def new_size_seconds(device: torch.device, sizes: Sizes) -> float:
+    """Seconds a picture where none has the size of another: whatever a GPU prepares for a size counts."""
+    network = load_run(shipped_folder() / "scenes" / "bce", device).network
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (320 + 16 * n, 480, 3), dtype=np.uint8) for n in range(-1, sizes.shapes)]
+
+    def see(some: list[np.ndarray]) -> None:
+        for image in some:
+            picture_features(network, image)
+
+    see(images[:1])
+    return seconds_of(lambda: see(images[1:]), device) / sizes.shapes
 
 
 def head_seconds(device: torch.device, sizes: Sizes) -> float:
