@@ -219,7 +219,7 @@ class Lab:
         recipe = completed(replace(usual_heads(has_row), **given))  # type: ignore[arg-type]
         if note := check_lambda(lam, recipe.update):
             warnings.warn(note, stacklevel=2)
-        check_background(recipe, dataset.classes.has_background, dataset.spec)  # type: ignore[arg-type]
+        check_background(recipe, dataset.classes.has_background, dataset.spec)
         folder = runs_folder()
         name = free_run_name("retrained", folder) if name is None else check_run_name(str(name), folder)
         run = self._run(place)

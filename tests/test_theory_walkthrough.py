@@ -44,15 +44,17 @@ def test_every_number_is_that_of_the_equations(run: Run) -> None:
         float(torch.nn.functional.multilabel_soft_margin_loss(z[None], y[None])), abs=1e-5
     )
     single = w2 @ (f * map_p).mean(dim=(1, 2))
-    assert walk.single_loss == pytest.approx(float(-single.log_softmax(0)[p]), abs=1e-5)
+    assert walk.second.single_loss == pytest.approx(float(-single.log_softmax(0)[p]), abs=1e-5)
     recam = torch.einsum("c,chw->hw", w[p] * w2[p], f).relu()
-    torch.testing.assert_close(torch.tensor(walk.recam), recam / recam.max().clamp_min(1e-5), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        torch.tensor(walk.second.recam), recam / recam.max().clamp_min(1e-5), atol=1e-4, rtol=1e-4
+    )
     row, column = walk.peak
     assert response[row, column] == response.max()
     naive = sorted(range(len(w[p])), key=lambda c: -float(w[p, c] * f[c, row, column]))[:SHOWN]
     assert walk.channels.tolist() == naive
     np.testing.assert_allclose(walk.products[2], float(w[p, naive[2]]) * f[naive[2]].numpy(), rtol=1e-5)
-    np.testing.assert_allclose(walk.w3, (w[p] * w2[p])[naive].numpy(), rtol=1e-6)
+    np.testing.assert_allclose(walk.second.w3, (w[p] * w2[p])[naive].numpy(), rtol=1e-6)
 
 
 def test_the_logits_of_the_picture_are_the_mean_of_those_of_its_places(run: Run) -> None:
@@ -68,7 +70,7 @@ def test_the_board_is_text_numbers_and_pictures(run: Run) -> None:
     sample = TinyDataset().load(1)
     present = np.flatnonzero(sample.labels).tolist()
     walk = walkthrough(run.network, sample.image, present, present[0], "softmax")
-    assert walk.rule == "product"  # a rule that makes no weights gives way
+    assert walk.second.rule == "product"  # a rule that makes no weights gives way
     board = equation_board(walk, sample.image, ("<b>red</b>", "green", "blue"))
     assert json.loads(json.dumps(board)) == board
     assert set(board["parts"]) == {"photo", "f", "w", "wf", "cam", "z", "bce", "fk", "w2", "z2", "sce", "w3", "recam"}
@@ -90,7 +92,7 @@ def test_without_fc2_the_equations_end_with_the_third(tmp_path) -> None:
     sample = TinyDataset().load(1)
     present = np.flatnonzero(sample.labels).tolist()
     walk = walkthrough(load_run(tmp_path / "run").network, sample.image, present, present[0])
-    assert walk.w2 is None
+    assert walk.second is None
     assert "recam" not in equation_board(walk, sample.image, NAMES)["parts"]
     with pytest.raises(UserError, match="that the picture shows"):
         walkthrough(load_run(tmp_path / "run").network, sample.image, present, ({0, 1, 2} - set(present)).pop())

@@ -95,8 +95,8 @@ def analysed_name(info: RunInfo, rule: str, digest: str, settings: MapSettings, 
     scales = ",".join(f"{scale:g}" for scale in settings.scales)
     # Softmax enters only where the network names the classes itself.
     softmax = settings.softmax and settings.labels == "predicted"
-    parts = (FORMAT, info.weights_sha256, rule, digest, scales, settings.mirror, settings.labels, softmax)
-    parts += (masks,) if masks else ()
+    made = scales, settings.mirror, settings.labels, softmax
+    parts = (FORMAT, info.weights_sha256, rule, digest, *made, *((masks,) if masks else ()))
     return f"maps-{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}"
 
 

@@ -374,8 +374,8 @@ def _fits(index: CellIndex) -> bool:
     """Whether sizes and types belong together; rows are not read, so that opening stays quick."""
     groups, rows = len(index.truth), len(index.level)
     values = index.values
-    shapes = dict.fromkeys(GROUP_ARRAYS, (groups,)) | {"start": (groups + 1,), "level": (rows,), "upto": (rows,)}
-    shapes["histogram"] = (values, values, LEVELS)
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(GROUP_ARRAYS, (groups,))
+    shapes |= {"start": (groups + 1,), "level": (rows,), "upto": (rows,), "histogram": (values, values, LEVELS)}
     if any(getattr(index, name).shape != shape for name, shape in shapes.items()):
         return False
     if any(getattr(index, name).dtype != kind for name, kind in ARRAYS.items()):

@@ -8,7 +8,7 @@ the system's file cache, at next to no cost. A pass over 80,000 pictures would o
 """
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -29,7 +29,7 @@ _HEAD = "counts.json"
 class CountsWriter:
     """Takes the counts of one picture at a time; made by :func:`writing_counts`."""
 
-    def __init__(self, columns: dict[str, BinaryIO]):
+    def __init__(self, columns: Mapping[str, BinaryIO]):
         self._columns = columns
         self._ids: list[str] = []
         self._rows = 0

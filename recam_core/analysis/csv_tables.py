@@ -99,9 +99,9 @@ def gain_csv(gain: ClassGain, titles: Mapping[str, str]) -> str:
     header = ["class"]
     columns = []  # (one figure a class, the mean)
     for place, key in enumerate(gain.keys):
-        parts = ("iou", "iou_low", "iou_high")
+        parts = ["iou", "iou_low", "iou_high"]
         if key != gain.reference:
-            parts += ("gain", "gain_low", "gain_high")
+            parts += ["gain", "gain_low", "gain_high"]
         for part in parts:
             mean = getattr(gain, f"m{part}" if part.startswith("iou") else f"miou_{part}")
             header.append(f"{titles.get(key, key)}: {part.replace('iou', 'IoU').replace('_', ' ')}")

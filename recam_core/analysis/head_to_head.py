@@ -85,15 +85,15 @@ class HeadToHead:
         """What :meth:`to_json` gave; None for anything else, as a record may come from anywhere."""
         if not isinstance(content, Mapping):
             return None
-        kinds = {field.name: (str if field.name == "over" else int) for field in fields(cls)}
-        kinds |= {"gain": (int, float), "low": (int, float, type(None)), "high": (int, float, type(None))}
-        values = {name: content.get(name) for name in kinds}
-        fit = all(isinstance(values[name], kind) and not isinstance(values[name], bool) for name, kind in kinds.items())
-        if not fit or any(values[name] < 0 for name, kind in kinds.items() if kind is int):
+        values: dict[str, Any] = {field.name: content.get(field.name) for field in fields(cls)}
+        over, gain, low, high, *counts = values.values()
+        numbers = [gain] if low is None and high is None else [gain, low, high]
+        if not isinstance(over, str) or not all(type(number) in (int, float) for number in numbers):
             return None
-        if (values["low"] is None) != (values["high"] is None) or not abs(values["gain"]) <= 1:
+        if not all(type(count) is int and count >= 0 for count in counts):
             return None
-        if values["low"] is not None and not -1 <= values["low"] <= values["high"] <= 1:
+        # What is not a number lies in no range either.
+        if not -1 <= gain <= 1 or (low is not None and not -1 <= low <= high <= 1):
             return None
         return cls(**values)
 
@@ -175,7 +175,8 @@ def picture_lines(
         row += [str(won.better), str(won.worse), str(won.same)] if place else ["", "", ""]
         if duel is not None:
             row.append(f"{100 * duel.gain:+.2f}")
-            row.append("none" if duel.low is None else f"{100 * duel.low:+.2f} to {100 * duel.high:+.2f}")
+            ends = [f"{100 * end:+.2f}" for end in (duel.low, duel.high) if end is not None]
+            row.append(" to ".join(ends) or "none")
         rows.append(row)
     columns = 7 if any(duels) else 5 if len(evaluations) > 1 else 2
     text = aligned([[*row, "", ""][:columns] for row in rows])

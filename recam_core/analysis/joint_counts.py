@@ -251,8 +251,8 @@ def _merged(
     key, inverse = np.unique(key, return_inverse=True)
     # Sums are exact: float64 holds whole numbers up to 2^53.
     sums = np.bincount(inverse.ravel(), weights=pixels, minlength=len(key)).astype(np.int64)
-    columns = ((key >> shift & 255).astype(np.uint8) for shift in (16, 8, 0))
-    return Joint(ids, classes, (key >> 24).astype(np.int32), *columns, sums)
+    truth, before, after = ((key >> shift & 255).astype(np.uint8) for shift in (16, 8, 0))
+    return Joint(ids, classes, (key >> 24).astype(np.int32), truth, before, after, sums)
 
 
 def _blocks(start: np.ndarray) -> Iterator[slice]:

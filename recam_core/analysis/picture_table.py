@@ -153,8 +153,8 @@ def picture_parts(outcomes: Outcomes) -> PictureParts:
         there = np.flatnonzero((truth > 0) | (predicted > 0))
         values = np.full(len(there), value, dtype=np.uint8)
         parts.append((there.astype(np.int32), values, right[there], truth[there], predicted[there]))
-    image, value, *pixels = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return PictureParts(image, value, ClassPixels(*pixels))
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    return PictureParts(columns[0], columns[1], ClassPixels(*columns[2:]))
 
 
 def single_class_pictures(

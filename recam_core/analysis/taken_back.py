@@ -286,9 +286,9 @@ def what_changed(before: np.ndarray, after: np.ndarray, mask: np.ndarray, classe
         return None
     key = (mask[scored].astype(np.int64) << 8 | before[scored]) << 8 | after[scored]
     cell, pixels = np.unique(key, return_counts=True)
-    columns = ((cell >> shift & 255).astype(np.uint8) for shift in (16, 8, 0))
-    joint = Joint(("",), classes, np.zeros(len(cell), dtype=np.int32), *columns, pixels.astype(np.int64))
-    found = taken_back_of(joint)
+    columns = [(cell >> shift & 255).astype(np.uint8) for shift in (16, 8, 0)]
+    image = np.zeros(len(cell), dtype=np.int32)
+    found = taken_back_of(Joint(("",), classes, image, columns[0], columns[1], columns[2], pixels.astype(np.int64)))
     right = [float((seeds[scored] == mask[scored]).mean()) for seeds in (before, after)]
     moved = found.moved_cell(lost=right[1] < right[0])
     if not moved.pixels[0]:

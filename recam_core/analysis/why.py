@@ -124,12 +124,12 @@ def features_at(features: PictureFeatures, place: np.ndarray) -> np.ndarray:
         features: of the picture.
         place: h x w, see :func:`place_weights`.
     """
-    total, views = 0.0, 0
+    total, views = torch.zeros((), dtype=torch.float64), 0
     weights = torch.from_numpy(np.ascontiguousarray(place, dtype=np.float32))
     for scale in features.scales:
-        cells = _transposed(weights, tuple(scale.shape[2:])).to(scale.device)
+        cells = _transposed(weights, (scale.shape[2], scale.shape[3])).to(scale.device)
         mirrored = [cells, cells.flip(-1)][: len(scale)]
-        total = total + torch.einsum("nchw,nhw->c", scale.double(), torch.stack(mirrored).double())
+        total = total.to(scale.device) + torch.einsum("nchw,nhw->c", scale.double(), torch.stack(mirrored).double())
         views += len(scale)
     return (total / views).cpu().numpy()
 
@@ -162,8 +162,8 @@ def contributions(
     maxima = (1.0, 1.0)
     if divided:
         # A map without any activation stays as it is: nothing can be divided by its maximum.
-        greatest = (float(raw.max()) for raw in _mean_maps(features, pair, rectified=True))
-        maxima = tuple(one if one > EPSILON else 1.0 for one in greatest)
+        of_a, of_b = (float(raw.max()) for raw in _mean_maps(features, pair, rectified=True))
+        maxima = (of_a if of_a > EPSILON else 1.0, of_b if of_b > EPSILON else 1.0)
     weights = pair.double().cpu().numpy()
     return Contributions(features_at(features, place), weights[0], weights[1], *maxima)
 
@@ -221,7 +221,8 @@ def table_rows(found: Sequence[tuple[str, Contributions]], channels: Sequence[in
 @torch.inference_mode()
 def _mean_maps(features: PictureFeatures, rows: Tensor, rectified: bool = False) -> Tensor:
     """R x h x w: the responses of the rows on the grid of maps, their mean over all scales and mirror images."""
-    grid, total, views = grid_size(features.size), 0.0, 0
+    grid, views = grid_size(features.size), 0
+    total = features.scales[0].new_zeros(())
     for scale in features.scales:
         raw = responses(scale, rows.to(scale))
         raw = F.relu(raw) if rectified else raw

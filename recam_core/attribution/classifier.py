@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -200,7 +201,7 @@ _IMAGENET = 1000
 
 def _class_names(classes: StateFile | Sequence[str]) -> tuple[str, ...]:
     """The names of a class list, which may have been written by anybody."""
-    if isinstance(classes, (list, tuple)):
+    if isinstance(classes, Sequence) and not isinstance(classes, str):
         where, names = "The class list", tuple(classes)
     else:
         where = shown_name(classes)
@@ -281,7 +282,7 @@ def _build_timm(architecture: str, count: int) -> tuple[nn.Module, _Input]:
     import timm
 
     network = timm.create_model(architecture, pretrained=False, num_classes=count)
-    known = network.default_cfg
+    known: dict[str, Any] = network.default_cfg  # type: ignore[assignment]  # torch takes any attribute for a module
     return network, _Input(int(known["input_size"][-1]), tuple(known["mean"]), tuple(known["std"]))
 
 

@@ -170,7 +170,9 @@ def compare_methods(
             f"Thresholds cannot be chosen on {selection.spec}: it needs the classes of {dataset.spec} and a background."
         )
     indices = _spread(len(dataset), plan.pictures)
-    chosen = _spread(len(selection), plan.select) if selection is not None and threshold is None else []
+    if threshold is not None:
+        selection = None
+    chosen = [] if selection is None else _spread(len(selection), plan.select)
     if not indices:
         raise UserError(f"{dataset.spec} has no pictures.")
     faithful = {indices[place] for place in _spread(len(indices), plan.faithful)}
@@ -178,7 +180,7 @@ def compare_methods(
     found = []
     for method in wanted:
         try:
-            limit = work.threshold(method.key, selection, chosen) if chosen else threshold
+            limit = work.threshold(method.key, selection, chosen) if selection is not None and chosen else threshold
             one = work.scores(method.key, dataset, indices, faithful, limit)
         except _Refused as refused:
             one = MethodScores(method.key, method.title, refused=str(refused))

@@ -130,7 +130,8 @@ def faithfulness(
     if len(maps.classes) and int(maps.classes.max()) >= subject.num_classes:
         raise UserError(f"There is no class {int(maps.classes.max())}: the network has {subject.num_classes}.")
     count = len(maps.classes)
-    shakes = settings.shakes if explain is not None and count else 0
+    explain = explain if count and settings.shakes else None
+    shakes = 0 if explain is None else settings.shakes
     total = count * 2 * (settings.steps + 1) + (settings.masks + 1 if count else 0) + shakes
     asking = _Asking(subject, image, settings, rows, total, progress, cancelled)
     with torch.no_grad():
@@ -140,7 +141,7 @@ def faithfulness(
             deletion[order] = asking.probability(~removed, k, "deletion")
             insertion[order] = asking.probability(removed, k, "insertion")
         unfaithful = _infidelity(asking, maps, settings) if count else np.zeros(0)
-        sensitivity = _sensitivity(asking, image, maps, explain, settings) if shakes else float("nan")
+        sensitivity = float("nan") if explain is None else _sensitivity(asking, image, maps, explain, settings)
     return Faithfulness(
         maps.classes, np.linspace(0, 1, settings.steps + 1), deletion, insertion, unfaithful, sensitivity
     )
@@ -198,7 +199,7 @@ def _baseline(whole: Tensor, kind: str) -> Tensor:
     if kind == "mean":
         return whole.mean(dim=(2, 3), keepdim=True).expand_as(whole)
     return F.interpolate(
-        F.adaptive_avg_pool2d(whole, _patches(tuple(whole.shape[-2:]), BLUR_PATCHES)),
+        F.adaptive_avg_pool2d(whole, _patches((whole.shape[-2], whole.shape[-1]), BLUR_PATCHES)),
         size=whole.shape[-2:],
         mode="bilinear",
         align_corners=False,
@@ -207,7 +208,8 @@ def _baseline(whole: Tensor, kind: str) -> Tensor:
 
 def _patches(size: tuple[int, int], most: int) -> tuple[int, int]:
     """So many patches along the longer side, and as many along the other as make them squares."""
-    return tuple(max(round(side * most / max(size)), 1) for side in size)
+    down, across = (max(round(side * most / max(size)), 1) for side in size)
+    return down, across
 
 
 def _removed_first(activations: np.ndarray, settings: FaithfulnessSettings) -> np.ndarray:

@@ -77,9 +77,8 @@ def attribution_maps(
     views = _views(subject, wanted, settings)
     with subject.lock, device_gate(subject.device), torch.inference_mode(False), torch.no_grad():
         whole = subject.preprocess(image)
-        works = [
-            _work(subject, len(classes), scaled_size(tuple(whole.shape[-2:]), scale), settings) for scale, _ in views
-        ]
+        seen = whole.shape[-2], whole.shape[-1]
+        works = [_work(subject, len(classes), scaled_size(seen, scale), settings) for scale, _ in views]
         passes = sum(wanted.passes(work)[0] for work in works)
         with _reporting(passes, progress, cancelled, wanted.title) as passed:
             questions = _questions(subject, whole, wanted, classes, against, settings)

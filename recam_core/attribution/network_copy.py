@@ -50,9 +50,7 @@ def network_copy(
     whole = nn.Sequential(subject.lower, subject.upper)
     place = next(name for name, module in whole.named_modules() if module is subject.layer)
     made = copy.deepcopy(whole).eval().requires_grad_(False)
-    for module in made.modules():
-        if hasattr(module, "inplace"):
-            module.inplace = False
+    keep_outputs(made)
     with torch.no_grad(), module_calls(made, (nn.ReLU, nn.ReLU6)) as calls:
         made(x)
     apart = {
@@ -148,12 +146,21 @@ class MaxByReLU(nn.Module):
         beside = max((width - 1) * right + (self._kernel[1] - 1) * wide + 1 - x.shape[-1] - left, 0)
         # Nothing is smaller than the smallest; without end, differences would have none either.
         padded = F.pad(x, (left, beside, top, below), value=float(x.min()))
-        found, each = None, iter(self.each)
-        for row in range(self._kernel[0]):
-            for column in range(self._kernel[1]):
-                part = padded[..., row * far :: down, column * wide :: right][..., :height, :width]
-                found = part if found is None else found + next(each)(part - found)
+        found, *others = (
+            padded[..., row * far :: down, column * wide :: right][..., :height, :width]
+            for row in range(self._kernel[0])
+            for column in range(self._kernel[1])
+        )
+        for part, each in zip(others, self.each, strict=True):
+            found = found + each(part - found)
         return found
+
+
+def keep_outputs(network: nn.Module) -> None:
+    """Have no module of a network write over what another put out."""
+    for module in network.modules():
+        if hasattr(module, "inplace"):
+            module.inplace = False  # type: ignore[assignment]  # torch takes any attribute for a tensor or a module
 
 
 def _pair(value: int | tuple[int, int]) -> tuple[int, int]:

@@ -60,8 +60,8 @@ def integrated_gradients(query: Query) -> Tensor:
 
 def occlusion(query: Query) -> Tensor:
     """The mean loss of each answer over the windows that hide a pixel: n x H x W, signed. All answers share a pass."""
-    side, stride = window_of(tuple(query.x.shape[-2:]), query.settings.window)
     height, width = query.x.shape[-2:]
+    side, stride = window_of((height, width), query.settings.window)
     with torch.no_grad():
         found = Occlusion(query.whole()).attribute(
             query.x,

@@ -10,11 +10,13 @@ the first ones are edges.
 
 import copy
 from collections.abc import Sequence
+from functools import reduce
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recam_core.attribution.network_copy import keep_outputs
 from recam_core.attribution.subject import Query
 from recam_core.errors import UserError
 from recam_core.maps.inference import QUICK_SCALES, scaled_view
@@ -62,11 +64,9 @@ def region_cam(query: Query) -> Tensor:
                 alike.append([_unmirrored(outputs[stage].detach().float()[0], mirrored) for stage in (-2, -3)])
             # In passes of the picture at its own size, as the cost is told.
             query.passed(max(round(scale**2), 1))
-    grid = _grid(max((tuple(one.shape[-2:]) for one in cams), key=lambda size: size[0] * size[1]))
-    cam = normalise(sum(_resized(one, grid) for one in cams))
-    information = normalise(
-        sum(normalise(sum(_resized(view[stage], grid) for view in semantic)) for stage in range(len(semantic[0])))
-    )
+    grid = _grid(max(((one.shape[-2], one.shape[-1]) for one in cams), key=lambda size: size[0] * size[1]))
+    cam = _summed(cams, grid)
+    information = normalise(reduce(torch.add, (_summed(views, grid) for views in zip(*semantic, strict=True))))
     regions = (1 - SEMANTIC_SHARE) * cam + SEMANTIC_SHARE * information
     for stage in zip(*alike, strict=True):
         regions = propagated(regions, _resized(sum(stage) / len(stage), grid))
@@ -122,9 +122,7 @@ class Stages:
         shared = [*backbone.parameters(), *backbone.buffers()]
         self._network = copy.deepcopy(backbone, {id(tensor): tensor for tensor in shared}).eval()
         self._outputs: list[Tensor] = []
-        for module in self._network.modules():
-            if hasattr(module, "inplace"):
-                module.inplace = False  # outputs must stay what they were
+        keep_outputs(self._network)
         for name in names:
             self._network.get_submodule(name).register_forward_hook(self._keep)
 
@@ -168,6 +166,11 @@ def _grid(size: tuple[int, int]) -> tuple[int, int]:
     """The size, or one of the same form that has no more than :data:`MOST_CELLS`."""
     shrink = min((MOST_CELLS / (size[0] * size[1])) ** 0.5, 1)
     return max(int(size[0] * shrink), 1), max(int(size[1] * shrink), 1)
+
+
+def _summed(views: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+    """The sum of n x h x w of several sizes at one size, each plane divided by its maximum."""
+    return normalise(reduce(torch.add, (_resized(one, size) for one in views)))
 
 
 def _resized(planes: Tensor, size: tuple[int, int]) -> Tensor:

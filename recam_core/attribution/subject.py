@@ -93,12 +93,15 @@ def subject_of(network: CamNetwork | Attributable, head: str | Tensor = "fc1") -
         weight = head
     else:
         weight = class_weights(head, network.fc1.detach(), None if network.fc2 is None else network.fc2.detach())
-    upper = PooledHead(weight.detach().float().to(network.device)).eval()
+    upper = PooledHead(weight.detach().float().to(network.device))
+    upper.eval()
     return Subject(network, network.backbone, upper, upper.features, upper.weight, network.preprocess, len(weight))
 
 
 class PooledHead(nn.Module):
     """GAP and class weights on features: B x C x h x w to logits B x K, z = w . GAP(f)."""
+
+    weight: Tensor
 
     def __init__(self, weight: Tensor) -> None:
         super().__init__()

@@ -4,6 +4,7 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -55,18 +56,18 @@ class Spot(nn.Module):
         return self._from_grid(self.at(self._to_grid(x)), x).clone()
 
 
-def split_timm(network: nn.Module, side: int, name: str) -> Split:
+def split_timm(network: Any, side: int, name: str) -> Split:
     """A timm model in two.
 
     Args:
-        network: in evaluation mode.
+        network: a module with timm's methods, in evaluation mode.
         side: of the pictures that it was trained with.
         name: for messages.
 
     Raises:
         UserError: what it computes keeps no places that could be looked at.
     """
-    outline = _outline(network)
+    outline: Any = _outline(network)
     with torch.no_grad():
         features = outline.forward_features(torch.zeros(1, 3, side, side, device="meta"))
     any_size = _takes_any_size(outline, side)
@@ -87,7 +88,7 @@ def split_timm(network: nn.Module, side: int, name: str) -> Split:
         if isinstance(blocks, (nn.Sequential, nn.ModuleList)) and len(blocks)
         else None
     )
-    if features.dim() == 3 and isinstance(norm, nn.Module):
+    if blocks is not None and features.dim() == 3 and isinstance(norm, nn.Module):
         spot = _token_spot(features.shape[1], int(getattr(network, "num_prefix_tokens", 0)), name)
         blocks[-1].norm1 = nn.Sequential(norm, spot)
         return Split(nn.Identity(), network, spot.at, "the tokens that enter the last block", False, False)
@@ -96,9 +97,9 @@ def split_timm(network: nn.Module, side: int, name: str) -> Split:
 
 def split_torchvision(network: nn.Module, side: int, name: str) -> Split:
     """A torchvision classifier; its parts have no common names, so that it stays whole and gets a spot to look at."""
-    encoder = getattr(network, "encoder", None)
+    encoder: Any = getattr(network, "encoder", None)
     if hasattr(network, "class_token") and hasattr(encoder, "layers"):
-        count = (side // network.patch_size) ** 2 + 1
+        count = (side // int(getattr(network, "patch_size", side))) ** 2 + 1
         spot = _token_spot(count, 1, name)
         encoder.layers[-1].ln_1 = nn.Sequential(encoder.layers[-1].ln_1, spot)
         return Split(nn.Identity(), network, spot.at, "the tokens that enter the last block", False, False)
@@ -114,6 +115,8 @@ def split_torchvision(network: nn.Module, side: int, name: str) -> Split:
 
 
 class _TimmFeatures(nn.Module):
+    network: Any  # a module with timm's methods
+
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
@@ -123,6 +126,9 @@ class _TimmFeatures(nn.Module):
 
 
 class _TimmHead(nn.Module):
+    network: Any  # likewise
+    spot: Spot
+
     def __init__(self, network: nn.Module, spot: Spot) -> None:
         super().__init__()
         self.spot = spot

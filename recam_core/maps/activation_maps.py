@@ -62,7 +62,7 @@ def winner_and_level(maps: ActivationMaps) -> tuple[np.ndarray, np.ndarray]:
 
 
 def strongest(
-    planes: Iterable[np.ndarray], values: Iterable[int], shape: tuple[int, ...], silent: np.ndarray | bool
+    planes: Iterable[np.ndarray], values: Iterable[int], shape: tuple[int, ...], silent: np.ndarray | np.bool | bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """The arg-max over planes and its rounded value: the one place where both are found.
 
@@ -92,7 +92,7 @@ def strongest(
 
 def silent_maps(maps: ActivationMaps) -> np.ndarray:
     """n, bool: which maps are zero everywhere, so that they show nothing and claim no pixel."""
-    return ~maps.activations.any(axis=(1, 2))
+    return ~np.any(maps.activations, axis=(1, 2))
 
 
 def full_size(maps: ActivationMaps) -> np.ndarray:

@@ -296,7 +296,7 @@ def _read_info(path: Path) -> tuple[StoreInfo, int, int]:
             f"The store {path} has format version {version}; this program reads versions 1 to {FORMAT_VERSION}. Make "
             "it again with `cams`."
         )
-    values = {field.name: content.get(field.name) for field in fields(StoreInfo)}
+    values: dict[str, Any] = {field.name: content.get(field.name) for field in fields(StoreInfo)}
     for name in ("run", "weights_sha256", "rule", "data", "labels"):
         if not isinstance(values[name], str):
             raise _damaged(path, f"store.json has no valid {name!r}")

@@ -26,11 +26,15 @@ BETAS, POWERS = (0.0, 100.0), (0.1, 8.0)
 
 
 class BackgroundSettings(Protocol):
-    """What recipes of full trainings and of heads say of the background row: beta, G, and the rule of the maps."""
+    """What recipes of full trainings and of heads say of the background row: beta, and the rule of the maps."""
 
-    background: float
-    background_power: float
-    rule: str
+    @property
+    def background(self) -> float:
+        """Beta."""
+
+    @property
+    def rule(self) -> str:
+        """A key of :data:`~recam_core.method.extraction.RULES`."""
 
 
 def rule_has_its_row(recipe: BackgroundSettings) -> tuple[bool, str]:
@@ -102,12 +106,13 @@ def with_background(image: Tensor, images: int) -> tuple[Tensor, Tensor]:
     return rows[order], every[order]
 
 
-def join_background(masks: Tensor, of_background: Tensor, order: Tensor) -> Tensor:
+def join_background(masks: Tensor, of_background: Tensor, order: Tensor | None) -> Tensor:
     """The masks of all pairs with those of the backgrounds among them, sorted by image: N x P' x h x w.
 
     Args:
         masks: N x P x h x w.
         of_background: B x h x w, or N x B x h x w, see :func:`recam_core.method.background.background_masks`.
-        order: P' int64, see :func:`recam_core.method.background.with_background`.
+        order: P' int64, see :func:`with_background`.
     """
+    assert order is not None  # pairs that are counted out with the background row have one
     return torch.cat([masks, of_background.expand(len(masks), -1, -1, -1)], dim=1)[:, order]

@@ -6,6 +6,7 @@ Adding a rule is one entry in :data:`RULES`.
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -43,8 +44,8 @@ class MapWeights:
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "MapWeights":
         """The same change made to every tensor."""
-        each = (self.weight, self.background, self.factor)
-        return MapWeights(*(None if one is None else change(one) for one in each))
+        background, factor = (None if one is None else change(one) for one in (self.background, self.factor))
+        return MapWeights(change(self.weight), background, factor)
 
     def to(self, device: torch.device | str) -> "MapWeights":
         """The weights, detached, on a device."""
@@ -90,8 +91,15 @@ class MapWeights:
 
 def stack_weights(weights: Sequence[MapWeights]) -> MapWeights:
     """Weights of one kind as one with a dimension in front."""
-    columns = zip(*((one.weight, one.background, one.factor) for one in weights), strict=True)
-    return MapWeights(*(None if column[0] is None else torch.stack(column) for column in columns))
+
+    def stacked(rows: list[Tensor | None]) -> Tensor | None:
+        return torch.stack([one for one in rows if one is not None]) if rows[0] is not None else None
+
+    return MapWeights(
+        torch.stack([one.weight for one in weights]),
+        stacked([one.background for one in weights]),
+        stacked([one.factor for one in weights]),
+    )
 
 
 def log_odds(logits: Tensor) -> Tensor:
@@ -130,7 +138,8 @@ class Rule:
         makes_weights: whether it makes class weights, and no probabilities.
     """
 
-    combine: Callable[[Tensor, Tensor, Tensor | None], Tensor | MapWeights]
+    # Of a rule that needs the background row, it is a tensor: map_weights sees to it.
+    combine: Callable[[Tensor, Tensor, Any], Tensor | MapWeights]
     meaning: str
     needs_fc2: bool = True
     needs_background: bool = False

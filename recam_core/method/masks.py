@@ -6,6 +6,7 @@ in :data:`MASKS`.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -27,7 +28,8 @@ class MaskKind:
         follows_cam: whether the mask changes when FC1 does.
     """
 
-    make: Callable[[Tensor, float, Tensor | None], Tensor]
+    # Of a kind that needs the truth, it is a tensor: MaskChoice sees to it.
+    make: Callable[[Tensor, float, Any], Tensor]
     meaning: str
     parameter: tuple[str, float, float, float] | None = None
     needs_truth: bool = False

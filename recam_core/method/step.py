@@ -1,7 +1,7 @@
 """The losses of one batch, put together from the equations."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -54,7 +54,9 @@ class BatchPairs(NamedTuple):
 
     def to(self, device: torch.device | str) -> "BatchPairs":
         """The same on a device; the CPU does not wait for the copy."""
-        return BatchPairs(*(one.to(device, non_blocking=True) if torch.is_tensor(one) else one for one in self))
+        tensors = {name: one for name, one in self._asdict().items() if torch.is_tensor(one)}
+        sent: dict[str, Any] = {name: one.to(device, non_blocking=True) for name, one in tensors.items()}
+        return self._replace(**sent)
 
 
 def batch_pairs(labels: Tensor, with_row: bool) -> BatchPairs:
@@ -117,7 +119,7 @@ def single_label_logits(
     pairs = pairs or batch_pairs(labels.cpu(), with_row).to(features.device)
     image, category = pairs.image, pairs.category
     if mask.needs_truth and truth is not None:
-        truth = truth_shares(truth, image, category, features.shape[-2:])
+        truth = truth_shares(truth, image, category, (features.shape[-2], features.shape[-1]))
     # The CAMs of all K classes cost one small product; those of the absent classes are dropped at once.
     cams = cam(features, fc1)[image, category] if len(image) else features.new_zeros((0, *features.shape[-2:]))
     masks = mask(cams, truth)

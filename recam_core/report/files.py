@@ -4,6 +4,7 @@ import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -68,7 +69,7 @@ def maps_npz(image: np.ndarray, mask: np.ndarray | None, panes: Sequence[FigureP
         places = np.searchsorted(found, pane.maps.classes)
         activations[order, places] = full_size(pane.maps)
         has_map[order, places] = True
-    arrays = {
+    arrays: dict[str, Any] = {
         "format_version": np.int64(FORMAT_VERSION),
         "id": np.str_(panes[0].maps.id),
         "image": image,

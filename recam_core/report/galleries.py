@@ -121,7 +121,10 @@ def _picture(data: ReportData, dataset: Dataset, index: int | None, position: in
         panes = tuple(
             FigurePane(method.title, method.store[id], data.cuts[method.key].threshold) for method in data.methods
         )
-        row = FigureRow(sample.image, sample.mask, panes, classes=() if class_index is None else (class_index,))
+        mask = sample.mask
+        if mask is None:
+            raise UserError("it has no ground truth any more.")
+        row = FigureRow(sample.image, mask, panes, classes=() if class_index is None else (class_index,))
     except (UserError, BrokenItem, KeyError) as error:
         return tag("p", f"{id} cannot be shown: {error}", class_="note")
     height, width = sample.image.shape[:2]
@@ -132,7 +135,7 @@ def _picture(data: ReportData, dataset: Dataset, index: int | None, position: in
     cells.append(_cell(truth_cell(row, size, len(data.classes), _STYLE), "Ground truth", "", f"Ground truth of {id}"))
     base: float | None = None
     for place, (method, pane) in enumerate(zip(data.methods, panes, strict=True)):
-        iou = picture_scores(pane.seeds, sample.mask, data.classes, class_index).iou
+        iou = picture_scores(pane.seeds, mask, data.classes, class_index).iou
         words = f"{'mIoU' if class_index is None else 'IoU'} {percent(iou)}%"
         if place and base is not None and iou == iou and base == base:
             words += f" ({points(iou - base)})"

@@ -1,5 +1,6 @@
 """The sections of a report: scores, classes, confusion matrices, confused pairs, where pixels go, and settings."""
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -111,14 +112,10 @@ def classes_section(data: ReportData, figures: Figures) -> Markup:
     order = order[~np.isnan(gain.iou[:, order]).all(axis=0)]
     charts = [figures.add(lambda palette: iou_chart(gain, data.titles, palette, order), "IoU of each class")]
     for method in data.methods[1:]:
-        rows, _ = gain_rows(gain, method.key, order)
-        if rows:
-            charts.append(
-                figures.add(
-                    lambda palette, rows=rows: gain_chart(rows, palette, title=_GAIN_AXIS),
-                    f"Gain of {method.title} over {data.reference.title}",
-                )
-            )
+        gained, _ = gain_rows(gain, method.key, order)
+        if gained:
+            title = f"Gain of {method.title} over {data.reference.title}"
+            charts.append(figures.add(partial(gain_chart, gained, title=_GAIN_AXIS), title))
     rows = [_row(data, row) for row in order.tolist()]
     header = ["Class", *(f"{title}" for title in data.titles.values())]
     header += [f"{method.title} less {data.reference.title}" for method in data.methods[1:]]
@@ -164,7 +161,10 @@ _LEAST_CELL = 9
 def matrices_section(data: ReportData, figures: Figures) -> Markup:
     """One matrix a method, then one for each difference to the first method; all in one order of the classes."""
     order, names = data.matrix_order, value_names(data.classes)
-    size = {"least": 110 + _LEAST_CELL * len(order), "large": len(order) > NUMBERED}
+
+    def chart(draw: Callable[[str, Palette], go.Figure], key: str, title: str) -> Markup:
+        least = 110 + _LEAST_CELL * len(order)
+        return figures.add(partial(draw, key), title, least=least, large=len(order) > NUMBERED)
 
     def on_its_own(key: str, palette: Palette) -> go.Figure:
         return matrix_chart(matrix_cells(data.confusions[key], names, order, palette), palette, pressable=False)
@@ -175,11 +175,11 @@ def matrices_section(data: ReportData, figures: Figures) -> Markup:
 
     charts, links, differences = [], [], []
     for number, method in enumerate(data.methods):
-        charts.append(figures.add(partial(on_its_own, method.key), method.title, **size))
+        charts.append(chart(on_its_own, method.key, method.title))
         links.append(csv_link(f"confusion-{number + 1}", confusion_csv(data.confusions[method.key], data.classes)))
     for method in data.methods[1:]:
         title = f"{method.title} less {data.reference.title}"
-        differences.append(figures.add(partial(difference, method.key), title, **size))
+        differences.append(chart(difference, method.key, title))
     lost = "lost to the background, or claimed from it" if data.classes.has_background else "left unlabelled"
     parts = [
         tag("h2", "Confusion matrices"),
@@ -288,15 +288,11 @@ def flow_section(data: ReportData, figures: Figures) -> Markup:
     place = {int(value): order for order, value in enumerate(data.matrix_order)}
     truths.sort(key=lambda value: place[value])
     names = value_names(data.classes)
-    charts = [
-        figures.add(
-            lambda palette, key=method.key: flow_chart(data.confusions[key], truths, names, palette, most=6),
-            method.title,
-            least=520,
-        )
-        for method in data.methods
-        if data.confusions[method.key][truths].any()
-    ]
+    charts = []
+    for method in data.methods:
+        confusion = data.confusions[method.key]
+        if confusion[truths].any():
+            charts.append(figures.add(partial(flow_chart, confusion, truths, names, most=6), method.title, least=520))
     classes = len([value for value in place if value])
     chosen = "All classes" if len(truths) == classes else f"The {len(truths)} classes that lose most to other classes"
     lost = names[0] if data.classes.has_background else "nothing (unlabelled)"
@@ -365,7 +361,7 @@ def _method(method: Analysed, data: ReportData) -> Markup:
     return join([tag("h3", method.title), _list(facts), tag("details", *details)])
 
 
-def _list(facts: dict[str, object]) -> Markup:
+def _list(facts: Mapping[str, object]) -> Markup:
     return tag("dl", *(join([tag("dt", name), tag("dd", value)]) for name, value in facts.items()))
 
 

@@ -195,7 +195,7 @@ def _build(path: Path, run: Run, dataset: Dataset, progress: ProgressFn) -> Feat
         if sample.mask is not None:
             image, category = present_pairs(torch.from_numpy(sample.labels.copy())[None])
             masks = torch.from_numpy(sample.mask.copy())[None]
-            truth = truth_shares(masks, image, category, tuple(whole.shape[-2:])).half()
+            truth = truth_shares(masks, image, category, (whole.shape[-2], whole.shape[-1])).half()
         return whole[0].half().cpu().contiguous(), truth
 
     with replacing_folder(path) as temporary:
@@ -234,8 +234,9 @@ class _Shards:
         Raises:
             UserError: the disk has no room for all that is to come, or is full.
         """
-        fresh = {"shape": tuple(features.shape), "index": [], "labels": [], "truth": True}
-        block = self._blocks.setdefault(fresh["shape"], fresh | {"number": len(self._blocks)})
+        shape = tuple(features.shape)
+        fresh = {"shape": shape, "index": [], "labels": [], "truth": True, "number": len(self._blocks)}
+        block = self._blocks.setdefault(shape, fresh)
         block["index"].append(self._done)
         block["labels"].append(labels.copy())
         block["truth"] = block["truth"] and truth is not None

@@ -40,8 +40,11 @@ def features_apart(run: str | Path, data: str, progress: ProgressFn) -> None:
         )
     except OSError as error:
         raise UserError(f"The features cannot be computed: {error.strerror or error}.") from error
+    stdin, stdout = process.stdin, process.stdout
+    assert stdin is not None  # both are pipes
+    assert stdout is not None
     lines: queue.Queue[str | None] = queue.Queue()
-    threading.Thread(target=_pass_on, args=(process.stdout, lines), daemon=True, name="features apart").start()
+    threading.Thread(target=_pass_on, args=(stdout, lines), daemon=True, name="features apart").start()
     at = (0, 0, "features: starting")
     try:
         while True:
@@ -54,7 +57,7 @@ def features_apart(run: str | Path, data: str, progress: ProgressFn) -> None:
             progress(*at)
     finally:
         with suppress(OSError):
-            process.stdin.close()
+            stdin.close()
         try:
             process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:
@@ -78,7 +81,12 @@ def main(run: str, data: str) -> int:
     """Compute them; a line of JSON on standard output for each picture, and the sentence of a fault."""
     behind_others(JOB)
     is_over = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), is_over.set()), daemon=True).start()
+
+    def wait_for_the_end() -> None:
+        sys.stdin.read()
+        is_over.set()
+
+    threading.Thread(target=wait_for_the_end, daemon=True).start()
 
     def progress(done: int, total: int, note: str = "") -> None:
         if is_over.is_set():

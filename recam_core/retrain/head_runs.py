@@ -156,7 +156,8 @@ def train_both(
     optimizer = CosineAdam([fc1, fc2], recipes)
     weight = torch.tensor([recipe.weight for recipe in recipes], device=start.device)
     generator = torch.Generator().manual_seed(recipes[0].seed)
-    epochs, histories = recipes[0].epochs, [[] for _ in recipes]
+    epochs = recipes[0].epochs
+    histories: list[History] = [[] for _ in recipes]
     for epoch in range(epochs):
         sums, seen = start.new_zeros((2, count)), 0
         for features, labels, truth, pairs in chunks(

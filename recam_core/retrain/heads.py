@@ -162,15 +162,16 @@ def _fc2_batch(
 ) -> tuple[Tensor, Tensor, list[History]]:
     """All pairs in every step: they are a few thousand rows. The masks of the first round are FC1's."""
     mask, power = _pool(recipes[0])
-    pooled, histories = pools.take(mask, power), [[] for _ in recipes]
+    pooled = pools.take(mask, power)
+    histories: list[History] = [[] for _ in recipes]
     for number in range(recipes[0].rounds):
         fc2, more = train_fc2(pooled, len(cache), len(fc1), recipes, tick)
         for history, entries in zip(histories, more, strict=True):
             history += [entry | {"epoch": len(history) + entry["epoch"]} for entry in entries]
         if number + 1 < recipes[0].rounds:
             weight = class_weights(recipes[0].rule, fc1, fc2[0])
-            rows, *of = pooled_pairs(cache, weight, [parse_mask(mask)], power)
-            pooled = (rows[0], *of)
+            rows, category, image = pooled_pairs(cache, weight, [parse_mask(mask)], power)
+            pooled = rows[0], category, image
     return fc1.expand(len(recipes), -1, -1), fc2, histories
 
 
@@ -184,6 +185,7 @@ def save_heads(path: str | Path, run: Run, cache_spec: str, result: HeadResult, 
     with_row = len(result.fc2) > len(result.fc1)
     if network.fc2 is None or network.spec.background_row != with_row:
         network.add_fc2(background_row=with_row)
+    assert network.fc2 is not None
     with torch.no_grad():
         network.fc1.copy_(result.fc1)
         network.fc2.copy_(result.fc2)

@@ -57,7 +57,7 @@ def chunks(
         labels = block.labels[part].float()
         truth = None
         if block.truth is not None:
-            truth = _rows_of_pairs(block, part).to(device, torch.float32)
+            truth = block.truth[_rows_of_pairs(block, part).to(block.truth.device)].to(device, torch.float32)
         yield features, labels.to(device), truth, batch_pairs(labels, with_row).to(device)
 
 
@@ -101,10 +101,8 @@ def pooled_pairs(
 
 def _rows_of_pairs(block: FeatureBlock, part: Tensor) -> Tensor:
     """The rows of ``block.truth`` that belong to the pictures of ``part``, in the order of their pairs."""
-    pairs = block.labels.sum(dim=1)
-    first = pairs.cumsum(0) - pairs
-    rows = torch.cat([torch.arange(first[i], first[i] + pairs[i]) for i in part.tolist()])
-    return block.truth[rows.to(block.truth.device)]
+    ends = [0, *block.labels.sum(dim=1).cumsum(0).tolist()]
+    return torch.cat([torch.arange(ends[i], ends[i + 1]) for i in part.tolist()])
 
 
 #: Bytes of pooled features that are held at a time; a single mask may need more.
@@ -135,7 +133,7 @@ class SharedPools:
         one = cache.pairs * weight.shape[1] * weight.element_size()
         self._at_once = max(room // max(one, 1), 1)
         self._held: dict[tuple[str, float | None], Tensor] = {}
-        self._of: tuple[Tensor, Tensor] | None = None
+        self._of: list[Tensor] = []
 
     def take(self, mask: str, background_power: float | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """P x C pooled features under a mask, P int64 classes, P int64 images; see :func:`pooled_pairs`."""
@@ -147,7 +145,7 @@ class SharedPools:
             self._to_come = [other for other in self._to_come if other not in group]
             self._held.clear()  # before the next ones are made, not after
             choices = [parse_mask(name) for name, _ in group]
-            rows, *of = pooled_pairs(self._cache, self._weight, choices, background_power)
+            rows, *self._of = pooled_pairs(self._cache, self._weight, choices, background_power)
             self._held.update(zip(group, rows, strict=True))
-            self._of = tuple(of)
-        return self._held[wanted], *self._of
+        category, image = self._of
+        return self._held[wanted], category, image

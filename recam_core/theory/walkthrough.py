@@ -18,6 +18,27 @@ SHOWN = 6
 
 
 @dataclass(frozen=True, eq=False)
+class SecondClassifier:
+    """Equations 4, 5 and 7, which need FC2.
+
+    Attributes:
+        w2: S, weights w' of FC2 for p.
+        single: K, or K + 1 with a background row, z' of equation 4.
+        single_loss: -log softmax(z')[p], the term of equation 5.
+        rule: the rule of equation 7.
+        w3: S, weights w''.
+        recam: h x w in 0..1, equation 7.
+    """
+
+    w2: np.ndarray
+    single: np.ndarray
+    single_loss: float
+    rule: str
+    w3: np.ndarray
+    recam: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Walkthrough:
     """Equations 1 to 7 of a picture and one present class p, at scale 1.
 
@@ -35,12 +56,7 @@ class Walkthrough:
         labels: K bools, y.
         loss: L_bce of the picture.
         masked: S x h x w, f_p(x) of equation 3.
-        w2: S, weights w' of FC2 for p; None without FC2, as all that follows.
-        single: K, or K + 1 with a background row, z' of equation 4.
-        single_loss: -log softmax(z')[p], the term of equation 5.
-        rule: the rule of equation 7.
-        w3: S, weights w''.
-        recam: h x w in 0..1, equation 7.
+        second: what FC2 adds; None without it.
     """
 
     p: int
@@ -56,12 +72,7 @@ class Walkthrough:
     labels: np.ndarray
     loss: float
     masked: np.ndarray
-    w2: np.ndarray | None = None
-    single: np.ndarray | None = None
-    single_loss: float | None = None
-    rule: str | None = None
-    w3: np.ndarray | None = None
-    recam: np.ndarray | None = None
+    second: SecondClassifier | None = None
 
 
 @torch.inference_mode()
@@ -112,35 +123,35 @@ def walkthrough(
     labels = torch.zeros(len(fc1), dtype=torch.bool)
     labels[list(present)] = True
     target = labels.to(logits.device, logits.dtype)
-    found = {
-        "p": p,
-        "peak": (row, column),
-        "channels": _array(channels),
-        "count": features.shape[1],
-        "features": _array(shown),
-        "w": _array(fc1[p, channels]),
-        "products": _array(fc1[p, channels][:, None, None] * shown),
-        "response": _array(response[p]),
-        "cam": _array(map_p),
-        "logits": _array(logits),
-        "labels": labels.numpy(),
-        "loss": float(torch.nn.functional.binary_cross_entropy_with_logits(logits, target)),
-        "masked": _array(shown * map_p),
-    }
-    if network.fc2 is None:
-        return Walkthrough(**found)
-    fc2 = network.fc2.float()
-    single = fc2 @ (features[0] * map_p).mean(dim=(1, 2))
-    rule = rule if rule in RULES and RULES[rule].makes_weights and RULES[rule].needs_fc2 else "product"
-    w3 = class_weights(rule, fc1, fc2)
+    second = None
+    if network.fc2 is not None:
+        fc2 = network.fc2.float()
+        single = fc2 @ (features[0] * map_p).mean(dim=(1, 2))
+        rule = rule if rule in RULES and RULES[rule].makes_weights and RULES[rule].needs_fc2 else "product"
+        w3 = class_weights(rule, fc1, fc2)
+        second = SecondClassifier(
+            w2=_array(fc2[p, channels]),
+            single=_array(single),
+            single_loss=float(-single.log_softmax(0)[p]),
+            rule=rule,
+            w3=_array(w3[p, channels]),
+            recam=_array(cam(features, w3)[0, p]),
+        )
     return Walkthrough(
-        **found,
-        w2=_array(fc2[p, channels]),
-        single=_array(single),
-        single_loss=float(-single.log_softmax(0)[p]),
-        rule=rule,
-        w3=_array(w3[p, channels]),
-        recam=_array(cam(features, w3)[0, p]),
+        p=p,
+        peak=(row, column),
+        channels=_array(channels),
+        count=features.shape[1],
+        features=_array(shown),
+        w=_array(fc1[p, channels]),
+        products=_array(fc1[p, channels][:, None, None] * shown),
+        response=_array(response[p]),
+        cam=_array(map_p),
+        logits=_array(logits),
+        labels=labels.numpy(),
+        loss=float(torch.nn.functional.binary_cross_entropy_with_logits(logits, target)),
+        masked=_array(shown * map_p),
+        second=second,
     )
 
 

@@ -137,5 +137,5 @@ def evidence_overlay(image: np.ndarray, evidence: np.ndarray, limit: float | Non
         plane = np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR))
     whole = float(np.abs(plane).max(initial=0.0)) if limit is None else limit
     share = np.clip(np.abs(plane) / whole, 0, 1) if whole > 0 else np.zeros_like(plane)
-    colours = np.where((plane > 0)[:, :, None], np.uint8(FOR_A), np.uint8(FOR_B))
+    colours = np.where((plane > 0)[:, :, None], np.array(FOR_A, dtype=np.uint8), np.array(FOR_B, dtype=np.uint8))
     return blend(muted(image, colour=0.3, light=0.3), colours, _OPACITY * share)

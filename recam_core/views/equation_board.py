@@ -64,7 +64,7 @@ def equation_board(walk: Walkthrough, image: np.ndarray, names: Sequence[str]) -
         "z": {
             "title": "logits z, by the sigmoid",
             "said": f"The features' mean over all cells, times FC1: z = {walk.logits[walk.p]:.2f} for {name}, a "
-            f"probability of {_percent(sigmoid(walk.logits[walk.p]))}. Each class by itself: they need not sum to 1.",
+            f"probability of {_percent(sigmoid(walk.logits)[walk.p])}. Each class by itself: they need not sum to 1.",
             "bars": _bars(*_strongest(walk.logits, sigmoid(walk.logits), walk.labels, names), percent=True),
         },
         "bce": {
@@ -78,38 +78,38 @@ def equation_board(walk: Walkthrough, image: np.ndarray, names: Sequence[str]) -
             "pictures": _pictures(walk.masked, shown, signed=False),
         },
     }
-    if walk.w2 is not None:
-        belief = softmax(walk.single)
+    if (second := walk.second) is not None:
+        belief = softmax(second.single)
         rows = [*names, "background"][: len(belief)]
         single = np.arange(len(belief)) == walk.p
         parts |= {
             "w2": {
                 "title": f"weights w′ of FC2 for {name}",
-                "said": f"FC2 has weights of its own: {walk.w2[0]:+.3f} for channel {walk.channels[0]}.",
-                "bars": _bars(shown, walk.w2),
+                "said": f"FC2 has weights of its own: {second.w2[0]:+.3f} for channel {walk.channels[0]}.",
+                "bars": _bars(shown, second.w2),
             },
             "z2": {
                 "title": "logits z′, by the softmax",
-                "said": f"The masked features' mean, times FC2: z′ = {walk.single[walk.p]:.2f} for {name}, "
+                "said": f"The masked features' mean, times FC2: z′ = {second.single[walk.p]:.2f} for {name}, "
                 f"{_percent(belief[walk.p])} of the one unit of belief that the classes share.",
-                "bars": _bars(*_strongest(walk.single, belief, single, rows), percent=True),
+                "bars": _bars(*_strongest(second.single, belief, single, rows), percent=True),
             },
             "sce": {
                 "title": "L_sce",
-                "said": f"Of this feature: −log {_percent(belief[walk.p])} = {walk.single_loss:.4f}; the mean over the "
-                "picture's classes is the loss.",
-                "number": f"{walk.single_loss:.4f}",
+                "said": f"Of this feature: −log {_percent(belief[walk.p])} = {second.single_loss:.4f}; the mean over "
+                "the picture's classes is the loss.",
+                "number": f"{second.single_loss:.4f}",
             },
             "w3": {
                 "title": f"weights w″ for {name}",
-                "said": f"By this run's rule, {RULES[str(walk.rule)].meaning}: {walk.w[0]:+.3f} and {walk.w2[0]:+.3f} "
-                f"make {walk.w3[0]:+.3f}.",
-                "bars": _bars(shown, walk.w3),
+                "said": f"By this run's rule, {RULES[second.rule].meaning}: {walk.w[0]:+.3f} and {second.w2[0]:+.3f} "
+                f"make {second.w3[0]:+.3f}.",
+                "bars": _bars(shown, second.w3),
             },
             "recam": {
                 "title": f"ReCAM of {name}",
                 "said": "The map again, now by w″: the features are the same, the weights are not.",
-                "pictures": [_overlay(walk.recam, image, "equation 7")],
+                "pictures": [_overlay(second.recam, image, "equation 7")],
             },
         }
     parts["photo"] = {
@@ -137,15 +137,16 @@ def _heat(shares: np.ndarray) -> np.ndarray:
 def _two_sided(shares: np.ndarray) -> np.ndarray:
     """H x W in -1..1 to colours: grey at 0."""
     strength = np.clip(np.abs(shares), 0, 1)[..., None]
-    end = np.where(shares[..., None] >= 0, _FOR, _AGAINST)
+    end = np.where(shares[..., None] >= 0, np.array(_FOR), np.array(_AGAINST))
     return (np.array(_NEUTRAL) * (1 - strength) + end * strength).round().astype(np.uint8)
 
 
 def _overlay(map_: np.ndarray, image: np.ndarray, caption: str) -> dict[str, str]:
     """A map over the picture, dimmed where it is dark."""
     small = _small(image)
-    levels = Image.fromarray((np.clip(map_, 0, 1) * 255).round().astype(np.uint8))
-    levels = np.asarray(levels.resize(small.shape[1::-1], Image.Resampling.BILINEAR))
+    height, width = small.shape[:2]
+    coarse = Image.fromarray((np.clip(map_, 0, 1) * 255).round().astype(np.uint8))
+    levels = np.asarray(coarse.resize((width, height), Image.Resampling.BILINEAR))
     mixed = 0.45 * small.astype(np.float64) + 0.55 * colourise(levels)
     return {"address": data_url(mixed.round().astype(np.uint8), "jpeg"), "caption": caption}
 

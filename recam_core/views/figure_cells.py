@@ -104,8 +104,8 @@ class FigureRow:
     @cached_property
     def codes(self) -> tuple[np.ndarray, ...]:
         """H x W uint8 for each pane: codes of errors or of disagreement."""
-        if self.kind == ERRORS:
-            return tuple(self._errors(pane.seeds) for pane in self.panes)
+        if self.kind == ERRORS and self.mask is not None:
+            return tuple(self._errors(pane.seeds, self.mask) for pane in self.panes)
         seeds = [self.only(pane.seeds) for pane in self.panes]
         return tuple(disagreement_codes(seeds, own) for own in range(len(seeds)))
 
@@ -115,14 +115,14 @@ class FigureRow:
             return mask
         return np.where(np.isin(mask, [*(k + 1 for k in self.classes), VOID]), mask, np.uint8(0))
 
-    def _errors(self, seeds: np.ndarray) -> np.ndarray:
+    def _errors(self, seeds: np.ndarray, mask: np.ndarray) -> np.ndarray:
         if len(self.classes) == 1:
-            return error_codes(seeds, self.mask, self.classes[0])
-        codes = error_codes(seeds, self.mask)
+            return error_codes(seeds, mask, self.classes[0])
+        codes = error_codes(seeds, mask)
         if self.classes:
             # Of several classes, only what concerns them: pixels that are theirs, or that are given to them.
             values = [k + 1 for k in self.classes]
-            codes[~np.isin(self.mask, values) & ~np.isin(seeds, values)] = 0
+            codes[~np.isin(mask, values) & ~np.isin(seeds, values)] = 0
         return codes
 
 
@@ -132,7 +132,9 @@ def photo_cell(row: FigureRow, size: tuple[int, int]) -> np.ndarray:
 
 
 def truth_cell(row: FigureRow, size: tuple[int, int], num_classes: int, style: FigureStyle) -> np.ndarray:
-    """The ground truth in the colours of its classes: H x W x 3 uint8."""
+    """The ground truth in the colours of its classes: H x W x 3 uint8; the photo where there is none."""
+    if row.mask is None:
+        return photo_cell(row, size)
     codes = resized(row.only(row.mask), size, Image.Resampling.NEAREST)
     return seed_overlay(photo_cell(row, size), codes, num_classes, style.opacity * _FILLED)
 

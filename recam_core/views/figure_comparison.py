@@ -112,8 +112,8 @@ def comparison_figure(rows: Sequence[FigureRow], classes: ClassList, style: Figu
     height = math.ceil(height * style.dpi) / style.dpi
     figure = Figure(figsize=(style.width, height), dpi=style.dpi, facecolor=style.ground)
     y = height - margin
-    for line in titles:
-        put(figure, margin / style.width, y / height, line, title_size, style.ink, va="top", fontweight="bold")
+    for title in titles:
+        put(figure, margin / style.width, y / height, title, title_size, style.ink, va="top", fontweight="bold")
         y -= 1.25 * style.line
     y -= 0.35 * style.line if titles else 0
     for line in lines:

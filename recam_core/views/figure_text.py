@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from io import BytesIO
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -50,7 +51,7 @@ def plain(text: str) -> str:
     return "".join(letter if unicodedata.category(letter)[0] != "C" else " " for letter in text).strip()
 
 
-def put(figure: Figure, x: float, y: float, text: str, size: float, colour: str, **options: object) -> Text:
+def put(figure: Figure, x: float, y: float, text: str, size: float, colour: str, **options: Any) -> Text:
     """Write one line at a place in shares of the figure; a ``$`` in it stays a dollar sign."""
     words = plain(text)
     return figure.text(
@@ -252,8 +253,8 @@ def draw_legend(
             if entry.sample is None and entry.line:
                 for colour, wide in ((entry.halo, entry.line + entry.around), (entry.colour, entry.line)):
                     ends = [x / width, (x + sample) / width]
-                    shade = tuple(value / 255 for value in colour)
-                    figure.add_artist(Line2D(ends, [middle / height] * 2, color=shade, linewidth=wide))
+                    red, green, blue = (value / 255 for value in colour)
+                    figure.add_artist(Line2D(ends, [middle / height] * 2, color=(red, green, blue), linewidth=wide))
             elif entry.sample is not None:
                 axes = figure.add_axes(
                     (x / width, (middle - tall / 2) / height, sample / width, tall / height), label=plain(entry.text)
@@ -261,9 +262,9 @@ def draw_legend(
                 axes.set_axis_off()
                 pixels = entry.sample(max(2, round(tall * style.dpi)), max(2, round(sample * style.dpi)))
                 axes.imshow(pixels, interpolation="none", aspect="auto")
-            colour = style.ink if sample else style.faint_ink
+            ink = style.ink if sample else style.faint_ink
             start = x + (sample + 0.45 * em if sample else 0)
-            put(figure, start / width, middle / height, entry.text, size, colour, va="center_baseline")
+            put(figure, start / width, middle / height, entry.text, size, ink, va="center_baseline")
             x += _width(entry, size) + _GAP * em
 
 
@@ -280,7 +281,7 @@ def _width(entry: LegendEntry, size: float) -> float:
 #: File kinds and their media types.
 FIGURE_KINDS: dict[str, str] = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
 #: Text stays text (searchable, editable, with its fonts embedded in PDF); equal figures give equal bytes.
-_SETTINGS = {"svg.fonttype": "none", "pdf.fonttype": 42, "svg.hashsalt": "recam"}
+_SETTINGS: dict[Any, Any] = {"svg.fonttype": "none", "pdf.fonttype": 42, "svg.hashsalt": "recam"}
 #: Settings of matplotlib belong to the process, and sessions of the app are threads.
 _LOCK = threading.Lock()
 

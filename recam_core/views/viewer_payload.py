@@ -127,7 +127,7 @@ def viewer_payload(
     arrays.add_file("photo", encode(image, "png" if exact_photo else "jpeg"))
     # Without any ground truth that counts, there are no errors to tell.
     has_truth = mask is not None and bool(((mask != VOID) & (classes.has_background | (mask != BACKGROUND))).any())
-    if has_truth:
+    if mask is not None and has_truth:
         arrays.add("truth", mask)
     for place, pane in enumerate(panes):
         arrays.add(f"winner{place}", pane.winner)

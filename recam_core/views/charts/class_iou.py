@@ -121,8 +121,9 @@ def gain_rows(
     rows, values = [], []
     for name, value, change, low, high in figures:
         if change == change:
-            ends = (None, None) if low != low else (100 * float(low), 100 * float(high))
-            rows.append(GainRow(name, 100 * float(change), *ends, verdict(low, high), marked=value == looked_at))
+            begin, end = (None, None) if low != low else (100 * float(low), 100 * float(high))
+            words = verdict(low, high)
+            rows.append(GainRow(name, 100 * float(change), begin, end, words, marked=value == looked_at))
             values.append(value)
     return rows, values
 

@@ -73,9 +73,12 @@ def cosine_chart(
         figure.add_shape(
             type="rect", x0=x - 0.5, x1=x + 0.5, y0=y - 0.5, y1=y + 0.5, line={"color": palette.text, "width": 2.5}
         )
-    ticks = {"tickmode": "array", "tickvals": list(range(count)), "ticktext": [plain(name, 12) for name in found.names]}
-    if count > 30:
-        ticks["tickfont"] = {"size": 8}
+    ticks = {
+        "tickmode": "array",
+        "tickvals": list(range(count)),
+        "ticktext": [plain(name, 12) for name in found.names],
+        **({"tickfont": {"size": 8}} if count > 30 else {}),
+    }
     figure.update_layout(
         template=template(palette),
         height=max(int(count * (size + 1)), 160) + _AROUND,

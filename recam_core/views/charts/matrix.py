@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -150,7 +151,7 @@ def _cells(
 ) -> MatrixCells:
     """The rows and columns that occur, in the order shown."""
     rows = np.array([value for value in order.tolist() if occurring[value].any()], dtype=np.int64)
-    occurs = occurring.any(axis=1) | occurring.any(axis=0)
+    occurs = np.logical_or(occurring.any(axis=1), occurring.any(axis=0))
     columns = np.array([value for value in order.tolist() if occurs[value]], dtype=np.int64)
     here = np.ix_(rows, columns)
     marked = np.zeros(occurring.shape, dtype=bool) if marked is None else marked
@@ -180,7 +181,7 @@ def _thousands(pixels: np.ndarray) -> np.ndarray:
     return np.array([[_compact(value) for value in row] for row in pixels.tolist()], dtype=object)
 
 
-def _signed(values: np.ndarray, words: Callable[[float], str]) -> np.ndarray:
+def _signed(values: np.ndarray, words: Callable[[Any], str]) -> np.ndarray:
     return np.array(
         [[_sign(value) + words(abs(value)) for value in row] for row in np.nan_to_num(values).tolist()], dtype=object
     )
@@ -287,7 +288,7 @@ def _words(cells: MatrixCells, size: int) -> go.Scatter:
     )
 
 
-def _marks(hover: dict[str, object], rows: int, columns: int, side: int) -> go.Scatter:
+def _marks(hover: dict[str, Any], rows: int, columns: int, side: int) -> go.Scatter:
     """A mark on each cell, which is not seen itself: the cell below it is.
 
     Plotly draws the first few only, and finds them all: thousands of elements that nobody sees cost half a second.
@@ -307,7 +308,7 @@ def _marks(hover: dict[str, object], rows: int, columns: int, side: int) -> go.S
     )
 
 
-def _hover(cells: MatrixCells) -> dict[str, object]:
+def _hover(cells: MatrixCells) -> dict[str, Any]:
     """What a cell says under the pointer: R x C texts and R x C x F values, the first two of which name the cell."""
     names = [plain(name) for name in cells.names]
     texts = [

@@ -115,7 +115,7 @@ def _names(
     middle = max(pair.together_share for pair in pairs) / 2
     return go.Scatter(
         x=[pair.together_share for pair in named],
-        y=[pair.share[max(shown, key=lambda key, pair=pair: pair.share[key])] for pair in named],
+        y=[pair.share[max(shown, key=pair.share.__getitem__)] for pair in named],
         mode="text",
         text=[
             # Wide blanks, which are not cut off, keep the words clear of the point.

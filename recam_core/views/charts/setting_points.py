@@ -174,13 +174,18 @@ def spread_bars(
     """
     traces = []
     for group, colour in colours.items():
-        some = [point for point in points if point.group == group and point.low is not None and point.high is not None]
+        some, below, above = [], [], []
+        for point in points:
+            if point.group == group and point.low is not None and point.high is not None:
+                some.append(point)
+                below.append(point.y - point.low)
+                above.append(point.high - point.y)
         if some:
             bars = {
                 "type": "data",
                 "symmetric": False,
-                "array": [point.high - point.y for point in some],
-                "arrayminus": [point.y - point.low for point in some],
+                "array": above,
+                "arrayminus": below,
                 "color": translucent(colour, 0.35),
                 "thickness": 5,
                 "width": 0,
