@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -88,7 +89,8 @@ def repeatable(device: torch.device) -> Iterator[None]:
         return
     # cuBLAS reads it when a process first uses it.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    cudnn, fill = torch.backends.cudnn, torch.utils.deterministic
+    cudnn = torch.backends.cudnn
+    fill: Any = torch.utils.deterministic  # a module whose one setting is made when it is imported
     before = (
         cudnn.deterministic,
         cudnn.benchmark,

@@ -562,7 +562,7 @@ def evaluate(
         check_classes(info.class_list, dataset.classes, f"The run {info.name}", f"the data set {dataset.spec}")
     refuse_unscorable(dataset)
     if limit is not None and limit < len(dataset):
-        dataset = Subset(dataset, range(limit), dataset.spec)  # type: ignore[assignment]
+        dataset = Subset(dataset, range(limit), dataset.spec)
     digest = dataset_digest(dataset)
     found = Evaluations()
     for place, (info, title) in enumerate(zip(lab.infos, lab.titles, strict=True)):

@@ -120,7 +120,7 @@ def check_settings(recipe: Any, what: str) -> None:
         UserError: the first setting of another kind, or out of its bounds.
     """
     check_kinds(recipe, what)
-    for name, known in settings(type(recipe)).items():
+    for name, known in settings(recipe.__class__).items():
         if known.words and not known.holds(getattr(recipe, name)):
             raise UserError(f"{what} cannot work: {known.words} must be {known.range_words()}.")
 
@@ -144,7 +144,7 @@ def options(recipe: Any, base: Any, always: Collection[str] = ()) -> list[str]:
         always: settings that are named all the same.
     """
     words = []
-    for name, known in settings(type(recipe)).items():
+    for name, known in settings(recipe.__class__).items():
         value = getattr(recipe, name)
         if known.flag and (name in always or value != getattr(base, name)):
             words += [known.flag, exact_text(value)]

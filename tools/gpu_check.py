@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -120,7 +121,7 @@ def rows(device: torch.device, sizes: Sizes) -> Iterator[tuple[str, str]]:
 def step_seconds(device: torch.device, sizes: Sizes, method: str) -> float:
     """The median time of a training step, pictures and pairs copied to the device in it."""
     torch.manual_seed(0)
-    network = CamNetwork(sizes.backbone, sizes.classes, with_fc2=True).to(device, memory_format=torch.channels_last)
+    network = CamNetwork(sizes.backbone, sizes.classes, with_fc2=True).to(device).to(memory_format=torch.channels_last)
     network.train()
     network.freeze_norm()
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-4, momentum=0.9)
@@ -143,8 +144,8 @@ def step_seconds(device: torch.device, sizes: Sizes, method: str) -> float:
         if method == "bce":
             loss = bce_batch(logits, y).total
         else:
-            fc1, fc2 = network.fc1, network.fc2
-            loss = recam_batch(features, logits, y, fc1, fc2, mask, 1.0, pairs=pairs.to(device)).total
+            assert network.fc2 is not None
+            loss = recam_batch(features, logits, y, network.fc1, network.fc2, mask, 1.0, pairs=pairs.to(device)).total
         optimizer.zero_grad(set_to_none=True)
         scaler.scale(loss).backward()
         scaler.step(optimizer)
@@ -170,7 +171,7 @@ def map_seconds(device: torch.device, sizes: Sizes) -> tuple[float, float]:
 
     for _ in maps_of_dataset(run.network, dataset, ["fc1"], MapSettings(), 2):
         pass
-    maps, scored = (seconds_of(lambda score=score: make(score), device) for score in (False, True))
+    maps, scored = (seconds_of(partial(make, score), device) for score in (False, True))
     return maps / sizes.pictures, scored / sizes.pictures
 
 

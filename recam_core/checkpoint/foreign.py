@@ -8,7 +8,7 @@ so that such a file is refused.
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -184,20 +184,15 @@ def _with_data(asked: Asked) -> Asked:
         return asked
     found = open_dataset(asked.data).classes
     if asked.classes is None:
-        names = tuple(found.names)
         known = found.has_background if asked.has_background is None else asked.has_background
-        return _replaced(asked, classes=names, has_background=known)
+        return replace(asked, classes=found.names, has_background=known)
     names = [name for name in asked.classes if name.lower() != "background"]
     same = [name.casefold() for name in names] == [name.casefold() for name in found.names]
     if not same and not match_classes(found, type(found)(tuple(names))).shared:
         raise UserError(f"{asked.data} shows none of the classes that are named: it has {', '.join(found.names)}.")
     if asked.has_background is None and len(names) == len(asked.classes):
-        return _replaced(asked, has_background=found.has_background)
+        return replace(asked, has_background=found.has_background)
     return asked
-
-
-def _replaced(asked: Asked, **values: object) -> Asked:
-    return Asked(**{**vars(asked), **values})
 
 
 # Taking a file apart -------------------------------------------------------------------------------------------------
@@ -413,7 +408,7 @@ def _built(parts: _Parts, asked: Asked, fitted: FittedClasses) -> CamNetwork:
     network.backbone.load_state_dict({key: parts.weights.get(key, value) for key, value in own.items()})
     with torch.no_grad():
         network.fc1.copy_(_class_rows(parts.fc1, fitted))
-        if parts.fc2 is not None:
+        if parts.fc2 is not None and network.fc2 is not None:
             network.fc2.copy_(_class_rows(parts.fc2, fitted))
     return network
 

@@ -173,7 +173,8 @@ def _check_record(info: RunInfo) -> None:
         raise ValueError("the class names are missing")
     texts = ("name", "rule", "data", "command", "created", "weights_sha256")
     tables = ("network", "recipe", "scores", "versions")
-    for names, kind in ((texts, str), (tables, dict), (("has_background",), bool)):
+    kinds: tuple[tuple[tuple[str, ...], type], ...] = ((texts, str), (tables, dict), (("has_background",), bool))
+    for names, kind in kinds:
         for name in names:
             if not isinstance(getattr(info, name), kind):
                 raise ValueError(f"'{name}' is of another kind")

@@ -13,7 +13,9 @@ from recam_core.errors import UserError
 
 if TYPE_CHECKING:
     from recam_core.attribution.attributed_set import Attributed
+    from recam_core.attribution.classifier import ForeignClassifier
     from recam_core.data.sample import ClassList, Sample
+    from recam_core.model.network import CamNetwork
 
 _ENDINGS = (".png", ".svg", ".pdf", ".npz")
 
@@ -96,15 +98,15 @@ def run_list(arguments: argparse.Namespace) -> int:
 
     if arguments.classes < 1:
         raise UserError("--classes takes the number of classes that are explained, such as 2.")
-    network, image = None, None
+    network, size, seconds, refused = None, (375, 500), None, {}
     if arguments.run_folder is not None or arguments.classifier is not None:
         if arguments.data is None:
             raise UserError("Seconds need a picture: name a data set with --data.")
         network, image = _network(arguments).network, _picture(arguments).image
-    size = (375, 500) if image is None else image.shape[:2]
-    seconds = None if image is None else pass_seconds(network, image)
-    # Those of this project are asked when they are used: their networks differ little.
-    refused = refused_methods(network) if arguments.classifier is not None else {}
+        size, seconds = image.shape[:2], pass_seconds(network, image)
+        if arguments.classifier is not None:
+            # Those of this project are asked when they are used: their networks differ little.
+            refused = refused_methods(network)
     words = "1 class" if arguments.classes == 1 else f"{arguments.classes} classes"
     print(f"{words} of a picture of {size[1]} x {size[0]} pixels; passes at its own size:\n")
     print(
@@ -135,7 +137,7 @@ def run_maps(arguments: argparse.Namespace) -> int:
 
 @dataclass(frozen=True)
 class _Network:
-    network: object
+    network: CamNetwork | ForeignClassifier
     name: str
     weights: str
     classes: ClassList
@@ -266,7 +268,7 @@ def _write_files(arguments: argparse.Namespace) -> int:
         maps = asked.maps(sample.image, np.array(wanted), sample.id, progress)
     # A network may know thousands of classes; the figure and the file name those that were asked for.
     names = [loaded.classes.names[k] for k in wanted]
-    if asked.against is not None:
+    if isinstance(asked.against, int):
         names = [f"{name} and not {loaded.classes.names[asked.against]}" for name in names]
     classes = ClassList(tuple(names), loaded.classes.has_background)
     shown = ActivationMaps(maps.id, maps.size, np.arange(len(wanted)), maps.activations)

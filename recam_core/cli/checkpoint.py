@@ -82,7 +82,7 @@ def run_list(arguments: argparse.Namespace) -> int:
     if arguments.folder is not None and not arguments.folder.is_dir():
         raise UserError(f"There is no folder {arguments.folder}.")
     folders = [arguments.folder] if arguments.folder is not None else [shipped_folder(), runs_folder()]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for folder in folders:
         for path in run_folders(folder):
             try:

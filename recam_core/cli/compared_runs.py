@@ -13,6 +13,8 @@ from recam_core.cli.output import print_notes
 from recam_core.errors import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from recam_core.analysis.analysed import Analysed
     from recam_core.analysis.picture_filter import PictureFilter
     from recam_core.checkpoint.run_folder import RunInfo
@@ -77,7 +79,7 @@ class Compared:
 
     dataset: Dataset
     methods: list[Analysed]
-    chosen: list[bool] | None
+    chosen: np.ndarray | None
     wanted: PictureFilter | None
     about: str
 
@@ -92,6 +94,8 @@ def compared_runs(arguments: argparse.Namespace) -> Compared:
     Raises:
         UserError: data without masks, runs that do not fit it, filters that cannot be.
     """
+    import numpy as np
+
     from recam_core.analysis.picture_filter import filter_words
     from recam_core.data.check import refuse_unscorable
     from recam_core.data.spec import open_dataset
@@ -112,7 +116,7 @@ def compared_runs(arguments: argparse.Namespace) -> Compared:
     return Compared(
         dataset,
         methods,
-        None if some is None else [id in some for id in methods[0].counts.ids],
+        None if some is None else np.array([id in some for id in methods[0].counts.ids], dtype=bool),
         None if wanted.is_empty else wanted,
         " ".join(filter(None, about)),
     )

@@ -69,6 +69,10 @@ def filter_from(arguments: argparse.Namespace, titles: Sequence[str], classes: C
             raise UserError(
                 f"--{name} takes the least and the most, from 0 to {most}; got {limits[0]:g} {limits[1]:g}."
             )
+    worse = None
+    if arguments.worse:
+        one, other = (_title(arguments, titles, run) for run in arguments.worse)
+        worse = one, other
     return PictureFilter(
         classes=tuple(classes.names.index(name) for name in dict.fromkeys(arguments.classes)),
         class_mode="any" if arguments.any_class else "all",
@@ -76,7 +80,7 @@ def filter_from(arguments: argparse.Namespace, titles: Sequence[str], classes: C
         size=_shares(arguments.size),
         score=_shares(arguments.score),
         score_of=_title(arguments, titles, arguments.score_of) if arguments.score_of else "",
-        worse=tuple(_title(arguments, titles, run) for run in arguments.worse) if arguments.worse else None,
+        worse=worse,
         margin=arguments.by / 100,
     )
 

@@ -161,7 +161,7 @@ def _of_file(arguments: argparse.Namespace, classes: ClassList) -> Sample:
 
     if arguments.picture is not None:
         raise UserError("--picture names a picture of --data; with --photo, leave it out.")
-    photo, mask = (None if path is None else _bytes(path) for path in (arguments.photo, arguments.mask))
+    photo, mask = _bytes(arguments.photo), None if arguments.mask is None else _bytes(arguments.mask)
     name = arguments.mask.name if arguments.mask is not None else ""
     sample, notes = read_upload(photo, arguments.photo.name, classes, DATASET_LIMITS, mask, name)
     for note in notes:

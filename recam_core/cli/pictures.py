@@ -89,13 +89,13 @@ def run(arguments: argparse.Namespace) -> int:
         return _moved(arguments, compared, data, truth, predicted, _KINDS.get(kind), lost)
     subject = data.subject
     index, threshold = CellIndex.of(subject.counts), data.cuts[subject.key].threshold
-    if truth is None:
-        found = index.false_positives(predicted - 1, threshold, data.listed)
-    elif predicted is None:
-        found = index.false_negatives(truth - 1, threshold, data.listed)
+    if truth is not None and predicted is not None:
+        positions, pixels = index.pictures(truth, predicted, threshold, data.listed)
+    elif truth is not None:
+        positions, pixels = index.false_negatives(truth - 1, threshold, data.listed)
     else:
-        found = index.pictures(truth, predicted, threshold, data.listed)
-    positions, pixels = found
+        assert predicted is not None  # one of the two is named
+        positions, pixels = index.false_positives(predicted - 1, threshold, data.listed)
     at = "" if threshold is None else f" at threshold {threshold:.2f}"
     what = f"{arguments.truth or 'anything else'} taken for {arguments.taken_for or 'anything else'}"
     print(f"{what} by {subject.title}{at}: {int(pixels.sum()):,} pixels in {len(positions):,} pictures")
@@ -125,9 +125,9 @@ def _moved(
     from recam_core.scores.metrics import value_names
 
     first, last = data.reference, data.subject
-    cuts = [data.cuts[method.key].threshold for method in (first, last)]
+    before, after = data.cuts[first.key].threshold, data.cuts[last.key].threshold
     with terminal("pixel by pixel") as progress:
-        found = taken_back(first, last, *cuts, compared.dataset, progress)
+        found = taken_back(first, last, before, after, compared.dataset, progress)
     positions, pixels = found.pictures(truth, predicted, kind=kind, lost=lost, chosen=data.chosen)
     names = value_names(data.classes)
     what = f"{arguments.truth or 'anything'} taken for {arguments.taken_for or 'anything else'}"
@@ -136,7 +136,7 @@ def _moved(
     elif kind is not None:
         what += f" ({KIND_WORDS[kind]})"
     words = f"lost by {last.title} against {first.title}" if lost else f"of {first.title} taken back by {last.title}"
-    at = "" if None in cuts else f" at thresholds {cuts[0]:.2f} and {cuts[1]:.2f}"
+    at = "" if before is None or after is None else f" at thresholds {before:.2f} and {after:.2f}"
     print(f"{what} {words}{at}: {int(pixels.sum()):,} pixels in {len(positions):,} pictures")
     cell = found.moved_cell(lost)
     for place, count in list(zip(positions.tolist(), pixels.tolist(), strict=True))[: arguments.most]:

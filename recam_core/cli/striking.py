@@ -64,8 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
         shown.append(found.worst)
     for id in shown:
         mask = compared.dataset.mask(places[id])
-        seeds = [seed_mask(*winner_and_level(one.store[id]), one.threshold) for one in (first, second)]
-        change = None if mask is None else what_changed(*seeds, mask, compared.dataset.classes)
+        before, after = (seed_mask(*winner_and_level(one.store[id]), one.threshold) for one in (first, second))
+        change = None if mask is None else what_changed(before, after, mask, compared.dataset.classes)
         words = "" if change is None else change_sentence(change, compared.dataset.classes, first.title, second.title)
         print(f"{100 * gains[id]:+7.2f}  {id}  {words}")
     write_table(arguments.csv, csv_text(["id", "gain"], gains.items()))

@@ -98,8 +98,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError(f"At column {column}, row {row}, {classes.names[a]!r} is what {what}, too: say {option}.")
     answers, tables = [], []
     for number, title in enumerate(seen.titles):
-        weights, divided = rows[number]
-        found = contributions(features[number], weights, a, b, place, divided=divided)
+        map_of, divided = rows[number]
+        found = contributions(features[number], map_of, a, b, place, divided=divided)
         answers.append(Answer(title, int(seeds[number][row, column]), found, divided))
         heads = [(name, contributions(features[number], one, a, b, place)) for name, one in sets[number].items()]
         tables.append((title, found, [(f"map ({seen.rules[number]})", found), *heads]))

@@ -86,9 +86,9 @@ class CocoDataset(PhotoDataset):
         if left_out := len(index.pictures) - len(self._pictures):
             note = f"{left_out} pictures without any annotated object (crowds apart) are left out."
             self.notes = (note, *index.notes)
-        first: dict[str, int] = {}
+        first_of: dict[str, int] = {}
         for position, (identifier, picture) in enumerate(zip(ids, self._pictures, strict=True)):
-            other = first.setdefault(identifier, position)
+            other = first_of.setdefault(identifier, position)
             fault = self._fault(position, picture, found.there[position], self._pictures[other])
             if fault is not None:
                 self.known_faults[position] = fault

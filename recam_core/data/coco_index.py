@@ -301,7 +301,9 @@ class _Categories:
             )
         self.names = tuple(self._named[key] for key in classes)
         check_class_names(self.names, str(path))
-        self.values = {key: BACKGROUND if role == "background" else VOID for key, role in roles.items()}
+        self.values: dict[int | str | None, int] = {
+            key: BACKGROUND if role == "background" else VOID for key, role in roles.items()
+        }
         self.values.update((key, place + 1) for place, key in enumerate(classes))
 
     def _ordered(self, classes: list[int | str], asked: Sequence[str], used: set[int | str | None]) -> list[int | str]:
@@ -342,7 +344,7 @@ class _Pictures:
 
     def __init__(self, entries: list[Any], path: Path):
         self.all: list[CocoPicture] = []
-        self.by_id: dict[int | str, CocoPicture] = {}
+        self.by_id: dict[int | str | None, CocoPicture] = {}
         self.notes: list[str] = []
         repeated = []
         for position, entry in enumerate(entries):
@@ -373,9 +375,9 @@ def _picture(entry: dict[str, Any], position: int, path: Path) -> CocoPicture:
         return CocoPicture(name, height, width)
     if not height and not width and isinstance(height, int | None) and isinstance(width, int | None):
         return CocoPicture(name, 0, 0)  # not stated: the photograph says it
-    sides = [_key(height), _key(width)]
-    if all(isinstance(side, int) and side > 0 for side in sides):
-        return CocoPicture(name, *sides)
+    height_read, width_read = _key(height), _key(width)
+    if isinstance(height_read, int) and isinstance(width_read, int) and min(height_read, width_read) > 0:
+        return CocoPicture(name, height_read, width_read)
     problem = f"'height' is {_shown(height)} and 'width' is {_shown(width)}; they must be numbers of pixels."
     return CocoPicture(name, 0, 0, problem=problem)
 
@@ -392,8 +394,8 @@ class _Annotations:
 
     def __init__(
         self,
-        values: Mapping[int | str, int],
-        pictures: Mapping[int | str, CocoPicture],
+        values: Mapping[int | str | None, int],
+        pictures: Mapping[int | str | None, CocoPicture],
         polygons: list[bytes],
         key_of_polygons: str,
     ):

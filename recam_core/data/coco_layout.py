@@ -99,7 +99,8 @@ def _begin(path: Path) -> bytes:
 
 def _entries(folder: Path) -> tuple[list[str], list[str]]:
     """Names of the folders and of the other entries of a folder, sorted, hidden ones left out; none without it."""
-    folders, names = [], []
+    folders: list[str] = []
+    names: list[str] = []
     try:
         with os.scandir(folder) as entries:
             for entry in entries:

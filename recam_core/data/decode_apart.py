@@ -9,7 +9,7 @@ import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -92,7 +92,7 @@ def read_photo_apart(content: bytes, *, limits: PhotoLimits, name: str) -> Photo
     raise PhotoError(name, found)
 
 
-def _answer(stream: BinaryIO, limits: PhotoLimits) -> Photo | str | None:
+def _answer(stream: IO[bytes], limits: PhotoLimits) -> Photo | str | None:
     """The photograph, or the reason why there is none, as a child wrote it; None for anything else."""
     try:
         head = json.loads(stream.readline(_LONGEST_ANSWER))
@@ -105,7 +105,7 @@ def _answer(stream: BinaryIO, limits: PhotoLimits) -> Photo | str | None:
     if min(height, width) < 1 or max(height, width) > limits.max_side or height * width > limits.max_pixels:
         return None
     image = np.empty((height, width, 3), dtype=np.uint8)
-    left = memoryview(image).cast("B")
+    left = image.data.cast("B")
     while left and (count := stream.readinto(left)):  # type: ignore[attr-defined]
         left = left[count:]
     return None if left else Photo(image, notes)

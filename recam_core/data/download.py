@@ -248,11 +248,11 @@ def unpack_coco(archives: Sequence[Path], target: Path, progress: ProgressFn, sp
         by_place = {plain_parts(entry, "a data set"): entry for entry in opened.infolist()}
         for split in splits:
             place = ("annotations", f"instances_{split}.json")
-            entry = by_place.get(place)
-            if entry is None or entry.file_size > _MOST_JSON:
+            listed = by_place.get(place)
+            if listed is None or listed.file_size > _MOST_JSON:
                 raise UserError(f"{archives[-1].name} holds no {'/'.join(place)}; it is not the right archive.")
-            unpack_entry(opened, entry, target.joinpath(*place))
-            progress(entry.file_size, entry.file_size, f"unpacking {place[-1]}")
+            unpack_entry(opened, listed, target.joinpath(*place))
+            progress(listed.file_size, listed.file_size, f"unpacking {place[-1]}")
 
 
 def _unpack_animals(archives: Sequence[Path], target: Path, progress: ProgressFn) -> None:

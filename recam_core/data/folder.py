@@ -133,8 +133,8 @@ class FolderDataset(MaskFileDataset):
         listed = () if self.listed is None else self.listed.notes
         self.notes = (*listed, *self._leftovers(mask_files, absent, unread))
         for index, identifier in enumerate(ids):
-            if len(self._files.get(identifier, ())) != 1:
-                self.known_faults[index] = id_fault(identifier, self._files, self._photos, split_file)
+            if fault := id_fault(identifier, self._files, self._photos, split_file):
+                self.known_faults[index] = fault
         if split_file is not None:
             self.known_faults.update(repeated_ids(ids, split_file))
 

@@ -101,7 +101,7 @@ def read_photo(
     notes: list[str] = []
     try:
         # Asked first: as soon as something is decoded, Pillow has forgotten it.
-        is_16_bit = any(";16" in str(tile[3]) for tile in image.tile)
+        is_16_bit = any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
         if getattr(image, "is_animated", False) and image.format in (
             "GIF",
             "WEBP",
@@ -271,7 +271,7 @@ def _to_rgb(image: Image.Image, notes: list[str], is_16_bit: bool) -> np.ndarray
         return _grey(_scale_wide(np.asarray(image, dtype=np.float64), notes))
     if mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
-        if image.getextrema()[3][0] < 255:
+        if np.asarray(image.getchannel("A")).min() < 255:
             notes.append("Transparent parts are shown on white.")
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         return np.asarray(Image.alpha_composite(white, image).convert("RGB"))

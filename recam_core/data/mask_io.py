@@ -43,8 +43,11 @@ class MaskValues(Protocol):
         colours: (red, green, blue) -> the same; None without colours.
     """
 
-    values: Mapping[int, int] | None
-    colours: Mapping[tuple[int, int, int], int] | None
+    @property
+    def values(self) -> Mapping[int, int] | None: ...
+
+    @property
+    def colours(self) -> Mapping[tuple[int, int, int], int] | None: ...
 
 
 def read_mask(

@@ -109,8 +109,8 @@ class PhotoDataset(ABC):
     @property
     def mask_reading(self) -> str:
         """A text that tells apart in which other ways the same files of masks can be read; "" for the plain way."""
-        said = [self.listed.values, self.listed.colours] if self.listed is not None else []
-        said.append(self.turns.chosen)
+        listed = () if self.listed is None else (self.listed.values, self.listed.colours)
+        said = [*listed, self.turns.chosen]
         return repr(said) if any(said) else ""
 
     def mask_stamp(self) -> str:
@@ -204,7 +204,7 @@ class PhotoDataset(ABC):
         if not shown.any():
             return
         count = len(self.classes)
-        stored = range(count + 1)
+        stored = list(range(count + 1))
         if self.listed is not None and self.listed.values is not None:
             of_class = {value: number for number, value in self.listed.values.items()}
             stored = [of_class.get(number, number) for number in stored]
@@ -295,7 +295,7 @@ class PhotoDataset(ABC):
         except BrokenItem as error:
             found.append(error.fault)
             mask = None
-        if mask is not None and self.turns.met.get(index, ("", ""))[1] == "unclear":
+        if mask is not None and index in self.turns.met and self.turns.met[index][1] == "unclear":
             found.append(self._unclear(index))
         try:
             labels = self._labels_with(index, mask)

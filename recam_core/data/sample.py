@@ -99,9 +99,15 @@ class Dataset(Protocol):
     """
 
     spec: str
-    classes: ClassList
-    ids: Sequence[str]
-    has_masks: bool
+
+    @property
+    def classes(self) -> ClassList: ...
+
+    @property
+    def ids(self) -> Sequence[str]: ...
+
+    @property
+    def has_masks(self) -> bool: ...
 
     def __len__(self) -> int: ...
 

@@ -104,7 +104,10 @@ def _sizes(dataset: Dataset) -> dict[str, tuple[int, int]]:
         return {}
     table = np.array(sizes)
     return {
-        "smallest": tuple(int(side) for side in table.min(axis=0)),
-        "median": tuple(int(side) for side in np.median(table, axis=0)),
-        "largest": tuple(int(side) for side in table.max(axis=0)),
+        name: (int(height), int(width))
+        for name, (height, width) in (
+            ("smallest", table.min(axis=0)),
+            ("median", np.median(table, axis=0)),
+            ("largest", table.max(axis=0)),
+        )
     }

@@ -1,6 +1,7 @@
 """Backbones: an image in, a feature map f(x) out."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -44,8 +45,8 @@ class PaperResNet50(nn.Module):
         first = whole.layer4[0]
         first.conv2.stride = (1, 1)
         first.downsample[0].stride = (1, 1)
-        for name in ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4"):
-            self.add_module(name, getattr(whole, name))
+        self.conv1, self.bn1, self.relu, self.maxpool = whole.conv1, whole.bn1, whole.relu, whole.maxpool
+        self.layer1, self.layer2, self.layer3, self.layer4 = whole.layer1, whole.layer2, whole.layer3, whole.layer4
 
     def forward(self, x: Tensor) -> Tensor:
         """B x 3 x H x W to B x 2048 x ceil(H/16) x ceil(W/16)."""
@@ -110,7 +111,7 @@ def build_backbone(name: str, output_stride: int = 16) -> Built:
         if isinstance(layer, nn.Conv2d) and 1 < layer.groups == layer.in_channels:
             layer.register_forward_pre_hook(_leave_cudnn)
             layer.register_forward_hook(_back_to_cudnn, always_call=True)
-    defaults = module.default_cfg
+    defaults: Any = module.default_cfg
     return Built(module, features.shape[1], tuple(defaults["mean"]), tuple(defaults["std"]))
 
 

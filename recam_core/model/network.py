@@ -44,6 +44,9 @@ class CamNetwork(nn.Module):
             background row behind its K rows where there is one.
     """
 
+    _mean: Tensor
+    _std: Tensor
+
     def __init__(
         self,
         backbone: str,

@@ -144,6 +144,7 @@ class ScenesDataset:
         nothing = VOID if self._stuff else BACKGROUND
         for index in range(len(self)):
             sample = self.load(index)
+            assert sample.mask is not None  # every scene has one
             if set(np.unique(sample.mask)) - {nothing} != set(np.flatnonzero(sample.labels) + 1):
                 yield Fault(sample.id, "the mask and the labels of this picture disagree.")
             progress(index + 1, len(self), "drawing scenes")

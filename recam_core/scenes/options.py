@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, fields
+from typing import Any
 
 from recam_core.errors import UserError
 
@@ -67,7 +68,7 @@ MOST_PIXELS = 1000 * 2048**2
 def parse_options(text: str) -> SceneOptions:
     """Read ``name=value,name=value``; the empty text gives the defaults. Raises UserError."""
     types = {field.name: field.type for field in fields(SceneOptions)}
-    values: dict[str, float] = {}
+    values: dict[str, Any] = {}
     for item in filter(None, (part.strip() for part in text.split(","))):
         name, equals, value = (part.strip() for part in item.partition("="))
         if name not in types or not equals:

@@ -1,6 +1,7 @@
 """Palettes: the light and the colours of a time of day or a season."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from recam_core.scenes.colour import Colour, colour
 
@@ -39,16 +40,19 @@ class Palette:
     contrast: float
 
 
-def _palette(name: str, sun_height: float, haze_amount: float, tint_amount: float, contrast: float, **codes: str):
-    tones = {key: tuple(colour(c) for c in text.split()) for key, text in codes.items()}
-    single = {"sun", "cloud", "haze", "road", "gravel", "wood", "tint", "shade"}
+def _palette(
+    name: str, sun_height: float, haze_amount: float, tint_amount: float, contrast: float, **codes: str
+) -> Palette:
+    tones: dict[str, Any] = {key: tuple(colour(c) for c in text.split()) for key, text in codes.items()}
+    for single in ("sun", "cloud", "haze", "road", "gravel", "wood", "tint", "shade"):
+        tones[single] = tones[single][0]
     return Palette(
         name=name,
         sun_height=sun_height,
         haze_amount=haze_amount,
         tint_amount=tint_amount,
         contrast=contrast,
-        **{key: value[0] if key in single else value for key, value in tones.items()},
+        **tones,
     )
 
 

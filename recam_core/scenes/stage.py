@@ -151,11 +151,11 @@ class Stage:
                 glaze.polygon(pixels, fill=(*tone, shape.alpha))
             if shape.solid:
                 cover.polygon(pixels, fill=255)
-        self._drop_shadow(alpha, box)
+        self._drop_shadow(self.image, alpha, box)
         tile = self._modelled(tile, alpha, extent, place)
         self.image.paste(tile, box, alpha)
 
-    def _drop_shadow(self, alpha: Image.Image, box: tuple[int, int, int, int]) -> None:
+    def _drop_shadow(self, onto: Image.Image, alpha: Image.Image, box: tuple[int, int, int, int]) -> None:
         """The soft shadow that a paper cut-out throws on what lies behind it."""
         step = 2 * SUPERSAMPLE
         pad = 3 * step
@@ -164,7 +164,7 @@ class Stage:
         soft = wide.reduce(step).filter(ImageFilter.BoxBlur(1.2))
         soft = soft.point([round(level * 0.42 * (0.4 + self.palette.contrast)) for level in range(256)])
         soft = soft.resize(wide.size, Image.Resampling.BILINEAR)
-        self.image.paste(_rgb(self.palette.shade), (box[0] - pad + SUPERSAMPLE, box[1] - pad + 2 * SUPERSAMPLE), soft)
+        onto.paste(_rgb(self.palette.shade), (box[0] - pad + SUPERSAMPLE, box[1] - pad + 2 * SUPERSAMPLE), soft)
 
     def _modelled(self, tile: Image.Image, alpha: Image.Image, extent: tuple[int, int], place: "Place") -> Image.Image:
         """The tile lit from above and one side, mottled like paint on paper, with a bright upper rim."""
@@ -191,6 +191,7 @@ class Stage:
 
     def photo(self) -> np.ndarray:
         """size x size x 3 float32, 0..255: the photo, each pixel the mean of its samples."""
+        assert self.image is not None, "this stage was set for a mask alone"
         return np.asarray(self.image.reduce(SUPERSAMPLE), dtype=np.float32)
 
 
@@ -229,8 +230,8 @@ class Place:
 
     def light(self, tone: Colour, palette: Palette) -> Colour:
         """The colour as it appears in the palette's light, at this distance."""
-        tinted = tuple(
+        red, green, blue = (
             a * (1 - palette.tint_amount + palette.tint_amount * b / 255.0)
             for a, b in zip(tone, palette.tint, strict=True)
         )
-        return mix(tinted, palette.haze, palette.haze_amount * self.distance * 0.45)
+        return mix((red, green, blue), palette.haze, palette.haze_amount * self.distance * 0.45)
