@@ -11,8 +11,19 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from app.shared_state import CHOSEN_THRESHOLD, OWN_THRESHOLD, Shared, threshold_scope
-from recam_core.data.sample import ClassList
+from app.catalogue import Catalogue, Family
+from app.datasets import dataset
+from app.links import keep, kept
+from app.shared_state import CHOSEN_FAMILY, CHOSEN_THRESHOLD, OWN_THRESHOLD, Shared, threshold_scope
+from recam_core.data.match_classes import ClassMatch, match_classes
+from recam_core.data.sample import ClassList, Dataset
+from recam_core.data.spec import KINDS
+from recam_core.errors import UserError
+
+#: How a data set is written.
+SPEC_HELP = "Any data set on the computer that runs the app, written as one of\n" + "\n".join(
+    f"- `{kind.form}`: {kind.what}" for kind in KINDS.values()
+)
 
 T = TypeVar("T")
 
@@ -96,10 +107,75 @@ def threshold_taken_over(classes: ClassList, key: str, named: bool) -> dict[str,
 
 def threshold_settled(classes: ClassList, key: str, view: Mapping[str, Any]) -> float | str | None:
     """Share how a viewer's view cuts its panes: the threshold, or that each has its own; None is not shared."""
-    cut, value = view.get("cut", "own"), OWN_THRESHOLD
+    cut = view.get("cut", "own")
+    value: float | str = OWN_THRESHOLD
     if cut == "all":
         value = round(float(view.get("threshold", 0.0)), 2)
     elif cut == "none" and classes.has_background:
         return None  # arg-max everywhere: the other pages know no such thing
     settled(CHOSEN_THRESHOLD, threshold_scope(classes), key, value, named=value != OWN_THRESHOLD)
     return value
+
+
+# What most pages choose -----------------------------------------------------------------------------------------------
+
+
+def choose_family(catalogue: Catalogue, key: str, help: str | None = None) -> Family:
+    """A list of the families; the address names one, or another page has chosen it, or else it is the first.
+
+    Args:
+        catalogue: at least one family.
+        key: of the widget.
+        help: its help text.
+    """
+    families = {family.key: family for family in catalogue.families}
+    named = kept("family")
+    elsewhere = taken_over(CHOSEN_FAMILY, "", key, named=named in families)
+    if elsewhere in families:
+        st.session_state[key] = elsewhere
+    elif st.session_state.get(key) not in families:
+        st.session_state[key] = named if named in families else next(iter(families))
+    chosen = st.selectbox(
+        "Checkpoints",
+        list(families),
+        format_func=lambda key: families[key].title,
+        key=key,
+        persist_state="session",
+        help=help,
+    )
+    settled(CHOSEN_FAMILY, "", key, chosen, named=named == chosen)
+    keep("family", chosen, next(iter(families)))
+    return families[chosen]
+
+
+def can_be_shown(family: Family, spec: str) -> bool:
+    """Whether a data set opens and has pictures in classes of the family."""
+    try:
+        matched(family, spec)
+    except UserError:
+        return False
+    return True
+
+
+def matched(family: Family, spec: str) -> tuple[Dataset, ClassMatch]:
+    """A data set, and its classes as the family knows them.
+
+    Raises:
+        UserError: it cannot be opened, is empty, or has no class of the family.
+    """
+    found = dataset(spec)
+    match = match_classes(found.classes, family.classes)
+    if not match.shared:
+        raise UserError(
+            f"{spec} and these checkpoints have no class in common: the checkpoints know "
+            f"{', '.join(family.classes.names)}. Choose another family, or other pictures."
+        )
+    if not len(found):
+        raise UserError(f"{spec} holds no pictures.")
+    return found, match
+
+
+def first_picture(family: Family, spec: str, ids: list[str]) -> str:
+    """What a data set opens with: by the family's kept maps of it, else its first picture."""
+    standing = family.standing if spec == family.pictures else None
+    return standing.first if standing is not None and standing.first in ids else ids[0]

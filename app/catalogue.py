@@ -191,6 +191,13 @@ def _pictures_of(info: RunInfo) -> str:
     return recorded(info.data, info.class_list).spec if info.data else "gallery"
 
 
+def has_no_runs(catalogue: Catalogue) -> bool:
+    """Whether there is nothing to look at, which is then said."""
+    if not catalogue.families:
+        st.info("There are no runs yet: the page *Explore* says how to make one.", icon=":material/inventory_2:")
+    return not catalogue.families
+
+
 def read_catalogue() -> Catalogue:
     """Look at the shipped checkpoints and at the user's runs."""
     faults: list[str] = []

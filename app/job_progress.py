@@ -1,8 +1,8 @@
-"""The progress of a job on a page: a bar, the time left, a button to cancel."""
+"""Where a job stands, on a page: a bar with the time left and a button to cancel, or how it ended."""
 
 import streamlit as st
 
-from app.jobs import RUNNING, WAITING_WORDS, board
+from app.jobs import CANCELLED, DONE, FAILED, RUNNING, WAITING_WORDS, Job, board
 from app.plain_words import plain
 from app.trainings.words import duration
 
@@ -39,3 +39,20 @@ def job_progress(job_id: str, key: str | None = None, is_narrow: bool = False) -
         disabled=job.cancel.is_set(),
         width="content" if is_narrow else "stretch",
     )
+
+
+def job_state(job: Job, key: str | None = None, cancelled: str = "Cancelled.") -> bool:
+    """Say where a job stands; whether it is done, and its result can be shown.
+
+    Args:
+        job: what the page looks at.
+        key: as for :func:`job_progress`.
+        cancelled: what is said of one that was cancelled.
+    """
+    if not job.is_over:
+        job_progress(job.id, key)
+    elif job.state == FAILED:
+        st.error(plain(job.message), icon=":material/error:")
+    elif job.state == CANCELLED:
+        st.info(cancelled, icon=":material/cancel:")
+    return job.state == DONE

@@ -4,11 +4,10 @@ import numpy as np
 import streamlit as st
 
 from app.analysed import analyse_panel, analysed_of, can_be_scored
-from app.carried import settled, taken_over
+from app.carried import choose_family, settled, taken_over
 from app.catalogue import Catalogue, Entry, Family
 from app.confusions.compared import Compared
 from app.confusions.filter_panel import filter_panel
-from app.family_choice import choose_family
 from app.links import as_list, from_list, keep, kept
 from app.plain_words import plain
 from app.recorded_pictures import Recorded, recorded, say_missing

@@ -5,10 +5,9 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from app.analysed import can_be_scored
-from app.carried import settled, taken_over
+from app.carried import choose_family, settled, taken_over
 from app.catalogue import Catalogue, Entry, Family
 from app.datasets import dataset
-from app.family_choice import choose_family
 from app.links import keep, kept
 from app.recorded_pictures import Recorded, recorded
 from app.shared_state import CHOSEN_DATA, CHOSEN_RUNS

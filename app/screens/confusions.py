@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.catalogue import read_catalogue
+from app.catalogue import has_no_runs, read_catalogue
 from app.confusions import style
 from app.confusions.choose import choose
 from app.confusions.classes_section import classes_section
@@ -50,8 +50,7 @@ def main() -> None:
     style.apply()
     st.title("Confusions")
     catalogue = read_catalogue()
-    if not catalogue.families:
-        st.info("There are no runs yet: the page *Explore* says how to make one.", icon=":material/inventory_2:")
+    if has_no_runs(catalogue):
         return
     with sentences():
         compared = choose(catalogue)

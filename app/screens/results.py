@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.catalogue import Entry, Family, read_catalogue
+from app.catalogue import Entry, Family, has_no_runs, read_catalogue
 from app.chart import palette, pressed, show_chart
 from app.confusions.pressed import key_while
 from app.datasets import dataset
@@ -48,17 +48,21 @@ class Gain:
     duel: HeadToHead | None
 
     @property
+    def interval(self) -> tuple[float | None, float | None]:
+        """Of the difference, in shares; None where there is none."""
+        return (None, None) if self.duel is None else (self.duel.low, self.duel.high)
+
+    @property
     def verdict(self) -> str:
         """What the interval says."""
-        return self.duel.verdict if self.duel is not None and self.duel.low is not None else _NO_INTERVAL
+        return _NO_INTERVAL if self.duel is None or None in self.interval else self.duel.verdict
 
 
 def main() -> None:
     """Draw the page."""
     st.title("Results")
     catalogue = read_catalogue()
-    if not catalogue.families:
-        st.info("There are no runs yet: the page *Explore* says how to make one.", icon=":material/inventory_2:")
+    if has_no_runs(catalogue):
         return
     _lead(catalogue.families)
     st.markdown(
@@ -173,8 +177,7 @@ def gain_rows(gains: Sequence[Gain], looked_at: int | None) -> list[GainRow]:
     """
     rows = []
     for place, gain in enumerate(gains):
-        known = gain.verdict != _NO_INTERVAL
-        low, high = (100 * gain.duel.low, 100 * gain.duel.high) if known else (None, None)
+        low, high = (None if bound is None else 100 * bound for bound in gain.interval)
         change = 100 * (gain.miou - gain.base)
         rows.append(GainRow(gain.run, change, low, high, gain.verdict, gain.family, marked=place == looked_at))
     return rows

@@ -7,10 +7,8 @@ import streamlit as st
 from app.catalogue import Catalogue, read_catalogue
 from app.guard import sentences
 from app.links import keep, kept
-from app.theory.equations_section import equations_section
-from app.theory.figure1_section import figure1_section
-from app.theory.losses_section import losses_section
-from app.theory.negatives_section import negatives_section
+from app.theory.equations_section import equations_section, losses_section
+from app.theory.on_data_section import figure1_section, negatives_section
 from app.theory.weights_section import weights_section
 
 #: Each section: its name on the page, and what draws it.
@@ -26,13 +24,14 @@ SECTIONS: dict[str, tuple[str, Callable[[Catalogue], None]]] = {
 def main() -> None:
     """Draw the page."""
     st.title("Theory, live", anchor=False)
+    first = next(iter(SECTIONS))
     if st.session_state.get("theory_section") not in SECTIONS:
         named = kept("section")
-        st.session_state["theory_section"] = named if named in SECTIONS else next(iter(SECTIONS))
+        st.session_state["theory_section"] = named if named in SECTIONS else first
     section = st.segmented_control(
         "Section", list(SECTIONS), format_func=lambda key: SECTIONS[key][0], required=True, key="theory_section",
         persist_state="session", label_visibility="collapsed",
-    )  # fmt: skip
-    keep("section", section, next(iter(SECTIONS)))
+    ) or first  # fmt: skip
+    keep("section", section, first)
     with sentences():
         SECTIONS[section][1](read_catalogue())

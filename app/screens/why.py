@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.carried import share
-from app.catalogue import Catalogue, read_catalogue
+from app.catalogue import Catalogue, has_no_runs, read_catalogue
 from app.copy_link import copy_link
 from app.guard import sentences
 from app.links import keep, kept, open_confusions, open_explore
@@ -43,13 +43,12 @@ def main() -> None:
         label_visibility="collapsed", on_change=st.query_params.clear,
         help="Runs of the lab know ReCAM and have a second classifier; any other classifier can be asked by the same "
         "methods.",
-    )  # fmt: skip
+    ) or _RUNS  # fmt: skip
     keep("ask", way, _RUNS)
     if way == _OTHER:
         another(catalogue)
         return
-    if not catalogue.families:
-        st.info("There are no runs yet: the page *Explore* says how to make one.", icon=":material/inventory_2:")
+    if has_no_runs(catalogue):
         return
     st.markdown(_ABOUT)
     with sentences():

@@ -4,19 +4,15 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from app.carried import settled, taken_over
+from app.carried import can_be_shown, choose_family, first_picture, matched, settled, taken_over
 from app.catalogue import Catalogue, Entry, Family
-from app.datasets import dataset
-from app.family_choice import choose_family
 from app.links import keep, kept
 from app.pictures import Picture, picture_of_set
 from app.shared_state import CHOSEN_DATA, CHOSEN_PICTURE
-from recam_core.data.match_classes import match_classes
-from recam_core.errors import UserError
 
 
 @dataclass(frozen=True)
-class Looked:
+class ChosenPicture:
     """A picture and the family whose runs look at it.
 
     Attributes:
@@ -30,7 +26,7 @@ class Looked:
     picture: Picture
 
 
-def choose_picture(catalogue: Catalogue) -> Looked:
+def choose_picture(catalogue: Catalogue) -> ChosenPicture:
     """Draw the choice.
 
     Raises:
@@ -45,16 +41,12 @@ def choose_picture(catalogue: Catalogue) -> Looked:
             "Pictures", value=spec, disabled=True, key=f"theory_spec_{family.key}_{spec}",
             help="The pictures that were chosen last on Explore, Confusions or Why; choose others there.",
         )  # fmt: skip
-    found = dataset(spec)
-    match = match_classes(found.classes, family.classes)
-    if not match.shared or not len(found):
-        raise UserError(f"{spec} has no picture of a class that these checkpoints know; choose another family.")
+    found, match = matched(family, spec)
     ids = list(found.ids)
     key = f"theory_picture_{spec}"
     named = kept("picture")
     elsewhere = taken_over(CHOSEN_PICTURE, spec, "theory_shown", bool(named))
-    standing = family.standing if family.standing is not None and spec == family.pictures else None
-    first = standing.first if standing is not None and standing.first in ids else ids[0]
+    first = first_picture(family, spec, ids)
     if elsewhere in ids:
         st.session_state[key] = elsewhere
     elif st.session_state.get(key) not in ids:
@@ -65,7 +57,7 @@ def choose_picture(catalogue: Catalogue) -> Looked:
         )
     settled(CHOSEN_PICTURE, spec, "theory_shown", chosen, bool(named))
     keep("picture", chosen, first)
-    return Looked(family, spec, picture_of_set(found, ids.index(chosen), match))
+    return ChosenPicture(family, spec, picture_of_set(found, ids.index(chosen), match))
 
 
 def _spec(family: Family) -> str:
@@ -75,13 +67,8 @@ def _spec(family: Family) -> str:
     if elsewhere is not None:
         st.session_state[key] = elsewhere
     spec = st.session_state.get(key) or family.pictures
-    try:
-        found = dataset(spec)
-        fits = len(found) > 0 and bool(match_classes(found.classes, family.classes).shared)
-    except UserError:
-        fits = False
     settled(CHOSEN_DATA, family.key, "theory_data", spec)
-    return spec if fits else family.pictures
+    return spec if can_be_shown(family, spec) else family.pictures
 
 
 def choose_run(family: Family, key: str, label: str, usual: Entry | None, help: str) -> Entry:

@@ -3,9 +3,9 @@
 import numpy as np
 import streamlit as st
 
-from app.catalogue import Catalogue, Entry
+from app.carried import choose_family
+from app.catalogue import Catalogue, Entry, has_no_runs
 from app.chart import palette, pressed, show_chart
-from app.family_choice import choose_family
 from app.links import as_list
 from app.plain_words import plain
 from app.shared_state import PAGES
@@ -20,8 +20,7 @@ def weights_section(catalogue: Catalogue) -> None:
         "A class's row of weights says what it looks for. Rows that point the same way (cosine similarity near 1) look "
         "for the same features, and their maps light up in the same places. Does ReCAM pull the rows apart?"
     )
-    if not catalogue.families:
-        st.info("There are no runs yet: the page *Explore* says how to make one.", icon=":material/inventory_2:")
+    if has_no_runs(catalogue):
         return
     first, second, third = st.columns(3, gap="medium")
     with first:
@@ -69,8 +68,8 @@ def _matrix(
 ) -> None:
     keys = list(found.matrices)
     rows = st.segmented_control(
-        "Rows of", keys, format_func=TITLES.get, default=keys[-1] if place == "after" else keys[0], required=True,
-        key=f"theory_rows_{place}_{entry.key}", persist_state="session",
+        "Rows of", keys, format_func=TITLES.__getitem__, required=True,
+        default=keys[-1] if place == "after" else keys[0], key=f"theory_rows_{place}_{entry.key}", persist_state="session",
         help="FC1 makes BCE-CAM; FC2 is what ReCAM adds; w″ are the weights that the run's maps are made by.",
     )  # fmt: skip
     title = f"{entry.title}: {TITLES[rows]}, mean {found.mean(rows):+.3f}"

@@ -5,10 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import streamlit as st
 
-from app.carried import forget, settled, taken_over
+from app.carried import choose_family, forget, settled, taken_over
 from app.catalogue import Catalogue, Entry, Family
 from app.datasets import dataset
-from app.family_choice import choose_family
 from app.guard import sentences
 from app.links import as_list, from_list, keep, kept
 from app.map_cache import Inference, make_ready, prediction_of

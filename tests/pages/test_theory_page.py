@@ -12,7 +12,7 @@ from tiny_families import TINY_SCENES
 
 from app.jobs import board
 from app.screens.theory import SECTIONS
-from app.theory import losses_section
+from app.theory import equations_section
 from recam_core.cache import cache_folder
 from recam_core.checkpoint.run_folder import read_info
 from recam_core.data.spec import open_dataset
@@ -92,7 +92,7 @@ def test_sliders_move_gradients_and_the_way_down() -> None:
 def test_the_sentence_holds_at_the_ends() -> None:
     """Ratios that nobody can read, and labels that leave a loss without a target."""
     z, y = np.array([20.0, -1.0]), np.array([1.0, 0.0])
-    words = losses_section._sentence(losses_section.Logits(("a", "b"), z, y), gradients_of(z, y), 0, 1)
+    words = equations_section._sentence(equations_section.Logits(("a", "b"), z, y), gradients_of(z, y), 0, 1)
     assert "BCE pushes **far harder**" in words
     page = section("losses")
     page.toggle(key="theory_y0").set_value(False).run()
@@ -121,7 +121,7 @@ def test_logits_of_a_picture_and_of_a_place(source: str, monkeypatch: pytest.Mon
     assert not page.error
     if source == "pixel":
         monkeypatch.setattr(
-            "app.theory.losses_section.logit_map", lambda *_: pytest.fail("the network was asked again")
+            "app.theory.equations_section.logit_map", lambda *_: pytest.fail("the network was asked again")
         )
         before = figure(page, "theory_bars")["data"][0]["y"]
         page.slider(key="theory_across").set_value(5).run()
@@ -222,7 +222,7 @@ def test_whole_networks_are_trained_in_the_background(monkeypatch: pytest.Monkey
         progress(1, 2, "all bce seed 0: epoch")
         raise UserError("Too few pictures.")
 
-    monkeypatch.setattr("app.theory.figure1_section.figure1_full", stand_in)
+    monkeypatch.setattr("app.theory.on_data_section.figure1_full", stand_in)
     page = section("figure1")
     page.toggle(key="theory_whole").set_value(True).run()
     page.number_input(key="theory_epochs").set_value(4).run()

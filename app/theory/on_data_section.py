@@ -1,20 +1,20 @@
-"""The paper's figure 1 on this computer's data: what is kept, and heads trained here."""
+"""What is measured on data sets: what confusing negatives receive, and the paper's figure 1."""
 
 import hashlib
 import shlex
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import streamlit as st
 
-from app.catalogue import Catalogue
+from app.carried import choose_family
+from app.catalogue import Catalogue, Entry, Family, has_no_runs
 from app.chart import palette, show_chart
 from app.datasets import refuse_unseen
-from app.family_choice import choose_family
 from app.guard import sentences
-from app.job_progress import job_progress
-from app.jobs import CANCELLED, DONE, FAILED, Job, board
+from app.job_progress import job_state
+from app.jobs import Job, board
 from app.models import device
 from app.places import may_train
 from app.plain_words import plain
@@ -22,14 +22,139 @@ from app.recorded_pictures import recorded
 from app.theory.picture import choose_run
 from recam_core.cache import cache_folder
 from recam_core.checkpoint.places import as_typed
+from recam_core.checkpoint.run_folder import load_run
+from recam_core.data.spec import open_dataset
 from recam_core.experiments.figure1 import WHAT, Figure1, HeadSettings, check_settings, figure1
 from recam_core.experiments.figure1_full import figure1_full
 from recam_core.experiments.kept_figure1 import keep_figure1, kept_figures
 from recam_core.experiments.pooled_vectors import IMAGENET
 from recam_core.experiments.protocol import data_and_report
 from recam_core.guest import NO_TRAININGS, as_typed_spec, guest, refuse_training
+from recam_core.theory.negatives import GONE, NegativeCurve, measure_negatives, read_negatives
 from recam_core.train.recipe import preset
 from recam_core.views.charts.figure1 import figure1_chart, figure1_confusion_chart
+from recam_core.views.charts.negatives import negatives_chart, negatives_csv, negatives_now_chart
+
+
+@dataclass
+class NegativesJob(Job):
+    """Measuring finished checkpoints over a data set.
+
+    Attributes:
+        entries: the runs.
+        data: specification of the pictures.
+        found: by the run's title, what came out.
+    """
+
+    entries: tuple[Entry, ...]
+    data: str
+    found: dict[str, NegativeCurve] = field(default_factory=dict)
+
+
+def negatives_section(catalogue: Catalogue) -> None:
+    """Draw the section."""
+    st.markdown(
+        "A picture shows a cow *and* a sheep. Masked to the cow, it is a feature of a single label, and the sheep "
+        "beside it is the negative that is most easily confused. How much gradient does such a negative still "
+        f"receive? Under BCE it is $\\sigma(z_q)$, under SCE $\\mathrm{{softmax}}(z)_q$; below {GONE:g} it counts as "
+        "gone. Each classifier is trained by one of the two: the other curve is what that loss *would* do to its "
+        "logits. SCE fixes only how far logits are apart and not how high they are, so $\\sigma$ of logits that SCE "
+        "trained says little by itself."
+    )
+    if has_no_runs(catalogue):
+        return
+    left, right = st.columns([1, 2], gap="medium")
+    with left:
+        family = choose_family(catalogue, "theory_family", "Runs that know the same classes can be compared.")
+    by_key = {entry.key: entry for entry in family.entries}
+    found = {key: read_negatives(entry.path) for key, entry in by_key.items()}
+    kept = {key: curve for key, curve in found.items() if curve is not None and len(curve.points) > 1}
+    key = f"theory_runs_{family.key}"
+    usual = list(kept)[:2] or [entry.key for entry in family.first_choice]
+    st.session_state[key] = [one for one in st.session_state.get(key, usual) if one in by_key] or usual
+    with right:
+        chosen = st.multiselect(
+            "Runs", list(by_key), format_func=lambda one: by_key[one].title + (" · curve" if one in kept else ""),
+            key=key, persist_state="session", help="Those marked as curve kept it at their training.",
+        )  # fmt: skip
+    st.markdown("#### Along the training")
+    shown = [one for one in chosen if one in kept]
+    if not shown:
+        st.info(
+            "None of these runs kept the curve: they were trained before there was one, or elsewhere. Runs of the page "
+            "Training keep it from now on; below, finished runs can be measured.",
+            icon=":material/timeline:",
+        )
+    for column, one in zip(st.columns(2, gap="large") * (len(shown) // 2 + 1), shown, strict=False):
+        with column:
+            _along(by_key[one], kept[one])
+    st.markdown("#### Under finished runs")
+    with sentences():
+        _measured(family, tuple(by_key[one] for one in chosen))
+
+
+def _along(entry: Entry, curve: NegativeCurve) -> None:
+    title = f"{entry.title}: {curve.head.upper()}, trained by {curve.loss.upper()}"
+    show_chart(
+        negatives_chart(curve, title, palette()),
+        key=f"theory_along_{entry.key}",
+        name=f"negatives_{entry.path.name}",
+        csv=negatives_csv({entry.title: curve}),
+        alt="Quantiles of the gradient on confusing negatives over the epochs, under BCE and under SCE",
+    )
+    last = curve.points[-1]
+    st.caption(
+        f"At the end, the median negative would receive {last.quantiles['bce'][2]:.3f} under BCE and "
+        f"{last.quantiles['sce'][2]:.3f} under SCE; gone is that of {100 * last.gone['bce']:.0f} % and "
+        f"{100 * last.gone['sce']:.0f} % of {last.features:,} features."
+    )
+
+
+def _measured(family: Family, entries: tuple[Entry, ...]) -> None:
+    """A button, the progress, and the result of the last measuring of this family."""
+    here = recorded(family.entries[0].info.data, family.classes)
+    options = list(dict.fromkeys([family.pictures, *([here.spec] if here.is_here else [])]))
+    left, right = st.columns([2, 1], gap="medium", vertical_alignment="bottom")
+    data = left.selectbox(
+        "Pictures", options, accept_new_options=True, key=f"theory_measured_{family.key}", persist_state="session",
+        help="Any data set in the classes of these runs. Pictures of a single class tell nothing.",
+    )  # fmt: skip
+    name = f"theory_job_{family.key}"
+    job = board().find(st.session_state.get(name, ""))
+    runs = job is not None and not job.is_over
+    pressed = right.button(
+        "Measure", icon=":material/play_arrow:", key="theory_measure", disabled=runs or not entries, type="primary",
+        width="stretch", help="One pass of each chosen run over the pictures, in the background.",
+    )  # fmt: skip
+    if pressed and entries and data:
+        refuse_unseen(data.strip())
+        open_dataset(data.strip())  # say what is wrong at once
+        job = board().start(NegativesJob(entries, data.strip()), _measure)
+        st.session_state[name] = job.id
+        st.rerun()
+    if not isinstance(job, NegativesJob):
+        st.caption("Nothing was measured yet in this session.")
+    elif job_state(job, "theory_cancel"):
+        points = {f"{title} ({curve.head.upper()})": curve.points[0] for title, curve in job.found.items()}
+        show_chart(
+            negatives_now_chart(points, palette()),
+            key=f"theory_now_{job.id}",
+            name="negatives",
+            csv=negatives_csv(job.found),
+            alt="Quantiles of the gradient on confusing negatives, a row a run, under BCE and under SCE",
+        )
+        features = next(iter(points.values())).features
+        st.caption(
+            f"{features:,} single-label features of {plain(job.data)}. Thick is the middle half, thin the middle 80 %."
+        )
+
+
+def _measure(job: NegativesJob) -> None:
+    dataset = open_dataset(job.data)
+    for entry in job.entries:
+        job.begin(f"{entry.title}, picture")
+        job.found[entry.title] = measure_negatives(load_run(entry.path, device()), dataset, job.progress)
+
 
 _DEPTHS = {"heads": "heads", "full": "whole networks"}
 
@@ -82,7 +207,8 @@ def figure1_section(catalogue: Catalogue) -> None:
 
 def _titles(kept: dict[str, Figure1]) -> dict[str, str]:
     """What each is called. Of two options that read alike, Streamlit takes the last, whichever was chosen."""
-    titles, seen = {}, Counter()
+    titles: dict[str, str] = {}
+    seen: Counter[str] = Counter()
     for name, found in kept.items():
         title = _title(found)
         seen[title] += 1
@@ -119,8 +245,7 @@ def _result(found: Figure1, name: str) -> None:
 
 
 def _form(catalogue: Catalogue) -> None:
-    if not catalogue.families:
-        st.info("There are no runs yet: the page *Explore* says how to make one.", icon=":material/inventory_2:")
+    if has_no_runs(catalogue):
         return
     first, second, third = st.columns(3, gap="medium")
     with first:
@@ -180,21 +305,20 @@ def _form(catalogue: Catalogue) -> None:
         fit, _ = data_and_report(wanted.data, wanted.report)  # say what is wrong at once
         check_settings(settings, len(fit.classes))
         # Hours of work do not stand before what takes seconds.
-        job = board().start(wanted, _work, at_once=whole)
+        job = board().start(wanted, _train, at_once=whole)
         st.session_state["theory_figure_job"] = job.id
         st.rerun()
-    if isinstance(job, Figure1Job):
-        if not job.is_over:
-            job_progress(job.id, key="theory_figure_cancel")
-        elif job.state == FAILED:
-            st.error(plain(job.message), icon=":material/error:")
-        elif job.state == CANCELLED:
-            st.caption("Cancelled.")
-        elif job.state == DONE and job.kept and st.session_state.get("theory_figure_told") != job.id:
-            st.session_state["theory_figure_told"] = job.id
-            st.session_state["theory_figure"] = job.kept
+    if isinstance(job, Figure1Job) and job_state(job, "theory_figure_cancel"):
+        _choose_result(job)
     st.caption("The same from the command line")
     st.code(_command(wanted), language="bash", wrap_lines=True)
+
+
+def _choose_result(job: Figure1Job) -> None:
+    """Have the result of a job be the one that is shown; once, so that another one can be chosen after it."""
+    if st.session_state.get("theory_figure_told") != job.id:
+        st.session_state["theory_figure_told"] = job.id
+        st.session_state["theory_figure"] = job.kept
 
 
 def _command(job: Figure1Job) -> str:
@@ -208,7 +332,7 @@ def _command(job: Figure1Job) -> str:
     return shlex.join(words)
 
 
-def _work(job: Figure1Job) -> None:
+def _train(job: Figure1Job) -> None:
     job.begin("Computing features")
 
     def progress(done: int, total: int, note: str = "") -> None:
