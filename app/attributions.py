@@ -1,7 +1,5 @@
 """Attribution methods as panes: what they cost is told beforehand, long ones are made by a job, and all are kept."""
 
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -12,11 +10,10 @@ import streamlit as st
 
 from app.catalogue import Entry
 from app.guard import sentences
-from app.job_progress import job_progress
-from app.jobs import CANCELLED, FAILED, Job, board
-from app.links import keep, kept
+from app.job_progress import job_panel
+from app.jobs import Job, board
 from app.methods import Attribution, Method, method_of_entry
-from app.models import device, device_words
+from app.models import LastUsed, device, device_words
 from app.pictures import Picture
 from app.plain_words import plain
 from app.trainings.words import duration
@@ -36,30 +33,10 @@ _AT_ONCE = 6.0
 _REMEMBERED = 400
 
 
-class Kept:
-    """What was made, or why a network cannot be asked so; of all sessions, the oldest go first."""
-
-    def __init__(self) -> None:
-        self._made: OrderedDict[str, Any] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: str) -> Any:
-        with self._lock:
-            if key in self._made:
-                self._made.move_to_end(key)
-            return self._made.get(key)
-
-    def put(self, key: str, made: Any) -> None:
-        with self._lock:
-            self._made[key] = made
-            while len(self._made) > _REMEMBERED:
-                self._made.popitem(last=False)
-
-
 @st.cache_resource(show_spinner=False)
-def kept_results() -> Kept:
-    """The one store of this server."""
-    return Kept()
+def kept_results() -> LastUsed[Any]:
+    """What was made, or why a network cannot be asked so; of all sessions of this server."""
+    return LastUsed(_REMEMBERED)
 
 
 @dataclass
@@ -117,8 +94,15 @@ def attribution_method(
         # Chosen for other maps; shares of a maximum all the same.
         threshold=None,
         rule="fc1",
-        attribution=Attribution(method, explained, pairs),
+        attribution=Attribution(entry, method, explained, pairs),
     )
+
+
+def how_attributed(method: Method) -> Attribution:
+    """How another attribution method makes the maps of a pane; of what :func:`attribution_method` gave."""
+    if method.attribution is None:
+        raise TypeError(f"{method.title} is read off by a rule")
+    return method.attribution
 
 
 def methods_help() -> str:
@@ -173,7 +157,7 @@ def _made(
     classes: tuple[int, ...],
     progress: ProgressFn | None = None,
 ) -> ActivationMaps:
-    how = method.attribution
+    how = how_attributed(method)
     against = {k: other for k, other in how.against if k in classes} or None
     return attribution_maps(
         network, picture.image, classes, how.method, head=how.head, against=against, progress=progress, id=picture.title
@@ -182,9 +166,10 @@ def _made(
 
 def stands_for(method: Method, picture: Picture, classes: tuple[int, ...]) -> str:
     """The key of the maps of a method."""
-    how = method.attribution
-    sha = method.entry.info.weights_sha256
-    return attribution_key(sha, picture.key, how.method, how.head, classes, dict(how.against) or None)
+    how = how_attributed(method)
+    return attribution_key(
+        how.entry.info.weights_sha256, picture.key, how.method, how.head, classes, dict(how.against) or None
+    )
 
 
 @st.cache_data(max_entries=64, ttl="1h", show_spinner=False)
@@ -195,9 +180,9 @@ def _pass_seconds(weights: str, size: tuple[int, int], _method: Method, _image: 
 
 def seconds_of(method: Method, picture: Picture, classes: Sequence[int], more: int = 0) -> float:
     """About how long the maps, and so many forward passes more, will take on this computer."""
-    size = picture.image.shape[:2]
-    passes = cost(method.attribution.method, len(classes), size)
-    one = _pass_seconds(method.entry.info.weights_sha256, size, method, picture.image)
+    size, how = picture.image.shape[:2], how_attributed(method)
+    passes = cost(how.method, len(classes), size)
+    one = _pass_seconds(how.entry.info.weights_sha256, size, method, picture.image)
     return passes.seconds(one) + more * one
 
 
@@ -232,33 +217,27 @@ def ready_methods(methods: Sequence[Method], picture: Picture, classes: tuple[in
 
 def _panel(waiting: list[tuple[Method, float]], picture: Picture, classes: tuple[int, ...], key: str) -> None:
     """What it costs, the button, how far it is."""
-    job = board().find(kept("attribution"))
+    words = ", ".join(f"**{plain(one.title)}** (about {duration(seconds)})" for one, seconds in waiting)
+    store = kept_results()
+    job = AttributionJob(tuple(one for one, _ in waiting), picture, classes)
     with st.container(border=True, key=f"{key}_panel"):
-        if isinstance(job, AttributionJob) and not job.is_over:
-            job_progress(job.id, key=f"{key}_cancel")
-            return
-        if isinstance(job, AttributionJob) and job.picture.key == picture.key:
-            if job.state == FAILED:
-                st.error(plain(job.message), icon=":material/error:")
-            elif job.state == CANCELLED:
-                st.info("Cancelled. What was finished before is kept.", icon=":material/cancel:")
-        words = ", ".join(f"**{plain(one.title)}** (about {duration(seconds)})" for one, seconds in waiting)
-        st.markdown(f"Not made for this picture yet: {words}. It is done once and kept while the app runs.")
-        with st.container(horizontal=True, vertical_alignment="center"):
-            if st.button("Compute", type="primary", icon=":material/play_arrow:", key=f"{key}_start"):
-                store = kept_results()
-                job = AttributionJob(tuple(one for one, _ in waiting), picture, classes)
-                with sentences():
-                    keep("attribution", board().start(job, lambda job: _work(job, store)).id)
-                    st.rerun()
-            st.caption(f"On {device_words()}; it goes on when you leave the page.")
+        job_panel(
+            AttributionJob,
+            "attribution",
+            lambda: board().start(job, lambda job: _work(job, store)),
+            key=key,
+            label="Compute",
+            words=f"Not made for this picture yet: {words}. It is done once and kept while the app runs.",
+            caption=f"On {device_words()}; it goes on when you leave the page.",
+            is_about_this=lambda ended: ended.picture.key == picture.key,
+        )
 
 
-def _work(job: AttributionJob, store: Kept) -> None:
+def _work(job: AttributionJob, store: LastUsed[Any]) -> None:
     """Each method in turn, on a network of its own: the panes go on using the shared one meanwhile."""
     for number, method in enumerate(job.methods, start=1):
         job.begin(f"{method.title} ({number} of {len(job.methods)}), pass")
-        network = load_run(method.entry.path, device()).network
+        network = load_run(how_attributed(method).entry.path, device()).network
         maps_in_job(method, network, job.picture, job.classes, job.progress, store)
 
 
@@ -268,7 +247,7 @@ def maps_in_job(
     picture: Picture,
     classes: tuple[int, ...],
     progress: ProgressFn,
-    store: Kept,
+    store: LastUsed[Any],
 ) -> ActivationMaps | UserError:
     """The maps, kept or made now by the job's own network, or why it cannot be asked so; they are kept."""
     key = stands_for(method, picture, classes)

@@ -99,7 +99,7 @@ def _export_dialog(
         if page is not None:
             _page_button(picture, page(title), key)
         style, kinds, chosen = _figure_settings(picture, shown, classes, view, title, key)
-        mask = picture.mask if picture.has_truth else None
+        mask = picture.truth
         if not kinds:
             st.info("Choose at least one kind of overlay.", icon=":material/layers:")
         else:

@@ -1,6 +1,5 @@
 """What a newcomer to Explore is told: what is compared, what it shows here, and where to look next; large on a wall."""
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -180,20 +179,20 @@ def _sentence(
     view: Mapping[str, Any],
 ) -> str:
     """What the second method does with what the first gets wrong; "" without ground truth."""
-    if picture.mask is None or not picture.has_truth:
+    if picture.truth is None:
         return ""
     if len(present) == 1 and not classes.has_background:
         return "A single class and no background: every pixel goes to it, whatever the method."
     maps = [maps_of(method, picture, present, how) for method in pair]
     change = _change(
         tuple(method.weights_key for method in pair),
-        f"{picture.key}:{hashlib.blake2b(picture.mask.tobytes(), digest_size=8).hexdigest()}",
+        picture.key_with_mask,
         tuple(threshold_now(method, methods, classes, view) for method in pair),
         present,
         classes,
         how,
         maps,
-        picture.mask,
+        picture.truth,
     )
     return "" if change is None else change_sentence(change, classes, *(method.title for method in pair))
 

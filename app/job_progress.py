@@ -1,8 +1,12 @@
-"""Where a job stands, on a page: a bar with the time left and a button to cancel, or how it ended."""
+"""Jobs on a page: the button that begins one, a bar with the time left and a button to cancel, how it ended."""
+
+from collections.abc import Callable
 
 import streamlit as st
 
-from app.jobs import CANCELLED, DONE, FAILED, RUNNING, WAITING_WORDS, Job, board
+from app.guard import sentences
+from app.jobs import CANCELLED, DONE, FAILED, RUNNING, WAITING_WORDS, AnyJob, Job, board
+from app.links import keep, kept
 from app.plain_words import plain
 from app.trainings.words import duration
 
@@ -56,3 +60,44 @@ def job_state(job: Job, key: str | None = None, cancelled: str = "Cancelled.") -
     elif job.state == CANCELLED:
         st.info(cancelled, icon=":material/cancel:")
     return job.state == DONE
+
+
+def job_panel(
+    kind: type[AnyJob],
+    parameter: str,
+    start: Callable[[], AnyJob],
+    *,
+    key: str,
+    label: str,
+    words: str = "",
+    caption: str = "It goes on when you leave the page.",
+    is_about_this: Callable[[AnyJob], bool] = lambda job: True,
+    cancelled: str = "Cancelled. What was finished before is kept.",
+) -> None:
+    """What long work makes and costs, with the button that begins it; while it runs, how far it is.
+
+    Args:
+        kind: of the job.
+        parameter: of the address, which names the job that was begun last.
+        start: begins one; a UserError of it is shown.
+        key: what the keys of the widgets begin with.
+        label: of the button.
+        words: what is not there yet, and what it costs.
+        caption: beside the button.
+        is_about_this: whether an ended job was about what the page shows now, so that its failure is told.
+        cancelled: what is said of one that was cancelled.
+    """
+    job = board().find(kept(parameter))
+    if isinstance(job, kind) and not job.is_over:
+        job_progress(job.id, key=f"{key}_cancel")
+        return
+    if isinstance(job, kind) and is_about_this(job):
+        job_state(job, cancelled=cancelled)
+    if words:
+        st.markdown(words)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button(label, type="primary", icon=":material/play_arrow:", key=f"{key}_start"):
+            with sentences():
+                keep(parameter, start().id)
+                st.rerun()
+        st.caption(caption)

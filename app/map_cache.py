@@ -1,6 +1,5 @@
 """Maps and what is read off them, kept between reruns: moving a slider runs no network."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -155,9 +154,8 @@ def payload_of(
         )
         for method in methods
     )
-    digest = None if picture.mask is None else hashlib.blake2b(picture.mask.tobytes(), digest_size=8).hexdigest()
     return _payload(
-        f"{picture.key}:{digest}",
+        picture.key_with_mask,
         picture.title,
         panes,
         present,

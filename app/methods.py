@@ -16,11 +16,13 @@ class Attribution:
     """How a pane's maps are made where another attribution method than the CAM of a rule makes them.
 
     Attributes:
+        entry: the run.
         method: a key of :data:`recam_core.attribution.table.METHODS`.
         head: whose logits are explained: ``fc1``, ``fc2`` or a rule that makes class weights.
         against: pairs of a class and the other one that it is explained against; () explains each by itself.
     """
 
+    entry: Entry
     method: str
     head: str
     against: tuple[tuple[int, int], ...] = ()

@@ -2,7 +2,9 @@
 
 import os
 import threading
+from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import streamlit as st
 import torch
@@ -10,6 +12,32 @@ import torch
 from app.catalogue import Entry
 from recam_core.checkpoint.run_folder import Run, load_run
 from recam_core.device import describe_device, pick_device
+
+T = TypeVar("T")
+
+
+class LastUsed(Generic[T]):
+    """What sessions share and keep in memory: so many, of which the one that was asked for longest ago goes first."""
+
+    def __init__(self, most: int) -> None:
+        self._kept: OrderedDict[str, T] = OrderedDict()
+        self._most = most
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> T | None:
+        """The one of a key; None for one that was never there, or is no longer."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
+
+    def put(self, key: str, kept: T) -> None:
+        """Keep one."""
+        with self._lock:
+            self._kept[key] = kept
+            self._kept.move_to_end(key)
+            while len(self._kept) > self._most:
+                self._kept.popitem(last=False)
 
 
 @dataclass

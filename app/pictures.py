@@ -1,12 +1,15 @@
 """The picture that is being looked at, wherever it came from."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app.datasets import sample_of
-from app.settings import LONGEST_SIDE, UPLOAD_LIMITS
+from app.settings import LONGEST_SIDE, PHOTO_MB, UPLOAD_LIMITS
 from app.shared_state import UPLOADED
 from recam_core.data.fit_size import fit_mask, fit_photo
 from recam_core.data.match_classes import ClassMatch
@@ -15,6 +18,8 @@ from recam_core.data.sample import VOID, ClassList, Dataset, Sample
 from recam_core.data.upload import read_upload
 from recam_core.errors import UserError
 
+#: Where a picture is taken from, in the words of the pages.
+FROM_SET, OWN_PHOTO = "Pictures", "Your photo"
 #: Uploads that a session keeps decoded: one photo in the classes of each of a few families.
 _UPLOADS = 8
 
@@ -42,9 +47,20 @@ class Picture:
     source: tuple[str, str] | None = None
 
     @property
+    def truth(self) -> np.ndarray | None:
+        """The mask, where errors can be told by it: some pixel has a ground truth that counts."""
+        return self.mask if self.mask is not None and (self.mask != VOID).any() else None
+
+    @property
+    def key_with_mask(self) -> str:
+        """Stands for the content of ``image`` and ``mask`` in caches."""
+        digest = None if self.mask is None else hashlib.blake2b(self.mask.tobytes(), digest_size=8).hexdigest()
+        return f"{self.key}:{digest}"
+
+    @property
     def has_truth(self) -> bool:
-        """Whether errors can be told: some pixel has a ground truth that counts."""
-        return self.mask is not None and bool((self.mask != VOID).any())
+        """Whether errors can be told."""
+        return self.truth is not None
 
 
 def picture_of_set(dataset: Dataset, index: int, match: ClassMatch) -> Picture:
@@ -59,6 +75,23 @@ def picture_of_set(dataset: Dataset, index: int, match: ClassMatch) -> Picture:
     picture = _picture(Sample(sample.id, sample.image, match.labels(sample.labels), mask), notes)
     as_it_is = match.is_same and picture.image.shape == sample.image.shape
     return replace(picture, source=(dataset.spec, sample.id)) if as_it_is else picture
+
+
+def photo_uploader(key: str, on_change: Callable[[], None] | None = None) -> UploadedFile | None:
+    """The field for a photo of one's own.
+
+    Args:
+        key: of the widget.
+        on_change: called when a photo is put in or taken away by hand, not where the page is left and opened again.
+    """
+    return st.file_uploader(
+        "Photo",
+        max_upload_size=PHOTO_MB,
+        key=key,
+        on_change=on_change,
+        help="JPEG, PNG, WebP, BMP, GIF or TIFF, at least 8 x 8 pixels. It stays in this computer's memory and is not "
+        "kept.",
+    )
 
 
 def picture_of_upload(photo: bytes, name: str, mask: bytes | None, mask_name: str, classes: ClassList) -> Picture:

@@ -10,12 +10,10 @@ from app.links import keep, kept, open_confusions, open_explore
 from app.plain_words import plain
 from app.shared_state import CHOSEN_DATA, CHOSEN_FAMILY, WHY_ARRIVING
 from app.why.another import another, arrive_another
-from app.why.answers import AS_MAP, Told, told
-from app.why.channels_section import channels_section
 from app.why.choose import arrive, choose
-from app.why.parts_section import parts_section
+from app.why.evidence_section import channels_section, parts_section
 from app.why.place import question
-from app.why.question import Question, Scene
+from app.why.question import AS_MAP, MethodAnswer, Question, Scene, method_answers
 from app.why.scores_section import scores_section
 from recam_core.analysis.why import Answer, why_sentence
 
@@ -72,7 +70,7 @@ def _page(catalogue: Catalogue) -> None:
     if asked is None:
         return
     with st.spinner("Reading the features", show_time=True):
-        answers = told(asked)
+        answers = method_answers(asked)
     with answer:
         _say(asked, answers)
     _leads(scene, asked)
@@ -82,7 +80,7 @@ def _page(catalogue: Catalogue) -> None:
     scores_section(asked, answers)
 
 
-def _say(asked: Question, answers: list[Told]) -> None:
+def _say(asked: Question, answers: list[MethodAnswer]) -> None:
     """The one sentence."""
     words = why_sentence(
         [Answer(one.method.title, one.given, one.found[AS_MAP], one.as_shares) for one in answers],

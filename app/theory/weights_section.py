@@ -69,7 +69,8 @@ def _matrix(
     keys = list(found.matrices)
     rows = st.segmented_control(
         "Rows of", keys, format_func=TITLES.__getitem__, required=True,
-        default=keys[-1] if place == "after" else keys[0], key=f"theory_rows_{place}_{entry.key}", persist_state="session",
+        default=keys[-1] if place == "after" else keys[0], key=f"theory_rows_{place}_{entry.key}",
+        persist_state="session",
         help="FC1 makes BCE-CAM; FC2 is what ReCAM adds; w″ are the weights that the run's maps are made by.",
     )  # fmt: skip
     title = f"{entry.title}: {TITLES[rows]}, mean {found.mean(rows):+.3f}"

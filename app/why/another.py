@@ -5,18 +5,21 @@ import pandas as pd
 import streamlit as st
 
 from app.attributions import methods_help
+from app.carried import SPEC_HELP
 from app.catalogue import Catalogue
 from app.copy_link import copy_link
+from app.datasets import dataset
 from app.guard import sentences
 from app.links import keep, kept
-from app.pictures import Picture
+from app.pictures import FROM_SET, OWN_PHOTO, Picture, picture_of_set
 from app.plain_words import plain
-from app.why.classifier_form import choose_classifier, forget_classifier
-from app.why.classifier_map import Looked, show_map
-from app.why.classifier_picture import choose_picture, forget_picture
-from app.why.classifiers import Loaded
+from app.why.choose import own_photo
+from app.why.classifier_map import MapQuestion, show_map
+from app.why.classifiers import LoadedClassifier, choose_classifier, forget_classifier
 from recam_core.attribution.classifier import ForeignClassifier
 from recam_core.attribution.table import METHODS
+from recam_core.data.match_classes import match_classes
+from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 
 _ABOUT = (
@@ -27,12 +30,14 @@ _ABOUT = (
 _NONE = -1
 #: So many of the likeliest classes are listed.
 _LISTED = 10
+#: The data set that it begins with.
+_FIRST = "gallery"
 
 
 def arrive_another() -> None:
     """What the address says counts, whatever was chosen here before."""
     forget_classifier()
-    forget_picture()
+    _forget_picture()
     st.session_state.pop("why_other_way", None)
     st.session_state.pop("why_other_asked", None)
     st.session_state["why_other_named"] = (kept("called"), kept("instead"))
@@ -45,7 +50,7 @@ def another(catalogue: Catalogue) -> None:
     if loaded is None:
         return
     with sentences():
-        found = choose_picture(catalogue)
+        found = _choose_picture(catalogue)
         if found is None:
             return
         picture, truth = found
@@ -62,7 +67,7 @@ def another(catalogue: Catalogue) -> None:
         if method is None:
             return
         with look:
-            show_map(Looked(loaded, picture, truth, a, b, method))
+            show_map(MapQuestion(loaded, picture, truth, a, b, method))
             copy_link(
                 [
                     "It holds the picture, the classes and the method. A file of weights, a class list or a photo does "
@@ -77,7 +82,9 @@ def _probabilities(loaded: str, picture: str, _classifier: ForeignClassifier, _i
     return _classifier.probabilities(_image)
 
 
-def _classes(loaded: Loaded, picture: Picture, order: list[int], likely: np.ndarray) -> tuple[int, int | None]:
+def _classes(
+    loaded: LoadedClassifier, picture: Picture, order: list[int], likely: np.ndarray
+) -> tuple[int, int | None]:
     """A, the likeliest to begin with, and B or nothing."""
     classifier, at = loaded.classifier, (loaded.key, picture.key)
     before, a, b = st.session_state.get("why_other_asked", (None, order[0], _NONE))
@@ -123,7 +130,7 @@ def _in_address(classifier: ForeignClassifier, k: int) -> str:
     return name if _named(classifier, name, _NONE) == k else str(k)
 
 
-def _method(loaded: Loaded) -> str | None:
+def _method(loaded: LoadedClassifier) -> str | None:
     """The method, of those that this classifier takes; the others with the reason."""
     taken = [key for key in METHODS if key not in loaded.refused]
     if not taken:
@@ -158,3 +165,77 @@ def _likeliest(names: tuple[str, ...], order: list[int], likely: np.ndarray) -> 
         },
         alt="The likeliest classes of the picture with their probabilities",
     )
+
+
+# Its picture ---------------------------------------------------------------------------------------------------------
+
+
+def _forget_picture() -> None:
+    """What the address says counts, whatever was chosen here before."""
+    st.session_state.pop("why_other_from", None)
+    st.session_state.pop("why_other_data", None)
+    st.session_state["why_other_picture_named"] = kept("picture")
+
+
+def _choose_picture(catalogue: Catalogue) -> tuple[Picture, ClassList] | None:
+    """The picture, and the classes of its ground truth, none for a photo; None until there is one.
+
+    Raises:
+        UserError: the data set or the photo cannot be used.
+    """
+    source, what = st.columns([1, 2.6], gap="medium")
+    st.session_state.setdefault("why_other_from", FROM_SET)
+    with source:
+        chosen = st.segmented_control(
+            "Look at", [FROM_SET, OWN_PHOTO], required=True, key="why_other_from", persist_state="session"
+        )
+    with what:
+        return _upload() if chosen == OWN_PHOTO else _of_set(catalogue)
+
+
+def _upload() -> tuple[Picture, ClassList] | None:
+    none = ClassList(())
+    picture = own_photo("why_other_photo", none, on_change=_let_go)
+    if picture is not None:
+        st.session_state["why_other_own"] = picture
+        return picture, none
+    # The uploader forgets its file when the page is left.
+    before: Picture | None = st.session_state.get("why_other_own")
+    if before is None:
+        st.info("Put in a photo to ask the classifier about it.", icon=":material/add_photo_alternate:")
+        return None
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"Asked about: {plain(before.title)}, which was put in before.", width="content")
+        st.button(
+            "Let it go", key="why_other_let_go", icon=":material/close:", type="tertiary", on_click=_let_go,
+            help="Forget this photo.",
+        )  # fmt: skip
+    return before, none
+
+
+def _let_go() -> None:
+    st.session_state.pop("why_other_own", None)
+
+
+def _of_set(catalogue: Catalogue) -> tuple[Picture, ClassList]:
+    data_column, picture_column = st.columns(2, gap="medium")
+    shown = st.session_state.setdefault("why_other_data", kept("data") or _FIRST)
+    options = list(dict.fromkeys([_FIRST, *(family.pictures for family in catalogue.families), shown]))
+    typed = data_column.selectbox(
+        "Pictures", options, accept_new_options=True, key="why_other_data", persist_state="session", help=SPEC_HELP
+    )
+    spec = (typed or "").strip() or _FIRST
+    keep("data", spec, _FIRST)
+    found = dataset(spec)
+    if not len(found):
+        raise UserError(f"{spec} holds no pictures.")
+    ids = list(found.ids)
+    key = f"why_other_picture_{spec}"
+    named = st.session_state.pop("why_other_picture_named", "")
+    if named in ids:
+        st.session_state[key] = named
+    if st.session_state.get(key) not in ids:
+        st.session_state[key] = ids[0]
+    picture = picture_column.selectbox("Picture", ids, key=key, persist_state="session", help="Type to search.")
+    keep("picture", picture, ids[0])
+    return picture_of_set(found, ids.index(picture), match_classes(found.classes, found.classes)), found.classes

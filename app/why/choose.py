@@ -5,30 +5,29 @@ from collections.abc import Callable
 import numpy as np
 import streamlit as st
 
-from app.carried import choose_family, forget, settled, taken_over
+from app.carried import (
+    SPEC_HELP,
+    can_be_shown,
+    choose_family,
+    first_picture,
+    forget,
+    matched,
+    settled,
+    taken_over,
+)
 from app.catalogue import Catalogue, Entry, Family
-from app.datasets import dataset
 from app.guard import sentences
 from app.links import as_list, from_list, keep, kept
 from app.map_cache import Inference, make_ready, prediction_of
 from app.methods import Method, method_of_entry
-from app.pictures import Picture, picture_of_set, picture_of_upload
+from app.pictures import FROM_SET, OWN_PHOTO, Picture, photo_uploader, picture_of_set, picture_of_upload
 from app.plain_words import plain
 from app.recorded_pictures import recorded
-from app.settings import PHOTO_MB
 from app.shared_state import CHOSEN_DATA, CHOSEN_PICTURE, CHOSEN_RUNS, WHY_PHOTO
 from app.why.question import Scene
-from recam_core.data.match_classes import match_classes
 from recam_core.data.sample import ClassList
-from recam_core.data.spec import KINDS
-from recam_core.errors import UserError
 
 _NONE = ""
-_SETS, _OWN = "Pictures", "Your photo"
-#: How a data set is written.
-SPEC_HELP = "Any data set on the computer that runs the app, written as one of\n" + "\n".join(
-    f"- `{kind.form}`: {kind.what}" for kind in KINDS.values()
-)
 
 
 def arrive() -> None:
@@ -54,14 +53,14 @@ def choose(catalogue: Catalogue) -> Scene | None:
         with family_column:
             family = choose_family(catalogue, "why_family", "Runs that know the same classes can be compared.")
             if opening:
-                st.session_state["why_from"] = _OWN if kept("from") == "photo" else _SETS
+                st.session_state["why_from"] = OWN_PHOTO if kept("from") == "photo" else FROM_SET
             source = st.segmented_control(
-                "Look at", [_SETS, _OWN], required=True, key="why_from", persist_state="session",
+                "Look at", [FROM_SET, OWN_PHOTO], required=True, key="why_from", persist_state="session",
                 label_visibility="collapsed",
             )  # fmt: skip
-            keep("from", "photo" if source == _OWN else "")
+            keep("from", "photo" if source == OWN_PHOTO else "")
         with picture_column:
-            spec, picture = ("", _upload(family)) if source == _OWN else _of_set(family, opening)
+            spec, picture = ("", _upload(family)) if source == OWN_PHOTO else _of_set(family, opening)
         entries = _runs(family, opening)
     if picture is None:
         st.info("Put in a photo to ask these runs about it.", icon=":material/add_photo_alternate:")
@@ -86,16 +85,12 @@ def own_photo(key: str, classes: ClassList, on_change: Callable[[], None] | None
     Args:
         key: of the widget.
         classes: what its ground truth would be in.
-        on_change: called when a photo is put in or taken away by hand, not where the page is left and opened again.
+        on_change: as for :func:`~app.pictures.photo_uploader`.
 
     Raises:
         UserError: the photo cannot be used.
     """
-    photo = st.file_uploader(
-        "Photo", max_upload_size=PHOTO_MB, key=key, on_change=on_change,
-        help="JPEG, PNG, WebP, BMP, GIF or TIFF, at least 8 x 8 pixels. It stays in this computer's memory and is not "
-        "kept.",
-    )  # fmt: skip
+    photo = photo_uploader(key, on_change)
     keep("data", "")
     keep("picture", "")
     return None if photo is None else picture_of_upload(photo.getvalue(), photo.name, None, "", classes)
@@ -120,14 +115,7 @@ def _of_set(family: Family, opening: bool) -> tuple[str, Picture]:
     data_column, picture_column = st.columns([1.2, 1.4], gap="medium")
     with data_column:
         spec = _spec(family, opening)
-    found = dataset(spec)
-    match = match_classes(found.classes, family.classes)
-    if not match.shared:
-        raise UserError(
-            f"{spec} and these checkpoints have no class in common; choose other pictures, or another family."
-        )
-    if not len(found):
-        raise UserError(f"{spec} holds no pictures.")
+    found, match = matched(family, spec)
     with picture_column:
         index = _picture(family, spec, list(found.ids), opening)
     return spec, picture_of_set(found, index, match)
@@ -138,7 +126,7 @@ def _spec(family: Family, opening: bool) -> str:
     key = f"why_data_{family.key}"
     named = kept("data")
     elsewhere = taken_over(CHOSEN_DATA, family.key, "why_data", bool(named))
-    if elsewhere is not None and _can_be_shown(family, elsewhere):
+    if elsewhere is not None and can_be_shown(family, elsewhere):
         st.session_state[key] = elsewhere
     elif opening:
         st.session_state[key] = named
@@ -154,19 +142,11 @@ def _spec(family: Family, opening: bool) -> str:
     return spec
 
 
-def _can_be_shown(family: Family, spec: str) -> bool:
-    try:
-        found = dataset(spec)
-    except UserError:
-        return False
-    return len(found) > 0 and bool(match_classes(found.classes, family.classes).shared)
-
-
 def _picture(family: Family, spec: str, ids: list[str], opening: bool) -> int:
     """The index of the picture; the striking ones of the family come first in the list."""
-    standing = family.standing if family.standing is not None and spec == family.pictures else None
+    standing = family.standing if spec == family.pictures else None
     striking = [id for id in standing.striking if id in ids] if standing is not None else []
-    first = standing.first if standing is not None and standing.first in ids else ids[0]
+    first = first_picture(family, spec, ids)
     order = list(dict.fromkeys([first, *striking, *ids]))
     key = f"why_picture_{spec}"
     named = kept("picture")

@@ -2,20 +2,20 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from app.attributions import Kept, kept_results, takes_long
-from app.job_progress import job_progress
-from app.jobs import CANCELLED, FAILED, Job, board
-from app.links import keep, kept
-from app.models import device_words
+from app.attributions import kept_results, takes_long
+from app.job_progress import job_panel
+from app.jobs import Job, board
+from app.models import LastUsed, device_words
 from app.pictures import Picture
 from app.plain_words import plain
 from app.trainings.words import duration
 from app.viewer import viewer
-from app.why.classifiers import Loaded
+from app.why.classifiers import LoadedClassifier
 from recam_core.attribution.classifier import ForeignClassifier
 from recam_core.attribution.maps import attribution_key, attribution_maps, cost, pass_seconds
 from recam_core.attribution.table import METHODS
@@ -29,7 +29,7 @@ from recam_core.views.viewer_payload import ViewerPayload, pane_of_maps, viewer_
 
 
 @dataclass(frozen=True, eq=False)
-class Looked:
+class MapQuestion:
     """What is asked.
 
     Attributes:
@@ -40,7 +40,7 @@ class Looked:
         method: a key of :data:`~recam_core.attribution.table.METHODS`.
     """
 
-    loaded: Loaded
+    loaded: LoadedClassifier
     picture: Picture
     truth: ClassList
     a: int
@@ -80,30 +80,30 @@ class MapJob(Job):
     key: str
 
 
-def show_map(looked: Looked) -> None:
+def show_map(question: MapQuestion) -> None:
     """The map where it is there, or can be made at once; else what it costs, and a button."""
     store = kept_results()
-    found = store.get(looked.key)
+    found = store.get(question.key)
     if found is None:
-        seconds = _seconds(looked)
+        seconds = _seconds(question)
         if takes_long(seconds):
-            _panel(looked, seconds, store)
+            _panel(question, seconds, store)
             return
-        with st.spinner(f"{METHODS[looked.method].title}, about {duration(max(seconds, 1))}", show_time=True):
-            found = looked.made(looked.loaded.classifier)
-        store.put(looked.key, found)
+        with st.spinner(f"{METHODS[question.method].title}, about {duration(max(seconds, 1))}", show_time=True):
+            found = question.made(question.loaded.classifier)
+        store.put(question.key, found)
     if isinstance(found, UserError):
         st.error(plain(str(found)), icon=":material/error:")
         return
     if not found.activations.any():
-        st.info(f"Nothing speaks for {plain(looked.words)} here by this method.", icon=":material/blur_off:")
-    _draw(looked, found)
+        st.info(f"Nothing speaks for {plain(question.words)} here by this method.", icon=":material/blur_off:")
+    _draw(question, found)
 
 
-def _seconds(looked: Looked) -> float:
-    size = looked.picture.image.shape[:2]
-    one = _pass_seconds(looked.loaded.key, size, looked.loaded.classifier, looked.picture.image)
-    return cost(looked.method, 1, size, network=looked.loaded.classifier).seconds(one)
+def _seconds(question: MapQuestion) -> float:
+    size = question.picture.image.shape[:2]
+    one = _pass_seconds(question.loaded.key, size, question.loaded.classifier, question.picture.image)
+    return cost(question.method, 1, size, network=question.loaded.classifier).seconds(one)
 
 
 @st.cache_data(max_entries=64, ttl="1h", show_spinner=False)
@@ -111,41 +111,36 @@ def _pass_seconds(loaded: str, size: tuple[int, int], _classifier: ForeignClassi
     return pass_seconds(_classifier, _image)
 
 
-def _panel(looked: Looked, seconds: float, store: Kept) -> None:
+def _panel(question: MapQuestion, seconds: float, store: LastUsed[Any]) -> None:
     """What it costs, the button, how far it is."""
-    job = board().find(kept("looking"))
-    title = METHODS[looked.method].title
     with st.container(border=True, key="why_other_panel"):
-        if isinstance(job, MapJob) and not job.is_over:
-            job_progress(job.id, key="why_other_cancel")
-            return
-        if isinstance(job, MapJob) and job.key == looked.key:
-            if job.state == FAILED:
-                st.error(plain(job.message), icon=":material/error:")
-            elif job.state == CANCELLED:
-                st.info("Cancelled.", icon=":material/cancel:")
-        st.markdown(f"Not made for this picture yet: **{plain(title)}** takes about {duration(seconds)}.")
-        with st.container(horizontal=True, vertical_alignment="center"):
-            if st.button("Compute", type="primary", icon=":material/play_arrow:", key="why_other_start"):
-                job = board().start(MapJob(looked.key), lambda job: _work(job, looked, store))
-                keep("looking", job.id)
-                st.rerun()
-            st.caption(f"On {device_words()}; it goes on when you leave the page, and is kept while the app runs.")
+        job_panel(
+            MapJob,
+            "looking",
+            lambda: board().start(MapJob(question.key), lambda job: _work(job, question, store)),
+            key="why_other",
+            label="Compute",
+            words=f"Not made for this picture yet: **{plain(METHODS[question.method].title)}** takes about "
+            f"{duration(seconds)}.",
+            caption=f"On {device_words()}; it goes on when you leave the page, and is kept while the app runs.",
+            is_about_this=lambda ended: ended.key == question.key,
+            cancelled="Cancelled.",
+        )
 
 
-def _work(job: MapJob, looked: Looked, store: Kept) -> None:
+def _work(job: MapJob, question: MapQuestion, store: LastUsed[Any]) -> None:
     """On a copy: others go on asking the shared one meanwhile."""
-    job.begin(f"{METHODS[looked.method].title}, pass")
-    store.put(job.key, looked.made(looked.loaded.classifier.copy(), job.progress))
+    job.begin(f"{METHODS[question.method].title}, pass")
+    store.put(job.key, question.made(question.loaded.classifier.copy(), job.progress))
 
 
-def _draw(looked: Looked, maps: ActivationMaps) -> None:
+def _draw(question: MapQuestion, maps: ActivationMaps) -> None:
     """The viewer, and what its errors mean."""
-    name, picture = looked.loaded.classifier.classes[looked.a], looked.picture
-    mask = one_class_mask(picture.mask, looked.truth, name) if picture.has_truth else None
+    name, picture = question.loaded.classifier.classes[question.a], question.picture
+    mask = None if picture.truth is None else one_class_mask(picture.truth, question.truth, name)
     digest = "" if mask is None else hashlib.blake2b(mask.tobytes(), digest_size=8).hexdigest()
-    payload = _payload(looked.key, digest, picture.title, name, looked.words, METHODS[looked.method].title, picture,
-                       maps, mask)  # fmt: skip
+    title = METHODS[question.method].title
+    payload = _payload(question.key, digest, picture.title, name, question.words, title, picture, maps, mask)
     shown = viewer(payload, st.session_state.get("why_other_view") or {"overlay": "heat"}, key="why_other_viewer")
     st.session_state["why_other_view"] = shown["view"]
     if mask is not None:

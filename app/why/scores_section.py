@@ -1,14 +1,15 @@
 """How well the maps of A and of B say what the network looks at, and how well they find their class; made by a job."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from app.attributions import (
-    Kept,
     attribution_method,
+    how_attributed,
     kept_results,
     maps_in_job,
     methods_help,
@@ -17,16 +18,15 @@ from app.attributions import (
 )
 from app.chart import palette, show_chart
 from app.guard import sentences
-from app.job_progress import job_progress
-from app.jobs import CANCELLED, FAILED, Job, board
-from app.links import keep, kept
+from app.job_progress import job_panel
+from app.jobs import Job, board
+from app.links import kept
 from app.methods import Method
-from app.models import device, device_words
+from app.models import LastUsed, device, device_words
 from app.pictures import Picture
 from app.plain_words import plain
 from app.trainings.words import duration
-from app.why.answers import Told
-from app.why.question import Question
+from app.why.question import MethodAnswer, Question
 from recam_core.analysis.csv_tables import csv_text
 from recam_core.attribution.map_scores import (
     Faithfulness,
@@ -74,7 +74,7 @@ class ScoreJob(Job):
 Scores = tuple[Faithfulness, Localisation | None]
 
 
-def scores_section(question: Question, answers: list[Told]) -> None:
+def scores_section(question: Question, answers: list[MethodAnswer]) -> None:
     """The methods to score, what that costs, and the table."""
     scene, classes = question.scene, tuple(sorted((question.a, question.b)))
     a, b = map(plain, question.names)
@@ -120,32 +120,26 @@ def _table_or_panel(question: Question, wanted: list[Method], picture: Picture, 
 
 
 def _panel(question: Question, missing: list[Method], picture: Picture, classes: tuple[int, ...]) -> None:
-    job = board().find(kept("scores"))
-    if isinstance(job, ScoreJob) and not job.is_over:
-        job_progress(job.id, key="why_scores_cancel")
-        return
-    if isinstance(job, ScoreJob) and job.picture.key == picture.key:
-        if job.state == FAILED:
-            st.error(plain(job.message), icon=":material/error:")
-        elif job.state == CANCELLED:
-            st.info("Cancelled. What was finished before is kept.", icon=":material/cancel:")
     settings = FaithfulnessSettings()
     passes = 2 * (settings.steps + 1) * len(classes) + settings.masks + 1
     seconds = sum(seconds_of(method, picture, classes, passes) for method in missing)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Score them", type="primary", icon=":material/play_arrow:", key="why_scores_start"):
-            store = kept_results()
-            started = ScoreJob(tuple(missing), picture, classes, question.scene.classes)
-            with sentences():
-                keep("scores", board().start(started, lambda job: _work(job, store)).id)
-                st.rerun()
-        st.caption(f"About {duration(max(seconds, 1))} on {device_words()}; it goes on when you leave the page.")
+    store, job = kept_results(), ScoreJob(tuple(missing), picture, classes, question.scene.classes)
+    job_panel(
+        ScoreJob,
+        "scores",
+        lambda: board().start(job, lambda job: _work(job, store)),
+        key="why_scores",
+        label="Score them",
+        caption=f"About {duration(max(seconds, 1))} on {device_words()}; it goes on when you leave the page.",
+        is_about_this=lambda ended: ended.picture.key == picture.key,
+    )
 
 
-def _work(job: ScoreJob, store: Kept) -> None:
+def _work(job: ScoreJob, store: LastUsed[Any]) -> None:
     """Each method in turn, on a network of its own."""
     for number, method in enumerate(job.methods, start=1):
-        run = load_run(method.entry.path, device())
+        how = how_attributed(method)
+        run = load_run(how.entry.path, device())
         job.begin(f"Maps of {method.title} ({number} of {len(job.methods)}), pass")
         maps = maps_in_job(method, run.network, job.picture, job.classes, job.progress, store)
         if isinstance(maps, UserError):
@@ -154,9 +148,9 @@ def _work(job: ScoreJob, store: Kept) -> None:
         job.begin(f"Scores of {method.title} ({number} of {len(job.methods)}), picture")
         settings = FaithfulnessSettings(shakes=0, softmax=method.softmax)
         faithful = faithfulness(
-            run.network, job.picture.image, maps, head=method.attribution.head, settings=settings, progress=job.progress
+            run.network, job.picture.image, maps, head=how.head, settings=settings, progress=job.progress
         )
-        mask = job.picture.mask if job.picture.has_truth else None
+        mask = job.picture.truth
         found = None if mask is None else localisation(maps, mask, job.names)
         store.put(_key(method, job.picture, job.classes), (faithful, found))
 

@@ -50,7 +50,7 @@ def expected(weights: bytes) -> ForeignClassifier:
 def afresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is loaded, and nothing waits for a press, however slow the machine is just now."""
     monkeypatch.setattr(attributions, "_AT_ONCE", 1e9)
-    classifiers.shelf.clear()
+    classifiers.loaded_classifiers.clear()
     attributions.kept_results.clear()
 
 
@@ -327,16 +327,16 @@ def test_a_link_opens_what_is_in_memory_and_says_so_where_it_is_not(
     fine(page)
     assert viewer_of(page).titles == ["LayerCAM"]
     assert page.query_params["loaded"] == key
-    classifiers.shelf().__init__()
+    classifiers.loaded_classifiers.clear()
     page = asking(loaded=key)
     assert "no longer in memory" in texts(page)
 
 
 def test_only_a_few_stay_in_memory() -> None:
-    place = classifiers.Shelf()
+    loaded = classifiers.loaded_classifiers()
     network = foreign_classifier(NAME, classes=CLASSES, untrained=True)
     for key in "abc":
-        place.put(classifiers.Loaded(key, network, "", True, {}))
-    assert place.get("a") is not None
-    place.put(classifiers.Loaded("d", network, "", True, {}))
-    assert [key for key in "abcd" if place.get(key) is not None] == ["a", "c", "d"]
+        loaded.put(key, classifiers.LoadedClassifier(key, network, "", True, {}))
+    assert loaded.get("a") is not None
+    loaded.put("d", classifiers.LoadedClassifier("d", network, "", True, {}))
+    assert [key for key in "abcd" if loaded.get(key) is not None] == ["a", "c", "d"]
