@@ -150,8 +150,8 @@ def _info(path: str, changed: int, size: int) -> RunInfo:
 def _standing(
     maps: str, changed: int, pair: tuple[tuple[str, str, float | None], ...], spec: str, _infos: tuple[RunInfo, ...]
 ) -> Standing | None:
-    methods = [shipped_analysed(info, spec) for info in _infos]
-    return standing(*methods) if None not in methods else None
+    first, second = (shipped_analysed(info, spec) for info in _infos)
+    return None if first is None or second is None else standing(first, second)
 
 
 def _with_standing(family: Family) -> Family:

@@ -189,7 +189,7 @@ def _figure_settings(
         captions=captions,
         photo=photo,
         truth=truth and picture.has_truth,
-        colour_map=view.get("colours") if view.get("colours") in ("viridis", "turbo", "grey") else "viridis",
+        colour_map=colours if (colours := view.get("colours")) in ("viridis", "turbo", "grey") else "viridis",
         opacity=float(view.get("opacity", 0.8)),
         dark=dark,
     )

@@ -12,24 +12,59 @@ ROOT = str(Path(__file__).resolve().parent.parent)
 if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
-from app import sign_in, style  # noqa: E402
+from app import sign_in  # noqa: E402
 from app.chart import charts_by_touch, charts_soon  # noqa: E402
 from app.first_screen import is_presenting  # noqa: E402
 from app.jobs import ended_meanwhile  # noqa: E402
 from app.links import back_leaves_the_page, remember_pages  # noqa: E402
-from app.places import welcome  # noqa: E402
 from app.screens import about, confusions, data, explore, lab, results, runs, theory, trainings, why  # noqa: E402
-from app.visitor import give_cookie  # noqa: E402
+from app.shared_state import PAGES  # noqa: E402
+from app.visitors import give_cookie, welcome  # noqa: E402
 
 #: Seconds that a thread may keep the interpreter while another one wants it; Python's own is ten times that.
-_TURN = 0.0005
+_SWITCH_INTERVAL = 0.0005
+#: The few rules of style that Streamlit's theme has no option for.
+_STYLE = """
+<style>
+.block-container, [data-testid="stMainBlockContainer"] { padding: 4.2rem 2.5rem 3rem; }
+/* Explore: title, sentence and picture stand close together, so that the panes are seen with them. */
+.st-key-explore_top h1 { font-size: 1.4rem; padding: 0; }
+.st-key-explore_top [data-testid="stMarkdownContainer"] { margin: 0; }
+.st-key-explore_top p { margin: 0; font-size: 0.95rem; }
+.st-key-explore_lead p { font-size: 1.05rem; }
+.st-key-explore_lead:empty { display: none; }
+.st-key-explore_heading button { min-height: 2rem; padding: 0.1rem 0.7rem; }
+@media (max-width: 640px) {
+  .block-container, [data-testid="stMainBlockContainer"] { padding: 4rem 1rem 2rem; }
+  .st-key-explore_top h1 { font-size: 1.25rem; }
+  .st-key-explore_present_start { display: none; }
+}
+/* Thumbnails are buttons, so that they are reached and pressed by keyboard; their label is for screen readers. */
+.st-key-explore_thumbnails button { aspect-ratio: 1; width: 100%; min-height: 0; padding: 0; background-size: cover;
+  background-position: center; overflow: hidden; }
+.st-key-explore_thumbnails button p { position: absolute; clip-path: inset(50%); width: 1px; height: 1px;
+  overflow: hidden; }
+/* The mark on a picture that tells nothing; which ones have it, and its words, come with the thumbnails. */
+.st-key-explore_thumbnails button::after { position: absolute; left: 0; right: 0; bottom: 0; font-size: 0.66rem;
+  line-height: 1.5; color: #fff; background: #10181bcc; }
+.st-key-explore_thumbnails [data-testid="stHorizontalBlock"] { flex-wrap: nowrap; gap: 0.5rem; }
+.st-key-explore_thumbnails [data-testid="stColumn"] { min-width: 0; flex: 1 1 0; }
+/* Why: the photos under the evidence and under a channel are looked at, not studied pixel by pixel. */
+.st-key-why_parts img, .st-key-why_channels img { max-width: 30rem; }
+.st-key-why_answer p { font-size: 1.05rem; }
+.legend { display: flex; flex-wrap: wrap; gap: 0.35rem 1.1rem; font-size: 0.86rem; align-items: center; }
+.legend span { display: inline-flex; align-items: center; gap: 0.4rem; }
+.legend img, .legend i { height: 1.05rem; width: 1.6rem; border-radius: 0.2rem; display: inline-block; flex: none; }
+.legend img.bar { width: 9rem; }
+</style>
+"""
 
 
 @st.cache_resource(show_spinner=False)
-def take_short_turns() -> None:
+def switch_threads_often() -> None:
     """A page sends each of its hundred parts by a call that lets go of the interpreter. While other pages are drawn, or
-    a job works, it has it back a turn later: a hundred turns are what a visitor waits for. Once a server."""
-    sys.setswitchinterval(_TURN)
+    a job works, it has it back an interval later: a hundred intervals are what a visitor waits for. Once a server."""
+    sys.setswitchinterval(_SWITCH_INTERVAL)
 
 
 @st.cache_resource(show_spinner=False)
@@ -53,15 +88,20 @@ def ask_nobody_outside() -> None:
     net_util.get_external_ip = lambda: None
 
 
+def explore_by_name() -> None:
+    """Streamlit answers for the first page at the root alone, and people type its name, as they see those of others."""
+    st.switch_page(PAGES.get({})["explore"], query_params=st.query_params.to_dict())
+
+
 def main() -> None:
     """Draw what all pages share, then the chosen page."""
     st.set_page_config(page_title="ReCAM Lab", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
     leave_imports_alone()
-    take_short_turns()
+    switch_threads_often()
     ask_nobody_outside()
-    style.apply()
+    st.html(_STYLE)
     pages = {
-        "explore": st.Page(explore.main, title="Explore", icon=":material/compare:", url_path="explore", default=True),
+        "explore": st.Page(explore.main, title="Explore", icon=":material/compare:", url_path="", default=True),
         "confusions": st.Page(confusions.main, title="Confusions", icon=":material/grid_on:", url_path="confusions"),
         "why": st.Page(why.main, title="Why", icon=":material/quiz:", url_path="why"),
         "lab": st.Page(lab.main, title="Lab", icon=":material/science:", url_path="lab"),
@@ -74,7 +114,8 @@ def main() -> None:
     }
     remember_pages(pages)
     admitted = sign_in.is_admitted()
-    page = st.navigation(list(pages.values()), position="top" if admitted else "hidden")
+    by_name = st.Page(explore_by_name, title="Explore", url_path="explore", visibility="hidden")
+    page = st.navigation([*pages.values(), by_name], position="top" if admitted else "hidden")
     if not admitted:
         sign_in.ask()
         return

@@ -89,7 +89,7 @@ TRAIN_ON: Shared[tuple[str, str]] = Shared("shared_train_on")
 #: takes a photo (:mod:`app.pictures`).
 UPLOADED: Shared[dict[tuple[Any, ...], Any]] = Shared("shared_uploaded")
 
-#: Stands for the visitor where the address of the browser does not, as on the own machine (:mod:`app.visitor`).
+#: Stands for the visitor where the address of the browser does not, as on the own machine (:mod:`app.visitors`).
 VISITOR: Shared[str] = Shared("shared_visitor")
 
 

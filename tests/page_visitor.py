@@ -178,8 +178,9 @@ class PageVisitor:
                 self._draw(message)
             elif kind == "navigation":
                 pages = message.navigation.app_pages
-                # The page that opens first has no name in the address.
-                self.pages = {page.url_pathname or page.page_name.lower(): page.page_script_hash for page in pages}
+                # The page that opens first has no name in the address; a hidden one leads to it from its name.
+                shown = [page for page in pages if not page.is_hidden]
+                self.pages = {page.url_pathname or page.page_name.lower(): page.page_script_hash for page in shown}
                 self.page = message.navigation.page_script_hash
             elif kind == "page_info_changed":
                 self.query = message.page_info_changed.query_string

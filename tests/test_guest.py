@@ -59,7 +59,7 @@ def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("RECAM_CACHE", str(tmp_path / "cache"))
     ask_for_guests(None)
     yield
-    from app.places import guest_here
+    from app.visitors import guest_here
 
     ask_for_guests(guest_here)
 
@@ -225,7 +225,7 @@ def test_a_process_works_for_the_guest_who_started_it(ann: Guest, monkeypatch: p
 
 
 def test_a_thread_that_knows_no_visitor_gets_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    from app.places import guest_here
+    from app.visitors import guest_here
 
     ask_for_guests(guest_here)
     monkeypatch.setenv("RECAM_HOSTED", "1")

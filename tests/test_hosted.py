@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import streamlit as st
 
-from app import hosted, visitor
+from app import visitors
 from app.jobs import REMEMBERED, Job, JobBoard
 from recam_core.errors import UserError
 from recam_core.guest import Guest, serving
@@ -37,12 +37,12 @@ def test_the_app_is_hosted_where_others_reach_it(
 ) -> None:
     monkeypatch.setenv("RECAM_HOSTED", said)
     monkeypatch.setattr(st, "get_option", lambda name: {"server.address": address}[name])
-    assert hosted.is_hosted() is is_hosted
+    assert visitors.is_hosted() is is_hosted
 
 
 def test_a_plain_start_is_the_own_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RECAM_HOSTED", raising=False)
-    assert not hosted.is_hosted(), "server.address in .streamlit/config.toml"
+    assert not visitors.is_hosted(), "server.address in .streamlit/config.toml"
 
 
 @pytest.fixture
@@ -63,23 +63,23 @@ class Account(dict):
 
 
 def test_the_cookie_brings_a_visitor_back(at_page: SimpleNamespace) -> None:
-    at_page.cookies = {visitor.COOKIE: SECRET}
-    name = visitor.visitor_name()
+    at_page.cookies = {visitors.COOKIE: SECRET}
+    name = visitors.visitor_name()
     at_page.next_session()
-    assert visitor.visitor_name() == name
+    assert visitors.visitor_name() == name
     assert SECRET not in name
     at_page.next_session()
-    at_page.cookies = {visitor.COOKIE: "t" * 43}
-    assert visitor.visitor_name() != name
+    at_page.cookies = {visitors.COOKIE: "t" * 43}
+    assert visitors.visitor_name() != name
 
 
 @pytest.mark.parametrize("sent", ["", "../" * 14 + "x", "s" * 42, "s" * 44, "s" * 42 + "\n", "ſ" * 43, None])
 def test_a_cookie_of_another_form_is_none(sent: str | None, at_page: SimpleNamespace) -> None:
-    at_page.cookies = {visitor.COOKIE: sent}
-    first = visitor.visitor_name()
-    assert visitor.visitor_name() == first, "the session remembers its secret"
+    at_page.cookies = {visitors.COOKIE: sent}
+    first = visitors.visitor_name()
+    assert visitors.visitor_name() == first, "the session remembers its secret"
     at_page.next_session()
-    assert visitor.visitor_name() != first, "each session has another one"
+    assert visitors.visitor_name() != first, "each session has another one"
 
 
 def test_the_browser_gets_the_secret_of_its_session_alone(
@@ -87,36 +87,36 @@ def test_the_browser_gets_the_secret_of_its_session_alone(
 ) -> None:
     given: list[str] = []
     monkeypatch.setattr(st, "html", lambda text, **options: given.append(text))
-    visitor.give_cookie()
-    name = visitor.visitor_name()
+    visitors.give_cookie()
+    name = visitors.visitor_name()
     (secret,) = re.findall(r"[A-Za-z0-9_-]{43}", given[0])
     at_page.next_session()
-    at_page.cookies = {visitor.COOKIE: secret}
-    assert visitor.visitor_name() == name
+    at_page.cookies = {visitors.COOKIE: secret}
+    assert visitors.visitor_name() == name
     assert "SameSite=Strict" in given[0]
-    assert f"/^{visitor.COOKIE}={visitor._SECRET.pattern}$/" in given[0], "a cookie of another form is replaced"
+    assert f"/^{visitors.COOKIE}={visitors._SECRET.pattern}$/" in given[0], "a cookie of another form is replaced"
 
 
 def test_who_signed_in_is_known_by_the_account(at_page: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[str] = []
     monkeypatch.setattr(st, "html", lambda text, **options: given.append(text))
     at_page.sign_in(iss="https://id.example.org", sub="17")
-    name = visitor.visitor_name()
+    name = visitors.visitor_name()
     at_page.next_session()
-    at_page.cookies = {visitor.COOKIE: SECRET}
-    assert visitor.visitor_name() == name, "whatever the browser"
+    at_page.cookies = {visitors.COOKIE: SECRET}
+    assert visitors.visitor_name() == name, "whatever the browser"
     at_page.sign_in(iss="https://other.example.org", sub="17")
-    assert visitor.visitor_name() != name
-    visitor.give_cookie()
+    assert visitors.visitor_name() != name
+    visitors.give_cookie()
     assert given == [], "and needs no cookie"
 
 
 def test_an_address_counts_besides_where_it_tells_visitors_apart(at_page: SimpleNamespace) -> None:
     for address in (None, "127.0.0.1", "::1", "nonsense"):
         at_page.ip_address = address
-        assert visitor.visitor_address() == ""
+        assert visitors.visitor_address() == ""
     at_page.ip_address = "203.0.113.7"
-    told = visitor.visitor_address()
+    told = visitors.visitor_address()
     assert told
     assert "203" not in told
 

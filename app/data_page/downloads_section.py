@@ -8,8 +8,8 @@ import streamlit as st
 
 from app.data_page.own_section import choose_set
 from app.guard import sentences
-from app.job_progress import job_progress
-from app.jobs import CANCELLED, DONE, FAILED, Job, board
+from app.job_progress import job_progress, job_state
+from app.jobs import Job, board
 from app.links import keep, kept
 from app.plain_words import plain
 from app.recorded_pictures import look_again
@@ -90,18 +90,9 @@ def _card(name: str, root: Path, running: DownloadJob | None, ended: DownloadJob
             # Where VOC unpacks to is two folders deep; the list below names sets by their places.
             st.button("Show it below", key=f"data_show_{name}", on_click=choose_set, args=(source.folder,))
         return
-    if ended is not None:
-        _ending(ended)
-    _buttons(name, source, root)
-
-
-def _ending(job: DownloadJob) -> None:
-    if job.state == FAILED:
-        st.error(plain(job.message), icon=":material/error:")
-    elif job.state == CANCELLED:
-        st.info("Cancelled.", icon=":material/cancel:")
-    elif job.state == DONE:
+    if ended is not None and job_state(ended):
         st.info("It was here, and is gone.", icon=":material/folder_off:")
+    _buttons(name, source, root)
 
 
 def _buttons(name: str, source: Source, root: Path) -> None:

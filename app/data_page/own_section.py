@@ -9,20 +9,20 @@ import streamlit as st
 from app.catalogue import Catalogue, Family
 from app.datasets import dataset
 from app.guard import sentences
-from app.job_progress import job_progress
-from app.jobs import CANCELLED, DONE, FAILED, Job, board
+from app.job_progress import job_state
+from app.jobs import DONE, Job, board
 from app.links import open_explore
-from app.places import may_train
 from app.plain_words import plain
 from app.settings import upload_mb
 from app.shared_state import PAGES, TRAIN_ON
+from app.visitors import may_train
 from recam_core.data.check import CheckReport, by_kind, check_dataset
 from recam_core.data.found_sets import LAYOUTS, FoundSet, FoundSets, delete_set, find_sets, name_classes, served_folder
 from recam_core.data.mask_turns import DRAWN_FILE
 from recam_core.data.match_classes import match_classes
 from recam_core.data.places import data_root
 from recam_core.data.sample import Dataset
-from recam_core.data.settle import settle_background, settle_drawn
+from recam_core.data.settle import Drawn, settle_background, settle_drawn
 from recam_core.data.spec import open_dataset
 from recam_core.data.zip_upload import unpack_set
 from recam_core.guest import NO_TRAININGS, guest, told
@@ -249,13 +249,7 @@ def _checked(spec: str, found: FoundSet) -> None:
     job = board().find(st.session_state.get("data_check_job", ""))
     if not isinstance(job, CheckJob) or job.spec != spec:
         return
-    if not job.is_over:
-        job_progress(job.id, key="data_check_cancel")
-    elif job.state == FAILED:
-        st.error(plain(job.message), icon=":material/error:")
-    elif job.state == CANCELLED:
-        st.info("Cancelled.", icon=":material/cancel:")
-    elif job.report is not None:
+    if job_state(job, "data_check_cancel") and job.report is not None:
         _report(job.report, found)
 
 
@@ -307,7 +301,8 @@ def _choose_open(report: CheckReport) -> None:
     if "masks drawn on" in report.choices:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown("The masks were drawn on pictures", width="content")
-            for drawn, words in (("upright", "turned upright"), ("stored", "as stored, without EXIF rotation")):
+            answers: dict[Drawn, str] = {"upright": "turned upright", "stored": "as stored, without EXIF rotation"}
+            for drawn, words in answers.items():
                 if st.button(words, key=f"data_drawn_{drawn}", help=f"Writes {plain(DRAWN_FILE)}."):
                     with sentences():
                         settle_drawn(open_dataset(report.spec), drawn)
@@ -341,16 +336,17 @@ def _upload(root: Path) -> None:
 
 def _unpack(job: UnpackJob) -> None:
     job.begin("Unpacking")
-    try:
-        job.folder, job.left_out = unpack_set(job.file, job.root, job.name, job.progress)
-    finally:
-        job.file = None  # the board remembers jobs, which need not keep hundreds of megabytes
+    file, job.file = job.file, None  # the board remembers jobs, which need not keep hundreds of megabytes
+    if file is not None:
+        job.folder, job.left_out = unpack_set(file, job.root, job.name, job.progress)
 
 
 def _take_unpacked(root: Path) -> None:
     """Once a zip is unpacked: choose what came out, and empty the uploader. Before either is drawn."""
     job = board().find(st.session_state.get("data_unpack_job", ""))
-    if not isinstance(job, UnpackJob) or job.state != DONE or job.id == st.session_state.get("data_unpack_taken"):
+    if not isinstance(job, UnpackJob) or job.state != DONE or job.folder is None:
+        return
+    if job.id == st.session_state.get("data_unpack_taken"):
         return
     st.session_state["data_unpack_taken"] = job.id
     st.session_state["data_uploads"] = st.session_state.get("data_uploads", 0) + 1
@@ -365,13 +361,7 @@ def _upload_state(root: Path) -> None:
     job = board().find(st.session_state.get("data_unpack_job", ""))
     if not isinstance(job, UnpackJob):
         return
-    if not job.is_over:
-        job_progress(job.id, key="data_unpack_cancel")
-    elif job.state == FAILED:
-        st.error(plain(job.message), icon=":material/error:")
-    elif job.state == CANCELLED:
-        st.info("Cancelled. Nothing was unpacked.", icon=":material/cancel:")
-    elif job.folder is not None:
+    if job_state(job, "data_unpack_cancel", "Cancelled. Nothing was unpacked.") and job.folder is not None:
         rest = f" {job.left_out:,} files are no pictures, masks or texts, and were left out." if job.left_out else ""
         where = str(job.folder) if guest() is None else f"your data sets, as {job.folder.name}"
         st.success(f"Unpacked to {plain(where)}.{rest}", icon=":material/folder_zip:")

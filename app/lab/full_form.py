@@ -11,7 +11,7 @@ from app.lab.bench import Bench
 from app.lab.values_input import values_input
 from app.recipe_fields import number_field, weight_field
 from app.trainings.words import duration
-from app.visitor import visitor, visitor_address
+from app.visitors import visitor, visitor_address
 from recam_core.device import device_names
 from recam_core.errors import UserError
 from recam_core.experiments.axes import OF_THE_ROW, Axis, setting_of

@@ -6,7 +6,7 @@ from app.catalogue import read_catalogue
 from app.data_page.checkpoints_section import checkpoints_section
 from app.data_page.downloads_section import downloads_section
 from app.data_page.own_section import own_section
-from app.places import may_download
+from app.visitors import may_download
 
 
 def main() -> None:

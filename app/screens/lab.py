@@ -20,10 +20,10 @@ from app.lab.session_jobs import current, is_lost, remember
 from app.lab.shown_grid import ShownGrid
 from app.links import keep, kept
 from app.models import device_words
-from app.places import may_train
 from app.plain_words import plain
 from app.recorded_pictures import say_missing
 from app.shared_state import LAB_DEPTH, LAB_KIND
+from app.visitors import may_train
 from recam_core.guest import NO_TRAININGS
 from recam_core.retrain.head_recipe import completed
 

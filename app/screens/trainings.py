@@ -5,12 +5,12 @@ import streamlit as st
 from app.catalogue import read_catalogue
 from app.links import TRAINING, keep
 from app.models import device_words
-from app.places import may_train
 from app.shared_state import MY_TRAININGS
 from app.trainings import style
 from app.trainings.details import details
 from app.trainings.queue import queue
 from app.trainings.start_form import start_form
+from app.visitors import may_train
 from recam_core.guest import NO_TRAININGS, guest
 
 

@@ -16,10 +16,10 @@ from app.guard import sentences
 from app.job_progress import job_state
 from app.jobs import Job, board
 from app.models import device
-from app.places import may_train
 from app.plain_words import plain
 from app.recorded_pictures import recorded
 from app.theory.picture import choose_run
+from app.visitors import may_train
 from recam_core.cache import cache_folder
 from recam_core.checkpoint.places import as_typed
 from recam_core.checkpoint.run_folder import load_run

@@ -13,7 +13,7 @@ from app.plain_words import as_code, plain
 from app.settings import METHOD_TITLES
 from app.shared_state import MY_TRAININGS
 from app.trainings.words import BADGES, standing
-from app.visitor import visitor, visitor_address
+from app.visitors import visitor, visitor_address
 from recam_core.errors import UserError
 from recam_core.guest import guest, serving
 from recam_core.trainings.grid_request import grid_request

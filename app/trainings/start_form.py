@@ -13,7 +13,7 @@ from app.recipe_fields import background_fields, number_field, rule_field
 from app.settings import METHOD_TITLES
 from app.shared_state import TRAIN_ON
 from app.trainings.start_from import Start, starts
-from app.visitor import visitor, visitor_address
+from app.visitors import visitor, visitor_address
 from recam_core.checkpoint.places import runs_folder
 from recam_core.device import device_names
 from recam_core.errors import UserError

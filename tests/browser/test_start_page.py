@@ -1,5 +1,6 @@
 """The first thing that a visitor sees, in a wide window and a narrow one, in light and dark."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -24,3 +25,16 @@ def test_opens_without_an_error_and_fits_the_window(
     link = page.locator('link[rel="modulepreload"][href*="PlotlyChart"]')
     expect(link).to_be_attached()
     assert page.request.get(link.evaluate("link => link.href")).ok
+
+
+def test_the_first_page_answers_to_its_name(
+    app_url: str, new_page: Callable[..., Page], console_errors: list[str]
+) -> None:
+    """Streamlit serves it at the root alone, and says of its name that there is no such page."""
+    page = new_page()
+    open_app(page, f"{app_url}/explore?threshold=0.40")
+    expect(page).to_have_url(re.compile(r"//[^/]+/\?(.*&)?threshold=0\.40"))
+    page.wait_for_selector(".viewer[data-ready]")
+    expect(page.get_by_text("Page not found")).to_have_count(0)
+    no_exception(page)
+    console_errors.clear()  # Streamlit looks for its server below the name first, as of every page

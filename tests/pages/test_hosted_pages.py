@@ -14,11 +14,10 @@ from streamlit.testing.v1 import AppTest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from test_walk import go
 
-from app import places
 from app.jobs import Job, board
 from app.shared_state import LAB_DEPTH, LAB_KIND, TRAIN_ON, VISITOR
 from data_layouts import folder
-from recam_core.guest import NO_TRAININGS, NOT_SHOWN, Guest, serving
+from recam_core.guest import NO_TRAININGS, NOT_SHOWN, Guest, guest, serving
 from recam_core.guest_room import USED_FILE
 from recam_core.trainings.listing import every_training
 
@@ -173,7 +172,7 @@ def test_heads_are_retrained_and_kept_for_oneself(visit: Callable[..., AppTest],
 def test_what_a_visitor_left_goes_once_nobody_is_here(
     visit: Callable[..., AppTest], visitors: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(places, "_SWEEP", 0.0)
+    monkeypatch.setattr("app.visitors._SWEEP", 0.0)
     for secret in (ANN, BOB):
         folder(visitors / name_of(secret) / "data" / "pets")
         (visitors / name_of(secret) / USED_FILE).touch()
@@ -189,7 +188,7 @@ def test_a_job_of_another_visitor_is_not_there(visitors: Path) -> None:
     ann, bob = (Guest(name_of(secret), visitors / name_of(secret)) for secret in (ANN, BOB))
     seen: list[str] = []
     with serving(ann):
-        job = board().start(Job(), lambda job: seen.append(str(places.guest().folder)), at_once=True)
+        job = board().start(Job(), lambda job: seen.append(str(guest().folder)), at_once=True)
         assert board().find(job.id) is job
     with serving(bob):
         assert board().find(job.id) is None
