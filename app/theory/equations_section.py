@@ -34,7 +34,7 @@ from recam_core.views.charts.logit_gradients import (
     logit_surface_chart,
 )
 from recam_core.views.equation_board import equation_board
-from recam_core.views.pin import draw_pin
+from recam_core.views.pictures import draw_pin
 
 _HERE = Path(__file__).resolve().parent / "lit"
 _component = st.components.v2.component(

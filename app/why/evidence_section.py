@@ -13,15 +13,13 @@ from app.map_cache import maps_of
 from app.methods import Method
 from app.plain_words import plain
 from app.why.question import AS_MAP, FC1, FC2, MethodAnswer, Question
-from recam_core.analysis.channels import Contributions, table_rows
 from recam_core.analysis.csv_tables import csv_text
+from recam_core.analysis.why import Contributions, table_rows
 from recam_core.attribution.table import METHODS
 from recam_core.maps.activation_maps import full_size
 from recam_core.views.charts.contributions import contribution_chart
-from recam_core.views.encode import data_url
-from recam_core.views.enlarge import enlarge_levels, enlarge_photo, screen_factor
-from recam_core.views.heat_overlay import FOR_A, FOR_B, colour_bar, evidence_overlay, heat_overlay
-from recam_core.views.pin import draw_pin
+from recam_core.views.colours import FOR_A, FOR_B, colour_bar, evidence_overlay, heat_overlay
+from recam_core.views.pictures import data_url, draw_pin, enlarge_levels, enlarge_photo, screen_factor
 
 #: In the place of an attribution method: the difference of the two maps, which costs nothing more.
 _DIFFERENCE = "difference"

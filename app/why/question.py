@@ -17,15 +17,15 @@ from app.export_panel import threshold_now
 from app.map_cache import Inference, maps_of
 from app.methods import Method
 from app.pictures import Picture
-from recam_core.analysis.channels import (
+from recam_core.analysis.why import (
     Contributions,
     channel_map,
     contributions,
     difference_map,
     map_rows,
     place_weights,
+    proposed_classes,
 )
-from recam_core.analysis.why import proposed_classes
 from recam_core.analysis.wrong_regions import WrongRegion, region_around, wrong_regions
 from recam_core.data.sample import ClassList
 from recam_core.maps.activation_maps import ActivationMaps, full_size, seed_mask, winner_and_level
