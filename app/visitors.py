@@ -30,7 +30,7 @@ from recam_core.checkpoint.places import ROOT, host_runs_folder
 from recam_core.data.places import data_root
 from recam_core.guest import Guest, ask_for_guests, guest, shown_folders
 from recam_core.guest_room import drop_left, note_use
-from recam_core.trainings.forget import forget_trainings, live_visitors
+from recam_core.queue.listing import forget_trainings, live_visitors
 
 
 def is_hosted() -> bool:

@@ -252,12 +252,10 @@ def _queue(place: Path) -> dict[str, Surface]:
 
     from app.trainings.curves import loss_curves, score_curves
     from app.trainings.words import standing
-    from recam_core.trainings.grid_request import grid_request
-    from recam_core.trainings.job import TrainingJob
-    from recam_core.trainings.kept_grids import list_grids
-    from recam_core.trainings.listing import read_queue
-    from recam_core.trainings.places import grids_folder, trainings_folder
-    from recam_core.trainings.status import Status
+    from recam_core.queue.job import TrainingJob, grid_request
+    from recam_core.queue.kept_grids import list_grids
+    from recam_core.queue.listing import grids_folder, read_queue, trainings_folder
+    from recam_core.queue.status import Status
     from recam_core.views.charts.curves import curve_chart, curves_csv
     from recam_core.views.charts.style import LIGHT
 
@@ -447,8 +445,8 @@ def _addresses() -> dict[str, Surface]:
     from recam_core.analysis.picture_filter import PictureFilter
     from recam_core.checkpoint.published_classes import named_rows
     from recam_core.data.spec import open_dataset, parse_spec
+    from recam_core.queue.listing import training_folder
     from recam_core.runs.listed import find_run
-    from recam_core.trainings.places import training_folder
     from recam_core.typed_path import typed_path
 
     def specification(content: bytes, folder: Path) -> object:

@@ -22,13 +22,13 @@ import torch.utils.tensorboard
 
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.data.spec import open_dataset
+from recam_core.queue import reporter, waiting, work  # noqa: F401
+from recam_core.queue.job import TrainingJob, new_id, write_job
+from recam_core.queue.reserved import reserve
+from recam_core.queue.status import KILLED, read_status, true_state
+from recam_core.queue.trainer import main as train_job
 from recam_core.train.loop import train  # noqa: F401
 from recam_core.train.state import load_state
-from recam_core.trainings import reporter, turn, work  # noqa: F401
-from recam_core.trainings.job import TrainingJob, new_id, write_job
-from recam_core.trainings.reserved import reserve
-from recam_core.trainings.status import KILLED, read_status, true_state
-from recam_core.trainings.trainer import main as train_job
 from tiny_recipe import RECIPE, TRAIN, VAL
 
 

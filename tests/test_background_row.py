@@ -40,6 +40,7 @@ from recam_core.method.extraction import (
 from recam_core.method.masks import parse_mask
 from recam_core.method.step import batch_pairs, recam_batch, single_label_logits
 from recam_core.model.network import CamNetwork
+from recam_core.queue.start import check_training
 from recam_core.retrain.features import FeatureBlock, FeatureCache, build_feature_cache
 from recam_core.retrain.head_recipe import HeadRecipe, completed, usual_heads
 from recam_core.retrain.head_runs import _masks, _sce, train_fc2
@@ -48,10 +49,8 @@ from recam_core.retrain.pooled import chunks, pooled_pairs
 from recam_core.scores.evaluate import Tally
 from recam_core.scores.thresholds import choose_threshold, shown_threshold
 from recam_core.train.loop import _identity, train
-from recam_core.train.recipe import preset
+from recam_core.train.recipe import preset, train_command
 from recam_core.train.validate import validate
-from recam_core.trainings.command import train_command
-from recam_core.trainings.start import check_training
 from tiny_data import TinyDataset
 from tiny_recipe import tiny_recipe
 
@@ -582,7 +581,7 @@ def test_the_queue_takes_the_settings_that_train_takes(monkeypatch, stuff, beta,
         asked["recipe"] = recipe
         raise UserError("enough")
 
-    monkeypatch.setattr("recam_core.trainings.start.start_training", start)
+    monkeypatch.setattr("recam_core.queue.start.start_training", start)
     data = f"scenes:stuff={stuff},train=4,val=2,size=64@train"
     words = ["trainings", "start", "recam", "--preset", "small", "--init", "bce", "--data", data, "--out", "new"]
     arguments = build_parser().parse_args(words)

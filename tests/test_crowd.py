@@ -127,9 +127,7 @@ def _own_process(code: str) -> str:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no nice")
 def test_a_training_stands_behind() -> None:
-    code = (
-        "from pathlib import Path; import recam_core.trainings.trainer as trainer; trainer._own_lock = lambda _: None"
-    )
+    code = "from pathlib import Path; import recam_core.queue.trainer as trainer; trainer._own_lock = lambda _: None"
     assert int(_own_process(f"{code}; trainer.main(Path('.'))")) >= TRAINING
 
 

@@ -28,9 +28,9 @@ from recam_core.experiments.kept_result import RESULT_FILE, read_result
 from recam_core.experiments.part_score import picture_changes
 from recam_core.experiments.protocol import protocol_for
 from recam_core.progress import Cancelled
+from recam_core.queue.status import process_start
 from recam_core.train.loop import train
 from recam_core.train.recipe import preset
-from recam_core.trainings.process import process_start
 from tiny_voc import tiny_voc
 
 SMALL = {"backbone": "timm:resnet10t", "weights": "none", "batch_size": 4, "crop": 48, "resize_long": (40, 56)}

@@ -325,7 +325,7 @@ def test_a_grid_in_one_process_gives_memory_back_after_each_training(monkeypatch
 
 
 def test_a_training_of_the_queue_says_that_memory_ran_out(monkeypatch):
-    from recam_core.trainings import work
+    from recam_core.queue import work
 
     def fail(*words: object) -> None:
         raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")

@@ -38,14 +38,19 @@ from recam_core.guest import (
 )
 from recam_core.guest_room import USED_FILE, drop_left, note_use, room_for, room_words
 from recam_core.home import ASSETS
+from recam_core.queue.job import TrainingJob, write_job
+from recam_core.queue.listing import (
+    every_training,
+    find_training,
+    forget_trainings,
+    list_trainings,
+    live_visitors,
+    trainings_folder,
+)
+from recam_core.queue.start import check_queue, check_training, resume_training, start_training
+from recam_core.queue.stop import ask_to_stop, remove_training
 from recam_core.train.loop import train
 from recam_core.train.recipe import preset
-from recam_core.trainings.forget import forget_trainings, live_visitors
-from recam_core.trainings.job import TrainingJob, write_job
-from recam_core.trainings.listing import every_training, find_training, list_trainings
-from recam_core.trainings.places import trainings_folder
-from recam_core.trainings.start import check_queue, check_training, resume_training, start_training
-from recam_core.trainings.stop import ask_to_stop, remove_training
 from recam_core.typed_path import typed_path
 
 ANN, BOB = "a" * 16, "b" * 16

@@ -38,15 +38,13 @@ from recam_core.data.spec import open_dataset
 from recam_core.data.upload import read_upload
 from recam_core.data.zip_upload import unpack_set
 from recam_core.errors import UserError
+from recam_core.queue import reserved, start
+from recam_core.queue.job import TrainingJob, new_id
+from recam_core.queue.listing import read_queue, training_folder
+from recam_core.queue.status import KILLED, Status, own_start, read_status, write_status
 from recam_core.records import RecordError, opened_record, read_record
 from recam_core.runs.listed import list_runs
 from recam_core.runs.zip_import import import_run
-from recam_core.trainings import reserved, start
-from recam_core.trainings.job import TrainingJob, new_id
-from recam_core.trainings.listing import read_queue
-from recam_core.trainings.places import training_folder
-from recam_core.trainings.process import own_start
-from recam_core.trainings.status import KILLED, Status, read_status, write_status
 from run_folders import write_run
 
 

@@ -11,6 +11,8 @@ import pytest
 from recam_core.checkpoint.run_folder import INFO_FILE, load_run, read_info
 from recam_core.cli.main import main
 from recam_core.errors import UserError
+from recam_core.queue.job import TrainingJob, write_job
+from recam_core.queue.status import DONE, RUNNING, Status, own_start, write_status
 from recam_core.runs.delete import check_deletable, delete_run
 from recam_core.runs.filter_sort import ORDERS, filter_runs, sort_runs
 from recam_core.runs.headline import headline, headlines
@@ -20,9 +22,6 @@ from recam_core.runs.rename import rename_run
 from recam_core.runs.settings import compare_settings, run_settings
 from recam_core.runs.stars import STARS_FILE, read_stars, set_star
 from recam_core.train.state import STATE_FILE
-from recam_core.trainings.job import TrainingJob, write_job
-from recam_core.trainings.process import own_start
-from recam_core.trainings.status import DONE, RUNNING, Status, write_status
 from run_folders import write_run
 
 

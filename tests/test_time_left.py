@@ -2,7 +2,7 @@
 
 import pytest
 
-from recam_core.trainings.time_left import TimeLeft
+from recam_core.queue.reporter import TimeLeft
 
 
 class Clock:

@@ -19,20 +19,17 @@ from kill_trainer import make_job
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.errors import UserError
 from recam_core.lock import holding, try_lock
+from recam_core.queue import listing, status, trainer
+from recam_core.queue.job import CANCEL_FILE, check_id, new_id, read_job
+from recam_core.queue.listing import Training, find_training, list_trainings, trainings_folder, writer_of
+from recam_core.queue.reporter import MOST_POINTS, LossCurve, Reporter
+from recam_core.queue.start import resume_training, start_training, training_command
+from recam_core.queue.status import Status, read_status, true_state, write_status
+from recam_core.queue.stop import cancel_training, remove_training
+from recam_core.queue.waiting import ahead, device_lock
 from recam_core.retrain.named_run import check_run_name
 from recam_core.setting import settings
-from recam_core.train.recipe import Recipe, preset
-from recam_core.trainings import listing, process, status, trainer
-from recam_core.trainings.command import train_command
-from recam_core.trainings.job import CANCEL_FILE, check_id, new_id, read_job
-from recam_core.trainings.listing import Training, find_training, list_trainings, writer_of
-from recam_core.trainings.loss_curve import MOST_POINTS, LossCurve
-from recam_core.trainings.places import trainings_folder
-from recam_core.trainings.reporter import Reporter
-from recam_core.trainings.start import resume_training, start_training, training_command
-from recam_core.trainings.status import Status, read_status, true_state, write_status
-from recam_core.trainings.stop import cancel_training, remove_training
-from recam_core.trainings.turn import ahead, device_lock
+from recam_core.train.recipe import Recipe, preset, train_command
 from tiny_recipe import RECIPE, TRAIN, VAL
 
 LONG = dataclasses.replace(RECIPE, epochs=2000)
@@ -129,7 +126,7 @@ def test_two_sessions_at_once_a_killed_server_and_a_killed_trainer(runs: Path, r
     code = (
         "import os, dataclasses, time\n"
         "from test_trainings import LONG, TRAIN\n"
-        "from recam_core.trainings.start import start_training\n"
+        "from recam_core.queue.start import start_training\n"
         "print(start_training(LONG, data=TRAIN, name='long', device='cpu').id, flush=True)\n"
         "time.sleep(600)\n"
     )
@@ -329,7 +326,7 @@ def test_a_full_disk_is_a_sentence_and_loses_nothing(
 
 
 def test_the_last_words_fit_in_the_room_kept_for_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from recam_core.trainings import reporter
+    from recam_core.queue import reporter
 
     real, refused = reporter.write_status, []
 
@@ -394,16 +391,16 @@ def test_a_failed_start_leaves_nothing(runs: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_process_is_told_from_a_later_one_with_its_number() -> None:
-    start = process.own_start()
-    assert process.is_running(os.getpid(), start)
-    assert not process.is_running(os.getpid(), start + "0")
+    start = status.own_start()
+    assert status.is_running(os.getpid(), start)
+    assert not status.is_running(os.getpid(), start + "0")
     child = subprocess.Popen([sys.executable, "-c", ""])
-    wait_for(lambda: process.process_start(child.pid) is None, "the end of a child that nobody waits for")
+    wait_for(lambda: status.process_start(child.pid) is None, "the end of a child that nobody waits for")
     child.wait()
 
 
 def test_a_status_is_believed_only_while_its_process_is_there() -> None:
-    mine = Status("running", pid=os.getpid(), process_start=process.own_start())
+    mine = Status("running", pid=os.getpid(), process_start=status.own_start())
     assert true_state(mine) == "running"
     assert true_state(dataclasses.replace(mine, process_start="other")) == "killed"
     assert true_state(dataclasses.replace(mine, state="done", process_start="other")) == "done"
@@ -532,3 +529,8 @@ def test_the_queue_from_the_command_line(runs: Path, capsys: pytest.CaptureFixtu
     said("remove", "mine")
     assert "no training 'mine'" in said("log", "mine", expect=2)
     assert listing.list_trainings() == []
+
+
+def test_a_training_that_waits_takes_no_room_for_torch() -> None:
+    code = "import sys, recam_core.queue.trainer; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -17,15 +17,14 @@ from recam_core.experiments.full_axes import full_axis
 from recam_core.experiments.kept_result import RESULT_FILE, read_result
 from recam_core.experiments.protocol import protocol_for
 from recam_core.lock import holding, try_lock
+from recam_core.queue.job import grid_request
+from recam_core.queue.listing import Training, find_training, grids_folder, list_trainings, trainings_folder
+from recam_core.queue.start import resume_training
+from recam_core.queue.start_grid import GridQuestion, grid_cost, question_of, start_grid
+from recam_core.queue.stop import cancel_training, remove_training
+from recam_core.queue.waiting import device_lock
 from recam_core.train.loop import train
 from recam_core.train.recipe import preset
-from recam_core.trainings.grid_request import grid_request
-from recam_core.trainings.listing import Training, find_training, list_trainings
-from recam_core.trainings.places import grids_folder, trainings_folder
-from recam_core.trainings.start import resume_training
-from recam_core.trainings.start_grid import GridQuestion, grid_cost, question_of, start_grid
-from recam_core.trainings.stop import cancel_training, remove_training
-from recam_core.trainings.turn import device_lock
 
 DATA = "scenes:size=64,train=10,val=2@train"
 SMALL = {"weights": "none", "batch_size": 4, "crop": 48, "resize_long": (40, 56)}

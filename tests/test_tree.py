@@ -20,7 +20,7 @@ STAGES = (
     *("lock", "gate", "folder_names", "typed_path", "zip_entries", "file_kind"),
     *("data", "scenes", "model", "method", "checkpoint", "maps", "scores", "theory", "attribution"),
     *("train", "retrain"),
-    *("analysis", "experiments", "trainings", "runs", "views", "report", "library", "cli"),
+    *("analysis", "experiments", "queue", "runs", "views", "report", "library", "cli"),
 )
 
 #: Modules whose distribution has another name.

@@ -19,9 +19,9 @@ from recam_core.experiments.dispatch import ray_is_installed
 from recam_core.experiments.full_axes import FULL_AXES, full_axis
 from recam_core.experiments.full_cost import Speed
 from recam_core.method.extraction import rules_of
+from recam_core.queue.start_grid import GridCost, GridQuestion, grid_cost, start_grid, usual_workers
 from recam_core.setting import settings
 from recam_core.train.recipe import PRESETS, Recipe, preset
-from recam_core.trainings.start_grid import GridCost, GridQuestion, grid_cost, start_grid, usual_workers
 
 _PRESETS = {"small": "small (no GPU)", "paper": "as published"}
 _MOST_SEEDS = 5

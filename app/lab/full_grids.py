@@ -15,7 +15,7 @@ from app.trainings import style
 from app.trainings.details import details
 from app.trainings.queue import queue
 from recam_core.guest import guest
-from recam_core.trainings.kept_grids import KeptGrid, delete_grid, list_grids
+from recam_core.queue.kept_grids import KeptGrid, delete_grid, list_grids
 
 
 def note_started(number: str) -> None:

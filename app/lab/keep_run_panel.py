@@ -7,7 +7,7 @@ from app.lab.shown_grid import ShownGrid
 from app.links import open_explore
 from app.plain_words import plain
 from recam_core.experiments.setting import Measured
-from recam_core.trainings.kept_grids import keep_run, kept_run_command
+from recam_core.queue.kept_grids import keep_run, kept_run_command
 
 
 def keep_run_panel(job: ShownGrid, one: Measured, seed: int, picture: str) -> None:

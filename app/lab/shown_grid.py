@@ -10,7 +10,7 @@ from app.links import GRID
 from recam_core.errors import UserError
 from recam_core.experiments.experiment import Experiment
 from recam_core.experiments.kept_result import RESULT_FILE, read_result
-from recam_core.trainings.kept_grids import KeptGrid
+from recam_core.queue.kept_grids import KeptGrid
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ def loss_curves(losses: dict[str, Any], epochs: list[dict[str, Any]], steps: int
     """Losses over the epochs, with fractions.
 
     Args:
-        losses: the curve of the steps, see :class:`recam_core.trainings.loss_curve.LossCurve`.
+        losses: the curve of the steps, see :class:`recam_core.queue.reporter.LossCurve`.
         epochs: entries of the finished epochs.
         steps, count: steps and epochs of the whole training.
     """

@@ -12,7 +12,7 @@ from app.plain_words import plain
 from app.trainings.curves import loss_curves, score_curves
 from recam_core.errors import UserError
 from recam_core.guest import told
-from recam_core.trainings.listing import Training, find_training
+from recam_core.queue.listing import Training, find_training
 from recam_core.views.charts.curves import Curve, curve_chart, curves_csv
 
 #: Seconds between two looks at a training that goes on.

@@ -16,11 +16,11 @@ from app.trainings.words import BADGES, standing
 from app.visitors import visitor, visitor_address
 from recam_core.errors import UserError
 from recam_core.guest import guest, serving
-from recam_core.trainings.grid_request import grid_request
-from recam_core.trainings.listing import Training, every_training, list_trainings, read_queue
-from recam_core.trainings.start import resume_training
-from recam_core.trainings.status import LIVE
-from recam_core.trainings.stop import ask_to_stop, cancel_training, remove_training
+from recam_core.queue.job import grid_request
+from recam_core.queue.listing import Training, every_training, list_trainings, read_queue
+from recam_core.queue.start import resume_training
+from recam_core.queue.status import LIVE
+from recam_core.queue.stop import ask_to_stop, cancel_training, remove_training
 
 #: Trainings that are over and shown at once; the others are behind a fold.
 _RECENT = 6

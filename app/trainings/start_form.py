@@ -20,10 +20,10 @@ from recam_core.errors import UserError
 from recam_core.method.background import USUAL_BACKGROUND_RULE
 from recam_core.method.extraction import rules_of
 from recam_core.method.masks import MASKS
+from recam_core.queue.start import start_training, training_command
 from recam_core.retrain.named_run import free_run_name
 from recam_core.setting import settings
 from recam_core.train.recipe import METHODS, PRESETS, Recipe, preset
-from recam_core.trainings.start import start_training, training_command
 
 _ABOUT = {
     "bce": "Binary cross-entropy, equation 1: the ordinary CAM, and the start of a ReCAM.",

@@ -7,7 +7,7 @@ from app.catalogue import Catalogue, Entry
 from app.datasets import dataset
 from app.recorded_pictures import recorded
 from recam_core.errors import UserError
-from recam_core.trainings.listing import Training, list_trainings
+from recam_core.queue.listing import Training, list_trainings
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import time
 
-from recam_core.trainings.listing import Training
+from recam_core.queue.listing import Training
 
 #: State -> word, icon and colour of its badge.
 BADGES = {

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from recam_core.experiments.experiment import Experiment
     from recam_core.experiments.lab import HeadLab
     from recam_core.progress import ProgressFn
-    from recam_core.trainings.start_grid import GridQuestion
+    from recam_core.queue.start_grid import GridQuestion
 
 #: Each experiment with what ``--update`` is unless given, and a line of help.
 KINDS = {
@@ -150,8 +150,8 @@ def run_full(arguments: argparse.Namespace) -> int:
     from recam_core.experiments.full_grid import full_grid
     from recam_core.experiments.protocol import protocol_for
     from recam_core.progress import terminal
+    from recam_core.queue.start_grid import GridQuestion
     from recam_core.train.recipe import preset
-    from recam_core.trainings.start_grid import GridQuestion
 
     x, y = (full_axis(name, some) for name, *some in (arguments.x, arguments.y))
     _check_seeds(arguments.seeds)
@@ -188,7 +188,7 @@ def run_full(arguments: argparse.Namespace) -> int:
 
 def _queue(arguments: argparse.Namespace, question: GridQuestion) -> int:
     """Put a grid into the queue, and say what that means."""
-    from recam_core.trainings.start_grid import grid_cost, start_grid
+    from recam_core.queue.start_grid import grid_cost, start_grid
 
     if arguments.json is not None or arguments.csv is not None:
         raise UserError("The queue prints no results: leave out --json and --csv.")

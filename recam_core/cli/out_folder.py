@@ -14,7 +14,7 @@ def check_out(out: Path) -> None:
     Raises:
         UserError: the folder is one of them, or no folder can be made there.
     """
-    from recam_core.trainings.listing import writer_of
+    from recam_core.queue.listing import writer_of
 
     there = next(place for place in (out.absolute(), *out.absolute().parents) if os.path.lexists(place))
     if not there.is_dir():

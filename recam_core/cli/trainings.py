@@ -51,7 +51,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run_list(arguments: argparse.Namespace) -> int:
     """Print one line a training."""
-    from recam_core.trainings.listing import list_trainings
+    from recam_core.queue.listing import list_trainings
 
     trainings = list_trainings()
     if not trainings:
@@ -92,7 +92,7 @@ def run_start(arguments: argparse.Namespace) -> int:
     from recam_core.checkpoint.places import runs_folder
     from recam_core.cli import train
     from recam_core.data.spec import open_dataset
-    from recam_core.trainings.start import start_training
+    from recam_core.queue.start import start_training
 
     parser = argparse.ArgumentParser(prog="python -m recam_core trainings start", add_help=False)
     # As for `train`, so that a command line can be moved from one to the other.
@@ -131,8 +131,8 @@ def _start_of(init: Path | None, runs: Path) -> Path | None:
 
 def run_cancel(arguments: argparse.Namespace) -> int:
     """Stop a training."""
-    from recam_core.trainings.listing import resolve_training
-    from recam_core.trainings.stop import cancel_training
+    from recam_core.queue.listing import resolve_training
+    from recam_core.queue.stop import cancel_training
 
     training = cancel_training(resolve_training(arguments.training).id)
     print(f"{training.job.name} is {training.state}; `trainings resume {training.id}` goes on with it.")
@@ -141,8 +141,8 @@ def run_cancel(arguments: argparse.Namespace) -> int:
 
 def run_resume(arguments: argparse.Namespace) -> int:
     """Go on with a training."""
-    from recam_core.trainings.listing import resolve_training
-    from recam_core.trainings.start import resume_training
+    from recam_core.queue.listing import resolve_training
+    from recam_core.queue.start import resume_training
 
     training = resume_training(resolve_training(arguments.training).id)
     print(f"{training.job.name} is in the queue of {training.job.device} again.")
@@ -151,8 +151,8 @@ def run_resume(arguments: argparse.Namespace) -> int:
 
 def run_remove(arguments: argparse.Namespace) -> int:
     """Take a training out of the queue."""
-    from recam_core.trainings.listing import resolve_training
-    from recam_core.trainings.stop import remove_training
+    from recam_core.queue.listing import resolve_training
+    from recam_core.queue.stop import remove_training
 
     training = resolve_training(arguments.training)
     remove_training(training.id)
@@ -162,8 +162,8 @@ def run_remove(arguments: argparse.Namespace) -> int:
 
 def run_log(arguments: argparse.Namespace) -> int:
     """Print the end of a log, and what comes."""
-    from recam_core.trainings.job import LOG_FILE
-    from recam_core.trainings.listing import find_training, resolve_training
+    from recam_core.queue.job import LOG_FILE
+    from recam_core.queue.listing import find_training, resolve_training
 
     training = resolve_training(arguments.training)
     print(training.log_tail(max(arguments.lines, 1)))

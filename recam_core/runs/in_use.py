@@ -4,9 +4,9 @@ from pathlib import Path
 
 from recam_core.errors import UserError
 from recam_core.train.state import STATE_FILE
-from recam_core.trainings.job import JOB_FILE, read_job
-from recam_core.trainings.places import trainings_folder
-from recam_core.trainings.status import LIVE, read_status, true_state
+from recam_core.queue.job import JOB_FILE, read_job
+from recam_core.queue.listing import trainings_folder
+from recam_core.queue.status import LIVE, read_status, true_state
 
 
 def check_free(path: Path) -> None:

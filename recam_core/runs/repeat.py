@@ -32,7 +32,7 @@ from recam_core.runs.lineage import find_parent, option
 from recam_core.runs.weights_header import is_half
 from recam_core.train.loop import train
 from recam_core.train.recipe import Recipe, from_json
-from recam_core.trainings.command import train_command
+from recam_core.train.recipe import train_command
 from recam_core.typed_path import typed_path
 
 #: Gives a progress function for a step that has a name.

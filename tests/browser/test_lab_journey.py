@@ -12,9 +12,8 @@ from recam_core.checkpoint.places import shipped_folder
 from recam_core.checkpoint.run_folder import read_info
 from recam_core.device import device_name
 from recam_core.lock import holding, try_lock
-from recam_core.trainings.listing import list_trainings
-from recam_core.trainings.places import trainings_folder
-from recam_core.trainings.turn import device_lock
+from recam_core.queue.listing import list_trainings, trainings_folder
+from recam_core.queue.waiting import device_lock
 from recam_core.views.charts.style import DARK
 from streamlit_page import no_exception, open_app, wait_until_finished
 

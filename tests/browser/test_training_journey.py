@@ -14,12 +14,10 @@ from playwright.sync_api import Page, expect
 from recam_core.atomic_write import write_json
 from recam_core.device import device_name
 from recam_core.lock import holding, try_lock
-from recam_core.trainings.listing import list_trainings
-from recam_core.trainings.places import trainings_folder
-from recam_core.trainings.process import process_start
-from recam_core.trainings.status import RUNNING, Status, write_status
-from recam_core.trainings.stop import cancel_training
-from recam_core.trainings.turn import device_lock
+from recam_core.queue.listing import list_trainings, trainings_folder
+from recam_core.queue.status import RUNNING, Status, process_start, write_status
+from recam_core.queue.stop import cancel_training
+from recam_core.queue.waiting import device_lock
 from streamlit_page import no_exception
 
 #: The chart of the losses of a training.

@@ -19,7 +19,7 @@ from app.shared_state import LAB_DEPTH, LAB_KIND, TRAIN_ON, VISITOR
 from data_layouts import folder
 from recam_core.guest import NO_TRAININGS, NOT_SHOWN, Guest, guest, serving
 from recam_core.guest_room import USED_FILE
-from recam_core.trainings.listing import every_training
+from recam_core.queue.listing import every_training
 
 ANN, BOB = "A" * 43, "B" * 43
 

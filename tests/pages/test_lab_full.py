@@ -23,15 +23,13 @@ from recam_core.experiments.kept_result import RESULT_FILE
 from recam_core.experiments.protocol import REPORT, protocol_for
 from recam_core.lock import holding, try_lock
 from recam_core.method.extraction import rules_of
+from recam_core.queue.job import GridRequest, TrainingJob, new_id
+from recam_core.queue.kept_grids import list_grids, write_grid
+from recam_core.queue.listing import grids_folder, list_trainings, trainings_folder
+from recam_core.queue.start_grid import GridQuestion
+from recam_core.queue.stop import cancel_training
+from recam_core.queue.waiting import device_lock
 from recam_core.train.recipe import preset
-from recam_core.trainings.grid_request import GridRequest
-from recam_core.trainings.job import TrainingJob, new_id
-from recam_core.trainings.kept_grids import list_grids, write_grid
-from recam_core.trainings.listing import list_trainings
-from recam_core.trainings.places import grids_folder, trainings_folder
-from recam_core.trainings.start_grid import GridQuestion
-from recam_core.trainings.stop import cancel_training
-from recam_core.trainings.turn import device_lock
 
 DATA = "scenes:size=64,train=14,val=3@train"
 

@@ -18,13 +18,11 @@ from recam_core.device import device_name
 from recam_core.errors import UserError
 from recam_core.lock import holding, try_lock
 from recam_core.method.extraction import rules_of
+from recam_core.queue.listing import find_training, list_trainings, trainings_folder
+from recam_core.queue.status import DONE, RUNNING, Status, own_start, write_status
+from recam_core.queue.stop import cancel_training
+from recam_core.queue.waiting import device_lock
 from recam_core.train.recipe import Recipe, preset
-from recam_core.trainings.listing import find_training, list_trainings
-from recam_core.trainings.places import trainings_folder
-from recam_core.trainings.process import own_start
-from recam_core.trainings.status import DONE, RUNNING, Status, write_status
-from recam_core.trainings.stop import cancel_training
-from recam_core.trainings.turn import device_lock
 
 DATA = "scenes:size=64,train=6,val=2@train"
 

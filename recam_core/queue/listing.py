@@ -1,14 +1,43 @@
-"""The queue as it stands: every training with its true state."""
+"""The queue as it stands, and where it lies: every training with its true state."""
 
+import shutil
+from collections.abc import Collection
 from pathlib import Path
 
+from recam_core.checkpoint.places import host_runs_folder, runs_folder
 from recam_core.errors import UserError
 from recam_core.guest import guest
-from recam_core.trainings.job import JOB_FILE, no_training
-from recam_core.trainings.places import training_folder, trainings_folder
-from recam_core.trainings.reserved import owner
-from recam_core.trainings.status import RUNNING, WAITING
-from recam_core.trainings.training import Training, look
+from recam_core.queue.job import JOB_FILE, check_id, no_training
+from recam_core.queue.reserved import owner
+from recam_core.queue.status import RUNNING, WAITING
+from recam_core.queue.training import Training, look
+
+#: Inside the folder of runs; the leading dot keeps it out of the list of runs.
+QUEUE_FOLDER = ".trainings"
+#: Inside the folder of runs as well: what grids of full trainings leave, a folder each.
+GRIDS_FOLDER = ".grids"
+
+
+def trainings_folder() -> Path:
+    """The folder that holds one folder a training. All who share a folder of runs share the queue, and so do all
+    guests: the devices are the same.
+    """
+    return host_runs_folder().absolute() / QUEUE_FOLDER
+
+
+def grids_folder() -> Path:
+    """The folder that holds one folder a grid of full trainings, with its runs and its result."""
+    return runs_folder().absolute() / GRIDS_FOLDER
+
+
+def training_folder(training_id: str) -> Path:
+    """The folder of one training.
+
+    Raises:
+        UserError: the id has not the form of one.
+    """
+    return trainings_folder() / check_id(training_id)
+
 
 _ORDER = (RUNNING, WAITING)
 
@@ -91,3 +120,15 @@ def _rank(training: Training) -> tuple[int, float]:
     if training.state in _ORDER:
         return _ORDER.index(training.state), training.status.queued
     return len(_ORDER), -(training.status.ended or training.status.updated or training.job.created)
+
+
+def live_visitors() -> set[str]:
+    """The visitors of whom a training waits or works."""
+    return {training.job.visitor for training in every_training() if training.is_live}
+
+
+def forget_trainings(visitors: Collection[str]) -> None:
+    """Take the trainings of visitors whose folders were deleted out of the queue; those that are live stay."""
+    for training in every_training() if visitors else ():
+        if training.job.visitor in visitors and not training.is_live:
+            shutil.rmtree(training.folder, ignore_errors=True)

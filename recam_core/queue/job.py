@@ -1,8 +1,9 @@
-"""What a training was asked to do: ``job.json`` in its folder, written once."""
+"""What was asked of the queue: ``job.json`` in the folder of a training, written once."""
 
 import re
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """One training, as its process needs it. Plain values only: waiting for a turn must not load torch.
+    """One training, as its process needs it. Plain values only: waiting for a device must not load torch.
 
     Attributes:
         id: its name in the queue; sorts by time.
@@ -40,7 +41,7 @@ class TrainingJob:
         half: store the weights in half precision.
         workers: loader processes; None leaves it to the training.
         created: seconds since 1970.
-        grid: of a grid of full trainings, what it varies, see :mod:`recam_core.trainings.grid_request`; the recipe is
+        grid: of a grid of full trainings, what it varies, see :mod:`recam_core.queue.job`; the recipe is
             then the one that it varies. None for a single training.
         visitor: who asked for it, of the visitors of the app; "" for the command line.
         address: stands for the network address that they asked from; "" where that is not known.
@@ -131,3 +132,58 @@ def _read_job(file: Path) -> TrainingJob:
         if job.id != file.parent.name or not Path(job.out).is_absolute() or "\0" in job.out:
             raise ValueError("it belongs to another folder")
         return job
+
+
+@dataclass(frozen=True)
+class GridRequest:
+    """The request.
+
+    Attributes:
+        x, y: name of each axis, then its values as text.
+        preset: name of the preset that the recipe began as.
+        report: specification of the pictures that figures are reported on.
+        seeds: each point once a seed.
+        workers: trainings at a time.
+        by: see :func:`recam_core.experiments.dispatch.dispatch`.
+        train, score: seconds that a picture took when it was asked for, see
+            :class:`recam_core.experiments.full_cost.Speed`; they say how much of the work is done.
+    """
+
+    x: tuple[str, ...]
+    y: tuple[str, ...]
+    preset: str
+    report: str
+    seeds: tuple[int, ...]
+    workers: int
+    by: str
+    train: float
+    score: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+def grid_request(values: Mapping[str, Any]) -> GridRequest:
+    """What :meth:`GridRequest.to_json` gave.
+
+    Raises:
+        UserError: the values are damaged.
+    """
+    try:
+        x, y = (tuple(str(word) for word in values[name]) for name in ("x", "y"))
+        if not (x and y):
+            raise ValueError("an axis has no name")
+        return GridRequest(
+            x,
+            y,
+            str(values["preset"]),
+            str(values["report"]),
+            tuple(int(seed) for seed in values["seeds"]),
+            int(values["workers"]),
+            str(values["by"]),
+            float(values["train"]),
+            float(values["score"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"The request of this grid is damaged: {error}.") from error

@@ -1,7 +1,6 @@
-"""The process of one training, or of a grid of them: ``python -m recam_core.trainings.trainer FOLDER``.
+"""The process of one training, or of a grid of them: ``python -m recam_core.queue.trainer FOLDER``.
 
-It belongs to nobody: whoever started it may end. It may be killed at any moment; what it leaves can be gone on from.
-"""
+It belongs to nobody: whoever started it may end. It may be killed at any moment; what it leaves can be gone on from."""
 
 import os
 import signal
@@ -17,14 +16,11 @@ from recam_core.errors import UserError
 from recam_core.lock import holding, try_lock
 from recam_core.priority import TRAINING, behind_others
 from recam_core.progress import Cancelled
-from recam_core.trainings.awaited import is_awaited, wait_for_run
-from recam_core.trainings.job import CANCEL_FILE, LOCK_FILE, TrainingJob, read_job
-from recam_core.trainings.loss_curve import LossCurve
-from recam_core.trainings.reporter import Reporter
-from recam_core.trainings.reserved import is_finished, release
-from recam_core.trainings.status import CANCELLED, DONE, FAILED, RUNNING, WAITING, Status, read_status
-from recam_core.trainings.time_left import TimeLeft
-from recam_core.trainings.turn import turn
+from recam_core.queue.job import CANCEL_FILE, LOCK_FILE, TrainingJob, read_job
+from recam_core.queue.reporter import LossCurve, Reporter, TimeLeft
+from recam_core.queue.reserved import is_finished, release
+from recam_core.queue.status import CANCELLED, DONE, FAILED, RUNNING, WAITING, Status, read_status
+from recam_core.queue.waiting import holding_device, is_awaited, wait_for_run
 
 #: Seconds that loader processes of a killed training may take to end; they hold its lock, too.
 _LAST_BREATH = 8.0
@@ -33,7 +29,7 @@ TAKEN = 3
 
 
 def main(folder: Path) -> int:
-    """Wait for the turn, train, and say how it ended; 0 when the run is there."""
+    """Wait for the device, train, and say how it ended; 0 when the run is there."""
     behind_others(TRAINING)
     stop = threading.Event()
 
@@ -82,7 +78,7 @@ def _work(folder: Path, job: TrainingJob, is_cancelled: Callable[[], bool]) -> i
                 say(f"Waiting for the run {awaits}, which another training is to make")
                 wait_for_run(folder.parent, job.init, is_cancelled)
                 reporter.update(doing="Waiting for the device", awaits="")
-            with turn(folder, job.device, now, is_cancelled):
+            with holding_device(folder, job.device, now, is_cancelled):
                 reporter.update(state=RUNNING, doing="Loading", began=time.time())
                 say(f"Started: {job.command}")
                 if job.grid is None:
@@ -103,7 +99,7 @@ def _work(folder: Path, job: TrainingJob, is_cancelled: Callable[[], bool]) -> i
 
 
 def _train(job: TrainingJob, reporter: Reporter, before: Status, is_cancelled: Callable[[], bool]) -> None:
-    from recam_core.trainings.work import train_job
+    from recam_core.queue.work import train_job
 
     curve: LossCurve | None = None
     epochs = int(job.recipe["epochs"])
@@ -144,7 +140,7 @@ def _train(job: TrainingJob, reporter: Reporter, before: Status, is_cancelled: C
 
 
 def _train_grid(job: TrainingJob, reporter: Reporter, is_cancelled: Callable[[], bool]) -> None:
-    from recam_core.trainings.grid_work import train_grid
+    from recam_core.queue.work import train_grid
 
     def told(words: str, finished: int, count: int, share: float, seconds_left: float) -> None:
         if finished != reporter.status.epoch or not reporter.status.epochs:

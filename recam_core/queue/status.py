@@ -1,5 +1,9 @@
-"""Where a training stands: ``status.json``, written by its process alone and never trusted without looking."""
+"""Where a training stands: ``status.json``, written by its process alone and never trusted without a look at it."""
 
+import os
+import platform
+import subprocess
+import sys
 import time
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -7,7 +11,45 @@ from typing import Any
 
 from recam_core.atomic_write import write_json
 from recam_core.records import RecordError, is_finite, is_time, opened_record
-from recam_core.trainings.process import HOST, is_running
+
+#: The machine, as statuses name it.
+HOST = platform.node() or "this machine"
+
+
+def process_start(pid: int) -> str | None:
+    """When a process began, in words that no other process with the same number gives; None where it has ended.
+
+    A process that has ended but was not yet asked for its result (a zombie) counts as ended.
+    """
+    return _start_on_linux(pid) if sys.platform == "linux" else _start_by_ps(pid)
+
+
+def is_running(pid: int, start: str) -> bool:
+    """Whether the process ``pid`` of this machine still is the one that began at ``start``."""
+    return pid > 0 and start != "" and process_start(pid) == start
+
+
+def own_start() -> str:
+    """:func:`process_start` of this process."""
+    return process_start(os.getpid()) or ""
+
+
+def _start_on_linux(pid: int) -> str | None:
+    try:
+        # The name in parentheses may hold spaces and parentheses; what follows the last one is plain.
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+    # Third field of the line: the state. Field 22: ticks since the machine was started.
+    return None if len(fields) < 20 or fields[0] in "ZX" else f"{boot[:8]}-{fields[19]}"
+
+
+def _start_by_ps(pid: int) -> str | None:
+    shown = subprocess.run(["ps", "-o", "state=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    state, _, start = shown.stdout.strip().partition(" ")
+    return None if not state or state.startswith("Z") else start.strip()
+
 
 STATUS_FILE = "status.json"
 #: Bytes that a status may have.
@@ -32,7 +74,7 @@ class Status:
         step, steps: how far it is.
         epoch, epochs: the epoch that it is in, from 1; of a grid, the trainings that are finished, and all of them.
         seconds_left: None until enough is known to say.
-        losses: the curve so far, see :class:`recam_core.trainings.loss_curve.LossCurve`.
+        losses: the curve so far, see :class:`recam_core.queue.reporter.LossCurve`.
         message: the sentence of a failure.
         awaits: name of the run that it starts from, while another training is still to make that; it stands in nobody's
             way meanwhile.

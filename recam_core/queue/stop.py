@@ -7,10 +7,10 @@ import time
 
 from recam_core.errors import UserError
 from recam_core.lock import holding, try_lock
-from recam_core.trainings.job import CANCEL_FILE, LOCK_FILE
-from recam_core.trainings.listing import Training, find_training
-from recam_core.trainings.process import HOST, is_running
-from recam_core.trainings.reserved import discard
+from recam_core.queue.job import CANCEL_FILE, LOCK_FILE
+from recam_core.queue.listing import Training, find_training
+from recam_core.queue.reserved import discard
+from recam_core.queue.status import HOST, is_running
 
 #: Seconds that a training has to end by itself.
 GRACE = 10.0

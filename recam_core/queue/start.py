@@ -18,14 +18,19 @@ from recam_core.folder_names import is_plain_name
 from recam_core.guest import environment_of, guest, refuse_foreign_run, refuse_training
 from recam_core.guest_room import number_setting, room_for
 from recam_core.method.background import check_background
+from recam_core.queue.job import CANCEL_FILE, LOG_FILE, TrainingJob, new_id, write_job
+from recam_core.queue.listing import (
+    Training,
+    every_training,
+    find_training,
+    training_folder,
+    trainings_folder,
+    writer_of,
+)
+from recam_core.queue.reserved import discard, reclaim, reserve
+from recam_core.queue.status import LIVE, read_status, true_state
 from recam_core.retrain.named_run import check_run_name
-from recam_core.train.recipe import Recipe, check_recipe
-from recam_core.trainings.command import train_command
-from recam_core.trainings.job import CANCEL_FILE, LOG_FILE, TrainingJob, new_id, write_job
-from recam_core.trainings.listing import Training, every_training, find_training, writer_of
-from recam_core.trainings.places import training_folder, trainings_folder
-from recam_core.trainings.reserved import discard, reclaim, reserve
-from recam_core.trainings.status import LIVE, read_status, true_state
+from recam_core.train.recipe import Recipe, check_recipe, train_command
 
 #: Seconds within which the new process must have said something.
 _PATIENCE = 60.0
@@ -236,7 +241,7 @@ def spawn(folder: Path) -> None:
         ROOT.mkdir(parents=True, exist_ok=True)  # of an installed package, nobody may have needed it yet
         with (folder / LOG_FILE).open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "recam_core.trainings.trainer", str(folder)],
+                [sys.executable, "-m", "recam_core.queue.trainer", str(folder)],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

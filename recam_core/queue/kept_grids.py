@@ -9,14 +9,12 @@ from recam_core.checkpoint.places import as_typed, runs_folder
 from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, WEIGHTS_FILE, RunInfo, read_info
 from recam_core.errors import UserError
 from recam_core.experiments.kept_result import RESULT_FILE
+from recam_core.queue.job import TrainingJob
+from recam_core.queue.listing import grids_folder, list_trainings
 from recam_core.records import RecordError, opened_record
 from recam_core.retrain.named_run import check_run_name
 from recam_core.theory.negatives import NEGATIVES_FILE
-from recam_core.train.recipe import Recipe
-from recam_core.trainings.command import train_command
-from recam_core.trainings.job import TrainingJob
-from recam_core.trainings.listing import list_trainings
-from recam_core.trainings.places import grids_folder
+from recam_core.train.recipe import Recipe, train_command
 
 #: What a grid was asked to do, beside its result: the queue may forget it.
 GRID_FILE = "grid.json"

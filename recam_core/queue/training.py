@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recam_core.records import RecordError, is_finite, read_rows
-from recam_core.trainings.job import CANCEL_FILE, LOG_FILE, TrainingJob, read_job
-from recam_core.trainings.reserved import is_finished
-from recam_core.trainings.status import (
+from recam_core.queue.job import CANCEL_FILE, LOG_FILE, TrainingJob, read_job
+from recam_core.queue.reserved import is_finished
+from recam_core.queue.status import (
     CANCELLED,
     DONE,
     FAILED,
@@ -20,6 +19,7 @@ from recam_core.trainings.status import (
     read_status,
     true_state,
 )
+from recam_core.records import RecordError, is_finite, read_rows
 
 #: Seconds that a new process may take to write its first status.
 _FIRST_WORD = 20.0

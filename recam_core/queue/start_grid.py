@@ -18,13 +18,10 @@ from recam_core.experiments.full_task import SCORING, TRAINING
 from recam_core.experiments.protocol import FIT, PARTS, Protocol, protocol_for
 from recam_core.guest import as_typed_spec, refuse_training
 from recam_core.memory import memory_told
-from recam_core.train.recipe import Recipe, from_json
-from recam_core.trainings.command import train_command
-from recam_core.trainings.grid_request import GridRequest
-from recam_core.trainings.job import TrainingJob, new_id
-from recam_core.trainings.listing import Training
-from recam_core.trainings.places import grids_folder
-from recam_core.trainings.start import asking, check_queue, enqueue
+from recam_core.queue.job import GridRequest, TrainingJob, new_id
+from recam_core.queue.listing import Training, grids_folder
+from recam_core.queue.start import asking, check_queue, enqueue
+from recam_core.train.recipe import Recipe, from_json, train_command
 
 
 @dataclass(frozen=True)
@@ -158,7 +155,7 @@ def start_grid(question: GridQuestion, speed: Speed | None = None, visitor: str 
     Args:
         question: what is asked for.
         speed: of this machine, where it was measured already.
-        visitor, address: who asks for it, see :func:`recam_core.trainings.start.check_queue`.
+        visitor, address: who asks for it, see :func:`recam_core.queue.start.check_queue`.
 
     Returns:
         The grid in the queue.
