@@ -177,8 +177,8 @@ def _records(place: Path) -> dict[str, Surface]:
     from app.runs import table
     from recam_core.checkpoint.places import runs_folder, shipped_theory_folder
     from recam_core.checkpoint.run_rule import rules_of_run
+    from recam_core.experiments.figure1 import kept_figures
     from recam_core.experiments.full_task import read_footprint
-    from recam_core.experiments.kept_figure1 import kept_figures
     from recam_core.maps.store import MapStore
     from recam_core.runs.filter_sort import ORDERS, filter_runs, sort_runs
     from recam_core.runs.lineage import again_command, children_of

@@ -19,8 +19,7 @@ from recam_core.cli.main import build_parser
 from recam_core.cli.train import recipe_of
 from recam_core.data.sample import ClassList, Sample
 from recam_core.errors import UserError
-from recam_core.experiments.axes import axis
-from recam_core.experiments.full_axes import full_axis
+from recam_core.experiments.axes import axis, full_axis
 from recam_core.experiments.full_grid import plan_full_grid
 from recam_core.experiments.grid import grid_settings
 from recam_core.experiments.head_scores import count_exact, count_sampled, read_sampled_truth

@@ -14,7 +14,7 @@ from recam_core.cli.main import main
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.experiments.axes import AXES, axis
-from recam_core.experiments.experiment import Experiment, select_words, start_notes
+from recam_core.experiments.experiment import Experiment, select_words, start_notes, text_table
 from recam_core.experiments.figures import FIGURES
 from recam_core.experiments.grid import grid
 from recam_core.experiments.iterations import iterations
@@ -22,12 +22,10 @@ from recam_core.experiments.lab import REFERENCE, HeadLab, open_lab
 from recam_core.experiments.lambda_sweep import lambda_sweep
 from recam_core.experiments.loss_control import loss_control
 from recam_core.experiments.mask_comparison import mask_comparison
-from recam_core.experiments.noise import Difference, Draws
+from recam_core.experiments.noise import Difference, Draws, points
 from recam_core.experiments.pair_advice import find_pair, most_confused, pair_advice, pair_figures
 from recam_core.experiments.protocol import Protocol, check_apart, choose_best, open_parts, protocol_for
 from recam_core.experiments.rule_comparison import rule_comparison
-from recam_core.experiments.text_table import text_table
-from recam_core.experiments.wording import points
 from recam_core.method.extraction import share_of_double_negatives
 from recam_core.progress import Cancelled
 from recam_core.retrain.features import build_feature_cache

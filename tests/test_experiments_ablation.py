@@ -11,10 +11,8 @@ from recam_core.checkpoint.run_folder import INFO_FILE, load_run, read_info
 from recam_core.cli.main import main
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
-from recam_core.experiments.ablation import ablation
-from recam_core.experiments.ablation_plan import AblationPlan, report_specs
-from recam_core.experiments.ablation_result import ablation_text, notes_of, sentence_of
-from recam_core.experiments.ablation_rows import Row, ablation_tables, head_recipe
+from recam_core.experiments.ablation import ablation, ablation_text, notes_of, sentence_of
+from recam_core.experiments.ablation_plan import AblationPlan, Row, ablation_tables, head_recipe, report_specs
 from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
 from recam_core.retrain.features import build_feature_cache
 from recam_core.retrain.head_recipe import HeadRecipe

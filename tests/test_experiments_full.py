@@ -19,8 +19,8 @@ from recam_core.checkpoint.run_folder import INFO_FILE, load_run, read_info
 from recam_core.cli.main import main
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
+from recam_core.experiments.axes import full_axis
 from recam_core.experiments.dispatch import dispatch, pick_way, ray_is_installed
-from recam_core.experiments.full_axes import full_axis
 from recam_core.experiments.full_cost import Speed, measure_speed, seconds_done, task_seconds
 from recam_core.experiments.full_grid import full_grid, plan_full_grid
 from recam_core.experiments.full_task import Footprint, carry_out, read_footprint, read_scores, task_progress

@@ -14,19 +14,11 @@ from recam_core.cli.main import main
 from recam_core.data.sample import ClassList
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
-from recam_core.experiments import figure1 as module
 from recam_core.experiments import figure1_full as full
-from recam_core.experiments.figure1 import (
-    FOLDS,
-    HeadSettings,
-    figure1_from_json,
-    figure1_heads,
-    gain_of,
-    hardest_group,
-    text_figure1,
-    train_linear,
-)
+from recam_core.experiments import figure1_heads as module
+from recam_core.experiments.figure1 import HeadSettings, figure1_from_json, text_figure1
 from recam_core.experiments.figure1_full import figure1_full, single_class_pictures
+from recam_core.experiments.figure1_heads import FOLDS, figure1_heads, gain_of, hardest_group, train_linear
 from recam_core.experiments.pooled_vectors import (
     LabelledVectors,
     pooled_vectors,

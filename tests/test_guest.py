@@ -23,7 +23,7 @@ from recam_core.data.sample import ClassList
 from recam_core.data.spec import open_dataset, parse_spec
 from recam_core.data.zip_upload import unpack_set
 from recam_core.errors import UserError
-from recam_core.experiments.kept_figure1 import kept_figures
+from recam_core.experiments.figure1 import kept_figures
 from recam_core.guest import (
     NO_DOWNLOADS,
     NO_TRAININGS,

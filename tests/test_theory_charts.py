@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from recam_core.data.sample import ClassList
-from recam_core.experiments.figure1 import HeadSettings, figure1_heads
+from recam_core.experiments.figure1 import HeadSettings
+from recam_core.experiments.figure1_heads import figure1_heads
 from recam_core.experiments.pooled_vectors import LabelledVectors
 from recam_core.theory.losses import descend, surface
 from recam_core.theory.negatives import NegativeCurve, NegativePoint

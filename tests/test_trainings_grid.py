@@ -13,7 +13,7 @@ import pytest
 from recam_core.cli.main import main
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
-from recam_core.experiments.full_axes import full_axis
+from recam_core.experiments.axes import full_axis
 from recam_core.experiments.kept_result import RESULT_FILE, read_result
 from recam_core.experiments.protocol import protocol_for
 from recam_core.lock import holding, try_lock

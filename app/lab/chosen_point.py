@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.lab.shown import Shown
 from app.links import keep, kept
-from recam_core.experiments.setting import Measured
+from recam_core.experiments.lab import Measured
 from recam_core.views.charts.setting_points import REFERENCE_PLACE
 
 _IN_ADDRESS = "point"

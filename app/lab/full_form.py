@@ -14,9 +14,8 @@ from app.trainings.words import duration
 from app.visitors import visitor, visitor_address
 from recam_core.device import device_names
 from recam_core.errors import UserError
-from recam_core.experiments.axes import OF_THE_ROW, Axis, setting_of
+from recam_core.experiments.axes import FULL_AXES, OF_THE_ROW, Axis, full_axis, setting_of
 from recam_core.experiments.dispatch import ray_is_installed
-from recam_core.experiments.full_axes import FULL_AXES, full_axis
 from recam_core.experiments.full_cost import Speed
 from recam_core.method.extraction import rules_of
 from recam_core.queue.start_grid import GridCost, GridQuestion, grid_cost, start_grid, usual_workers

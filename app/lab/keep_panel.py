@@ -11,7 +11,7 @@ from app.lab.lab_job import LabJob
 from app.links import open_explore
 from app.plain_words import plain
 from recam_core.checkpoint.places import runs_folder
-from recam_core.experiments.setting import Measured
+from recam_core.experiments.lab import Measured
 from recam_core.retrain.named_run import check_run_name
 
 

@@ -6,7 +6,7 @@ from app.guard import sentences
 from app.lab.shown_grid import ShownGrid
 from app.links import open_explore
 from app.plain_words import plain
-from recam_core.experiments.setting import Measured
+from recam_core.experiments.lab import Measured
 from recam_core.queue.kept_grids import keep_run, kept_run_command
 
 

@@ -10,7 +10,7 @@ from app.lab.shown import Shown
 from app.methods import Method, method_of_entry, method_of_heads
 from app.models import shared_run
 from recam_core.checkpoint.run_folder import read_info
-from recam_core.experiments.setting import Measured
+from recam_core.experiments.lab import Measured
 from recam_core.views.charts.setting_points import REFERENCE_PLACE
 
 

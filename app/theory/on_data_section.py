@@ -24,9 +24,9 @@ from recam_core.cache import cache_folder
 from recam_core.checkpoint.places import as_typed
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.data.spec import open_dataset
-from recam_core.experiments.figure1 import WHAT, Figure1, HeadSettings, check_settings, figure1
+from recam_core.experiments.figure1 import WHAT, Figure1, HeadSettings, check_settings, keep_figure1, kept_figures
 from recam_core.experiments.figure1_full import figure1_full
-from recam_core.experiments.kept_figure1 import keep_figure1, kept_figures
+from recam_core.experiments.figure1_heads import figure1
 from recam_core.experiments.pooled_vectors import IMAGENET
 from recam_core.experiments.protocol import data_and_report
 from recam_core.guest import NO_TRAININGS, as_typed_spec, guest, refuse_training
@@ -164,7 +164,7 @@ class Figure1Job(Job):
     """Figure 1 by heads, or by whole networks.
 
     Attributes:
-        source, data, report, what, settings: as :func:`recam_core.experiments.figure1.figure1` takes them.
+        source, data, report, what, settings: as :func:`recam_core.experiments.figure1_heads.figure1` takes them.
         epochs: of whole networks; 0 trains heads.
         kept: the name under which the result is kept, once the state is ``DONE``.
     """

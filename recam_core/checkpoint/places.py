@@ -19,7 +19,7 @@ def shipped_maps_folder() -> Path:
 
 
 def shipped_theory_folder() -> Path:
-    """The folder of the results of figure 1 that ship, see :mod:`recam_core.experiments.kept_figure1`."""
+    """The folder of the results of figure 1 that ship, see :mod:`recam_core.experiments.figure1`."""
     return assets_folder() / "theory"
 
 

@@ -56,10 +56,8 @@ def run_ablation(arguments: argparse.Namespace) -> int:
     """Train and score what is missing, and print the tables."""
     from dataclasses import replace
 
-    from recam_core.experiments.ablation import ablation
-    from recam_core.experiments.ablation_plan import AblationPlan, report_specs
-    from recam_core.experiments.ablation_result import ablation_text
-    from recam_core.experiments.ablation_rows import BACKGROUNDS, LAMBDAS, MASKS
+    from recam_core.experiments.ablation import ablation, ablation_text
+    from recam_core.experiments.ablation_plan import BACKGROUNDS, LAMBDAS, MASKS, AblationPlan, report_specs
     from recam_core.progress import terminal
     from recam_core.retrain.head_recipe import HeadRecipe
     from recam_core.train.recipe import METHODS, preset

@@ -145,8 +145,8 @@ def run_full(arguments: argparse.Namespace) -> int:
     """Carry out a grid of full trainings and print its table and its sentence; or hand it to the queue."""
     from dataclasses import replace
 
+    from recam_core.experiments.axes import full_axis
     from recam_core.experiments.dispatch import pick_way
-    from recam_core.experiments.full_axes import full_axis
     from recam_core.experiments.full_grid import full_grid
     from recam_core.experiments.protocol import protocol_for
     from recam_core.progress import terminal
@@ -204,7 +204,7 @@ def _queue(arguments: argparse.Namespace, question: GridQuestion) -> int:
 
 def _show(arguments: argparse.Namespace, found: Experiment) -> None:
     """Print what was found, and write the files that were asked for."""
-    from recam_core.experiments.text_table import text_table
+    from recam_core.experiments.experiment import text_table
 
     print(f"{found.title}: {arguments.source}")
     print(text_table(found))

@@ -44,9 +44,9 @@ def run_figure1(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from recam_core.device import pick_device
-    from recam_core.experiments.figure1 import HeadSettings, figure1, text_figure1
+    from recam_core.experiments.figure1 import HeadSettings, keep_figure1, text_figure1
     from recam_core.experiments.figure1_full import figure1_full
-    from recam_core.experiments.kept_figure1 import keep_figure1
+    from recam_core.experiments.figure1_heads import figure1
     from recam_core.experiments.pooled_vectors import named_backbone
     from recam_core.experiments.protocol import data_and_report
     from recam_core.progress import terminal

@@ -9,6 +9,7 @@ from recam_core.method.background import USUAL_BACKGROUND
 from recam_core.method.extraction import rules_of
 from recam_core.retrain.head_recipe import LOSSES, UPDATES, HeadRecipe, completed
 from recam_core.setting import SettingKind, settings
+from recam_core.train.recipe import check_recipe, preset
 
 AnyRecipe = TypeVar("AnyRecipe")
 
@@ -127,3 +128,26 @@ def check_axes(x: Axis, y: Axis, seeds: int, most: int) -> None:
             f"The grid has {len(x.values)} x {len(y.values)} points and {seeds} seed{'s' if seeds > 1 else ''}; "
             f"{most} runs are the most. Name fewer values."
         )
+
+
+#: By their options, and the values that are tried unless the user says otherwise.
+FULL_AXES: dict[str, tuple[Any, ...]] = {
+    "lambda": (0.1, 0.3, 1.0, 3.0),
+    "mask": ("none", "soft", "power:2", "hard:0.3"),
+    "rule": rules_of(True, False),  # it needs no training of its own
+    "background": (0.0, 0.1, 0.2, 0.3),
+    "epochs": (2, 5, 10),
+    "lr-fc2": (0.0005, 0.002, 0.008),
+    "lr-backbone": (5e-6, 2e-5, 8e-5),
+}
+
+
+def full_axis(name: str, values: Sequence[str] = ()) -> Axis:
+    """An axis from text; without values, the usual ones.
+
+    Raises:
+        UserError: an unknown setting, a value that it cannot take, or one twice.
+    """
+    if name not in FULL_AXES:
+        raise UserError(f"A grid of full trainings cannot vary '{name}': choose one of {', '.join(FULL_AXES)}.")
+    return read_axis(preset("recam", "small"), FULL_AXES, name, values, check_recipe)

@@ -12,19 +12,8 @@ from recam_core.checkpoint.run_folder import INFO_FILE, load_run, read_info
 from recam_core.data.kept_labels import all_labels
 from recam_core.data.sample import ClassList, Dataset, Fault, Sample
 from recam_core.errors import UserError
-from recam_core.experiments.figure1 import (
-    ALL,
-    GROUP,
-    LOSSES,
-    Figure1,
-    HeadSettings,
-    check_settings,
-    cross_validated,
-    gain_of,
-    hardest_group,
-    row_of,
-    single_label_classes,
-)
+from recam_core.experiments.figure1 import ALL, GROUP, LOSSES, Figure1, HeadSettings, check_settings
+from recam_core.experiments.figure1_heads import cross_validated, gain_of, hardest_group, row_of, single_label_classes
 from recam_core.experiments.pooled_vectors import imagenet_run, pooled_vectors, single_label_pictures
 from recam_core.gate import device_gate
 from recam_core.progress import ProgressFn, silent

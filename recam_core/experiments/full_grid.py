@@ -15,9 +15,8 @@ from recam_core.experiments.experiment import Experiment, seed_notes, start_note
 from recam_core.experiments.full_task import FullTask, carry_out
 from recam_core.experiments.grid import grid_result
 from recam_core.experiments.kept_result import write_result
-from recam_core.experiments.lab import REFERENCE, check_labels
+from recam_core.experiments.lab import REFERENCE, Measured, Setting, check_labels
 from recam_core.experiments.protocol import FIT, REPORT, SELECT, Protocol, open_parts
-from recam_core.experiments.setting import Measured, Setting
 from recam_core.method.background import check_background
 from recam_core.method.masks import parse_mask
 from recam_core.progress import ProgressFn, silent
@@ -67,7 +66,7 @@ def plan_full_grid(
         protocol: which pictures do what.
         folder: where the runs go, each in a folder named after its settings; those that are there already are not
             made again.
-        x, y: the axes, see :func:`recam_core.experiments.full_axes.full_axis`.
+        x, y: the axes, see :func:`recam_core.experiments.axes.full_axis`.
         base: every other setting; its method is ``recam``. The backbone is that of ``init``.
         seeds: of the initial weights, the order and the augmentation.
         device, threads: see :class:`FullTask`.

@@ -14,9 +14,8 @@ from recam_core.data.sample import ClassList, Dataset
 from recam_core.data.spec import open_dataset
 from recam_core.device import make_current, pick_device
 from recam_core.errors import UserError
-from recam_core.experiments.part_score import PartScore, score_part, select_threshold
+from recam_core.experiments.part_score import PartScore, score_from_json, score_part, score_to_json, select_threshold
 from recam_core.experiments.protocol import REPORT, SELECT, Protocol
-from recam_core.experiments.score_json import score_from_json, score_to_json
 from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
 from recam_core.model.network import CamNetwork
 from recam_core.records import RecordError, as_finite, opened_record

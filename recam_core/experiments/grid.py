@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from recam_core.errors import UserError
 from recam_core.experiments.axes import Axis, check_axes, point_label, value_text, with_values
-from recam_core.experiments.chart import Chart, Heat
+from recam_core.experiments.chart import SEED_SPREAD, Chart, Heat
 from recam_core.experiments.experiment import (
     Experiment,
     choose,
@@ -15,12 +15,17 @@ from recam_core.experiments.experiment import (
     table_rows,
 )
 from recam_core.experiments.figures import FIGURES
-from recam_core.experiments.lab import HeadLab, check_fc2_trained, check_settings
-from recam_core.experiments.noise import Draws
-from recam_core.experiments.panels import SEED_SPREAD
+from recam_core.experiments.lab import (
+    ORACLE_NOTE,
+    HeadLab,
+    Measured,
+    Setting,
+    check_fc2_trained,
+    check_settings,
+    seeded,
+)
+from recam_core.experiments.noise import Draws, capital, percent, points
 from recam_core.experiments.protocol import REPORT, SELECT, Protocol
-from recam_core.experiments.setting import ORACLE_NOTE, Measured, Setting, seeded
-from recam_core.experiments.wording import capital, percent, points
 from recam_core.method.masks import parse_mask
 from recam_core.progress import ProgressFn, silent
 from recam_core.retrain.head_recipe import HeadRecipe, completed

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from recam_core.errors import UserError
-from recam_core.experiments.chart import Chart
+from recam_core.experiments.chart import SEED_SPREAD, Chart, joined, panels
 from recam_core.experiments.experiment import (
     Experiment,
     choose,
@@ -15,12 +15,9 @@ from recam_core.experiments.experiment import (
     table_rows,
 )
 from recam_core.experiments.figures import FIGURES
-from recam_core.experiments.lab import HeadLab, check_fc2_trained, check_settings
-from recam_core.experiments.noise import Draws
-from recam_core.experiments.panels import SEED_SPREAD, joined, panels
+from recam_core.experiments.lab import HeadLab, Measured, Setting, check_fc2_trained, check_settings
+from recam_core.experiments.noise import Draws, capital, percent, points
 from recam_core.experiments.protocol import REPORT
-from recam_core.experiments.setting import Measured, Setting
-from recam_core.experiments.wording import capital, percent, points
 from recam_core.method.extraction import RULES as RULES_OF_MAPS
 from recam_core.method.extraction import rules_of
 from recam_core.progress import ProgressFn, silent

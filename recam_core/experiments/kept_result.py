@@ -9,10 +9,9 @@ from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 from recam_core.experiments.chart import Chart, Heat
 from recam_core.experiments.experiment import Experiment
-from recam_core.experiments.part_score import PartScore
+from recam_core.experiments.lab import Measured, Setting
+from recam_core.experiments.part_score import PartScore, score_from_json, score_to_json
 from recam_core.experiments.protocol import PARTS, REPORT, SELECT, Protocol
-from recam_core.experiments.score_json import score_from_json, score_to_json
-from recam_core.experiments.setting import Measured, Setting
 from recam_core.records import RecordError, opened_record
 from recam_core.train.recipe import from_json
 

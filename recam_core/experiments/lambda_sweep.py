@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import combinations
 
 from recam_core.errors import UserError
-from recam_core.experiments.chart import Chart
+from recam_core.experiments.chart import SEED_SPREAD, Chart, panels
 from recam_core.experiments.experiment import (
     Experiment,
     choose,
@@ -16,12 +16,9 @@ from recam_core.experiments.experiment import (
     table_rows,
 )
 from recam_core.experiments.figures import FIGURES
-from recam_core.experiments.lab import HeadLab, check_settings
-from recam_core.experiments.noise import Draws
-from recam_core.experiments.panels import SEED_SPREAD, panels
+from recam_core.experiments.lab import HeadLab, Measured, Setting, check_settings, seeded
+from recam_core.experiments.noise import Draws, capital, percent, points
 from recam_core.experiments.protocol import REPORT
-from recam_core.experiments.setting import Measured, Setting, seeded
-from recam_core.experiments.wording import capital, percent, points
 from recam_core.progress import ProgressFn, silent
 from recam_core.retrain.head_recipe import HeadRecipe
 

@@ -10,11 +10,9 @@ from recam_core.errors import UserError
 from recam_core.experiments.chart import Chart, Series
 from recam_core.experiments.experiment import Experiment
 from recam_core.experiments.figures import Figure, mean_iou
-from recam_core.experiments.lab import REFERENCE, HeadLab
-from recam_core.experiments.noise import Draws, measured
+from recam_core.experiments.lab import REFERENCE, HeadLab, Measured
+from recam_core.experiments.noise import Draws, capital, measured, percent, points
 from recam_core.experiments.protocol import REPORT, SELECT, choose_best
-from recam_core.experiments.setting import Measured
-from recam_core.experiments.wording import capital, percent, points
 from recam_core.scores.metrics import ratio
 
 

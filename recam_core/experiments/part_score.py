@@ -1,10 +1,13 @@
 """How one classifier does on one part of the data, at a background threshold that was chosen on the select part."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from recam_core.analysis.outcomes import Outcomes, outcomes_of_counts
+from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 from recam_core.experiments.protocol import SELECT
 from recam_core.scores.metrics import ratio
@@ -63,3 +66,42 @@ def _right(outcomes: Outcomes) -> np.ndarray:
     right = outcomes.pixels * (outcomes.truth == outcomes.predicted)
     sums = [np.bincount(outcomes.image, weights=w, minlength=outcomes.pictures) for w in (right, outcomes.pixels)]
     return ratio(*sums)
+
+
+_COLUMNS = {"truth": np.uint8, "predicted": np.uint8, "image": np.int32, "pixels": np.int64}
+
+
+def score_to_json(score: PartScore) -> dict[str, Any]:
+    """Everything but the classes, which all scores of an experiment share."""
+    columns = {name: getattr(score.outcomes, name).tolist() for name in _COLUMNS}
+    return {
+        "part": score.part,
+        "exact": score.exact,
+        "threshold": score.scores.threshold,
+        "pictures": score.outcomes.pictures,
+        **columns,
+    }
+
+
+def score_from_json(values: Mapping[str, Any], classes: ClassList) -> PartScore:
+    """What :func:`score_to_json` was given.
+
+    Raises:
+        ValueError, KeyError, TypeError, OverflowError: the values are damaged.
+    """
+    # By way of int64: a number that the narrow types cannot hold must not wrap around.
+    wide = {name: np.asarray(values[name], dtype=np.int64) for name in _COLUMNS}
+    lengths = {column.shape for column in wide.values()}
+    if len(lengths) != 1 or len(next(iter(lengths))) != 1:
+        raise ValueError("its columns differ in length")
+    pictures, most = int(values["pictures"]), len(classes)
+    limits = {"truth": most, "predicted": most, "image": pictures - 1, "pixels": None}
+    for name, limit in limits.items():
+        column = wide[name]
+        if len(column) and (column.min() < 0 or (limit is not None and column.max() > limit)):
+            raise ValueError(f"'{name}' is out of range")
+    columns = (wide[name].astype(kind) for name, kind in _COLUMNS.items())
+    outcomes = Outcomes(pictures, classes, *columns)
+    threshold = None if values["threshold"] is None else float(values["threshold"])
+    scores = Scores(threshold, outcomes.confusion(), classes.has_background)
+    return PartScore(str(values["part"]), bool(values["exact"]), scores, outcomes)

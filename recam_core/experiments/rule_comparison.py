@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from recam_core.experiments.chart import Chart
+from recam_core.experiments.chart import SEED_SPREAD, Chart, panels
 from recam_core.experiments.experiment import (
     Experiment,
     choose,
@@ -14,12 +14,9 @@ from recam_core.experiments.experiment import (
     table_rows,
 )
 from recam_core.experiments.figures import FIGURES
-from recam_core.experiments.lab import HeadLab, check_fc2_trained, check_settings
-from recam_core.experiments.noise import Draws
-from recam_core.experiments.panels import SEED_SPREAD, panels
+from recam_core.experiments.lab import HeadLab, Measured, Setting, check_fc2_trained, check_settings, seeded
+from recam_core.experiments.noise import Draws, percent, points
 from recam_core.experiments.protocol import REPORT
-from recam_core.experiments.setting import Measured, Setting, seeded
-from recam_core.experiments.wording import percent, points
 from recam_core.method.extraction import rules_of, share_of_double_negatives
 from recam_core.progress import ProgressFn, silent
 from recam_core.retrain.head_recipe import HeadRecipe

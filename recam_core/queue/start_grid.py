@@ -9,9 +9,8 @@ from pathlib import Path
 from recam_core.checkpoint.places import as_typed
 from recam_core.device import device_name, pick_device
 from recam_core.errors import UserError
-from recam_core.experiments.axes import Axis
+from recam_core.experiments.axes import Axis, full_axis
 from recam_core.experiments.dispatch import pick_way, ray_is_installed
-from recam_core.experiments.full_axes import full_axis
 from recam_core.experiments.full_cost import Speed, measure_speed, task_seconds
 from recam_core.experiments.full_grid import FullGridPlan, check_start, plan_full_grid
 from recam_core.experiments.full_task import SCORING, TRAINING
@@ -32,7 +31,7 @@ class GridQuestion:
         init: the converged BCE run that each training starts from, an absolute path.
         data: the training split as a whole, such as ``scenes@train``.
         protocol: its parts.
-        x, y: the axes, see :func:`recam_core.experiments.full_axes.full_axis`.
+        x, y: the axes, see :func:`recam_core.experiments.axes.full_axis`.
         preset: name of the preset that ``base`` is.
         base: every other setting.
         seeds: each point once a seed.

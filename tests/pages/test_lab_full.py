@@ -17,7 +17,7 @@ from app.lab.shown_grid import ShownGrid, shown_grid
 from app.shared_state import LAB_DEPTH
 from recam_core.checkpoint.run_folder import read_info
 from recam_core.cli.main import build_parser
-from recam_core.experiments.full_axes import full_axis
+from recam_core.experiments.axes import full_axis
 from recam_core.experiments.full_grid import full_grid
 from recam_core.experiments.kept_result import RESULT_FILE
 from recam_core.experiments.protocol import REPORT, protocol_for

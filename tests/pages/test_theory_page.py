@@ -17,8 +17,7 @@ from recam_core.cache import cache_folder
 from recam_core.checkpoint.run_folder import read_info
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
-from recam_core.experiments.figure1 import figure1_from_json
-from recam_core.experiments.kept_figure1 import keep_figure1, kept_figures
+from recam_core.experiments.figure1 import figure1_from_json, keep_figure1, kept_figures
 from recam_core.theory.losses import FUNCTIONS, LOSSES, descend, softmax
 from recam_core.theory.negatives import QUANTILES, write_negatives
 from recam_core.theory.weights import class_cosines
