@@ -10,13 +10,12 @@ import streamlit as st
 
 from app.catalogue import Entry
 from app.guard import sentences
-from app.job_progress import job_panel
+from app.job_progress import duration, job_panel
 from app.jobs import Job, board
 from app.methods import Attribution, Method, method_of_entry
 from app.models import LastUsed, device, device_words
 from app.pictures import Picture
 from app.plain_words import plain
-from app.trainings.words import duration
 from recam_core.attribution.maps import attribution_key, attribution_maps, cost, pass_seconds
 from recam_core.attribution.table import METHODS, method_of
 from recam_core.checkpoint.run_folder import load_run

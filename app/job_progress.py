@@ -8,7 +8,15 @@ from app.guard import sentences
 from app.jobs import CANCELLED, DONE, FAILED, RUNNING, WAITING_WORDS, AnyJob, Job, board
 from app.links import keep, kept
 from app.plain_words import plain
-from app.trainings.words import duration
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it: ``40 s``, ``12 min``, ``3 h 05 min``."""
+    seconds = max(seconds, 0)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 @st.fragment(run_every=0.7)

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.guard import sentences
 from app.settings import upload_mb
-from recam_core.runs.zip_import import import_run
+from recam_core.runs.run_zip import import_run
 
 
 def run_zip_form(key: str) -> Path | None:

@@ -180,11 +180,10 @@ def _records(place: Path) -> dict[str, Surface]:
     from recam_core.experiments.figure1 import kept_figures
     from recam_core.experiments.full_task import read_footprint
     from recam_core.maps.store import MapStore
-    from recam_core.runs.filter_sort import ORDERS, filter_runs, sort_runs
+    from recam_core.runs.compare import compare_settings
+    from recam_core.runs.folder import read_stars
     from recam_core.runs.lineage import again_command, children_of
-    from recam_core.runs.listed import list_runs
-    from recam_core.runs.settings import compare_settings
-    from recam_core.runs.stars import read_stars
+    from recam_core.runs.listed import ORDERS, filter_runs, list_runs, sort_runs
     from recam_core.theory.negatives import read_negatives
     from run_folders import write_run
 
@@ -250,8 +249,8 @@ def _records(place: Path) -> dict[str, Surface]:
 def _queue(place: Path) -> dict[str, Surface]:
     from dataclasses import asdict
 
-    from app.trainings.curves import loss_curves, score_curves
-    from app.trainings.words import standing
+    from app.trainings.details import loss_curves, score_curves
+    from app.trainings.queue import standing
     from recam_core.queue.job import TrainingJob, grid_request
     from recam_core.queue.kept_grids import list_grids
     from recam_core.queue.listing import grids_folder, read_queue, trainings_folder
@@ -320,7 +319,7 @@ def suppressed() -> Iterator[None]:
 def _zips(place: Path) -> dict[str, Surface]:
     from recam_core.checkpoint.places import runs_folder
     from recam_core.data.zip_upload import unpack_set
-    from recam_core.runs.zip_import import import_run
+    from recam_core.runs.run_zip import import_run
 
     def packed(root: Path, names: dict[str, bytes] | None = None) -> bytes:
         stream = io.BytesIO()

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from recam_core.data.sample import VOID
-from recam_core.train.augment import augment
 from recam_core.train.recipe import Recipe
-from recam_core.train.views import AugmentedViews
+from recam_core.train.views import AugmentedViews, augment
 from tiny_data import TinyDataset
 
 #: The ground, and two classes whose numbers lie apart, so that a mask that was interpolated shows others between them.

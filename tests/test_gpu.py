@@ -47,9 +47,8 @@ from recam_core.retrain.heads import retrain_heads
 from recam_core.retrain.pooled import pooled_pairs
 from recam_core.theory.negatives import NegativeCounts, measure_negatives
 from recam_core.theory.walkthrough import logit_map, walkthrough
-from recam_core.train import loop, loss_reader
-from recam_core.train.loop import train
-from recam_core.train.loss_reader import LossReader
+from recam_core.train import loop
+from recam_core.train.loop import LossReader, train
 from tiny_data import TinyDataset
 from tiny_recipe import TRAIN, VAL, tiny_recipe
 
@@ -154,7 +153,7 @@ def test_losses_are_awaited_on_the_card_that_computes_them(monkeypatch):
     monkeypatch.setattr(torch.cuda, "Event", Event)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device=None: f"stream of {device}")
     empty = torch.empty
-    monkeypatch.setattr(loss_reader.torch, "empty", lambda *words, pin_memory=False, **more: empty(*words, **more))
+    monkeypatch.setattr(loop.torch, "empty", lambda *words, pin_memory=False, **more: empty(*words, **more))
     reader = LossReader()
     loss = torch.tensor(0.5).as_subclass(OnCuda)
     assert list(reader.put(0, {"loss": loss})) == []

@@ -44,7 +44,7 @@ from recam_core.queue.listing import read_queue, training_folder
 from recam_core.queue.status import KILLED, Status, own_start, read_status, write_status
 from recam_core.records import RecordError, opened_record, read_record
 from recam_core.runs.listed import list_runs
-from recam_core.runs.zip_import import import_run
+from recam_core.runs.run_zip import import_run
 from run_folders import write_run
 
 

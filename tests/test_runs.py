@@ -13,14 +13,11 @@ from recam_core.cli.main import main
 from recam_core.errors import UserError
 from recam_core.queue.job import TrainingJob, write_job
 from recam_core.queue.status import DONE, RUNNING, Status, own_start, write_status
-from recam_core.runs.delete import check_deletable, delete_run
-from recam_core.runs.filter_sort import ORDERS, filter_runs, sort_runs
-from recam_core.runs.headline import headline, headlines
+from recam_core.runs.change import check_deletable, delete_run, rename_run
+from recam_core.runs.compare import compare_settings, run_settings
+from recam_core.runs.folder import STARS_FILE, read_stars, set_star
 from recam_core.runs.lineage import children_of, find_parent
-from recam_core.runs.listed import find_run, list_runs
-from recam_core.runs.rename import rename_run
-from recam_core.runs.settings import compare_settings, run_settings
-from recam_core.runs.stars import STARS_FILE, read_stars, set_star
+from recam_core.runs.listed import ORDERS, filter_runs, find_run, headline, headlines, list_runs, sort_runs
 from recam_core.train.state import STATE_FILE
 from run_folders import write_run
 

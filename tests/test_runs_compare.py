@@ -9,7 +9,7 @@ from analysis_data import K, counts_of, naive_confusions, random_pictures
 from recam_core.analysis.analysed import Analysed
 from recam_core.cli.main import main
 from recam_core.errors import UserError
-from recam_core.runs.compare_scores import compare_scores, rate_verdicts, verdicts
+from recam_core.runs.compare import compare_scores, rate_verdicts, verdicts
 from recam_core.scores.table import signed
 
 

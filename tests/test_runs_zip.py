@@ -14,11 +14,9 @@ import pytest
 
 from recam_core.checkpoint.run_folder import load_run, read_info
 from recam_core.errors import UserError
-from recam_core.runs import zip_import
+from recam_core.runs import run_zip
 from recam_core.runs.listed import find_run
-from recam_core.runs.zip_export import export_name, export_run, zipped
-from recam_core.runs.zip_import import import_run
-from recam_core.runs.zip_rules import FILES, LARGEST_ZIP, check_entries
+from recam_core.runs.run_zip import FILES, LARGEST_ZIP, check_entries, export_name, export_run, import_run, zipped
 from recam_core.theory.negatives import NEGATIVES_FILE
 from run_folders import write_run
 
@@ -218,7 +216,7 @@ def test_bombs(made: Path, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lied = content.replace((4_000_002).to_bytes(4, "little"), (100).to_bytes(4, "little"))
     assert lied != content
     refused(io.BytesIO(lied), runs, "no whole zip|more than it says|less than it says")
-    monkeypatch.setattr(zip_import, "LARGEST_ZIP", 1000)
+    monkeypatch.setattr(run_zip, "LARGEST_ZIP", 1000)
     refused(packed(made), runs, "at most")
     assert LARGEST_ZIP > 1 << 30
 

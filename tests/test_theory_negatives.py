@@ -13,8 +13,7 @@ from recam_core.errors import UserError
 from recam_core.method.cam import cam
 from recam_core.progress import Cancelled
 from recam_core.runs.listed import find_run
-from recam_core.runs.zip_export import export_run
-from recam_core.runs.zip_import import import_run
+from recam_core.runs.run_zip import export_run, import_run
 from recam_core.theory.losses import sigmoid, softmax
 from recam_core.theory.negatives import (
     GONE,

@@ -16,9 +16,8 @@ from recam_core.checkpoint.run_folder import load_run
 from recam_core.cli.main import main
 from recam_core.errors import UserError
 from recam_core.progress import Cancelled
-from recam_core.train.loop import train
+from recam_core.train.loop import lr_factor, train
 from recam_core.train.recipe import check_recipe, from_json, preset
-from recam_core.train.schedule import lr_factor
 from tiny_data import TinyDataset
 from tiny_recipe import tiny_recipe
 

@@ -8,10 +8,9 @@ import torch
 from safetensors.torch import load_file
 from torch.utils.data import DataLoader
 
-from recam_core.train.batches import EpochOrder, epoch_seed
-from recam_core.train.loop import train
-from recam_core.train.loss_reader import LossReader
+from recam_core.train.loop import LossReader, train
 from recam_core.train.recipe import preset
+from recam_core.train.views import EpochOrder, epoch_seed
 from tiny_data import TinyDataset
 
 SMALL = dataclasses.replace(

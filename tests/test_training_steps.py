@@ -14,10 +14,10 @@ from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 from recam_core.model.network import CamNetwork
 from recam_core.progress import Cancelled
-from recam_core.train.augment import augment
 from recam_core.train.loop import train
 from recam_core.train.recipe import Recipe
 from recam_core.train.validate import validate
+from recam_core.train.views import augment
 from tiny_data import TinyDataset
 from tiny_recipe import tiny_recipe
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app.guard import sentences
+from app.job_progress import duration
 from app.lab.bench import Bench
 from app.lab.values_input import values_input
 from app.recipe_fields import number_field, weight_field
-from app.trainings.words import duration
 from app.visitors import visitor, visitor_address
 from recam_core.device import device_names
 from recam_core.errors import UserError

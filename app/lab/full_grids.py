@@ -11,9 +11,8 @@ from app.lab.shown_grid import ShownGrid, shown_grid
 from app.links import TRAINING, keep, kept
 from app.plain_words import plain
 from app.shared_state import MY_TRAININGS
-from app.trainings import style
 from app.trainings.details import details
-from app.trainings.queue import queue
+from app.trainings.queue import queue, send_queue_style
 from recam_core.guest import guest
 from recam_core.queue.kept_grids import KeptGrid, delete_grid, list_grids
 
@@ -26,7 +25,7 @@ def note_started(number: str) -> None:
 
 def full_grids(catalogue: Catalogue) -> None:
     """Draw the queue and the results."""
-    style.apply()
+    send_queue_style()
     queue("lab", grids_only=True)
     details("lab")
     grids = {grid.name: grid for grid in list_grids()}

@@ -16,15 +16,15 @@ from app.guard import sentences
 from app.links import keep, kept
 from app.plain_words import as_code, plain
 from app.recorded_pictures import recorded, say_missing
-from app.runs.open_maps import family_of, open_maps
+from app.runs.chosen import family_of, open_maps
 from app.runs.plain_table import Cell, plain_table
 from app.shared_state import CHOSEN_DATA, CHOSEN_THRESHOLD, OWN_THRESHOLD, threshold_scope
 from recam_core.analysis.analysed import Analysed
 from recam_core.analysis.gains import RATES
-from recam_core.runs.compare_scores import ScoreComparison, compare_scores, rate_verdicts, verdicts
-from recam_core.runs.headline import headline, headlines
+from recam_core.runs.compare import ScoreComparison, compare_scores, rate_verdicts, verdicts
+from recam_core.runs.listed import headline, headlines
 from recam_core.runs.listed import ListedRun
-from recam_core.runs.settings import compare_settings
+from recam_core.runs.compare import compare_settings
 from recam_core.scores.table import signed
 from recam_core.views.charts.gains import BETTER, WORSE, GainRow, gain_chart, gains_csv
 

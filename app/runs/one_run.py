@@ -9,10 +9,10 @@ from app.chart import palette, show_chart
 from app.runs.plain_table import Cell, plain_table
 from recam_core.records import RecordError, is_finite, read_rows
 from recam_core.checkpoint.run_folder import METRICS_FILE
-from recam_core.runs.headline import headlines
+from recam_core.runs.listed import headlines
 from recam_core.runs.lineage import again_command
 from recam_core.runs.listed import ListedRun
-from recam_core.runs.settings import run_settings
+from recam_core.runs.compare import run_settings
 from recam_core.views.charts.curves import Curve, curve_chart, curves_csv
 
 #: Not a curve: the axis, and what only says how long it took.

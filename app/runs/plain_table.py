@@ -1,12 +1,33 @@
 """A small table of texts that wraps, scrolls sideways in a narrow window and can be read out; no markup in it."""
 
+import streamlit as st
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-
-import streamlit as st
-
 from app.chart import palette
+
+
+_RULES = """
+<style>
+.plain-table { overflow-x: auto; border: 1px solid var(--st-border-color, #8884); border-radius: 0.5rem; }
+.plain-table table { border-collapse: collapse; width: 100%; font-size: 0.88rem; font-variant-numeric: tabular-nums; }
+.plain-table th, .plain-table td { text-align: left; padding: 0.32rem 0.8rem; vertical-align: top;
+  border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent); overflow-wrap: anywhere; }
+.plain-table tr:last-child > * { border-bottom: none; }
+.plain-table thead th { font-weight: 600; overflow-wrap: normal; min-width: 4.6rem;
+  background: color-mix(in srgb, currentColor 5%, transparent); }
+.plain-table tbody th { font-weight: 400; opacity: 0.75; white-space: nowrap; }
+.plain-table td.none { opacity: 0.45; }
+.plain-table td.number { text-align: right; white-space: nowrap; }
+.plain-table thead th.number { text-align: right; }
+.plain-table td.up { color: var(--runs-up); } .plain-table td.down { color: var(--runs-down); }
+</style>
+"""
+
+
+def send_style() -> None:
+    """Send the rules with the page."""
+    st.html(_RULES)
 
 
 @dataclass(frozen=True)

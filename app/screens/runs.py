@@ -4,21 +4,18 @@ import streamlit as st
 
 from app.catalogue import read_catalogue
 from app.plain_words import plain
-from app.runs import style
-from app.runs.actions import actions
+from app.runs.actions import actions, import_panel, show_faults
 from app.runs.chosen import chosen_field, chosen_keys, share_runs, take_runs
 from app.runs.comparison import comparison
-from app.runs.delete_dialog import show_faults
-from app.runs.filter_bar import filter_bar
-from app.runs.import_panel import import_panel
 from app.runs.one_run import one_run
-from app.runs.table import runs_table
+from app.runs.plain_table import send_style
+from app.runs.table import filter_bar, runs_table
 from recam_core.runs.listed import list_runs
 
 
 def main() -> None:
     """Draw the page."""
-    style.apply()
+    send_style()
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
         st.title("Runs", width="content")
         import_panel()

@@ -6,9 +6,8 @@ from app.catalogue import read_catalogue
 from app.links import TRAINING, keep
 from app.models import device_words
 from app.shared_state import MY_TRAININGS
-from app.trainings import style
 from app.trainings.details import details
-from app.trainings.queue import queue
+from app.trainings.queue import queue, send_queue_style
 from app.trainings.start_form import start_form
 from app.visitors import may_train
 from recam_core.guest import NO_TRAININGS, guest
@@ -16,7 +15,7 @@ from recam_core.guest import NO_TRAININGS, guest
 
 def main() -> None:
     """Draw the page."""
-    style.apply()
+    send_queue_style()
     st.title("Training")
     st.markdown(
         "Train the whole network, backbone too, as the paper does: minutes to hours. Each training is a process of its "

@@ -1,6 +1,7 @@
 """One training at length: curves, the end of its log, and the command line."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -9,11 +10,49 @@ from app.guard import sentences
 from app.links import TRAINING, kept
 from app.live_chart import live_chart, plotly_for
 from app.plain_words import plain
-from app.trainings.curves import loss_curves, score_curves
 from recam_core.errors import UserError
 from recam_core.guest import told
 from recam_core.queue.listing import Training, find_training
 from recam_core.views.charts.curves import Curve, curve_chart, curves_csv
+
+#: Key of a curve -> what the chart calls it.
+_LOSSES = {"loss": "total", "bce": "L_bce", "sce": "L_sce", "fc2_bce": "L_bce of FC2"}
+_SCORES = {"val_seed_miou": "seed mIoU", "val_map": "mAP of the labels"}
+
+
+def loss_curves(losses: dict[str, Any], epochs: list[dict[str, Any]], steps: int, count: int) -> list[Curve]:
+    """Losses over the epochs, with fractions.
+
+    Args:
+        losses: the curve of the steps, see :class:`recam_core.queue.reporter.LossCurve`.
+        epochs: entries of the finished epochs.
+        steps, count: steps and epochs of the whole training.
+    """
+    names = losses.get("names", [])
+    # With a single part the total says it all.
+    shown = [name for name in names if name in _LOSSES and (len(names) > 2 or name == "loss")]
+    scale = count / steps if steps else 0
+    points = losses.get("points", [])
+    curves = [
+        Curve(
+            _LOSSES[name],
+            tuple(point[0] * scale for point in points),
+            tuple(point[1 + names.index(name)] for point in points),
+        )
+        for name in shown
+    ]
+    return [curve for curve in [*curves, _of_epochs(epochs, "val_loss", "of the watched pictures")] if curve.epochs]
+
+
+def score_curves(epochs: list[dict[str, Any]]) -> list[Curve]:
+    """Scores in 0..1 over the epochs."""
+    return [curve for name, title in _SCORES.items() if (curve := _of_epochs(epochs, name, title)).epochs]
+
+
+def _of_epochs(epochs: list[dict[str, Any]], name: str, title: str) -> Curve:
+    known = [entry for entry in epochs if isinstance(entry.get(name), (int, float))]
+    return Curve(title, tuple(float(entry["epoch"]) for entry in known), tuple(float(entry[name]) for entry in known))
+
 
 #: Seconds between two looks at a training that goes on.
 _LIVELY = 3.0

@@ -8,12 +8,11 @@ import numpy as np
 import streamlit as st
 
 from app.attributions import kept_results, takes_long
-from app.job_progress import job_panel
+from app.job_progress import duration, job_panel
 from app.jobs import Job, board
 from app.models import LastUsed, device_words
 from app.pictures import Picture
 from app.plain_words import plain
-from app.trainings.words import duration
 from app.viewer import viewer
 from app.why.classifiers import LoadedClassifier
 from recam_core.attribution.classifier import ForeignClassifier

@@ -18,14 +18,13 @@ from app.attributions import (
 )
 from app.chart import palette, show_chart
 from app.guard import sentences
-from app.job_progress import job_panel
+from app.job_progress import duration, job_panel
 from app.jobs import Job, board
 from app.links import kept
 from app.methods import Method
 from app.models import LastUsed, device, device_words
 from app.pictures import Picture
 from app.plain_words import plain
-from app.trainings.words import duration
 from app.why.question import MethodAnswer, Question
 from recam_core.analysis.csv_tables import csv_text
 from recam_core.attribution.map_scores import (

@@ -13,7 +13,7 @@ from recam_core.errors import UserError
 
 if TYPE_CHECKING:
     from recam_core.analysis.analysed import Analysed
-    from recam_core.runs.compare_scores import ScoreComparison
+    from recam_core.runs.compare import ScoreComparison
     from recam_core.runs.listed import ListedRun
 
 _METHODS = ("bce", "sce", "recam", "heads")
@@ -80,9 +80,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def run_list(arguments: argparse.Namespace) -> int:
-    from recam_core.runs.filter_sort import filter_runs, sort_runs
-    from recam_core.runs.headline import headline
-    from recam_core.runs.listed import list_runs
+    from recam_core.runs.listed import filter_runs, headline, list_runs, sort_runs
 
     found = list_runs()
     runs = filter_runs(
@@ -121,9 +119,9 @@ def run_list(arguments: argparse.Namespace) -> int:
 
 
 def run_show(arguments: argparse.Namespace) -> int:
+    from recam_core.runs.compare import run_settings
     from recam_core.runs.lineage import again_command
     from recam_core.runs.listed import find_run
-    from recam_core.runs.settings import run_settings
 
     run = find_run(arguments.name)
     print(f"{run.name}{' *' if run.starred else ''}: {run.path}")
@@ -136,16 +134,16 @@ def run_show(arguments: argparse.Namespace) -> int:
 
 
 def run_rename(arguments: argparse.Namespace) -> int:
+    from recam_core.runs.change import rename_run
     from recam_core.runs.listed import find_run
-    from recam_core.runs.rename import rename_run
 
     print(f"Renamed to {rename_run(find_run(arguments.name), arguments.new)}.")
     return 0
 
 
 def run_star(arguments: argparse.Namespace) -> int:
+    from recam_core.runs.folder import set_star
     from recam_core.runs.listed import find_run, list_runs
-    from recam_core.runs.stars import set_star
 
     found, listed = [find_run(name) for name in arguments.names], {run.key for run in list_runs().runs}
     for run in found:
@@ -158,7 +156,7 @@ def run_star(arguments: argparse.Namespace) -> int:
 
 
 def run_delete(arguments: argparse.Namespace) -> int:
-    from recam_core.runs.delete import check_deletable, delete_run
+    from recam_core.runs.change import check_deletable, delete_run
     from recam_core.runs.lineage import children_of
     from recam_core.runs.listed import find_run, list_runs
 
@@ -178,9 +176,8 @@ def run_delete(arguments: argparse.Namespace) -> int:
 
 
 def run_compare(arguments: argparse.Namespace) -> int:
-    from recam_core.runs.headline import headlines
-    from recam_core.runs.listed import find_run
-    from recam_core.runs.settings import compare_settings
+    from recam_core.runs.compare import compare_settings
+    from recam_core.runs.listed import find_run, headlines
 
     runs = list({run.key: run for run in map(find_run, arguments.names)}.values())
     if len(runs) < 2:
@@ -213,7 +210,7 @@ def _compare_on(runs: list[ListedRun], arguments: argparse.Namespace) -> ScoreCo
     from recam_core.data.match_classes import match_classes
     from recam_core.data.spec import open_dataset
     from recam_core.progress import terminal
-    from recam_core.runs.compare_scores import compare_scores
+    from recam_core.runs.compare import compare_scores
 
     dataset = open_dataset(arguments.data)
     for run in runs:
@@ -244,7 +241,7 @@ def _analysed(run: ListedRun, dataset: Any, digest: str, arguments: argparse.Nam
 
 def _print_scores(comparison: ScoreComparison) -> None:
     from recam_core.analysis.gains import RATES
-    from recam_core.runs.compare_scores import rate_verdicts, verdicts
+    from recam_core.runs.compare import rate_verdicts, verdicts
     from recam_core.scores.table import signed
 
     gain, rates = comparison.gain, comparison.rates
@@ -273,7 +270,7 @@ def _print_scores(comparison: ScoreComparison) -> None:
 
 def _scores_to_json(comparison: ScoreComparison) -> dict[str, Any]:
     from recam_core.analysis.gains import RATES
-    from recam_core.runs.compare_scores import rate_verdicts, verdicts
+    from recam_core.runs.compare import rate_verdicts, verdicts
 
     gain, rates = comparison.gain, comparison.rates
 
@@ -312,7 +309,7 @@ def _scores_to_json(comparison: ScoreComparison) -> dict[str, Any]:
 
 def run_export(arguments: argparse.Namespace) -> int:
     from recam_core.runs.listed import find_run
-    from recam_core.runs.zip_export import export_run
+    from recam_core.runs.run_zip import export_run
 
     file = export_run(find_run(arguments.name), arguments.file)
     print(f"{file}: {file.stat().st_size / 1e6:.1f} MB.")
@@ -320,14 +317,14 @@ def run_export(arguments: argparse.Namespace) -> int:
 
 
 def run_import(arguments: argparse.Namespace) -> int:
-    from recam_core.runs.zip_import import import_run
+    from recam_core.runs.run_zip import import_run
 
     print(f"Imported as {import_run(arguments.file, arguments.name)}.")
     return 0
 
 
 def _to_json(run: ListedRun) -> dict[str, Any]:
-    from recam_core.runs.headline import headline
+    from recam_core.runs.listed import headline
 
     score = headline(run.info)
     return {

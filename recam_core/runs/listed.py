@@ -1,16 +1,55 @@
-"""All runs that there are: those that ship and the user's own, each by its record alone."""
+"""All runs that there are, those that ship and the user's own, each by its record alone; some of them, in an order."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
+from recam_core.checkpoint.run_folder import RunInfo
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
-
 from recam_core.checkpoint.places import runs_folder, shipped_folder
 from recam_core.checkpoint.run_folder import INFO_FILE, RunInfo, read_info
 from recam_core.errors import UserError
-from recam_core.runs.stars import read_stars
+from recam_core.runs.folder import read_stars
 from recam_core.typed_path import typed_path
+from collections.abc import Callable, Collection, Iterable
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One score of a run's record.
+
+    Attributes:
+        split: what it was measured on, such as ``val``.
+        rule: extraction rule.
+        miou: 0..1.
+        protocol: all that must be equal for two scores to be compared: data, pictures, scales, mirror, labels.
+    """
+
+    split: str
+    rule: str
+    miou: float
+    protocol: tuple[Any, ...]
+
+
+def headlines(info: RunInfo) -> Iterator[Headline]:
+    """Every mIoU that the record holds; entries of another form are passed over."""
+    for split, by_rule in info.scores.items():
+        for rule, scores in by_rule.items() if isinstance(by_rule, dict) else ():
+            miou = scores.get("miou") if isinstance(scores, dict) else None
+            if isinstance(miou, (int, float)) and not isinstance(miou, bool) and 0 <= miou <= 1:
+                protocol = tuple(str(scores.get(name)) for name in ("data", "pictures", "scales", "mirror", "labels"))
+                yield Headline(str(split), str(rule), float(miou), protocol)
+
+
+def headline(info: RunInfo) -> Headline | None:
+    """The score that stands for the run: by its own rule, on ``val`` if it was measured there, else on what comes
+    first; None where nothing was measured by its own rule.
+    """
+    own = [found for found in headlines(info) if found.rule == info.rule]
+    return next((found for found in own if found.split == "val"), own[0] if own else None)
+
 
 #: How a run is called that bears the name of its method.
 METHOD_TITLES = {"bce": "BCE-CAM", "sce": "SCE-CAM", "recam": "ReCAM"}
@@ -152,3 +191,71 @@ def _size(path: Path) -> int:
         except OSError:
             continue  # deleted meanwhile
     return total
+
+
+def _miou(run: ListedRun) -> float | None:
+    found = headline(run.info)
+    return None if found is None else found.miou
+
+
+#: What a list can be sorted by, and what a run's place follows from; None goes last.
+ORDERS: dict[str, Callable[[ListedRun], Any]] = {
+    "name": lambda run: run.name.lower(),
+    "created": lambda run: run.created.timestamp() if run.created else None,
+    "miou": _miou,
+    "method": lambda run: run.info.method,
+    "data": lambda run: run.info.data,
+    "size": lambda run: run.bytes,
+}
+
+
+def filter_runs(
+    runs: Iterable[ListedRun],
+    *,
+    text: str = "",
+    methods: Collection[str] = (),
+    starred: bool = False,
+    shipped: bool | None = None,
+) -> list[ListedRun]:
+    """Those that fit all conditions, in their order.
+
+    Args:
+        runs: the runs.
+        text: words that must all occur in the name, method, rule, data, parent or recipe; the case does not count.
+        methods: keep these; none keeps all.
+        starred: keep starred ones only.
+        shipped: keep shipped ones (True) or one's own (False) only.
+    """
+    words = text.lower().split()
+    return [
+        run
+        for run in runs
+        if (not methods or run.info.method in methods)
+        and (run.starred or not starred)
+        and shipped in (None, run.shipped)
+        and all(word in _text(run) for word in words)
+    ]
+
+
+def sort_runs(runs: Iterable[ListedRun], order: str = "name", descending: bool = False) -> list[ListedRun]:
+    """The runs in an order of :data:`ORDERS`; starred ones do not come first, and those without a value come last.
+
+    Raises:
+        UserError: an unknown order.
+    """
+    if order not in ORDERS:
+        raise UserError(f"Runs can be sorted by {', '.join(ORDERS)}, not by '{order}'.")
+    runs = list(runs)
+    place = {run.key: ORDERS[order](run) for run in runs}
+    known = [run for run in runs if place[run.key] is not None]
+    known.sort(key=lambda run: place[run.key], reverse=descending)
+    return known + [run for run in runs if place[run.key] is None]
+
+
+def _text(run: ListedRun) -> str:
+    info = run.info
+    recipe = " ".join(f"{name}={value}" for name, value in info.recipe.items())
+    # Lambda is called "weight" in recipes.
+    recipe += f" lambda={info.recipe.get('weight')}"
+    network = info.network.get("backbone", "")
+    return f"{run.name} {info.method} {info.rule} {info.data} {info.parent or ''} {network} {recipe}".lower()

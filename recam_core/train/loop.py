@@ -5,7 +5,7 @@ import math
 import shutil
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -30,14 +30,62 @@ from recam_core.model.imagenet import load_imagenet
 from recam_core.model.network import CamNetwork
 from recam_core.progress import ProgressFn, silent
 from recam_core.theory.negatives import PARTS, NegativeCounts, watched, write_negatives
-from recam_core.train.batches import EpochOrder, epoch_seed, loader_of
-from recam_core.train.curves import write_curves
-from recam_core.train.loss_reader import LossReader
 from recam_core.train.recipe import Recipe, check_recipe
-from recam_core.train.schedule import lr_factor
-from recam_core.train.state import STATE_FILE, load_state, save_state
+from recam_core.train.state import STATE_FILE, load_state, save_state, write_curves
 from recam_core.train.validate import validate
-from recam_core.train.views import AugmentedViews
+from recam_core.train.views import AugmentedViews, EpochOrder, epoch_seed, loader_of
+
+
+def lr_factor(step: int, steps: int, warmup: float, power: float) -> float:
+    """What each learning rate is multiplied with: a linear warm-up, then (1 - progress)^power (poly decay).
+
+    Args:
+        step: from 0.
+        steps: of the whole training.
+        warmup: share of the steps that the warm-up takes.
+        power: 0.9 in the paper.
+    """
+    rising = int(steps * warmup)
+    if step < rising:
+        return (step + 1) / (rising + 1)
+    return (1 - (step - rising) / max(steps - rising, 1)) ** power
+
+
+class LossReader:
+    """Hands out each step's losses as numbers: at once on a CPU, and one step late on CUDA.
+
+    Asking a GPU for a number stops it until it has nothing left to do. So the number is copied in the background
+    and read when the next step has been handed over.
+    """
+
+    def __init__(self) -> None:
+        self._pending: tuple[int, list[str], Tensor, torch.cuda.Event] | None = None
+
+    def put(self, step: int, losses: dict[str, Tensor]) -> Iterator[tuple[int, dict[str, float]]]:
+        """Take the losses (scalars) of a step; yields those (step, losses) that can be read now."""
+        values = torch.stack([loss.detach().float() for loss in losses.values()])
+        if not values.is_cuda:
+            yield step, dict(zip(losses, values.tolist(), strict=True))
+            return
+        there = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+        there.copy_(values, non_blocking=True)
+        copied = torch.cuda.Event()
+        # On the stream that computes the losses: the current device may be another one.
+        copied.record(torch.cuda.current_stream(values.device))
+        before, self._pending = self._pending, (step, list(losses), there, copied)
+        if before is not None:
+            yield self._read(*before)
+
+    def rest(self) -> Iterator[tuple[int, dict[str, float]]]:
+        """What was not handed out yet, at the end of an epoch."""
+        before, self._pending = self._pending, None
+        if before is not None:
+            yield self._read(*before)
+
+    @staticmethod
+    def _read(step: int, names: list[str], there: Tensor, copied: "torch.cuda.Event") -> tuple[int, dict[str, float]]:
+        copied.synchronize()
+        return step, dict(zip(names, there.tolist(), strict=True))
 
 
 def train(

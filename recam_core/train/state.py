@@ -1,11 +1,12 @@
-"""What a training needs to go on after a kill: written whole after each epoch."""
+"""What a training writes after each epoch: its state, to go on from after a kill, and its curves."""
 
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from recam_core.atomic_write import replacing_file
+from recam_core.atomic_write import replacing_file, write_json
+from recam_core.checkpoint.run_folder import METRICS_FILE
 from recam_core.errors import UserError
 
 STATE_FILE = "state/last.pt"
@@ -41,3 +42,13 @@ def load_state(run: Path) -> dict[str, Any] | None:
     except Exception as error:
         # torch raises several types for damaged files, all meaning the same here.
         raise UserError(f"{file} is damaged ({type(error).__name__}); delete it to start this run again.") from error
+
+
+def write_curves(run: Path, history: list[dict[str, Any]], new: dict[str, Any]) -> None:
+    """Write one entry an epoch to ``metrics.json``, and what is ``new`` in the last one to TensorBoard's folder."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    write_json(run / METRICS_FILE, history)
+    with SummaryWriter(str(run / "tensorboard")) as writer:
+        for name, value in new.items():
+            writer.add_scalar(name, value, history[-1]["epoch"])

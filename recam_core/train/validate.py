@@ -15,8 +15,26 @@ from recam_core.method.losses import bce_loss, multi_label_sce_loss
 from recam_core.model.network import CamNetwork
 from recam_core.progress import ProgressFn, silent
 from recam_core.scores.evaluate import evaluate_maps
-from recam_core.train.average_precision import mean_average_precision
 from recam_core.train.recipe import Recipe
+
+
+def mean_average_precision(scores: np.ndarray, labels: np.ndarray) -> float:
+    """The mean over the classes of the area under each precision-recall curve.
+
+    Args:
+        scores: N x K.
+        labels: N x K bool; a class that no image has is left out.
+
+    Returns:
+        In 0..1; nan when no class has an image.
+    """
+    from sklearn.metrics import average_precision_score
+
+    present = labels.any(axis=0)
+    if not present.any():
+        return float("nan")
+    return float(average_precision_score(labels[:, present], scores[:, present], average="macro"))
+
 
 #: Curves need no more pictures than this; the full score is `evaluate`'s business.
 MOST_PICTURES = 100

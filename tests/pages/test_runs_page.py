@@ -12,7 +12,7 @@ from tiny_families import write_rowed
 from recam_core.atomic_write import write_json
 from recam_core.checkpoint.run_folder import INFO_FILE, read_info
 from recam_core.runs.listed import find_run, list_runs
-from recam_core.runs.zip_export import zipped
+from recam_core.runs.run_zip import zipped
 
 
 def show_runs() -> None:

@@ -1,11 +1,37 @@
-"""Which runs the user starred: a small file beside the runs."""
+"""The folder of the user's runs: one changes it at a time, and a small file beside the runs says which are starred."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-
+from recam_core.errors import UserError
+from recam_core.lock import holding, try_lock
 from recam_core.atomic_write import write_json
 from recam_core.checkpoint.places import runs_folder
 from recam_core.records import RecordError, read_record
-from recam_core.runs.folder_lock import locked
+
+
+LOCK_FILE = ".lock"
+#: Seconds; nothing that is done under the lock takes longer than moments.
+_PATIENCE = 10.0
+
+
+@contextmanager
+def locked(folder: str | Path) -> Iterator[Path]:
+    """Hold the lock of ``folder``, which is made if need be; the system frees it when its holder dies.
+
+    Raises:
+        UserError: the folder cannot be written to, or somebody holds the lock for more than 10 seconds.
+    """
+    folder = Path(folder)
+    deadline = time.monotonic() + _PATIENCE
+    while (handle := try_lock(folder / LOCK_FILE)) is None:
+        if time.monotonic() > deadline:
+            raise UserError(f"Another session is changing the runs in {folder}; try again in a moment.")
+        time.sleep(0.02)
+    with holding(handle):
+        yield folder
+
 
 STARS_FILE = ".stars.json"
 
