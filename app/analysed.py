@@ -7,11 +7,10 @@ import numpy as np
 import streamlit as st
 
 from app.catalogue import Entry, Family
-from app.datasets import dataset
+from app.datasets import dataset, labels_of_set, labels_progress
 from app.guard import sentences
 from app.job_progress import job_progress
 from app.jobs import CANCELLED, FAILED, Job, board
-from app.labels import labels_of_set, labels_progress
 from app.links import keep, kept
 from app.models import device, device_words
 from app.plain_words import as_code, plain

@@ -1,15 +1,20 @@
-"""A Plotly figure on a page: in its theme, with what can be pressed in it, and its numbers as a file."""
+"""Plotly figures on a page: in its theme, with what can be pressed in them and their numbers as a file, or live."""
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 import streamlit as st
+from plotly.offline import get_plotlyjs
 
 from recam_core.views.charts.style import DARK, LIGHT, Palette
+
+if TYPE_CHECKING:
+    from streamlit.components.v2.types import ComponentRenderer
 
 #: Of Plotly's bar: what dragging and a double press do as well, for which a phone has no room; and what would send the
 #: chart away.
@@ -64,6 +69,44 @@ def pressed(key: str) -> list[tuple[Any, ...]]:
     state: Mapping[str, Any] = st.session_state.get(key) or {}
     points = (state.get("selection") or {}).get("points") or []
     return [tuple(_values(point["customdata"])) for point in points if point.get("customdata") is not None]
+
+
+def pressed_numbers(key: str, count: int) -> list[tuple[int, ...]]:
+    """Of each mark that is selected in a chart, the first so many numbers that it stands for."""
+    return [tuple(int(value) for value in values[:count]) for values in pressed(key)]
+
+
+def pressed_number(key: str, count: int) -> tuple[int, ...] | None:
+    """Of the one mark that is pressed in a chart; None where none is."""
+    return next(iter(pressed_numbers(key, count)), None)
+
+
+def marked_rows(key: str) -> list[int]:
+    """The rows that are marked in a table."""
+    state: Mapping[str, Any] = st.session_state.get(key) or {}
+    return [int(row) for row in state.get("selection", {}).get("rows") or []]
+
+
+def marked_row(key: str) -> int | None:
+    """The one row that is marked in a table; None where none is."""
+    return next(iter(marked_rows(key)), None)
+
+
+def key_while(name: str, still_shown: Callable[[str], bool]) -> str:
+    """The key of a chart or table; another one as soon as what was pressed in it is no longer what is shown.
+
+    A chart keeps its selection, and a second press on the same mark would then say nothing: it must begin anew.
+
+    Args:
+        name: of the chart or table.
+        still_shown: takes the key and tells whether what is pressed there, if anything, is shown.
+    """
+    number = st.session_state.setdefault(f"{name}_number", 0)
+    key = f"{name}_{number}"
+    if not still_shown(key):
+        st.session_state[f"{name}_number"] = number + 1
+        key = f"{name}_{number + 1}"
+    return key
 
 
 def frames_nothing(key: str) -> bool:
@@ -126,3 +169,48 @@ def charts_soon() -> None:
     """Have the browser read ahead what draws charts; drawn once, below a page."""
     if part := _part_for_charts():
         st.html(_SOON.replace("PART", part), unsafe_allow_javascript=True)
+
+
+# Charts that are drawn anew every few seconds -------------------------------------------------------------------------
+#
+# Streamlit's own charts begin anew with every change of their data. These hand each new figure to the chart that is
+# there, which stays in place with its zoom. Plotly itself goes to the browser once, beside what redraws itself.
+
+
+@cache
+def _live_components() -> "tuple[ComponentRenderer, ComponentRenderer]":
+    """Plotly itself, which shows nothing, and a chart."""
+    script = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
+    library = f"if (!window.Plotly) {{\n{get_plotlyjs()}\n}}\nexport default function () {{}}"
+    # In the light of the page, since Plotly adds the rules for its bar to the page's head.
+    return (
+        st.components.v2.component("recam_plotly", js=library, isolate_styles=False),
+        st.components.v2.component(
+            "recam_live_chart", html='<div class="live-chart"></div>', js=script, isolate_styles=False
+        ),
+    )
+
+
+def plotly_for(page: str) -> None:
+    """Send Plotly to the browser; to be called once by a page with live charts, outside of what redraws itself.
+
+    Args:
+        page: the name that keys begin with.
+    """
+    library, _ = _live_components()
+    library(key=f"{page}_plotly", height=1)
+
+
+def live_chart(figure: go.Figure, *, key: str, name: str, alt: str) -> None:
+    """Draw a figure, or hand its new state to the chart that is there. Nothing in it can be pressed.
+
+    Args:
+        figure: of a builder in ``recam_core.views.charts``, with a constant ``uirevision`` and a height.
+        key: of the widget; begins with the page's name.
+        name: of the picture that the chart can be kept as.
+        alt: what it shows, for those who cannot see it.
+    """
+    _, chart = _live_components()
+    unused = [*UNUSED_BUTTONS, "select2d", "lasso2d"]
+    data = {"figure": json.loads(figure.to_json()), "name": name, "alt": alt, "unused": unused}
+    chart(key=key, data=data, height="content")

@@ -122,7 +122,7 @@ class JobBoard:
     def __init__(self) -> None:
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._lock = threading.Lock()
-        self._turn = threading.Lock()
+        self._one_at_a_time = threading.Lock()
 
     def start(self, job: AnyJob, work: Callable[[AnyJob], None], at_once: bool = False) -> AnyJob:
         """Put ``work(job)`` to work in a thread of its own, after all others or at once, for whoever starts it.
@@ -185,7 +185,7 @@ class JobBoard:
     def _work(self, job: AnyJob, work: Callable[[AnyJob], None], at_once: bool) -> None:
         # The thread's last word must be a state: a job without an end would be waited for without an end.
         try:
-            with nullcontext() if at_once else self._turn:
+            with nullcontext() if at_once else self._one_at_a_time:
                 if job.cancel.is_set():
                     raise Cancelled
                 job.state = RUNNING

@@ -7,8 +7,7 @@ import streamlit as st
 
 from app.carried import settled, taken_over
 from app.catalogue import Family
-from app.datasets import dataset, labels_of, thumbnail_url
-from app.labels import labels_of_set, labels_progress
+from app.datasets import dataset, labels_of, labels_of_set, labels_progress, thumbnail_url
 from app.links import keep, kept
 from app.pictures import Picture, picture_of_set, picture_of_upload
 from app.plain_words import plain

@@ -440,7 +440,7 @@ def _linked(source: Path, target: Path, but: str) -> None:
 def _addresses() -> dict[str, Surface]:
     from app import datasets
     from app.links import from_list
-    from app.viewer.view import checked_view
+    from app.viewer import checked_view
     from recam_core.analysis.picture_filter import PictureFilter
     from recam_core.checkpoint.published_classes import named_rows
     from recam_core.data.spec import open_dataset, parse_spec

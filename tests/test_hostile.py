@@ -23,7 +23,7 @@ from PIL import Image
 import data_layouts
 from app import datasets, pictures
 from app.settings import UPLOAD_LIMITS
-from app.viewer.view import checked_view
+from app.viewer import checked_view
 from recam_core import atomic_write
 from recam_core.analysis import tags
 from recam_core.analysis.tags import TagBook, Tagged

@@ -1,6 +1,6 @@
 """The hand has the last word on a view until the page asks for another one."""
 
-from app.viewer.exchange import exchanged
+from app.viewer import exchanged
 
 HAND = {"overlay": "heat", "classes": [1], "opacity": 0.8}
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.viewer.view import checked_view
+from app.viewer import checked_view
 from contour_reference import contour_overlay
 from recam_core.data.sample import VOID, ClassList
 from recam_core.errors import UserError

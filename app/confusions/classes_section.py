@@ -6,11 +6,9 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from app.chart import palette, show_chart
-from app.confusions.compared import Compared
+from app.chart import key_while, palette, pressed_number, show_chart
+from app.confusions.comparison import Comparison, gain_of, scores_of
 from app.confusions.gallery import gallery, method_choice, pixel_choice
-from app.confusions.pressed import key_while, number
-from app.confusions.results import gain_of, scores_of
 from app.confusions.selection import ANY, Selection, select
 from app.links import keep, kept
 from app.plain_words import plain
@@ -25,7 +23,7 @@ from recam_core.views.charts.gains import gain_chart
 MOST_OTHERS = 3
 
 
-def classes_section(compared: Compared, wanted: Selection) -> None:
+def classes_section(compared: Comparison, wanted: Selection) -> None:
     """Draw the section."""
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         key = method_choice(compared)
@@ -42,7 +40,7 @@ def classes_section(compared: Compared, wanted: Selection) -> None:
     gallery(compared, key, wanted, scores_of(compared, key), columns=6)
 
 
-def _reference(compared: Compared, key: str) -> str:
+def _reference(compared: Comparison, key: str) -> str:
     """The method that gains are over; with one method alone, itself."""
     others = [method.key for method in compared.methods if method.key != key]
     if not others:
@@ -62,7 +60,7 @@ def _reference(compared: Compared, key: str) -> str:
     return chosen
 
 
-def _gains(compared: Compared, key: str, gain: ClassGain, wanted: Selection) -> None:
+def _gains(compared: Comparison, key: str, gain: ClassGain, wanted: Selection) -> None:
     place = gain.keys.index(key)
     colours, titles = palette(), compared.titles
     alone = gain.reference == key
@@ -109,8 +107,12 @@ def _class_chart(name: str, chart: go.Figure, value_of: Callable[[int], int], wa
     """
 
     def value(key: str) -> int | None:
-        found = number(key, 1)
+        found = pressed_number(key, 1)
         return None if found is None or value_of(found[0]) == MEAN else value_of(found[0])
+
+    def press() -> None:
+        if (found := value(key)) is not None:
+            select(found, ANY)
 
     key = key_while(name, lambda key: value(key) is None or (value(key), ANY) == (wanted.truth, wanted.predicted))
     with st.container(key=name):
@@ -119,12 +121,12 @@ def _class_chart(name: str, chart: go.Figure, value_of: Callable[[int], int], wa
             key=key,
             modes=("points",),
             name=name.removeprefix("confusions_"),
-            on_press=lambda: None if value(key) is None else select(value(key), ANY),
+            on_press=press,
             alt=f"{words}. The list beside it chooses a class by keyboard; the CSV of gains has the numbers.",
         )
 
 
-def _flows(compared: Compared, wanted: Selection) -> None:
+def _flows(compared: Comparison, wanted: Selection) -> None:
     """One diagram a method, below one another so that they can be compared."""
     names = compared.names
     values = list(range(0 if compared.classes.has_background else 1, len(names)))
@@ -152,7 +154,7 @@ def _flow(name: str, chart: go.Figure, method: str, wanted: Selection, words: st
     """One diagram: a press on the square of a band shows its pixels, of the method that it is drawn for."""
 
     def band(key: str) -> tuple[int, int] | None:
-        found = number(key, 2)
+        found = pressed_number(key, 2)
         return None if found is None else (found[0], ANY if found[1] == OTHERS else found[1])
 
     def shown(key: str) -> bool:
@@ -160,9 +162,9 @@ def _flow(name: str, chart: go.Figure, method: str, wanted: Selection, words: st
         return band(key) is None or (is_method and band(key) == (wanted.truth, wanted.predicted))
 
     def press() -> None:
-        if band(key) is not None:
+        if (found := band(key)) is not None:
             st.session_state["confusions_shown_method"] = method
-            select(*band(key))
+            select(*found)
 
     key = key_while(name, shown)
     with st.container(key=name):
@@ -178,7 +180,7 @@ def _flow_words(confusion: np.ndarray, truth: int, names: tuple[str, ...]) -> st
     )
 
 
-def _downloads(compared: Compared, key: str, gain: ClassGain) -> None:
+def _downloads(compared: Comparison, key: str, gain: ClassGain) -> None:
     st.download_button(
         "Gains",
         lambda: gain_csv(gain, compared.titles),

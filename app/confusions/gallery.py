@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app.confusions.compared import Compared
+from app.confusions.comparison import Comparison, single_class
 from app.confusions.gallery_pictures import moved_pictures, outlined_url, worst_pictures
 from app.confusions.moved import Moved
-from app.confusions.results import single_class
 from app.confusions.selection import ANY, Selection, select
-from app.confusions.tag_panel import tag_panel
+from app.confusions.tags import tag_panel
 from app.guard import sentences
 from app.links import keep, kept, open_explore, open_why
 from app.plain_words import plain
@@ -23,7 +22,7 @@ PICTURES_A_PAGE = 12
 _NAMED = 12
 
 
-def pixel_choice(compared: Compared, wanted: Selection) -> None:
+def pixel_choice(compared: Comparison, wanted: Selection) -> None:
     """Two lists that name the pixels: the way by keyboard to what a press on a cell does."""
     values = [ANY, *range(0 if compared.classes.has_background else 1, len(compared.names))]
     st.session_state["confusions_choice_truth"], st.session_state["confusions_choice_predicted"] = (
@@ -48,7 +47,7 @@ def pixel_choice(compared: Compared, wanted: Selection) -> None:
     _wider(compared, wanted)
 
 
-def _wider(compared: Compared, wanted: Selection) -> None:
+def _wider(compared: Comparison, wanted: Selection) -> None:
     """From a cell to its whole row or column."""
     if ANY in (wanted.truth, wanted.predicted):
         return
@@ -64,11 +63,11 @@ def _wider(compared: Compared, wanted: Selection) -> None:
             )
 
 
-def _predicted_values(compared: Compared) -> list[int]:
+def _predicted_values(compared: Comparison) -> list[int]:
     return [ANY, *range(len(compared.names))]
 
 
-def method_choice(compared: Compared) -> str:
+def method_choice(compared: Comparison) -> str:
     """Whose pixels: one of the methods, by key."""
     keys = [method.key for method in compared.methods]
     wanted = st.session_state.setdefault("confusions_shown_method", kept("method", keys[-1]))
@@ -89,7 +88,7 @@ def method_choice(compared: Compared) -> str:
 
 @st.fragment
 def gallery(
-    compared: Compared,
+    compared: Comparison,
     key: str,
     wanted: Selection,
     scores: Scores,
@@ -149,7 +148,7 @@ def gallery(
             )
 
 
-def _heading(compared: Compared, key: str, wanted: Selection, scores: Scores, pictures: int) -> None:
+def _heading(compared: Comparison, key: str, wanted: Selection, scores: Scores, pictures: int) -> None:
     """What is seen, in words and figures."""
     cells = wanted.cells(len(compared.names))
     total = int(scores.confusion[cells].sum())
@@ -172,7 +171,7 @@ def _heading(compared: Compared, key: str, wanted: Selection, scores: Scores, pi
     st.caption(f"{title}: {total:,} pixels{share} in {count}.{left} Press one to open it in Explore.")
 
 
-def _moved_heading(compared: Compared, key: str, wanted: Selection, moved: Moved, pixels: int, pictures: int) -> None:
+def _moved_heading(compared: Comparison, key: str, wanted: Selection, moved: Moved, pixels: int, pictures: int) -> None:
     """The same of pixels that were taken back or lost."""
     title, before = plain(compared.titles[key]), plain(compared.titles[moved.before])
     words = plain(wanted.words(compared.names) if moved.of_cell else moved.words(compared.titles[key]))
@@ -183,7 +182,7 @@ def _moved_heading(compared: Compared, key: str, wanted: Selection, moved: Moved
 
 
 def picture_buttons(
-    compared: Compared,
+    compared: Comparison,
     key: str,
     wanted: Selection,
     pictures: Sequence[str],
@@ -230,7 +229,7 @@ def picture_buttons(
     st.html(f"<style>{''.join(rules)}</style>")
 
 
-def _question(compared: Compared, wanted: Selection) -> str:
+def _question(compared: Comparison, wanted: Selection) -> str:
     """What the button below a picture asks."""
     truth, predicted = _classes_asked(wanted)
     names = compared.names
@@ -247,7 +246,7 @@ def _classes_asked(wanted: Selection) -> tuple[int, int]:
     return max(wanted.truth, 0), max(wanted.predicted, 0)
 
 
-def _ask(compared: Compared, key: str, picture: str, wanted: Selection) -> None:
+def _ask(compared: Comparison, key: str, picture: str, wanted: Selection) -> None:
     """The page Why on this picture: of the method that is shown, and of what came after it."""
     truth, predicted = _classes_asked(wanted)
     keys = [method.key for method in compared.methods]
@@ -264,7 +263,7 @@ def _ask(compared: Compared, key: str, picture: str, wanted: Selection) -> None:
     )
 
 
-def _open(compared: Compared, picture: str, wanted: Selection, moved: Moved | None) -> None:
+def _open(compared: Comparison, picture: str, wanted: Selection, moved: Moved | None) -> None:
     """Explore on this picture, with the classes of the selection and the methods of this page."""
     open_explore(
         data=compared.spec,

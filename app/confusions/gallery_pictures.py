@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from app.confusions.compared import Compared
+from app.confusions.comparison import Comparison, index_of, listed_pictures
 from app.confusions.moved import Moved
-from app.confusions.results import index_of, listed_pictures
 from app.confusions.selection import ANY, Selection
 from app.datasets import dataset, sample_of
 from recam_core.analysis.analysed import Analysed
@@ -21,7 +20,7 @@ from recam_core.views.pictures import data_url, outlined
 from recam_core.views.pixel_kinds import TAKEN_BACK_MARKS
 
 
-def worst_pictures(compared: Compared, key: str, wanted: Selection) -> tuple[np.ndarray, np.ndarray]:
+def worst_pictures(compared: Comparison, key: str, wanted: Selection) -> tuple[np.ndarray, np.ndarray]:
     """Positions in the counts and pixels of the pictures that have such pixels under a method, most first."""
     index, threshold = index_of(compared.method(key)), compared.thresholds[key]
     chosen = listed_pictures(compared)
@@ -59,7 +58,7 @@ def _asked(wanted: Selection, moved: Moved) -> tuple[tuple[int | None, int | Non
 
 
 def moved_pictures(
-    compared: Compared, wanted: Selection, moved: Moved, found: TakenBack
+    compared: Comparison, wanted: Selection, moved: Moved, found: TakenBack
 ) -> tuple[np.ndarray, np.ndarray]:
     """Positions and pixels of the pictures in which pixels were taken back or lost, most first."""
     chosen = listed_pictures(compared)
@@ -80,6 +79,8 @@ def _picture(spec: str, picture: str, classes: ClassList) -> tuple[np.ndarray, n
     """H x W x 3 image and H x W mask, both uint8."""
     found = dataset(spec)
     sample = sample_of(found, _places(spec)[picture])
+    if sample.mask is None:
+        raise UserError(f"{picture} has no ground truth.")
     return sample.image, match_classes(found.classes, classes).mask(sample.mask)
 
 
@@ -101,8 +102,8 @@ def _outlined(
     seeds = seed_mask(winner, level, threshold)
     pixels = np.zeros(mask.shape, dtype=bool)
     for cell in cells:
-        asked = (None if value == ANY else value for value in cell)
-        pixels |= cell_pixels(seeds, mask, *asked, classes.has_background)
+        truth, predicted = (None if value == ANY else value for value in cell)
+        pixels |= cell_pixels(seeds, mask, truth, predicted, classes.has_background)
     return data_url(outlined(image, pixels), "jpeg")
 
 
@@ -126,30 +127,31 @@ def _outlined_moved(
     if any(each.shape != mask.shape for each in seeds):
         raise UserError(f"{picture} has another size than its maps; make them again.")
     pixels = np.zeros(mask.shape, dtype=bool)
-    for cell in cells:
-        pixels |= moved_pixels(*seeds, mask, *cell, classes.has_background, kind=kind, lost=lost)
+    before, after = seeds
+    for truth, wrong in cells:
+        pixels |= moved_pixels(before, after, mask, truth, wrong, classes.has_background, kind=kind, lost=lost)
     # The colours of the view of Explore that a press opens.
     taken_back, lost_mark, _ = TAKEN_BACK_MARKS
     return data_url(outlined(image, pixels, colour=(lost_mark if lost else taken_back).colour), "jpeg")
 
 
 def outlined_url(
-    compared: Compared, key: str, picture: str, wanted: Selection, moved: Moved | None = None
+    compared: Comparison, key: str, picture: str, wanted: Selection, moved: Moved | None = None
 ) -> str | None:
     """A small picture with the pixels outlined, as a data address; None where the picture is broken by now."""
     method = compared.method(key)
     try:
         if moved is not None:
-            methods = compared.method(moved.before), method
+            before = compared.method(moved.before)
             return _outlined_moved(
-                tuple(str(each.store.path) for each in methods),
+                (str(before.store.path), str(method.store.path)),
                 compared.spec,
                 picture,
                 (compared.thresholds[moved.before], compared.thresholds[key]),
                 _asked(wanted, moved),
                 moved.kind,
                 moved.lost,
-                methods,
+                (before, method),
             )
         return _outlined(
             str(method.store.path),

@@ -6,12 +6,10 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from app.chart import palette, show_chart
-from app.confusions.compared import Compared
+from app.chart import key_while, palette, pressed_number, show_chart
+from app.confusions.comparison import Comparison, confusions_of, order_of, scores_of
 from app.confusions.gallery import gallery, method_choice, pixel_choice
 from app.confusions.moved import Moved, moved_between, orders
-from app.confusions.pressed import key_while, number
-from app.confusions.results import confusions_of, order_of, scores_of
 from app.confusions.selection import Selection, select
 from app.links import keep, kept
 from app.plain_words import plain
@@ -25,7 +23,7 @@ _STILL = "still"
 _LISTED = 8
 
 
-def matrix_section(compared: Compared, wanted: Selection) -> None:
+def matrix_section(compared: Comparison, wanted: Selection) -> None:
     """Draw the section."""
     chart_column, gallery_column = st.columns([1.12, 1], gap="large")
     with chart_column:
@@ -44,13 +42,13 @@ def matrix_section(compared: Compared, wanted: Selection) -> None:
             gallery(compared, key, wanted, scores_of(compared, key), 3, moved, found)
 
 
-def _less(compared: Compared, key: str) -> str:
+def _less(compared: Comparison, key: str) -> str:
     """The method whose matrix is taken off, or "" for none."""
     others = [method.key for method in compared.methods if method.key != key]
     wanted = st.session_state.setdefault("confusions_less_method", kept("less"))
     st.session_state["confusions_less_choice"] = wanted if wanted in others else ""
     chosen = st.selectbox(
-        "Compared with",
+        "Comparison with",
         ["", *others],
         format_func=lambda other: "on its own" if not other else f"change from {compared.titles[other]}",
         key="confusions_less_choice",
@@ -63,7 +61,7 @@ def _less(compared: Compared, key: str) -> str:
     return chosen
 
 
-def _moved_choice(compared: Compared, key: str, less: str) -> Moved | None:
+def _moved_choice(compared: Comparison, key: str, less: str) -> Moved | None:
     """Beside a difference of two methods: which of the pixels that moved between them; None for what is still wrong."""
     words = {name: moved.words(compared.titles[key]) for name, moved in orders(compared, less, of_cell=True).items()}
     words[_STILL] = f"still wrong by {compared.titles[key]} in this cell"
@@ -97,7 +95,7 @@ def _unit() -> str:
     return chosen or _SHARES
 
 
-def _matrix(compared: Compared, key: str, less: str, normalised: bool, wanted: Selection) -> None:
+def _matrix(compared: Comparison, key: str, less: str, normalised: bool, wanted: Selection) -> None:
     colours, names, confusions = palette(), compared.names, confusions_of(compared)
     cells, figure = _drawn(
         confusions[less] if less else None,
@@ -111,7 +109,11 @@ def _matrix(compared: Compared, key: str, less: str, normalised: bool, wanted: S
     title = compared.titles[key] + (f" less {compared.titles[less]}" if less else "")
 
     def cell(key: str) -> tuple[int, ...] | None:
-        return number(key, 2)
+        return pressed_number(key, 2)
+
+    def press() -> None:
+        if (found := cell(chart)) is not None:
+            select(*found)
 
     chart = key_while("confusions_matrix", lambda key: cell(key) in (None, (wanted.truth, wanted.predicted)))
     with st.container(key="confusions_matrix"):
@@ -120,7 +122,7 @@ def _matrix(compared: Compared, key: str, less: str, normalised: bool, wanted: S
             key=chart,
             modes=("points",),
             name="confusion_matrix",
-            on_press=lambda: select(*cell(chart)) if cell(chart) else None,
+            on_press=press,
             alt=f"Confusion matrix of {title}. The lists beside it choose a cell by keyboard; CSV gives its numbers.",
         )
         background = (
@@ -144,11 +146,10 @@ def _drawn(
 
     Neither is changed by anybody: what is handed out is shared.
     """
-    how = {"normalised": normalised, "marked": marked}
     if before is None:
-        cells = matrix_cells(confusion, names, order, colours, **how)
+        cells = matrix_cells(confusion, names, order, colours, normalised=normalised, marked=marked)
     else:
-        cells = difference_cells(before, confusion, names, order, colours, **how)
+        cells = difference_cells(before, confusion, names, order, colours, normalised=normalised, marked=marked)
     return cells, matrix_chart(cells, colours)
 
 
@@ -216,16 +217,16 @@ def _legend(is_difference: bool, background: str, colours: Palette) -> None:
     st.html(f'<div class="legend">{words}</div>')
 
 
-def _download(compared: Compared, key: str, less: str, normalised: bool) -> None:
+def _download(compared: Comparison, key: str, less: str, normalised: bool) -> None:
     def content() -> str:
         confusions = confusions_of(compared)
         table = confusions[key].astype(np.float64)
         if less and normalised:
             wholes = (confusions[each].sum(axis=1, keepdims=True) for each in (key, less))
             shares = [confusions[each] / np.maximum(whole, 1) for each, whole in zip((key, less), wholes, strict=True)]
-            return confusion_csv(shares[0] - shares[1], compared.classes, order_of(compared))
+            return confusion_csv(shares[0] - shares[1], compared.classes, order_of(compared).tolist())
         table = confusions[key] - confusions[less] if less else confusions[key]
-        return confusion_csv(table, compared.classes, order_of(compared), normalised)
+        return confusion_csv(table, compared.classes, order_of(compared).tolist(), normalised)
 
     st.download_button(
         "CSV",

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from app.confusions.compared import Compared
-from app.job_progress import job_progress
-from app.jobs import CANCELLED, DONE, FAILED, Job, board
-from app.plain_words import plain
+from app.confusions.comparison import Comparison
+from app.job_progress import job_state
+from app.jobs import DONE, Job, board
 from recam_core.analysis.analysed import MANY, Analysed
 from recam_core.analysis.joint_counts import JointCounts, joint_counts, kept_joint_counts
 from recam_core.analysis.taken_back import FALSE_POSITIVE, WRONG_CLASS, TakenBack, taken_back_of
@@ -49,7 +48,7 @@ class Moved:
         )
 
 
-def orders(compared: Compared, before: str, of_cell: bool = False) -> dict[str, Moved]:
+def orders(compared: Comparison, before: str, of_cell: bool = False) -> dict[str, Moved]:
     """The orders of pictures that two methods give, by a short name for links.
 
     Args:
@@ -110,7 +109,7 @@ def _taken_back(
     return taken_back_of(_joint.at(cut_before, cut_after))
 
 
-def moved_between(compared: Compared, before: str, after: str) -> TakenBack | None:
+def moved_between(compared: Comparison, before: str, after: str) -> TakenBack | None:
     """What ``after`` takes back and loses against ``before``, each at its threshold.
 
     None while it is being counted, or where it cannot be; the page then says how far it is, or why.
@@ -120,11 +119,12 @@ def moved_between(compared: Compared, before: str, after: str) -> TakenBack | No
     try:
         joint = _joint(*names, first, second)
     except LookupError:
-        return _begin(compared, first, second)
+        _begin(compared, first, second)
+        return None
     return _taken_back(*names, compared.thresholds[before], compared.thresholds[after], joint)
 
 
-def _begin(compared: Compared, first: Analysed, second: Analysed) -> None:
+def _begin(compared: Comparison, first: Analysed, second: Analysed) -> None:
     """Have the pixels counted, and show how far that is."""
     asked = _identity(first), _identity(second), compared.spec
     if len(first.counts.ids) >= MANY:
@@ -139,17 +139,15 @@ def _begin(compared: Compared, first: Analysed, second: Analysed) -> None:
         # Made, and dropped from the cache meanwhile.
         _job.clear(*asked)
         job = _job(*asked, first, second)
+    one = guest()
+    is_theirs = one is None or job.starter == one.name  # others may wait for it as well
+    job_state(
+        job,
+        "confusions_moved_cancel" if is_theirs else None,
+        "Cancelled. Pictures are listed by what is taken back once all were compared.",
+    )
     if not job.is_over:
-        one = guest()
-        is_theirs = one is None or job.starter == one.name  # others may wait for it as well
-        job_progress(job.id, key="confusions_moved_cancel" if is_theirs else None)
         return
-    if job.state == FAILED:
-        st.error(plain(job.message), icon=":material/error:")
-    elif job.state == CANCELLED:
-        st.info(
-            "Cancelled. Pictures are listed by what is taken back once all were compared.", icon=":material/cancel:"
-        )
     st.button(
         "Compare pixel by pixel",
         icon=":material/play_arrow:",

@@ -5,11 +5,9 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from app.chart import frames_nothing, palette, show_chart
-from app.confusions.compared import Compared
+from app.chart import frames_nothing, key_while, marked_rows, palette, pressed_numbers, show_chart
+from app.confusions.comparison import Comparison, pairs_of, scores_of
 from app.confusions.gallery import gallery, method_choice, pixel_choice
-from app.confusions.pressed import key_while, numbers, rows
-from app.confusions.results import pairs_of, scores_of
 from app.confusions.selection import MOST_PAIRS, Selection, select_cells
 from app.links import keep, kept
 from recam_core.analysis.confusions import ConfusedPair
@@ -25,7 +23,7 @@ _READING = (
 )
 
 
-def pairs_section(compared: Compared, wanted: Selection) -> None:
+def pairs_section(compared: Comparison, wanted: Selection) -> None:
     """Draw the section."""
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         key = method_choice(compared)
@@ -56,7 +54,7 @@ def pairs_section(compared: Compared, wanted: Selection) -> None:
     gallery(compared, key, wanted, scores_of(compared, key), columns=6)
 
 
-def _with_background(compared: Compared) -> bool:
+def _with_background(compared: Comparison) -> bool:
     if not compared.classes.has_background:
         return False
     chosen = st.toggle(
@@ -70,7 +68,7 @@ def _with_background(compared: Compared) -> bool:
     return chosen
 
 
-def _list(compared: Compared, key: str, pairs: Sequence[ConfusedPair], wanted: Selection) -> None:
+def _list(compared: Comparison, key: str, pairs: Sequence[ConfusedPair], wanted: Selection) -> None:
     names, titles = compared.names, compared.titles
     frame = pd.DataFrame(
         {
@@ -90,7 +88,7 @@ def _list(compared: Compared, key: str, pairs: Sequence[ConfusedPair], wanted: S
         order += ["methods"] + [f"{titles[each.key]} " for each in compared.methods if each.key != key]
 
     def marked(table: str) -> list[tuple[int, int]]:
-        return [(pairs[row].truth, pairs[row].predicted) for row in rows(table) if row < len(pairs)][:MOST_PAIRS]
+        return [(pairs[row].truth, pairs[row].predicted) for row in marked_rows(table) if row < len(pairs)][:MOST_PAIRS]
 
     # The list is sorted anew with every threshold: a mark that stayed on its row would mark another pair.
     table = key_while("confusions_pairs_list", lambda table: set(marked(table)) in (set(), set(wanted.each)))
@@ -127,7 +125,7 @@ def _list(compared: Compared, key: str, pairs: Sequence[ConfusedPair], wanted: S
     )
 
 
-def _plot(compared: Compared, key: str, pairs: Sequence[ConfusedPair], wanted: Selection) -> None:
+def _plot(compared: Comparison, key: str, pairs: Sequence[ConfusedPair], wanted: Selection) -> None:
     logarithmic = st.toggle(
         "Logarithmic",
         value=kept("log") == "1",
@@ -139,7 +137,7 @@ def _plot(compared: Compared, key: str, pairs: Sequence[ConfusedPair], wanted: S
     place = {(pair.truth, pair.predicted): number for number, pair in enumerate(pairs)}
 
     def chosen(chart: str) -> list[tuple[int, int]]:
-        found = [pair for pair in numbers(chart, 2) if pair in place]
+        found = [pair for pair in pressed_numbers(chart, 2) if pair in place]
         return sorted(set(found), key=place.__getitem__)
 
     # Too many to be looked at together stay as they were drawn around; the gallery has those with most pixels.

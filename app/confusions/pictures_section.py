@@ -4,15 +4,12 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.chart import frames_nothing, palette, show_chart
-from app.confusions.compared import Compared
+from app.chart import frames_nothing, palette, pressed_numbers, show_chart
+from app.confusions.comparison import Comparison, chosen_pictures, listed_pictures, single_class, table_of
 from app.confusions.gallery import method_choice, picture_buttons
 from app.confusions.moved import Moved, moved_between, orders
-from app.confusions.pressed import numbers
-from app.confusions.results import chosen_pictures, listed_pictures, single_class, table_of
 from app.confusions.selection import ANY, Selection
-from app.confusions.tag_list import tag_list
-from app.confusions.tag_panel import tag_book, tag_panel
+from app.confusions.tags import tag_book, tag_list, tag_panel
 from app.guard import sentences
 from app.links import keep, kept
 from app.plain_words import plain
@@ -30,7 +27,7 @@ _WORST, _GAINED, _LOST, _ID = "worst", "gained", "lost", "id"
 _LIST, _PLOT = "list", "plot"
 
 
-def pictures_section(compared: Compared, wanted: Selection) -> None:
+def pictures_section(compared: Comparison, wanted: Selection) -> None:
     """Draw the section; ``wanted`` is for the other sections."""
     table = table_of(compared)
     row, below = st.container(horizontal=True, vertical_alignment="center", gap="medium"), st.container()
@@ -86,7 +83,7 @@ def _shape() -> str:
     return shape or _LIST
 
 
-def _plot(compared: Compared, key: str, table: PictureTable) -> list[int]:
+def _plot(compared: Comparison, key: str, table: PictureTable) -> list[int]:
     """Every picture as a point; positions of those that are chosen by a press, a box or a lasso."""
     titles = compared.titles
     offered = [*(other for other in titles if other != key), LARGEST]
@@ -132,7 +129,7 @@ def _plot(compared: Compared, key: str, table: PictureTable) -> list[int]:
         words += f" Drawn are {MOST_DRAWN:,} of {pictures:,} pictures, evenly by their difference; CSV has all."
     st.caption(words)
     drawn = set(positions.tolist())
-    marked = [place for (place,) in numbers(chart, 1) if place in drawn]
+    marked = [place for (place,) in pressed_numbers(chart, 1) if place in drawn]
     if marked:
         st.button(
             "Let them go",
@@ -143,7 +140,7 @@ def _plot(compared: Compared, key: str, table: PictureTable) -> list[int]:
     return marked
 
 
-def _summary(compared: Compared, table: PictureTable) -> None:
+def _summary(compared: Comparison, table: PictureTable) -> None:
     """The mean of the pictures, wins and losses, and what is left out of them."""
     wins = picture_wins(table, listed_pictures(compared))
     parts = []
@@ -156,7 +153,7 @@ def _summary(compared: Compared, table: PictureTable) -> None:
     st.caption(" ".join(filter(None, words)))
 
 
-def _order_choice(compared: Compared, key: str, table: PictureTable) -> str:
+def _order_choice(compared: Comparison, key: str, table: PictureTable) -> str:
     """The name of the chosen order."""
     title, first = compared.titles[key], compared.titles[table.reference]
     words = {_WORST: f"worst of {title} first"}
@@ -180,7 +177,7 @@ def _order_choice(compared: Compared, key: str, table: PictureTable) -> str:
 
 
 def _order(
-    compared: Compared, key: str, table: PictureTable, by: str, moved: Moved | None, found: TakenBack | None
+    compared: Comparison, key: str, table: PictureTable, by: str, moved: Moved | None, found: TakenBack | None
 ) -> np.ndarray:
     """Positions of the pictures that pass the filters, in the chosen order."""
     chosen = listed_pictures(compared)
@@ -200,7 +197,7 @@ def _moved_pixels(moved: Moved, found: TakenBack) -> np.ndarray:
 
 
 def _rows(
-    compared: Compared,
+    compared: Comparison,
     key: str,
     table: PictureTable,
     order: np.ndarray,
@@ -274,7 +271,7 @@ def _rows(
 
 
 def _look(
-    compared: Compared,
+    compared: Comparison,
     key: str,
     table: PictureTable,
     places: list[int],
@@ -300,8 +297,8 @@ def _look(
     with st.container(horizontal=True, vertical_alignment="center"):
         pixels = f"All wrong pixels of {plain(compared.titles[key])}"
         if moved is not None:
-            words = plain(moved.words(compared.titles[key]))
-            pixels = f"{words[0].upper()}{words[1:]}, against {plain(compared.titles[table.reference])}"
+            of_moved = plain(moved.words(compared.titles[key]))
+            pixels = f"{of_moved[0].upper()}{of_moved[1:]}, against {plain(compared.titles[table.reference])}"
         st.caption(f"{pixels}, in {what}. Press one to open it in Explore.")
         st.space("stretch")
         with sentences():

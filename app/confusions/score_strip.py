@@ -5,8 +5,7 @@ from html import escape
 
 import streamlit as st
 
-from app.confusions.compared import Compared
-from app.confusions.results import scores_of
+from app.confusions.comparison import Comparison, scores_of
 from app.plain_words import plain
 from recam_core.scores.scores import Scores
 
@@ -18,7 +17,7 @@ _FIGURES = (
 )
 
 
-def score_strip(compared: Compared) -> None:
+def score_strip(compared: Comparison) -> None:
     """Draw the cards; differences are to the first method."""
     base = scores_of(compared, compared.methods[0].key)
     cards = []

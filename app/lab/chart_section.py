@@ -5,8 +5,7 @@ from html import escape
 import plotly.graph_objects as go
 import streamlit as st
 
-from app.chart import palette, pressed, show_chart
-from app.confusions.pressed import key_while
+from app.chart import key_while, palette, pressed, show_chart
 from app.lab.chosen_point import look_at
 from app.lab.shown import Shown
 from app.plain_words import as_code, plain

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from app.confusions.pressed import key_while, row
+from app.chart import key_while, marked_row
 from app.lab.chosen_point import look_at
 from app.lab.shown import Shown
 from recam_core.experiments.experiment import Experiment
@@ -54,7 +54,7 @@ def table_section(job: Shown, marked: int | None) -> None:
     shown = [places.get(entry["key"], REFERENCE_PLACE) for entry in rows]
 
     def pressed(key: str) -> int | None:
-        found_row = row(key)
+        found_row = marked_row(key)
         return None if found_row is None or found_row >= len(shown) else shown[found_row]
 
     key = key_while(f"lab_table_{job.id}_{part}", lambda key: pressed(key) in (None, marked))

@@ -11,7 +11,7 @@ from app.analysed import analyse_panel, analysed_of, can_be_scored
 from app.carried import settled, taken_over
 from app.catalogue import Catalogue, Family
 from app.chart import palette, pressed, show_chart
-from app.confusions.pressed import key_while
+from app.chart import key_while
 from app.guard import sentences
 from app.links import keep, kept
 from app.plain_words import as_code, plain

@@ -6,11 +6,10 @@ from app.catalogue import has_no_runs, read_catalogue
 from app.confusions import style
 from app.confusions.choose import choose
 from app.confusions.classes_section import classes_section
-from app.confusions.compared import Compared
+from app.confusions.comparison import Comparison, chosen_pictures, most_confused, prepare, scores_of
 from app.confusions.matrix_section import matrix_section
 from app.confusions.pairs_section import pairs_section
 from app.confusions.pictures_section import pictures_section
-from app.confusions.results import chosen_pictures, most_confused, prepare, scores_of
 from app.confusions.score_strip import score_strip
 from app.confusions.selection import Selection, selection
 from app.datasets import dataset, notes_of_set
@@ -58,7 +57,7 @@ def main() -> None:
             _sections(compared)
 
 
-def _sections(compared: Compared) -> None:
+def _sections(compared: Comparison) -> None:
     score_strip(compared)
     confusions = [scores_of(compared, method.key).confusion for method in compared.methods]
     if unseen := unseen_note(confusions, compared.classes.names):

@@ -7,8 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app.catalogue import Entry, Family, has_no_runs, read_catalogue
-from app.chart import palette, pressed, show_chart
-from app.confusions.pressed import key_while
+from app.chart import key_while, palette, pressed, show_chart
 from app.datasets import dataset
 from app.guard import sentences
 from app.links import open_explore, open_runs

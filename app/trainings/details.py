@@ -5,10 +5,9 @@ from typing import Any
 
 import streamlit as st
 
-from app.chart import palette
+from app.chart import live_chart, palette, plotly_for
 from app.guard import sentences
 from app.links import TRAINING, kept
-from app.live_chart import live_chart, plotly_for
 from app.plain_words import plain
 from recam_core.errors import UserError
 from recam_core.guest import told

@@ -15,10 +15,9 @@ import streamlit as st
 from chart_content import figures
 from streamlit.testing.v1 import AppTest
 
-from app import labels
-from app.chart import frames_nothing
+from app import datasets
+from app.chart import frames_nothing, key_while, pressed_number, pressed_numbers
 from app.confusions import gallery, matrix_section, moved
-from app.confusions.pressed import key_while, number, numbers
 from app.confusions.selection import ANY, MOST_PAIRS, Selection
 from recam_core.analysis.analysed import Analysed, analyse, analysed_name, settings_of
 from recam_core.analysis.tags import TagBook
@@ -133,10 +132,10 @@ def test_labels_that_take_long_are_read_in_the_background(
         assert may_go_on.wait(60)
         return label_matrix(dataset)
 
-    monkeypatch.setattr(labels, "FEW", 0)
-    monkeypatch.setattr(labels, "PATIENCE", 0.0)
-    monkeypatch.setattr(labels, "all_labels", slowly)
-    labels.labels_of_set.clear()
+    monkeypatch.setattr(datasets, "FEW", 0)
+    monkeypatch.setattr(datasets, "PATIENCE", 0.0)
+    monkeypatch.setattr(datasets, "all_labels", slowly)
+    datasets.labels_of_set.clear()
     try:
         page = shown()
         (bar,) = page.get("progress")
@@ -144,14 +143,14 @@ def test_labels_that_take_long_are_read_in_the_background(
         assert not page.button
     finally:
         may_go_on.set()
-    job = labels.labels_of_set(SPEC)
+    job = datasets.labels_of_set(SPEC)
     until = time.monotonic() + 60
     while not job.is_over and time.monotonic() < until:
         time.sleep(0.01)
     page.run()
     assert not page.exception
     assert heading(page)
-    labels.labels_of_set.clear()
+    datasets.labels_of_set.clear()
 
 
 def test_opens_on_the_matrix_and_the_worst_pair(shown: Callable[..., AppTest], made: tuple) -> None:
@@ -741,9 +740,9 @@ def test_presses_are_read_as_numbers_and_forgotten_with_what_they_showed(monkeyp
         "box": {"selection": {"points": [{"customdata": [1, 2]}], "box": [{"x": [0, 1], "y": [0, 1]}]}},
     }
     monkeypatch.setattr(st, "session_state", state)
-    assert number("one", 2) == (3, 5)
-    assert numbers("two", 2) == [(1, 2), (4, 5)]
-    assert number("none", 2) is number("nowhere", 2) is None
+    assert pressed_number("one", 2) == (3, 5)
+    assert pressed_numbers("two", 2) == [(1, 2), (4, 5)]
+    assert pressed_number("none", 2) is pressed_number("nowhere", 2) is None
     assert [frames_nothing(key) for key in ("lasso", "box", "none", "nowhere")] == [True, False, False, False]
     assert key_while("one", lambda key: True) == "one_0"
     assert key_while("one", lambda key: key != "one_0") == "one_1"

@@ -1,22 +1,76 @@
-"""Results of the analysis, made once for given methods, thresholds and filters and shared by all sessions.
+"""What the page compares, and the results of the analysis.
 
-They are keyed by where the maps lie: the name of that folder stands for weights, rule, data and settings.
+Results are made once for given methods, thresholds and filters and shared by all sessions. They are keyed by where the
+maps lie: the name of that folder stands for weights, rule, data and settings.
 """
 
 import threading
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 import streamlit as st
 
-from app.confusions.compared import Compared
+from app.catalogue import Family
 from recam_core.analysis.analysed import Analysed
 from recam_core.analysis.cell_index import CellIndex
 from recam_core.analysis.confusions import ConfusedPair, order, top_pairs
 from recam_core.analysis.gains import ClassGain, class_gain
 from recam_core.analysis.outcomes import Outcomes, outcomes_of_all
 from recam_core.analysis.picture_table import PictureTable, picture_table, single_class_pictures
+from recam_core.data.sample import ClassList
+from recam_core.scores.metrics import value_names
 from recam_core.scores.scores import CumulativeConfusion, Scores
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What every section is drawn from.
+
+    Attributes:
+        family: the runs' family.
+        spec: of the data set.
+        methods: in the order of the page, at least one; all of the same pictures and classes.
+        thresholds: by method key; None where every pixel goes to its arg-max class.
+        one_threshold: the threshold that was set for all methods; None where each has its own, or there is none.
+        chosen: packed bits, one a picture that the filters let pass; None for all pictures.
+        filter_words: what the filters ask for, in words; "" without filters.
+        with_single: whether pictures that tell nothing (a single class, no background) stand in lists and means of
+            pictures; figures of all pixels hold them either way.
+    """
+
+    family: Family
+    spec: str
+    methods: tuple[Analysed, ...]
+    thresholds: dict[str, float | None]
+    one_threshold: float | None = None
+    chosen: bytes | None = None
+    filter_words: str = ""
+    with_single: bool = False
+
+    @property
+    def classes(self) -> ClassList:
+        """The classes that truth and prediction number."""
+        return self.methods[0].counts.classes
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """K + 1 names: 0 the background (or what is unlabelled), k + 1 class k."""
+        return value_names(self.classes)
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """By method key, for people; two methods of one title are told apart by their key."""
+        titles = [method.title for method in self.methods]
+        return {
+            method.key: method.title if titles.count(method.title) == 1 else f"{method.title} ({method.key})"
+            for method in self.methods
+        }
+
+    def method(self, key: str) -> Analysed:
+        """The method of a key; KeyError if it is not compared."""
+        return {method.key: method for method in self.methods}[key]
+
 
 #: (key, folder of the maps) of each method, and (key, threshold) of each.
 _Methods: TypeAlias = tuple[tuple[str, str], ...]
@@ -27,19 +81,21 @@ def _identity(method: Analysed) -> str:
     return str(method.store.path)
 
 
-def _methods(compared: Compared) -> _Methods:
+def _methods(compared: Comparison) -> _Methods:
     return tuple((method.key, _identity(method)) for method in compared.methods)
 
 
-def _thresholds(compared: Compared) -> _Thresholds:
+def _thresholds(compared: Comparison) -> _Thresholds:
     return tuple(compared.thresholds.items())
 
 
-def chosen_pictures(compared: Compared) -> np.ndarray | None:
+def chosen_pictures(compared: Comparison) -> np.ndarray | None:
     """N bools: what the filters let pass; None for all."""
-    if compared.chosen is None:
-        return None
-    bits = np.unpackbits(np.frombuffer(compared.chosen, np.uint8), count=len(compared.methods[0].counts))
+    return None if compared.chosen is None else _passing(compared.chosen, compared)
+
+
+def _passing(chosen: bytes, compared: Comparison) -> np.ndarray:
+    bits = np.unpackbits(np.frombuffer(chosen, np.uint8), count=len(compared.methods[0].counts))
     return bits.astype(bool)
 
 
@@ -53,13 +109,13 @@ def index_of(method: Analysed) -> CellIndex:
     return _index(_identity(method), method)
 
 
-def single_class(compared: Compared) -> np.ndarray:
+def single_class(compared: Comparison) -> np.ndarray:
     """N bools: pictures that tell nothing, as they show a single class and no background."""
     first = compared.methods[0]
     return single_class_pictures(index_of(first), compared.thresholds.values(), first.store.info.labels)
 
 
-def listed_pictures(compared: Compared) -> np.ndarray | None:
+def listed_pictures(compared: Comparison) -> np.ndarray | None:
     """N bools: of the chosen pictures, those that lists and means of pictures are of; None for all."""
     chosen, single = chosen_pictures(compared), single_class(compared)
     if compared.with_single or not single.any():
@@ -74,14 +130,14 @@ def _cumulative(identity: str, _method: Analysed) -> CumulativeConfusion:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _confusions_of_some(
-    methods: _Methods, thresholds: _Thresholds, chosen: bytes, _compared: Compared
+    methods: _Methods, thresholds: _Thresholds, chosen: bytes, _compared: Comparison
 ) -> dict[str, np.ndarray]:
-    passes = chosen_pictures(_compared)
+    passes = _passing(chosen, _compared)
     outcomes = _outcomes(methods, thresholds, _compared)
     return {key: each.where(passes).confusion() for key, each in outcomes.items()}
 
 
-def scores_of(compared: Compared, key: str) -> Scores:
+def scores_of(compared: Comparison, key: str) -> Scores:
     """Confusion matrix and scores of a method at its threshold, over the pictures that the filters let pass."""
     method, threshold = compared.method(key), compared.thresholds[key]
     if compared.chosen is None:
@@ -91,7 +147,7 @@ def scores_of(compared: Compared, key: str) -> Scores:
     return Scores(threshold, confusion, compared.classes.has_background)
 
 
-def confusions_of(compared: Compared) -> dict[str, np.ndarray]:
+def confusions_of(compared: Comparison) -> dict[str, np.ndarray]:
     """By method: (K+1) x (K+1) pixels, rows ground truth."""
     return {method.key: scores_of(compared, method.key).confusion for method in compared.methods}
 
@@ -101,7 +157,7 @@ def _usual_confusion(method: Analysed) -> np.ndarray:
     return _cumulative(_identity(method), method).at(method.threshold)
 
 
-def most_confused(compared: Compared) -> tuple[int, int]:
+def most_confused(compared: Comparison) -> tuple[int, int]:
     """The ground truth and the prediction of the pair of classes that the last method, whose matrix is shown first,
     confuses most."""
     pixels = _usual_confusion(compared.methods[-1])
@@ -113,11 +169,11 @@ def most_confused(compared: Compared) -> tuple[int, int]:
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
-def _order(methods: _Methods, _compared: Compared) -> np.ndarray:
+def _order(methods: _Methods, _compared: Comparison) -> np.ndarray:
     return order(np.sum([_usual_confusion(method) for method in _compared.methods], axis=0))
 
 
-def order_of(compared: Compared) -> np.ndarray:
+def order_of(compared: Comparison) -> np.ndarray:
     """K + 1: the classes so that confusable ones are neighbours, for all thresholds and filters alike: rows that
     changed places under a moving slider could not be followed."""
     return _order(_methods(compared), compared)
@@ -125,25 +181,30 @@ def order_of(compared: Compared) -> np.ndarray:
 
 # Of 80,000 pictures one entry has 60 MB: the threshold of now and the one before it.
 @st.cache_resource(max_entries=2, show_spinner="Looking at every picture")
-def _outcomes(methods: _Methods, thresholds: _Thresholds, _compared: Compared) -> dict[str, Outcomes]:
+def _outcomes(methods: _Methods, thresholds: _Thresholds, _compared: Comparison) -> dict[str, Outcomes]:
     indices = {method.key: index_of(method) for method in _compared.methods}
     return outcomes_of_all(indices, dict(thresholds))
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def _prepared(methods: _Methods, _compared: Compared) -> threading.Thread:
+def _prepared(methods: _Methods, _compared: Comparison) -> threading.Thread:
     indices = [index_of(method) for method in _compared.methods]
-    thread = threading.Thread(target=lambda: [index.prepare() for index in indices], daemon=True, name="prepare")
+
+    def prepare_all() -> None:
+        for index in indices:
+            index.prepare()
+
+    thread = threading.Thread(target=prepare_all, daemon=True, name="prepare")
     thread.start()
     return thread
 
 
-def prepare(compared: Compared) -> None:
+def prepare(compared: Comparison) -> None:
     """Have what the sections but the matrix share made in the background, while the first one is looked at."""
     _prepared(_methods(compared), compared)
 
 
-def _indices(compared: Compared) -> dict[str, CellIndex]:
+def _indices(compared: Comparison) -> dict[str, CellIndex]:
     return {method.key: index_of(method) for method in compared.methods}
 
 
@@ -154,7 +215,7 @@ def _pairs(
     chosen: bytes | None,
     with_background: bool,
     most: int | None,
-    _compared: Compared,
+    _compared: Comparison,
 ) -> list[ConfusedPair]:
     return top_pairs(
         confusions_of(_compared),
@@ -167,14 +228,14 @@ def _pairs(
     )
 
 
-def pairs_of(compared: Compared, with_background: bool, most: int | None = None) -> list[ConfusedPair]:
+def pairs_of(compared: Comparison, with_background: bool, most: int | None = None) -> list[ConfusedPair]:
     """The pairs of classes that all methods together confuse most, most pixels first; all of them by default."""
     return _pairs(_methods(compared), _thresholds(compared), compared.chosen, with_background, most, compared)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Drawing pictures anew, to tell a difference from noise")
 def _gain(
-    methods: _Methods, thresholds: _Thresholds, chosen: bytes | None, key: str, reference: str, _compared: Compared
+    methods: _Methods, thresholds: _Thresholds, chosen: bytes | None, key: str, reference: str, _compared: Comparison
 ) -> ClassGain:
     indices = _indices(_compared)
     indices[key] = indices.pop(key)  # classes are sorted by the gain of the last one
@@ -187,13 +248,13 @@ def _gain(
     )
 
 
-def gain_of(compared: Compared, key: str, reference: str) -> ClassGain:
+def gain_of(compared: Comparison, key: str, reference: str) -> ClassGain:
     """IoU per class of all methods and what each gains over the reference, sorted by the gain of ``key``."""
     return _gain(_methods(compared), _thresholds(compared), compared.chosen, key, reference, compared)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _table(methods: _Methods, thresholds: _Thresholds, reference: str, _compared: Compared) -> PictureTable:
+def _table(methods: _Methods, thresholds: _Thresholds, reference: str, _compared: Comparison) -> PictureTable:
     return picture_table(
         _indices(_compared),
         dict(thresholds),
@@ -202,6 +263,6 @@ def _table(methods: _Methods, thresholds: _Thresholds, reference: str, _compared
     )
 
 
-def table_of(compared: Compared) -> PictureTable:
+def table_of(compared: Comparison) -> PictureTable:
     """One row a picture, of all pictures; differences are to the first method."""
     return _table(_methods(compared), _thresholds(compared), compared.methods[0].key, compared)

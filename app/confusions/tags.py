@@ -1,12 +1,15 @@
-"""Tags and notes on pictures: kept in one file beside the runs, for all sessions."""
+"""Tags and notes on pictures, kept in one file beside the runs, for all sessions."""
 
 from collections.abc import Sequence
 
+import pandas as pd
 import streamlit as st
 
-from app.confusions.compared import Compared
+from app.confusions.comparison import Comparison
 from app.confusions.selection import ANY, Selection
+from app.guard import sentences
 from app.plain_words import plain
+from recam_core.analysis.csv_tables import tags_csv
 from recam_core.analysis.tags import LONGEST_NOTE, LONGEST_TAG, TagBook, Tagged
 from recam_core.checkpoint.places import tags_file
 from recam_core.errors import UserError
@@ -21,7 +24,7 @@ def tag_book() -> TagBook:
     return TagBook(tags_file())
 
 
-def tag_panel(compared: Compared, ids: Sequence[str], wanted: Selection | None) -> None:
+def tag_panel(compared: Comparison, ids: Sequence[str], wanted: Selection | None) -> None:
     """A button behind which pictures get a tag and a note.
 
     Args:
@@ -61,7 +64,7 @@ def tag_panel(compared: Compared, ids: Sequence[str], wanted: Selection | None) 
 
 
 def _save(
-    book: TagBook, compared: Compared, chosen: Sequence[str], tag: str, note: str, wanted: Selection | None
+    book: TagBook, compared: Comparison, chosen: Sequence[str], tag: str, note: str, wanted: Selection | None
 ) -> None:
     truth = predicted = ""
     if wanted is not None and not wanted.pairs:  # a tag is about one pair, or about whole pictures
@@ -79,3 +82,54 @@ def _save(
         return
     count = "1 picture" if len(chosen) == 1 else f"{len(chosen)} pictures"
     st.toast(f"Tagged {count}; *Pictures* lists all tags.", icon=":material/sell:")
+
+
+def tag_list(compared: Comparison) -> None:
+    """Draw the list. Raises UserError where the book of tags is damaged."""
+    entries = tag_book().entries(compared.spec)
+    if not entries:
+        st.caption("No picture of this data set has a tag yet: *Tag* puts one on the pictures shown, with a note.")
+        return
+    st.markdown("#### Tags")
+    frame = pd.DataFrame(
+        {
+            "picture": [entry.picture for entry in entries],
+            "tag": [entry.tag for entry in entries],
+            "note": [entry.note for entry in entries],
+            "about": [f"{entry.truth} → {entry.predicted}" if entry.truth else "" for entry in entries],
+            "written (UTC)": [entry.made[:16].replace("T", " ") for entry in entries],
+        }
+    )
+    event = st.dataframe(
+        frame,
+        hide_index=True,
+        key="confusions_tags_table",
+        on_select="rerun",
+        selection_mode="multi-row",
+        alt="Tags and notes of this data set",
+        column_config={"note": st.column_config.TextColumn(width="large")},
+    )
+    marked = [entries[row] for row in event["selection"]["rows"] if row < len(entries)]
+    with st.container(horizontal=True):
+        st.download_button(
+            "CSV",
+            tags_csv(entries),
+            file_name="tags.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+            key="confusions_tags_csv",
+        )
+        st.button(
+            "Take the marked tags away",
+            icon=":material/delete:",
+            disabled=not marked,
+            on_click=_remove,
+            args=(marked,),
+            key="confusions_tags_remove",
+        )
+
+
+def _remove(marked: list[Tagged]) -> None:
+    with sentences():
+        tag_book().remove(marked)
