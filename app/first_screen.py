@@ -19,7 +19,7 @@ from app.plain_words import plain
 from recam_core.analysis.shown_first import Standing, standing
 from recam_core.analysis.taken_back import WhatChanged, change_sentence, what_changed
 from recam_core.data.sample import ClassList
-from recam_core.maps.activation_maps import ActivationMaps, seed_mask, winner_and_level
+from recam_core.maps.activation_maps import ActivationMaps, argmax_and_activation, seed_mask
 
 _IN_ADDRESS = "present"
 _TITLE = "Where does the network see what?"
@@ -208,5 +208,5 @@ def _change(
     _maps: Sequence[ActivationMaps],
     _mask: np.ndarray,
 ) -> WhatChanged | None:
-    before, after = (seed_mask(*winner_and_level(maps), cut) for maps, cut in zip(_maps, thresholds, strict=True))
+    before, after = (seed_mask(*argmax_and_activation(maps), cut) for maps, cut in zip(_maps, thresholds, strict=True))
     return what_changed(before, after, _mask, classes)

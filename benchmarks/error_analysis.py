@@ -173,7 +173,7 @@ def _score_rows(counts: PixelCounts, values: int) -> np.ndarray:
     limit, sums = threshold_level(THRESHOLD), np.zeros(values * values)
     for begin in range(0, len(counts.count), ROWS_AT_ONCE):
         rows = slice(begin, begin + ROWS_AT_ONCE)
-        predicted = np.where(counts.level[rows] > limit, counts.winner[rows], 0)
+        predicted = np.where(counts.activation[rows] > limit, counts.argmax[rows], 0)
         cell = counts.truth[rows].astype(np.int64) * values + predicted
         sums += np.bincount(cell, weights=counts.count[rows], minlength=values * values)
     return sums.astype(np.int64).reshape(values, values)
@@ -183,8 +183,8 @@ def _cell_of_rows(counts: PixelCounts, truth: int, predicted: int) -> np.ndarray
     limit, sums = threshold_level(THRESHOLD), np.zeros(len(counts))
     for begin in range(0, len(counts.count), ROWS_AT_ONCE):
         rows = slice(begin, begin + ROWS_AT_ONCE)
-        above = counts.level[rows] > limit
-        seed = above & (counts.winner[rows] == predicted) if predicted else ~above
+        above = counts.activation[rows] > limit
+        seed = above & (counts.argmax[rows] == predicted) if predicted else ~above
         some = (counts.truth[rows] == truth) & seed
         sums += np.bincount(counts.image[rows][some], weights=counts.count[rows][some], minlength=len(counts))
     found = sums[np.argsort(-sums, kind="stable")]

@@ -16,7 +16,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from recam_core.data.sample import VOID, ClassList
-from recam_core.maps.activation_maps import ActivationMaps, grid_size, seed_mask, winner_and_level
+from recam_core.maps.activation_maps import ActivationMaps, argmax_and_activation, grid_size, seed_mask
 from recam_core.scores.evaluate import evaluate_maps
 from recam_core.scores.scores import Scores
 
@@ -56,7 +56,7 @@ def score_one_threshold(pictures: list[tuple[ActivationMaps, np.ndarray]]) -> fl
     values = len(CLASSES) + 1
     confusion = np.zeros(values * values, dtype=np.int64)
     for maps, mask in pictures:
-        seeds = seed_mask(*winner_and_level(maps), THRESHOLD)
+        seeds = seed_mask(*argmax_and_activation(maps), THRESHOLD)
         scored = mask != VOID
         cells = mask[scored].astype(np.int32) * values + seeds[scored]
         confusion += np.bincount(cells, minlength=values * values)

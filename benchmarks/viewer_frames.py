@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recam_core.maps.activation_maps import seed_mask, winner_and_level
+from recam_core.maps.activation_maps import argmax_and_activation, seed_mask
 from recam_core.scores.scores import picture_scores
 from recam_core.views.pictures import encode
 from recam_core.views.pixel_kinds import error_codes, error_overlay
@@ -71,7 +71,7 @@ def drag(page: "Page", root: "Locator", moves: int) -> dict[str, Any]:
 
 def server_seconds(shown: "Case", threshold: float) -> float:
     """Seconds in which Python draws, scores and packs the three panes of errors at one threshold."""
-    readings = [winner_and_level(maps) for maps in shown.maps]
+    readings = [argmax_and_activation(maps) for maps in shown.maps]
     begin = time.perf_counter()
     for winner, level in readings:
         seeds = seed_mask(winner, level, threshold)

@@ -1,4 +1,4 @@
-"""Pictures as per-pixel winners, levels and masks, their counts, and confusion matrices by loops over pixels."""
+"""Pictures as arg-max, activation and mask of each pixel, their counts, and confusion matrices by loops over pixels."""
 
 import numpy as np
 

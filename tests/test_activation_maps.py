@@ -8,11 +8,11 @@ from torch.nn import functional
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import (
     ActivationMaps,
+    argmax_and_activation,
     full_size,
     grid_size,
     seed_mask,
     threshold_level,
-    winner_and_level,
 )
 
 
@@ -29,9 +29,9 @@ def test_upsampling_is_bilinear_without_aligned_corners(size):
     assert np.abs(full_size(maps) - expected).max() <= 0.5 + 1e-3
 
 
-def test_winner_and_level_agree_with_every_single_map():
+def test_argmax_and_activation_agree_with_every_single_map():
     maps = random_maps(np.random.default_rng(1), (41, 30), [2, 5, 19])
-    winner, level = winner_and_level(maps)
+    winner, level = argmax_and_activation(maps)
     planes = full_size(maps)
     assert winner.dtype == level.dtype == np.uint8
     assert np.array_equal(level, planes.max(axis=0))
@@ -42,7 +42,7 @@ def test_winner_and_level_agree_with_every_single_map():
 def test_ties_and_zeros_go_to_the_first_present_class():
     grid = np.zeros((2, 2, 2), dtype=np.uint8)
     grid[:, 0] = 200
-    winner, level = winner_and_level(ActivationMaps("tie", (8, 8), np.array([4, 6]), grid))
+    winner, level = argmax_and_activation(ActivationMaps("tie", (8, 8), np.array([4, 6]), grid))
     assert set(np.unique(winner)) == {5}
     assert level[0, 0] == 200
     assert level[7, 7] == 0
@@ -50,13 +50,13 @@ def test_ties_and_zeros_go_to_the_first_present_class():
 
 def test_a_plateau_at_the_maximum_stays_at_the_maximum():
     grid = np.full((1, 25, 13), 255, dtype=np.uint8)
-    _, level = winner_and_level(ActivationMaps("flat", (99, 51), np.array([0]), grid))
+    _, level = argmax_and_activation(ActivationMaps("flat", (99, 51), np.array([0]), grid))
     assert level.min() == 255
 
 
 def test_a_picture_without_classes_is_all_background():
     maps = ActivationMaps("none", (6, 9), np.zeros(0, dtype=np.int64), np.zeros((0, 2, 3), dtype=np.uint8))
-    winner, level = winner_and_level(maps)
+    winner, level = argmax_and_activation(maps)
     assert winner.shape == level.shape == (6, 9)
     assert not winner.any()
     assert not level.any()

@@ -108,7 +108,7 @@ def test_rows_in_any_order_and_twice_are_summed():
     twice = np.concatenate([np.arange(len(counts.count)), rng.integers(0, len(counts.count), 40)])
     rng.shuffle(twice)
     twice = twice[np.argsort(counts.image[twice], kind="stable")]
-    columns = {name: getattr(counts, name)[twice] for name in ("image", "truth", "winner", "level", "count")}
+    columns = {name: getattr(counts, name)[twice] for name in ("image", "truth", "argmax", "activation", "count")}
     shuffled = PixelCounts(counts.ids, counts.classes, **columns)
     index = CellIndex.build(shuffled)
     assert np.array_equal(index.total(), shuffled.total())
@@ -153,7 +153,13 @@ def test_bad_questions_are_answered_with_a_sentence():
         with pytest.raises(UserError, match="between 0 and 1"):
             call()
     damaged = PixelCounts(
-        counts.ids, counts.classes, counts.image, counts.truth + np.uint8(9), counts.winner, counts.level, counts.count
+        counts.ids,
+        counts.classes,
+        counts.image,
+        counts.truth + np.uint8(9),
+        counts.argmax,
+        counts.activation,
+        counts.count,
     )
     with pytest.raises(UserError, match="damaged"):
         CellIndex.build(damaged)

@@ -28,27 +28,34 @@ def counts():
 
 
 @pytest.mark.parametrize("has_background", [True, False])
-def test_saved_written_and_built_indexes_are_the_same(tmp_path, has_background):
+def test_written_and_built_indexes_are_the_same(tmp_path, has_background):
     counts = counts_of(random_pictures(2, 15, has_background), has_background, ids=[f"bild ü{i}" for i in range(15)])
     built = CellIndex.build(counts)
-    built.save(tmp_path / "saved")
-    found = {"saved": CellIndex.load(tmp_path / "saved"), "written": CellIndex.write(counts, tmp_path / "written")}
-    for name, index in found.items():
+    for index in (CellIndex.write(counts, tmp_path / "cells"), CellIndex.load(tmp_path / "cells")):
         if SMAPS.exists():
-            resident(tmp_path / name / "upto.npy")  # its rows stay on the disk
+            resident(tmp_path / "cells" / "upto.npy")  # its rows stay on the disk
         assert index.ids == counts.ids
         assert index.classes == counts.classes
         for name in ARRAYS:
             assert np.array_equal(getattr(index, name), getattr(built, name))
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["saved", "written"]
-    built.save(tmp_path / "saved")  # an older index may be replaced
+    assert [file.name for file in tmp_path.iterdir()] == ["cells"]
+    CellIndex.write(counts, tmp_path / "cells")  # an older index may be replaced
+
+
+def test_names_of_files_are_those_of_every_version(tmp_path, counts):
+    """Indexes and counts that were kept by an older version are opened by this one, and the other way round."""
+    CellIndex.write(counts, tmp_path / "cells")
+    counts.save(tmp_path / "counts.npz")
+    arrays = {"truth", "winner", "image", "pixels", "start", "level", "upto", "histogram", "ids"}
+    assert {file.stem for file in (tmp_path / "cells").glob("*.npy")} == arrays
+    assert {"image", "truth", "winner", "level", "count"} < set(np.load(tmp_path / "counts.npz").files)
 
 
 def test_pages_given_back_are_read_again(tmp_path, counts, monkeypatch):
     monkeypatch.setattr(cell_index, "ROWS_TO_RELEASE", 1)
     index = CellIndex.write(counts, tmp_path / "cells")
     for threshold in (0.2, 0.7):
-        release(index.level, index.upto, np.zeros(3))
+        release(index.activation, index.upto, np.zeros(3))
         assert np.array_equal(outcomes_at(index, threshold).confusion(), score(counts.total(), threshold).confusion)
 
 
@@ -75,9 +82,8 @@ def test_pages_given_back_no_longer_count_as_memory(tmp_path):
 
 def test_a_set_without_pixels_is_written_too(tmp_path):
     empty = counts_of([])
-    for index in (CellIndex.write(empty, tmp_path / "a"), CellIndex.build(empty)):
-        index.save(tmp_path / "b")
-        assert len(CellIndex.load(tmp_path / "b")) == 0
+    assert len(CellIndex.write(empty, tmp_path / "a")) == len(CellIndex.build(empty)) == 0
+    assert len(CellIndex.load(tmp_path / "a")) == 0
 
 
 def test_cancelling_leaves_nothing(tmp_path, counts, monkeypatch):
@@ -102,7 +108,7 @@ def test_cancelling_leaves_nothing(tmp_path, counts, monkeypatch):
 )
 def test_a_damaged_index_is_refused(tmp_path, counts, harm):
     path = tmp_path / "cells"
-    CellIndex.build(counts).save(path)
+    CellIndex.write(counts, path)
     head = json.loads((path / "cells.json").read_text())
     if harm == "missing":
         shutil.rmtree(path)
@@ -136,11 +142,9 @@ def test_a_damaged_index_is_refused(tmp_path, counts, harm):
 def test_what_else_lies_there_is_not_overwritten(tmp_path, counts):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("x")
-    with pytest.raises(UserError, match="not an index"):
-        CellIndex.build(counts).save(tmp_path / "mine")
-    with pytest.raises(UserError, match="not an index"):
+    with pytest.raises(UserError, match="holds no confusions"):
         CellIndex.write(counts, tmp_path / "mine")
-    with pytest.raises(UserError, match="does not hold"):
+    with pytest.raises(UserError, match="holds no pixel counts"):
         with writing_counts(tmp_path / "mine", counts.classes):
             pass
     assert [file.name for file in (tmp_path / "mine").iterdir()] == ["thesis.txt"]

@@ -9,7 +9,7 @@ from recam_core.checkpoint.places import shipped_folder
 from recam_core.checkpoint.run_folder import read_info
 from recam_core.data.sample import VOID
 from recam_core.data.spec import open_dataset
-from recam_core.maps.activation_maps import seed_mask, winner_and_level
+from recam_core.maps.activation_maps import argmax_and_activation, seed_mask
 from recam_core.scores.scores import CumulativeConfusion, score, sweep
 
 
@@ -41,7 +41,7 @@ def test_the_first_picture_of_a_gallery_is_the_worst_by_its_pixels(method, scene
     assert threshold is not None
     pixels = np.zeros((len(scenes), values, values), dtype=np.int64)
     for number, id in enumerate(scenes.ids):
-        seeds = seed_mask(*winner_and_level(method.store[id]), threshold)
+        seeds = seed_mask(*argmax_and_activation(method.store[id]), threshold)
         mask = scenes.mask(number)
         scored = mask != VOID
         cells = mask[scored].astype(np.int64) * values + seeds[scored]

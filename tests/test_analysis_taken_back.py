@@ -13,7 +13,7 @@ from recam_core.analysis.taken_back import KINDS, moved_pixels, taken_back
 from recam_core.cache import cache_folder
 from recam_core.data.sample import VOID, ClassList
 from recam_core.errors import UserError
-from recam_core.maps.activation_maps import ActivationMaps, grid_size, seed_mask, winner_and_level
+from recam_core.maps.activation_maps import ActivationMaps, argmax_and_activation, grid_size, seed_mask
 from recam_core.maps.store import MapStore, StoreInfo, writing_store
 from recam_core.progress import Cancelled
 from recam_core.scores.evaluate import count_maps
@@ -76,7 +76,7 @@ def naive(pictures: Pictures, methods: tuple[Analysed, Analysed], thresholds: tu
     found: Counter = Counter()
     for number, (id, mask) in enumerate(zip(pictures.ids, pictures.masks, strict=True)):
         seeds = [
-            seed_mask(*winner_and_level(each.store[id]), threshold)
+            seed_mask(*argmax_and_activation(each.store[id]), threshold)
             for each, threshold in zip(methods, thresholds, strict=True)
         ]
         for y, x in np.ndindex(mask.shape):
@@ -142,7 +142,8 @@ def test_pixels_that_are_marked_are_those_that_are_counted(compared) -> None:
     found = taken_back(*methods, 0.3, 0.4, pictures)
     for number, (id, mask) in enumerate(zip(pictures.ids, pictures.masks, strict=True)):
         seeds = [
-            seed_mask(*winner_and_level(each.store[id]), cut) for each, cut in zip(methods, (0.3, 0.4), strict=True)
+            seed_mask(*argmax_and_activation(each.store[id]), cut)
+            for each, cut in zip(methods, (0.3, 0.4), strict=True)
         ]
         for asked in ((None, None, None), (2, None, None), (None, 1, None), (3, 0, None), (None, None, "wrong_class")):
             for lost in (False, True):

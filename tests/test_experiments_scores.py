@@ -12,7 +12,7 @@ from recam_core.errors import UserError
 from recam_core.experiments import figures
 from recam_core.experiments.head_scores import (
     HEADS_AT_ONCE,
-    _winners,
+    _sampled_argmax,
     count_exact,
     count_sampled,
     read_sampled_truth,
@@ -20,7 +20,7 @@ from recam_core.experiments.head_scores import (
 )
 from recam_core.experiments.noise import Difference, Draws
 from recam_core.experiments.part_score import score_part, select_threshold
-from recam_core.maps.activation_maps import ActivationMaps, grid_size, winner_and_level
+from recam_core.maps.activation_maps import ActivationMaps, argmax_and_activation, grid_size
 from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
 from recam_core.maps.inference import PictureFeatures, maps_from_features
 from recam_core.method.extraction import MapWeights
@@ -76,11 +76,11 @@ def test_winners_at_sampled_pixels_are_those_of_the_whole_picture(size):
     for classes in ([], [1], [0, 2], [0, 1, 2]):
         grids = rng.integers(0, 256, (2, len(classes), *grid_size(size)), dtype=np.uint8)
         grids[1] = grids[1] // 128 * 255  # plateaus and ties
-        winner, level = _winners(grids.astype(np.float32), np.array(classes, dtype=np.int64), size)
+        winner, level = _sampled_argmax(grids.astype(np.float32), np.array(classes, dtype=np.int64), size)
         rows, columns = sampled_places(size[0]), sampled_places(size[1])
         for head in range(2):
             maps = ActivationMaps("x", size, np.array(classes, dtype=np.int64), grids[head])
-            whole_winner, whole_level = winner_and_level(maps)
+            whole_winner, whole_level = argmax_and_activation(maps)
             names = np.array([0, *(k + 1 for k in classes)])[winner[head]]
             assert np.array_equal(names, whole_winner[np.ix_(rows, columns)].ravel())
             assert np.array_equal(level[head], whole_level[np.ix_(rows, columns)].ravel())
@@ -103,7 +103,7 @@ def test_sampled_counts_are_those_of_the_maps_at_scale_1(cache, weights):
                 features = PictureFeatures(sample.mask.shape, (block.features[row][None].float(),), torch.zeros(3))
                 maps = maps_from_features(features, weights[number], np.flatnonzero(sample.labels), sample.id)
                 places = np.ix_(*(sampled_places(length) for length in sample.mask.shape))
-                winner, level = (whole[places] for whole in winner_and_level(maps))
+                winner, level = (whole[places] for whole in argmax_and_activation(maps))
                 pictures[index] = count_pixels(winner, level, sample.mask[places], dataset.classes)
         ids = [dataset.ids[index] for index in sorted(pictures)]
         expected = join(ids, [pictures[index] for index in sorted(pictures)], dataset.classes)

@@ -20,7 +20,7 @@ from recam_core import library
 from recam_core.checkpoint.run_folder import load_run, read_info
 from recam_core.cli.main import main
 from recam_core.data.export import export_folder
-from recam_core.maps.activation_maps import full_size, seed_mask, winner_and_level
+from recam_core.maps.activation_maps import argmax_and_activation, full_size, seed_mask
 from recam_core.maps.inference import activation_maps
 from recam_core.method.extraction import class_weights
 from recam_core.scores.scores import picture_scores
@@ -162,8 +162,8 @@ def test_maps_and_seeds_by_hand(place: Path, lab: recam.Lab) -> None:
     weight = class_weights(run.info.rule, run.network.fc1.detach(), run.network.fc2.detach())
     by_hand = activation_maps(run.network, sample.image, weight, present, scales=(1.0,), mirror=False)
     assert np.array_equal(maps.recam, full_size(by_hand).astype(np.float32) / 255)
-    assert np.array_equal(maps.seeds("recam"), seed_mask(*winner_and_level(by_hand), 0.4))
-    assert np.array_equal(maps.seeds("ReCAM", 0.8), seed_mask(*winner_and_level(by_hand), 0.8))
+    assert np.array_equal(maps.seeds("recam"), seed_mask(*argmax_and_activation(by_hand), 0.4))
+    assert np.array_equal(maps.seeds("ReCAM", 0.8), seed_mask(*argmax_and_activation(by_hand), 0.8))
     errors = maps.errors(sample.mask)
     assert errors.scores["ReCAM"] == picture_scores(maps.seeds("recam"), sample.mask, run.info.class_list)
     assert f"{100 * errors.scores['BCE-CAM'].recall:.1f}" in repr(errors)

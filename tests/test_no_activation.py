@@ -18,10 +18,10 @@ from recam_core.experiments.head_scores import _counted, _winners
 from recam_core.maps.activation_maps import (
     ActivationMaps,
     SilentCount,
+    argmax_and_activation,
     no_activation_words,
     seed_mask,
     silent_maps,
-    winner_and_level,
 )
 from recam_core.maps.inference import PictureFeatures, maps_from_features
 from recam_core.maps.store import MapStore
@@ -44,24 +44,24 @@ LEFT = np.repeat(np.array([[200, 0, 0, 0]], dtype=np.uint8), 4, axis=0)
 
 
 def test_an_empty_map_wins_no_tie():
-    winner, level = winner_and_level(maps_of(0, LEFT))
+    winner, level = argmax_and_activation(maps_of(0, LEFT))
     # The dog has the left; the right shows nothing of either, and was the cat's, which comes first.
     assert set(np.unique(winner[level > 0])) == {2}
     assert (level[:, 12:] == 0).all()
     assert (winner[:, 12:] == 0).all()
     assert (seed_mask(winner, level, None)[:, 12:] == 0).all()
-    winner, _ = winner_and_level(maps_of(0, 0))
+    winner, _ = argmax_and_activation(maps_of(0, 0))
     assert not winner.any()
 
 
 def test_ties_of_maps_with_activation_go_to_the_first_as_ever():
-    winner, level = winner_and_level(maps_of(LEFT, LEFT))
+    winner, level = argmax_and_activation(maps_of(LEFT, LEFT))
     assert (level[:, 12:] == 0).all()
     assert (winner == 1).all()
 
 
 def test_a_background_is_read_as_ever():
-    winner, level = winner_and_level(maps_of(0, LEFT))
+    winner, level = argmax_and_activation(maps_of(0, LEFT))
     assert set(np.unique(seed_mask(winner, level, 0.0))) == {0, 2}
 
 
@@ -82,8 +82,8 @@ def test_sampled_heads_count_as_the_maps_do():
     winner, level = _winners(grids, present, SIZE)
     rows, ends = _counted(winner, level, np.ones(winner.shape[1], dtype=np.uint8), classes, present)
     first = slice(ends[0], ends[1])
-    assert set(rows.winner[first][rows.level[first] == 0]) == {0}
-    assert set(rows.winner[ends[1] : ends[2]]) == {1}
+    assert set(rows.argmax[first][rows.activation[first] == 0]) == {0}
+    assert set(rows.argmax[ends[1] : ends[2]]) == {1}
 
 
 def test_numbers_that_overflow_leave_no_map():

@@ -18,7 +18,7 @@ from recam_core.checkpoint.run_folder import load_run
 from recam_core.cli.main import main
 from recam_core.data.export import export_folder
 from recam_core.data.spec import open_dataset
-from recam_core.maps.activation_maps import seed_mask, winner_and_level
+from recam_core.maps.activation_maps import argmax_and_activation, seed_mask
 from recam_core.maps.inference import activation_maps
 from recam_core.method.extraction import class_weights
 from run_folders import write_run
@@ -55,7 +55,7 @@ def seeds_by_hand(place: Path, run: str):
     for index in range(len(dataset)):
         sample = dataset.load(index)
         maps = activation_maps(network, sample.image, weight, np.flatnonzero(sample.labels), id=sample.id)
-        yield sample.id, sample.mask, seed_mask(*winner_and_level(maps), loaded.info.threshold)
+        yield sample.id, sample.mask, seed_mask(*argmax_and_activation(maps), loaded.info.threshold)
 
 
 def rows_of(file: Path) -> list[dict[str, str]]:

@@ -7,7 +7,7 @@ import pytest
 
 from recam_core.data.sample import VOID, ClassList
 from recam_core.errors import UserError
-from recam_core.maps.activation_maps import ActivationMaps, full_size, grid_size, winner_and_level
+from recam_core.maps.activation_maps import ActivationMaps, argmax_and_activation, full_size, grid_size
 from recam_core.scores.evaluate import Tally, check_classes, evaluate_counts, evaluate_maps
 from recam_core.scores.pixel_counts import count_pixels, load_counts
 from recam_core.scores.scores import bootstrap_miou, score, sweep
@@ -144,7 +144,7 @@ def test_per_class_scores_equal_naive_ones(has_background):
 
 def test_of_equal_thresholds_the_lowest_is_the_best():
     maps = ActivationMaps("weak", (4, 12), np.array([0]), np.array([[[200, 100, 100]]], dtype=np.uint8))
-    _, level = winner_and_level(maps)
+    _, level = argmax_and_activation(maps)
     result = scored([(maps, (level > 100).astype(np.uint8))], thresholds=256)
     alike = np.flatnonzero(result.sweep.miou == 1)
     assert len(alike) > 1, "no pixel's level lies just above 100"
@@ -231,7 +231,7 @@ def test_more_classes_than_a_byte_of_background_fit():
     classes = ClassList(tuple(f"c{k}" for k in range(254)))
     winner = np.array([[254, 1]], dtype=np.uint8)
     rows = count_pixels(winner, np.array([[255, 0]], dtype=np.uint8), np.array([[254, VOID]], dtype=np.uint8), classes)
-    assert (rows.truth.tolist(), rows.winner.tolist(), rows.level.tolist()) == ([254], [254], [255])
+    assert (rows.truth.tolist(), rows.argmax.tolist(), rows.activation.tolist()) == ([254], [254], [255])
 
 
 def test_what_does_not_belong_together_is_refused():
@@ -277,7 +277,7 @@ def test_few_and_many_classes_are_counted_alike(has_background):
     mask = rng.choice([0, 1, 2, K, VOID], (30, 40)).astype(np.uint8)
     few = count_pixels(winner, level, mask, ClassList(NAMES, has_background))
     many = count_pixels(winner, level, mask, ClassList(tuple(f"c{k}" for k in range(80)), has_background))
-    for name in ("truth", "winner", "level", "count"):
+    for name in ("truth", "argmax", "activation", "count"):
         assert np.array_equal(getattr(few, name), getattr(many, name))
     counted = mask != VOID if has_background else (mask != VOID) & (mask != 0)
     assert few.count.sum() == counted.sum()

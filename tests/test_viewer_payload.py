@@ -13,7 +13,7 @@ from app.viewer import checked_view
 from contour_reference import contour_overlay
 from recam_core.data.sample import VOID, ClassList
 from recam_core.errors import UserError
-from recam_core.maps.activation_maps import ActivationMaps, winner_and_level
+from recam_core.maps.activation_maps import ActivationMaps, argmax_and_activation
 from recam_core.views.colours import class_colours
 from recam_core.views.marks import PATTERNS
 from recam_core.views.viewer_payload import ViewerPane, ViewerPayload, pane_of_maps, viewer_payload
@@ -44,7 +44,7 @@ def unpacked(payload: ViewerPayload) -> tuple[dict, dict[str, np.ndarray]]:
 
 def test_everything_arrives() -> None:
     header, arrays = unpacked(viewer_payload("one", IMAGE, CLASSES, [pane(), pane("sce")], MASK, reference="sce"))
-    winner, level = winner_and_level(MAPS)
+    winner, level = argmax_and_activation(MAPS)
     assert (header["title"], header["height"], header["width"], header["reference"]) == ("one", 22, 31, 1)
     assert [entry["key"] for entry in header["panes"]] == ["bce", "sce"]
     assert header["panes"][0]["classes"] == header["present"] == [0, 2]
@@ -77,7 +77,7 @@ def test_void_alone_is_no_ground_truth() -> None:
 
 
 def test_answers_without_activations_are_a_pane_too() -> None:
-    winner, level = winner_and_level(MAPS)
+    winner, level = argmax_and_activation(MAPS)
     header, arrays = unpacked(viewer_payload("x", IMAGE, CLASSES, [ViewerPane("refined", "Refined", winner, level)]))
     assert header["panes"][0]["classes"] == header["present"] == []
     assert "grids0" not in arrays
@@ -88,8 +88,8 @@ def test_answers_without_activations_are_a_pane_too() -> None:
     [
         ({"panes": []}, "choose at least one method"),
         ({"panes": [pane(), pane()]}, "same key"),
-        ({"panes": [replace(pane(), winner=np.zeros((3, 3), np.uint8))]}, "make them again"),
-        ({"panes": [replace(pane(), winner=np.full((22, 31), 4, np.uint8))]}, "beyond the 3"),
+        ({"panes": [replace(pane(), argmax=np.zeros((3, 3), np.uint8))]}, "make them again"),
+        ({"panes": [replace(pane(), argmax=np.full((22, 31), 4, np.uint8))]}, "beyond the 3"),
         ({"panes": [replace(pane(), threshold=1.5)]}, "between 0 and 1"),
         ({"mask": MASK[:-1]}, "The ground truth has 31 x 21 pixels"),
         ({"mask": np.full((22, 31), 9, np.uint8)}, "beyond the 3"),

@@ -15,7 +15,7 @@ from recam_core.analysis.wrong_regions import cell_pixels
 from recam_core.data.match_classes import match_classes
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
-from recam_core.maps.activation_maps import seed_mask, winner_and_level
+from recam_core.maps.activation_maps import argmax_and_activation, seed_mask
 from recam_core.views.pictures import data_url, outlined
 from recam_core.views.pixel_kinds import TAKEN_BACK_MARKS
 
@@ -86,8 +86,8 @@ def _picture(spec: str, picture: str, classes: ClassList) -> tuple[np.ndarray, n
 
 @st.cache_resource(max_entries=192, ttl="30m", show_spinner=False)
 def _reading(maps: str, picture: str, _method: Analysed) -> tuple[np.ndarray, np.ndarray]:
-    """Winner and level, both H x W uint8."""
-    return winner_and_level(_method.store[picture])
+    """Arg-max class and activation, both H x W uint8."""
+    return argmax_and_activation(_method.store[picture])
 
 
 @st.cache_data(max_entries=1000, ttl="1h", show_spinner=False)

@@ -28,7 +28,7 @@ from recam_core.analysis.why import (
 )
 from recam_core.analysis.wrong_regions import WrongRegion, region_around, wrong_regions
 from recam_core.data.sample import ClassList
-from recam_core.maps.activation_maps import ActivationMaps, full_size, seed_mask, winner_and_level
+from recam_core.maps.activation_maps import ActivationMaps, argmax_and_activation, full_size, seed_mask
 from recam_core.maps.inference import PictureFeatures, picture_features
 
 #: The sets of weights that a difference can be told by.
@@ -66,7 +66,9 @@ class Scene:
     def seeds(self, view: Mapping[str, Any]) -> tuple[np.ndarray, ...]:
         """H x W uint8 of each method, cut as the viewer cuts them."""
         return tuple(
-            seed_mask(*winner_and_level(self.maps(method)), threshold_now(method, self.methods, self.classes, view))
+            seed_mask(
+                *argmax_and_activation(self.maps(method)), threshold_now(method, self.methods, self.classes, view)
+            )
             for method in self.methods
         )
 

@@ -15,15 +15,15 @@ ROWS_AT_ONCE = 4_000_000
 #: Arrays of an index, and the type each has on disk and in memory.
 ARRAYS = {
     "truth": np.uint8,
-    "winner": np.uint8,
+    "argmax": np.uint8,
     "image": np.int32,
     "pixels": np.uint32,
     "start": np.int64,
-    "level": np.uint8,
+    "activation": np.uint8,
     "upto": np.uint32,
     "histogram": np.int64,
 }
-GROUP_ARRAYS = ("truth", "winner", "image", "pixels")
+GROUP_ARRAYS = ("truth", "argmax", "image", "pixels")
 #: ``make(name, length)`` gives an array of the type in :data:`ARRAYS` to be filled.
 Make = Callable[[str, int], np.ndarray]
 
@@ -38,21 +38,21 @@ def build_arrays(counts: PixelCounts, make: Make, progress: ProgressFn) -> dict[
     blocks = _blocks(counts.image)
     steps = 2 * len(blocks)
     for done, block in enumerate(blocks, start=1):
-        image, cell, level, count = _canonical(counts, block, values)
+        image, cell, activation, count = _canonical(counts, block, values)
         rows_of_cell += np.bincount(cell, minlength=cells)
         groups_of_cell += np.bincount(cell[_firsts(image, cell)], minlength=cells)
-        sums = np.bincount(cell.astype(np.int64) * LEVELS + level, weights=count, minlength=len(total))
+        sums = np.bincount(cell.astype(np.int64) * LEVELS + activation, weights=count, minlength=len(total))
         total += sums.astype(np.int64)
         _release_rows(counts)
         progress(done, steps, "indexing confusions")
     rows, groups = int(rows_of_cell.sum()), int(groups_of_cell.sum())
     arrays = {name: make(name, groups) for name in GROUP_ARRAYS}
-    arrays |= {name: make(name, rows) for name in ("level", "upto")}
+    arrays |= {name: make(name, rows) for name in ("activation", "upto")}
     arrays["start"] = start = make("start", groups + 1)
     next_row = np.cumsum(rows_of_cell) - rows_of_cell
     next_group = np.cumsum(groups_of_cell) - groups_of_cell
     for done, block in enumerate(blocks, start=len(blocks) + 1):
-        image, cell, level, count = _canonical(counts, block, values)
+        image, cell, activation, count = _canonical(counts, block, values)
         first = _firsts(image, cell)
         lengths = np.diff(first, append=len(cell))
         sums = np.cumsum(count, dtype=np.int64)
@@ -61,7 +61,7 @@ def build_arrays(counts: PixelCounts, make: Make, progress: ProgressFn) -> dict[
         if pixels.max(initial=0) > np.iinfo(np.uint32).max:
             raise UserError("A picture has more than 4 billion pixels of one kind; such counts cannot be indexed.")
         at_row, order = _places(cell, next_row)
-        arrays["level"][at_row] = level[order]
+        arrays["activation"][at_row] = activation[order]
         arrays["upto"][at_row] = (sums - np.repeat(before, lengths))[order]
         at_group, order = _places(cell[first], next_group)
         arrays["image"][at_group] = image[first][order]
@@ -73,13 +73,13 @@ def build_arrays(counts: PixelCounts, make: Make, progress: ProgressFn) -> dict[
     np.cumsum(start, out=start)
     cell_of_group = np.repeat(np.arange(cells), groups_of_cell)
     arrays["truth"][:] = cell_of_group // values
-    arrays["winner"][:] = cell_of_group % values
+    arrays["argmax"][:] = cell_of_group % values
     arrays["histogram"] = total.reshape(values, values, LEVELS)
     return arrays
 
 
 def _release_rows(counts: PixelCounts) -> None:
-    release(counts.image, counts.truth, counts.winner, counts.level, counts.count)
+    release(counts.image, counts.truth, counts.argmax, counts.activation, counts.count)
 
 
 def _blocks(image: np.ndarray) -> list[slice]:
@@ -94,18 +94,18 @@ def _blocks(image: np.ndarray) -> list[slice]:
 
 
 def _canonical(counts: PixelCounts, rows: slice, values: int) -> tuple[np.ndarray, ...]:
-    """(image, cell, level, count) of a block, each combination once and in ascending order."""
-    image, level, count = (np.asarray(column[rows]) for column in (counts.image, counts.level, counts.count))
-    truth, winner = np.asarray(counts.truth[rows]), np.asarray(counts.winner[rows])
-    if max(truth.max(initial=0), winner.max(initial=0)) >= values or image.max(initial=0) >= len(counts.ids):
+    """(image, cell, activation, count) of a block, each combination once and in ascending order."""
+    image, activation, count = (np.asarray(column[rows]) for column in (counts.image, counts.activation, counts.count))
+    truth, argmax = np.asarray(counts.truth[rows]), np.asarray(counts.argmax[rows])
+    if max(truth.max(initial=0), argmax.max(initial=0)) >= values or image.max(initial=0) >= len(counts.ids):
         raise UserError("These pixel counts are damaged: they name classes or pictures that they do not list.")
-    cell = truth.astype(np.uint16) * np.uint16(values) + winner
-    key = (image.astype(np.int64) << 24) | (cell.astype(np.int64) << 8) | level
+    cell = truth.astype(np.uint16) * np.uint16(values) + argmax
+    key = (image.astype(np.int64) << 24) | (cell.astype(np.int64) << 8) | activation
     if np.any(np.diff(key) <= 0):
         key, inverse = np.unique(key, return_inverse=True)
         count = np.bincount(inverse, weights=count).astype(np.int64)
-        image, cell, level = (key >> 24).astype(np.int32), ((key >> 8) & 0xFFFF).astype(np.uint16), key & 0xFF
-    return image, cell, level, count
+        image, cell, activation = (key >> 24).astype(np.int32), ((key >> 8) & 0xFFFF).astype(np.uint16), key & 0xFF
+    return image, cell, activation, count
 
 
 def _firsts(image: np.ndarray, cell: np.ndarray) -> np.ndarray:

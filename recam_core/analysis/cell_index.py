@@ -1,7 +1,7 @@
 """Pixel counts in the order of the confusion matrix, so that a cell's pictures are found without reading all rows.
 
-Rows are grouped by (ground truth, arg-max class, picture); within a group they ascend by level and hold running sums.
-A threshold then splits a group by one binary search instead of a pass over its rows, and a cell of the confusion
+Rows are grouped by (ground truth, arg-max class, picture); within a group they ascend by activation and hold running
+sums. A threshold then splits a group by one binary search instead of a pass over its rows, and a cell of the confusion
 matrix is one slice of groups (or, for a column, one slice for each ground truth).
 """
 
@@ -9,27 +9,23 @@ import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from recam_core.analysis.cell_arrays import ARRAYS, GROUP_ARRAYS, build_arrays
-from recam_core.analysis.counts_on_disk import open_mapped, release
-from recam_core.atomic_write import replacing_folder, write_json
-from recam_core.data.sample import MAX_CLASSES, ClassList
+from recam_core.analysis.counts_on_disk import ArrayFolder, open_mapped, release
+from recam_core.atomic_write import replacing_folder
+from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
-from recam_core.maps.activation_maps import threshold_level
+from recam_core.maps.activation_maps import lowest_kept
 from recam_core.progress import ProgressFn, silent
-from recam_core.records import RecordError, read_record
-from recam_core.scores.pixel_counts import LEVELS, PixelCounts
+from recam_core.scores.pixel_counts import LEVELS, PixelCounts, name_in_files
 
-FORMAT = "recam-cells"
-FORMAT_VERSION = 1
 #: Groups that a threshold splits at once.
 GROUPS_AT_ONCE = 32_768
 #: Pages of a mapped index are given back after this many rows were looked at (5 bytes each).
 ROWS_TO_RELEASE = 250_000
-_HEAD = "cells.json"
+_FOLDER = ArrayFolder("confusions by cell", "recam-cells", "cells.json")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,11 +36,11 @@ class CellIndex:
         ids: N picture ids.
         classes: the K classes.
         truth: G, uint8, ascending; ground truth of the group: 0 background, k + 1 class k.
-        winner: G, uint8, ascending within a truth; arg-max class in the same numbers, 0 where a picture has no class.
-        image: G, int32, ascending within a (truth, winner); position of the picture in ``ids``.
+        argmax: G, uint8, ascending within a truth; arg-max class in the same numbers, 0 where a picture has no class.
+        image: G, int32, ascending within a (truth, argmax); position of the picture in ``ids``.
         pixels: G, uint32; pixels of the group.
         start: G + 1, int64; rows of group g are ``start[g]`` to ``start[g + 1]``.
-        level: R, uint8, strictly ascending within a group; activation of the winner.
+        activation: R, uint8, strictly ascending within a group; of the arg-max class.
         upto: R, uint32; pixels of the group with this level or a lower one.
         histogram: (K+1) x (K+1) x 256, int64; pixels of all pictures by ground truth, arg-max class and level.
     """
@@ -52,11 +48,11 @@ class CellIndex:
     ids: tuple[str, ...]
     classes: ClassList
     truth: np.ndarray
-    winner: np.ndarray
+    argmax: np.ndarray
     image: np.ndarray
     pixels: np.ndarray
     start: np.ndarray
-    level: np.ndarray
+    activation: np.ndarray
     upto: np.ndarray
     histogram: np.ndarray
 
@@ -65,7 +61,7 @@ class CellIndex:
 
     @property
     def values(self) -> int:
-        """K + 1: how many values truth and winner can have."""
+        """K + 1: how many values truth and argmax can have."""
         return len(self.classes) + 1
 
     def total(self) -> np.ndarray:
@@ -98,79 +94,55 @@ class CellIndex:
         Raises:
             UserError: the folder cannot be written to.
         """
-        with replacing_folder(_free(path)) as folder:
+        with replacing_folder(_FOLDER.free(path)) as folder:
 
             def make(name: str, length: int) -> np.ndarray:
                 if not length:
-                    np.save(folder / f"{name}.npy", np.zeros(0, dtype=ARRAYS[name]))
+                    np.save(_file(folder, name), np.zeros(0, dtype=ARRAYS[name]))
                     return np.zeros(0, dtype=ARRAYS[name])
-                return np.lib.format.open_memmap(folder / f"{name}.npy", "w+", ARRAYS[name], (length,))
+                return np.lib.format.open_memmap(_file(folder, name), "w+", ARRAYS[name], (length,))
 
             arrays = build_arrays(counts, make, progress)
-            np.save(folder / "histogram.npy", arrays["histogram"])
-            _write_head(folder, counts.ids, counts.classes)
+            np.save(_file(folder, "histogram"), arrays["histogram"])
+            _FOLDER.write_head(folder, counts.ids, counts.classes)
         return cls.load(path)
-
-    def save(self, path: str | Path) -> None:
-        """Write a folder, whole or not at all; :meth:`load` opens it.
-
-        Raises:
-            UserError: the folder cannot be written to, or holds something else.
-        """
-        with replacing_folder(_free(path)) as folder:
-            for name in ARRAYS:
-                np.save(folder / f"{name}.npy", getattr(self, name))
-            _write_head(folder, self.ids, self.classes)
 
     @classmethod
     def load(cls, path: str | Path) -> "CellIndex":
-        """Open what :meth:`save` or :meth:`write` wrote; rows stay on disk until they are looked at.
+        """Open what :meth:`write` wrote; rows stay on disk until they are looked at.
 
         Raises:
             UserError: missing, truncated, or something else.
         """
         path = Path(path)
+        ids, classes, _ = _FOLDER.read_head(path)
         try:
-            head: Any = read_record(path / _HEAD)
-        except RecordError as error:
-            if error.is_missing:
-                raise UserError(f"{path} is not an index of confusions: it has no {_HEAD}.") from None
-            raise _damaged(path) from error
-        if not isinstance(head, dict) or head.get("format") != FORMAT or head.get("format_version") != FORMAT_VERSION:
-            raise UserError(f"{path} is an index of another format than this program reads; delete it to have it made.")
-        names, has_background = head.get("classes"), head.get("has_background")
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise _damaged(path)
-        if not 0 < len(names) <= MAX_CLASSES or not isinstance(has_background, bool):
-            raise _damaged(path)
-        try:
-            ids = np.load(path / "ids.npy", allow_pickle=False)
-            arrays = {name: open_mapped(path / f"{name}.npy") for name in ARRAYS}
+            arrays = {name: open_mapped(_file(path, name)) for name in ARRAYS}
         except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
-            raise _damaged(path) from error
-        index = cls(tuple(ids.tolist()) if ids.ndim == 1 else (), ClassList(tuple(names), has_background), **arrays)
-        if ids.dtype.kind != "U" or not _fits(index):
-            raise _damaged(path)
+            raise _FOLDER.damaged(path) from error
+        index = cls(ids, classes, **arrays)
+        if not _fits(index):
+            raise _FOLDER.damaged(path)
         return index
 
     @cached_property
     def _cell_start(self) -> np.ndarray:
         """(K+1)^2 + 1, int64: where the groups of each cell t * (K+1) + w begin."""
-        cell = self.truth.astype(np.int32) * self.values + self.winner
+        cell = self.truth.astype(np.int32) * self.values + self.argmax
         return np.searchsorted(cell, np.arange(self.values**2 + 1)).astype(np.int64)
 
     def groups_of_truth(self, truth: int) -> slice:
         """The groups of a ground truth value."""
         return slice(*self._cell_start[[truth * self.values, (truth + 1) * self.values]].tolist())
 
-    def groups_of_cell(self, truth: int, winner: int) -> slice:
+    def groups_of_cell(self, truth: int, argmax: int) -> slice:
         """The groups of a ground truth value and an arg-max class."""
-        cell = truth * self.values + winner
+        cell = truth * self.values + argmax
         return slice(*self._cell_start[[cell, cell + 1]].tolist())
 
-    def groups_of_winner(self, winner: int) -> np.ndarray:
+    def groups_of_argmax(self, argmax: int) -> np.ndarray:
         """The groups of an arg-max class, of any ground truth: int64, ascending."""
-        ranges = [range(self._cell_start[cell], self._cell_start[cell + 1]) for cell in self._column(winner)]
+        ranges = [range(self._cell_start[cell], self._cell_start[cell + 1]) for cell in self._column(argmax)]
         return np.concatenate([np.zeros(0, dtype=np.int64), *(np.arange(r.start, r.stop) for r in ranges if r)])
 
     def above(self, threshold: float | None, groups: slice | np.ndarray = slice(None)) -> np.ndarray:
@@ -189,7 +161,7 @@ class CellIndex:
         everything = self.pixels[groups].astype(np.int64)
         if threshold is None:
             return everything
-        limit = threshold_level(threshold)
+        limit = lowest_kept(threshold) - 1
         first, stop = self.start[:-1][groups], self.start[1:][groups]
         everyone = isinstance(groups, slice) and groups == slice(None)
         # In blocks, so that what is searched stays in the processor's cache.
@@ -198,7 +170,7 @@ class CellIndex:
             ends = self._all_ends[:, some] if everyone else self._ends(first[some], stop[some])
             everything[some] -= self._at_or_below(limit, first[some], stop[some], ends)
             if (stop[some] - first[some]).sum() > ROWS_TO_RELEASE:
-                release(self.level, self.upto)
+                release(self.activation, self.upto)
         return everything
 
     def prepare(self) -> None:
@@ -210,7 +182,7 @@ class CellIndex:
 
     def _ends(self, first: np.ndarray, stop: np.ndarray) -> np.ndarray:
         """2 x groups, uint8: the lowest and the highest level of each."""
-        return np.stack([self.level[first], self.level[stop - 1]])
+        return np.stack([self.activation[first], self.activation[stop - 1]])
 
     @cached_property
     def _all_ends(self) -> np.ndarray:
@@ -219,7 +191,7 @@ class CellIndex:
         for begin in range(0, len(self.truth), GROUPS_AT_ONCE):
             some = slice(begin, begin + GROUPS_AT_ONCE)
             ends[:, some] = self._ends(self.start[:-1][some], self.start[1:][some])
-            release(self.level)
+            release(self.activation)
         return ends
 
     def _at_or_below(self, limit: int, first: np.ndarray, stop: np.ndarray, ends: np.ndarray) -> np.ndarray:
@@ -234,7 +206,7 @@ class CellIndex:
         rest = np.flatnonzero(low < high)
         while len(rest):  # 8 times at most, as there are 256 levels
             middle = (low[rest] + high[rest]) >> 1
-            under = self.level[middle] <= limit
+            under = self.activation[middle] <= limit
             low[rest[under]] = middle[under] + 1
             high[rest[~under]] = middle[~under]
             rest = rest[low[rest] < high[rest]]
@@ -279,7 +251,7 @@ class CellIndex:
         value = k + 1
         self._check(value, value)
         if value:
-            groups = self.groups_of_winner(value)
+            groups = self.groups_of_argmax(value)
             groups = groups[self.truth[groups] != value]
             return self._ranked(groups, self.above(threshold, groups), chosen)
         others = slice(self.groups_of_truth(0).stop, len(self.truth))
@@ -297,7 +269,7 @@ class CellIndex:
         self._check(value, value)
         groups = self.groups_of_truth(value)
         if value:
-            right = np.where(self.winner[groups] == value, self.above(threshold, groups), 0)
+            right = np.where(self.argmax[groups] == value, self.above(threshold, groups), 0)
         else:
             right = self._given_to_background(groups, threshold)
         return self._ranked(groups, self.pixels[groups].astype(np.int64) - right, chosen)
@@ -343,12 +315,12 @@ class CellIndex:
         share.flags.writeable = False
         return share
 
-    def _column(self, winner: int) -> range:
-        return range(winner, self.values**2, self.values)
+    def _column(self, argmax: int) -> range:
+        return range(argmax, self.values**2, self.values)
 
     def _given_to_background(self, groups: slice | np.ndarray, threshold: float | None) -> np.ndarray:
         everything = self.pixels[groups].astype(np.int64)
-        return np.where(self.winner[groups] == 0, everything, everything - self.above(threshold, groups))
+        return np.where(self.argmax[groups] == 0, everything, everything - self.above(threshold, groups))
 
     def _ranked(
         self, groups: slice | np.ndarray, pixels: np.ndarray, chosen: np.ndarray | None
@@ -370,12 +342,16 @@ class CellIndex:
                 )
 
 
+def _file(folder: Path, array: str) -> Path:
+    return folder / f"{name_in_files(array)}.npy"
+
+
 def _fits(index: CellIndex) -> bool:
     """Whether sizes and types belong together; rows are not read, so that opening stays quick."""
-    groups, rows = len(index.truth), len(index.level)
+    groups, rows = len(index.truth), len(index.activation)
     values = index.values
     shapes: dict[str, tuple[int, ...]] = dict.fromkeys(GROUP_ARRAYS, (groups,))
-    shapes |= {"start": (groups + 1,), "level": (rows,), "upto": (rows,), "histogram": (values, values, LEVELS)}
+    shapes |= {"start": (groups + 1,), "activation": (rows,), "upto": (rows,), "histogram": (values, values, LEVELS)}
     if any(getattr(index, name).shape != shape for name, shape in shapes.items()):
         return False
     if any(getattr(index, name).dtype != kind for name, kind in ARRAYS.items()):
@@ -384,28 +360,10 @@ def _fits(index: CellIndex) -> bool:
         return False
     if not groups:
         return True
-    cell = index.truth.astype(np.int32) * values + index.winner
+    cell = index.truth.astype(np.int32) * values + index.argmax
     return bool(
-        max(index.truth.max(), index.winner.max()) < values
+        max(index.truth.max(), index.argmax.max()) < values
         and np.all(np.diff(cell) >= 0)
         and index.image.min() >= 0
         and index.image.max() < len(index.ids)
     )
-
-
-def _free(path: str | Path) -> Path:
-    """``path``, if a folder may be put there."""
-    path = Path(path)
-    if path.exists() and not (path.is_dir() and ((path / _HEAD).is_file() or not any(path.iterdir()))):
-        raise UserError(f"{path} exists and is not an index of confusions; choose another place, or remove it.")
-    return path
-
-
-def _write_head(folder: Path, ids: tuple[str, ...], classes: ClassList) -> None:
-    np.save(folder / "ids.npy", np.array(ids, dtype=np.str_))
-    head = {"format": FORMAT, "format_version": FORMAT_VERSION}
-    write_json(folder / _HEAD, head | {"classes": list(classes.names), "has_background": classes.has_background})
-
-
-def _damaged(path: Path) -> UserError:
-    return UserError(f"The index of confusions {path} is damaged; delete it, and it is made again.")

@@ -8,8 +8,10 @@ the system's file cache, at next to no cost. A pass over 80,000 pictures would o
 """
 
 import mmap
-from collections.abc import Iterator, Mapping
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,11 +21,75 @@ from recam_core.atomic_write import replacing_folder, write_json
 from recam_core.data.sample import MAX_CLASSES, ClassList
 from recam_core.errors import UserError
 from recam_core.records import RecordError, read_record
-from recam_core.scores.pixel_counts import COLUMNS, PictureCounts, PixelCounts
+from recam_core.scores.pixel_counts import COLUMNS, PictureCounts, PixelCounts, name_in_files
 
-FORMAT = "recam-counts"
-FORMAT_VERSION = 1
-_HEAD = "counts.json"
+
+@dataclass(frozen=True)
+class ArrayFolder:
+    """A kind of folder of arrays: a head that says what it is and is written last, the pictures' ids, and the arrays.
+
+    Attributes:
+        words: what it holds, for people; in the plural.
+        format: what the head says that it is.
+        head: name of the file of the head.
+        version: of the format.
+    """
+
+    words: str
+    format: str
+    head: str
+    version: int = 1
+
+    def free(self, path: str | Path) -> Path:
+        """``path``, if such a folder may be put there: in the place of an older one, an empty one, or nothing.
+
+        Raises:
+            UserError: it holds something else.
+        """
+        path = Path(path)
+        if path.exists() and not (path.is_dir() and ((path / self.head).is_file() or not any(path.iterdir()))):
+            raise UserError(f"{path} exists and holds no {self.words}; choose another place, or remove it.")
+        return path
+
+    def write_head(self, folder: Path, ids: Sequence[str], classes: ClassList, **more: object) -> None:
+        """Write what the arrays are of."""
+        np.save(folder / "ids.npy", np.array(ids, dtype=np.str_))
+        of = {"classes": list(classes.names), "has_background": classes.has_background}
+        write_json(folder / self.head, {"format": self.format, "format_version": self.version, **more, **of})
+
+    def read_head(self, path: Path) -> tuple[tuple[str, ...], ClassList, dict[str, Any]]:
+        """The ids, the classes, and all that the head says.
+
+        Raises:
+            UserError: missing, damaged, or something else.
+        """
+        try:
+            head: Any = read_record(path / self.head)
+            ids = np.load(path / "ids.npy", allow_pickle=False)
+        except RecordError as error:
+            if error.is_missing:
+                raise UserError(f"{path} holds no {self.words}: it has no {self.head}.") from None
+            raise self.damaged(path) from error
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise self.damaged(path) from error
+        known = {"format": self.format, "format_version": self.version}
+        if not isinstance(head, dict) or any(head.get(name) != value for name, value in known.items()):
+            raise UserError(f"The {self.words} in {path} are of another format than this program reads; delete them.")
+        names, has_background = head.get("classes"), head.get("has_background")
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise self.damaged(path)
+        if not 0 < len(names) <= MAX_CLASSES or not isinstance(has_background, bool):
+            raise self.damaged(path)
+        if ids.ndim != 1 or ids.dtype.kind != "U":
+            raise self.damaged(path)
+        return tuple(ids.tolist()), ClassList(tuple(names), has_background), head
+
+    def damaged(self, path: Path) -> UserError:
+        """What is said of a folder that is not as it was written."""
+        return UserError(f"The {self.words} in {path} are damaged; delete them, and they are made again.")
+
+
+_COUNTS = ArrayFolder("pixel counts", "recam-counts", "counts.json")
 
 
 class CountsWriter:
@@ -54,17 +120,12 @@ def writing_counts(path: str | Path, classes: ClassList) -> Iterator[CountsWrite
     Raises:
         UserError: ``path`` holds something else, or it cannot be written to.
     """
-    path = Path(path)
-    if path.exists() and not (path.is_dir() and ((path / _HEAD).is_file() or not any(path.iterdir()))):
-        raise UserError(f"{path} exists and does not hold pixel counts; choose another place, or remove it.")
-    with replacing_folder(path) as folder:
+    with replacing_folder(_COUNTS.free(path)) as folder:
         with ExitStack() as stack:
-            columns = {name: stack.enter_context((folder / f"{name}.bin").open("wb")) for name in COLUMNS}
+            columns = {name: stack.enter_context(_file(folder, name).open("wb")) for name in COLUMNS}
             writer = CountsWriter(columns)
             yield writer
-        np.save(folder / "ids.npy", np.array(writer._ids, dtype=np.str_))
-        head = {"format": FORMAT, "format_version": FORMAT_VERSION, "rows": writer._rows}
-        write_json(folder / _HEAD, head | {"classes": list(classes.names), "has_background": classes.has_background})
+        _COUNTS.write_head(folder, writer._ids, classes, rows=writer._rows)
 
 
 def open_counts(path: str | Path) -> PixelCounts:
@@ -74,37 +135,24 @@ def open_counts(path: str | Path) -> PixelCounts:
         UserError: missing, truncated, or something else.
     """
     path = Path(path)
-    damaged = UserError(f"The pixel counts in {path} are damaged; delete them, and they are made again.")
+    ids, classes, head = _COUNTS.read_head(path)
+    rows = head.get("rows")
     try:
-        head: Any = read_record(path / _HEAD)
-        ids = np.load(path / "ids.npy", allow_pickle=False)
-        sizes = {name: (path / f"{name}.bin").stat().st_size for name in COLUMNS}
-    except FileNotFoundError:
-        raise UserError(f"{path} holds no whole pixel counts.") from None
-    except (RecordError, OSError, ValueError, EOFError) as error:
-        if isinstance(error, RecordError) and error.is_missing:
-            raise UserError(f"{path} holds no whole pixel counts.") from None
-        raise damaged from error
-    if not isinstance(head, dict) or head.get("format") != FORMAT or head.get("format_version") != FORMAT_VERSION:
-        raise UserError(f"The pixel counts in {path} are of another format than this program reads; delete them.")
-    rows, names, has_background = head.get("rows"), head.get("classes"), head.get("has_background")
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise damaged
-    whole = isinstance(rows, int) and all(
-        sizes[name] == rows * np.dtype(kind).itemsize for name, kind in COLUMNS.items()
-    )
-    if not whole or not 0 < len(names) <= MAX_CLASSES or not isinstance(has_background, bool):
-        raise damaged
-    if ids.ndim != 1 or ids.dtype.kind != "U":
-        raise damaged
-    columns = {
-        # A plain view: arithmetic on np.memmap itself is slower. An empty file cannot be mapped.
-        name: np.memmap(path / f"{name}.bin", kind, "r").view(np.ndarray) if rows else np.zeros(0, kind)
-        for name, kind in COLUMNS.items()
-    }
-    if rows and not 0 <= columns["image"][0] <= columns["image"][-1] < len(ids):
-        raise damaged
-    return PixelCounts(tuple(ids.tolist()), ClassList(tuple(names), has_background), **columns)
+        columns = {
+            # A plain view: arithmetic on np.memmap itself is slower. An empty file cannot be mapped.
+            name: np.memmap(_file(path, name), kind, "r").view(np.ndarray) if rows else np.zeros(0, kind)
+            for name, kind in COLUMNS.items()
+        }
+    except (OSError, ValueError) as error:
+        raise _COUNTS.damaged(path) from error
+    image = columns["image"]
+    if any(len(column) != rows for column in columns.values()) or (rows and not 0 <= image[0] <= image[-1] < len(ids)):
+        raise _COUNTS.damaged(path)
+    return PixelCounts(ids, classes, **columns)
+
+
+def _file(folder: Path, column: str) -> Path:
+    return folder / f"{name_in_files(column)}.bin"
 
 
 def open_mapped(path: Path) -> np.ndarray:

@@ -31,7 +31,7 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def confusion_csv(
-    confusion: np.ndarray, classes: ClassList, order: Sequence[int] | None = None, normalised: bool = False
+    confusion: np.ndarray, classes: ClassList, order: Sequence[int] | np.ndarray | None = None, normalised: bool = False
 ) -> str:
     """A confusion matrix (or a difference of two), rows ground truth, columns prediction.
 

@@ -2,7 +2,7 @@
 
 The counts of one method (:mod:`recam_core.scores.pixel_counts`) say how many pixels it has wrong, not which; whether
 another method has *these* right needs both maps read together. Rows are grouped by (picture, ground truth, arg-max
-class of the first, of the second), and hold the level of both. A pair of thresholds splits each group into four by one
+class of the first, of the second), and hold both activations. A pair of thresholds splits each group into four by one
 pass over its rows, without the pictures.
 """
 
@@ -25,7 +25,7 @@ from recam_core.data.match_classes import match_classes
 from recam_core.data.sample import BACKGROUND, VOID, ClassList, Dataset
 from recam_core.errors import UserError
 from recam_core.guest import is_own
-from recam_core.maps.activation_maps import threshold_level, winner_and_level
+from recam_core.maps.activation_maps import argmax_and_activation, lowest_kept
 from recam_core.progress import ProgressFn, silent
 from recam_core.records import RecordError, read_record
 
@@ -76,7 +76,7 @@ class JointCounts:
         first: G, uint8; arg-max class of the first method in the same numbers, 0 where a picture has no class.
         second: G, uint8; of the second.
         start: G + 1, int64; rows of group g are ``start[g]`` to ``start[g + 1]``.
-        levels: R x 2, uint8; activation of both winners.
+        activations: R x 2, uint8; activation of both arg-max classes.
         count: R, uint32; pixels.
     """
 
@@ -87,7 +87,7 @@ class JointCounts:
     first: np.ndarray
     second: np.ndarray
     start: np.ndarray
-    levels: np.ndarray
+    activations: np.ndarray
     count: np.ndarray
 
     def at(self, before: float | None, after: float | None) -> Joint:
@@ -100,17 +100,17 @@ class JointCounts:
         Raises:
             UserError: a threshold is not within 0..1.
         """
-        limits = [-1 if threshold is None else threshold_level(threshold) for threshold in (before, after)]
+        lowest = [lowest_kept(threshold) for threshold in (before, after)]
         split = np.zeros((len(self.image), 4), dtype=np.int64)
         for groups in _blocks(self.start):
             rows = slice(int(self.start[groups.start]), int(self.start[groups.stop]))
-            above = self.levels[rows] > np.array(limits)
+            above = self.activations[rows] >= np.array(lowest)
             quarter = above[:, 0] * 2 + above[:, 1]
             begins = self.start[groups] - rows.start
             for part in range(4):
                 kept = np.where(quarter == part, self.count[rows], 0)
                 split[groups, part] = np.add.reduceat(kept, begins, dtype=np.int64)
-            release(self.levels, self.count)
+            release(self.activations, self.count)
         pieces = []
         for part in range(4):
             some = np.flatnonzero(split[:, part])
@@ -142,9 +142,9 @@ def joint_counts(first: Analysed, second: Analysed, dataset: Dataset, progress: 
     with replacing_folder(target) as folder:
         with ExitStack() as stack:
             streams = {name: stack.enter_context((folder / f"{name}.bin").open("wb")) for name in _ROWS}
-            for place, (truth, winners, levels) in enumerate(_readings(first, second, dataset)):
+            for place, (truth, argmaxes, activations) in enumerate(_readings(first, second, dataset)):
                 key = np.zeros(len(truth), dtype=np.int64)
-                for part in (truth, *winners, *levels):
+                for part in (truth, *argmaxes, *activations):
                     key = (key << 8) | part
                 key, count = np.unique(key, return_counts=True)
                 begins = np.flatnonzero(np.diff(key >> 16, prepend=-1))
@@ -202,13 +202,13 @@ def joint_at(
     if len(first.counts.ids) < MANY:
         return joint_counts(first, second, dataset, progress).at(before, after)
     check_same_pictures({first.key: first.counts, second.key: second.counts})
-    limits = [-1 if threshold is None else threshold_level(threshold) for threshold in (before, after)]
+    lowest = [lowest_kept(threshold) for threshold in (before, after)]
     ids, classes = first.counts.ids, first.counts.classes
     pieces = []
-    for place, (truth, winners, levels) in enumerate(_readings(first, second, dataset)):
+    for place, (truth, argmaxes, activations) in enumerate(_readings(first, second, dataset)):
         key = truth.astype(np.int32)
-        for winner, level, limit in zip(winners, levels, limits, strict=True):
-            key = (key << 8) | np.where(level.astype(np.int16) > limit, winner, 0)
+        for argmax, activation, least in zip(argmaxes, activations, lowest, strict=True):
+            key = (key << 8) | np.where(activation >= least, argmax, 0)
         cell, count = np.unique(key, return_counts=True)
         parts = ((cell >> shift & 255).astype(np.uint8) for shift in (16, 8, 0))
         pieces.append((np.full(len(cell), place, dtype=np.int32), *parts, count.astype(np.int64)))
@@ -219,7 +219,7 @@ def joint_at(
 def _readings(
     first: Analysed, second: Analysed, dataset: Dataset
 ) -> Iterator[tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]]:
-    """(truth, both winners, both levels) of the scored pixels of each picture, flat."""
+    """(truth, both arg-max classes, both activations) of the scored pixels of each picture, flat."""
     classes = first.counts.classes
     match = match_classes(dataset.classes, classes)
     places = {id: place for place, id in enumerate(dataset.ids)}
@@ -228,13 +228,13 @@ def _readings(
         if mask is None:
             raise UserError(f"{dataset.spec} has no picture {id!r} with ground truth any more; make the maps again.")
         mask = match.mask(mask)
-        read = [winner_and_level(method.store[id]) for method in (first, second)]
-        if any(winner.shape != mask.shape for winner, _ in read):
+        read = [argmax_and_activation(method.store[id]) for method in (first, second)]
+        if any(argmax.shape != mask.shape for argmax, _ in read):
             raise UserError(f"{id} has another size than its maps; make them again.")
         scored = mask != VOID
         if not classes.has_background:
             scored &= mask != BACKGROUND
-        yield mask[scored], [winner[scored] for winner, _ in read], [level[scored] for _, level in read]
+        yield mask[scored], [argmax[scored] for argmax, _ in read], [activation[scored] for _, activation in read]
 
 
 def _merged(
@@ -246,7 +246,7 @@ def _merged(
     after: np.ndarray,
     pixels: np.ndarray,
 ) -> Joint:
-    """Equal entries put together: pixels that a method leaves to the background had different winners."""
+    """Equal entries put together: pixels that a method leaves to the background had different arg-max classes."""
     key = ((image.astype(np.int64) << 8 | truth) << 8 | before) << 8 | after
     key, inverse = np.unique(key, return_inverse=True)
     # Sums are exact: float64 holds whole numbers up to 2^53.
@@ -308,4 +308,4 @@ def _read(folder: Path, ids: tuple[str, ...], classes: ClassList) -> JointCounts
         and max(groups[name].max() for name in ("truth", "first", "second")) <= len(classes)
     ):
         return None
-    return JointCounts(ids, classes, **groups, **rows)
+    return JointCounts(ids, classes, **groups, activations=rows["levels"], count=rows["count"])

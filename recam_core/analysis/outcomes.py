@@ -68,7 +68,7 @@ def outcomes_at(counts: PixelCounts | CellIndex, threshold: float | None) -> Out
         UserError: the threshold is not within 0..1.
     """
     index = CellIndex.of(counts)
-    kept = np.where(index.winner > 0, index.above(threshold), 0)
+    kept = np.where(index.argmax > 0, index.above(threshold), 0)
     truth, image, entry = index.truth_entries
     to_background = np.bincount(entry, weights=index.pixels - kept, minlength=len(truth)).astype(np.int64)
     left, some = np.flatnonzero(to_background), np.flatnonzero(kept)
@@ -77,7 +77,7 @@ def outcomes_at(counts: PixelCounts | CellIndex, threshold: float | None) -> Out
         lost = left[slice(*np.searchsorted(truth[left], (value, value + 1)))]
         found = some[slice(*np.searchsorted(some, _ends(index.groups_of_truth(value))))]
         parts += [(truth[lost], np.zeros(len(lost), np.uint8), image[lost], to_background[lost])]
-        parts += [(index.truth[found], index.winner[found], index.image[found], kept[found])]
+        parts += [(index.truth[found], index.argmax[found], index.image[found], kept[found])]
     return Outcomes(len(index), index.classes, *(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
@@ -92,7 +92,7 @@ def outcomes_of_counts(counts: PixelCounts, threshold: float | None) -> Outcomes
         UserError: the threshold is not within 0..1.
     """
     pictures, values = len(counts), len(counts.classes) + 1
-    predicted = seed_mask(counts.winner, counts.level, threshold)
+    predicted = seed_mask(counts.argmax, counts.activation, threshold)
     cell = (counts.truth.astype(np.int64) * values + predicted) * pictures + counts.image
     # Counts are summed as float64, which is exact up to 2^53 pixels.
     pixels = np.bincount(cell, weights=counts.count, minlength=values * values * pictures).astype(np.int64)

@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     from recam_core.analysis.csv_tables import csv_text
     from recam_core.analysis.shown_first import Standing, standing
     from recam_core.analysis.taken_back import change_sentence, what_changed
-    from recam_core.maps.activation_maps import seed_mask, winner_and_level
+    from recam_core.maps.activation_maps import argmax_and_activation, seed_mask
     from recam_core.report.report_data import report_data
 
     if len(arguments.runs) != 2:
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         shown.append(found.worst)
     for id in shown:
         mask = compared.dataset.mask(places[id])
-        before, after = (seed_mask(*winner_and_level(one.store[id]), one.threshold) for one in (first, second))
+        before, after = (seed_mask(*argmax_and_activation(one.store[id]), one.threshold) for one in (first, second))
         change = None if mask is None else what_changed(before, after, mask, compared.dataset.classes)
         words = "" if change is None else change_sentence(change, compared.dataset.classes, first.title, second.title)
         print(f"{100 * gains[id]:+7.2f}  {id}  {words}")

@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     from recam_core.checkpoint.run_folder import load_run
     from recam_core.device import pick_device
-    from recam_core.maps.activation_maps import seed_mask, winner_and_level
+    from recam_core.maps.activation_maps import argmax_and_activation, seed_mask
     from recam_core.maps.inference import maps_from_features, picture_features, predicted_classes
     from recam_core.method.extraction import map_weights
     from recam_core.scores.thresholds import shown_threshold
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
         threshold = shown_threshold(rule, [(info.threshold, info.rule), *chosen], classes)
         if arguments.threshold is not None and classes.has_background:
             threshold = arguments.threshold
-        seeds.append(seed_mask(*winner_and_level(all_maps[-1]), threshold))
+        seeds.append(seed_mask(*argmax_and_activation(all_maps[-1]), threshold))
         rows.append(map_rows(weights))
         sets.append({"FC1": fc1} | ({} if fc2 is None else {"FC2": fc2[: len(classes)]}))
     column, row = _pixel(arguments, seeds, mask, classes, named)

@@ -118,8 +118,8 @@ def count_sampled(
             if size is not None:
                 with device_gate(some.weight.device):
                     grids = _grids(features, some, classes, size)
-                winner, level = _winners(grids, classes.cpu().numpy(), size)
-                rows[index] = _counted(winner, level, truth.values[index], truth.classes, classes.cpu().numpy())
+                argmax, activation = _sampled_argmax(grids, classes.cpu().numpy(), size)
+                rows[index] = _counted(argmax, activation, truth.values[index], truth.classes, classes.cpu().numpy())
             done += 1
             progress(done, total, "scoring")
         order = sorted(rows)
@@ -207,8 +207,8 @@ def _grids(features: Tensor, weights: MapWeights, classes: Tensor, size: tuple[i
     return (found * FULL).round().cpu().numpy()
 
 
-def _winners(grids: np.ndarray, classes: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Winner and level of each head at the sampled pixels: both N x S; the winner is 1 + its place among the present
+def _sampled_argmax(grids: np.ndarray, classes: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Arg-max and activation of each head at the sampled pixels, N x S each; the former is 1 + its place among the present
     classes, or 0 for none.
     """
     at = sampled_places(size[0]), sampled_places(size[1])
@@ -219,29 +219,29 @@ def _winners(grids: np.ndarray, classes: np.ndarray, size: tuple[int, int]) -> t
 
 
 def _counted(
-    winner: np.ndarray, level: np.ndarray, truth: np.ndarray, classes: ClassList, present: np.ndarray
+    argmax: np.ndarray, activation: np.ndarray, truth: np.ndarray, classes: ClassList, present: np.ndarray
 ) -> tuple[PictureCounts, np.ndarray]:
     """Rows of all heads, head after head, and the N + 1 places where they begin and end."""
-    heads = len(winner)
+    heads = len(argmax)
     scored = truth != VOID if classes.has_background else (truth != VOID) & (truth > 0)
     values, places = np.unique(truth[scored], return_inverse=True)
-    winners = len(present) + 1
-    width = len(values) * winners * LEVELS
+    values_won = len(present) + 1
+    width = len(values) * values_won * LEVELS
     if width == 0:
         empty = np.zeros(0, dtype=np.uint8)
         return PictureCounts(empty, empty, empty, empty.astype(np.uint32)), np.zeros(heads + 1, dtype=np.int64)
-    cell = winner[:, scored].astype(np.int64)
-    cell += places * winners
+    cell = argmax[:, scored].astype(np.int64)
+    cell += places * values_won
     cell *= LEVELS
-    cell += level[:, scored]
+    cell += activation[:, scored]
     cell += (np.arange(heads) * width)[:, None]
     histogram = np.bincount(cell.ravel(), minlength=heads * width)
     filled = np.flatnonzero(histogram)
     place = filled % width
     names = np.concatenate([np.zeros(1, dtype=np.int64), present + 1])
     counts = PictureCounts(
-        values[place // (winners * LEVELS)],
-        names[place // LEVELS % winners].astype(np.uint8),
+        values[place // (values_won * LEVELS)],
+        names[place // LEVELS % values_won].astype(np.uint8),
         (place % LEVELS).astype(np.uint8),
         histogram[filled].astype(np.uint32),
     )
@@ -250,4 +250,4 @@ def _counted(
 
 def _of_head(rows: PictureCounts, ends: np.ndarray, head: int) -> PictureCounts:
     part = slice(ends[head], ends[head + 1])
-    return PictureCounts(rows.truth[part], rows.winner[part], rows.level[part], rows.count[part])
+    return PictureCounts(rows.truth[part], rows.argmax[part], rows.activation[part], rows.count[part])

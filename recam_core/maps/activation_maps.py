@@ -36,7 +36,7 @@ class ActivationMaps:
             raise ValueError(
                 f"maps of {self.id!r} must be uint8 {expected}, got {self.activations.dtype} {self.activations.shape}"
             )
-        # `winner_and_level` resolves ties by this order and the store saves it, so it must be canonical.
+        # `argmax_and_activation` resolves ties by this order and the store saves it, so it must be canonical.
         if len(self.classes) > 1 and not np.all(np.diff(self.classes) > 0):
             raise ValueError(f"classes of {self.id!r} must ascend, got {self.classes.tolist()}")
 
@@ -46,17 +46,17 @@ def grid_size(size: tuple[int, int]) -> tuple[int, int]:
     return -(-size[0] // GRID_STRIDE), -(-size[1] // GRID_STRIDE)
 
 
-def winner_and_level(maps: ActivationMaps) -> tuple[np.ndarray, np.ndarray]:
+def argmax_and_activation(maps: ActivationMaps) -> tuple[np.ndarray, np.ndarray]:
     """Which class each pixel goes to, and how strongly: all that a seed mask or a score depends on.
 
     The 8-bit grid is upsampled bilinearly (``align_corners=False``) to the picture in float32; the arg-max is taken
-    over these floats, and only then is the winner's value rounded. Ties, and pixels where every map is zero, go to
-    the first present class (their level says how little that means). Where a map has no activation at all, however,
-    that tie would hand the picture to a class of which nothing was seen: pixels of level 0 then go to no class.
+    over these floats, and only then is the greatest rounded. Ties, and pixels where every map is zero, go to the first
+    present class (their activation says how little that means). Where a map has no activation at all, however, that
+    tie would hand the picture to a class of which nothing was seen: pixels of activation 0 then go to no class.
 
     Returns:
-        winner: H x W, uint8; k + 1 of the arg-max class k, 0 for none: everywhere if the picture has no class.
-        level: H x W, uint8; the winner's activation, 0..255.
+        argmax: H x W, uint8; k + 1 of the arg-max class k, 0 for none: everywhere if the picture has no class.
+        activation: H x W, uint8; its activation, 0..255.
     """
     return strongest(_upsampled(maps), (maps.classes + 1).tolist(), maps.size, silent_maps(maps).any())
 
@@ -74,20 +74,20 @@ def strongest(
         silent: whether any of the maps has no activation at all; broadcast to ``shape``.
 
     Returns:
-        winner and level, both ``shape`` uint8; see :func:`winner_and_level`.
+        argmax and activation, both ``shape`` uint8; see :func:`argmax_and_activation`.
     """
-    winner, level = np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=np.float32)
+    argmax, activation = np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=np.float32)
     for order, (value, plane) in enumerate(zip(values, planes, strict=True)):
         if order == 0:
-            winner.fill(value)
-            level = plane
+            argmax.fill(value)
+            activation = plane
         else:
-            winner[plane > level] = value
-            np.maximum(level, plane, out=level)
-    level = np.rint(level).astype(np.uint8)
+            argmax[plane > activation] = value
+            np.maximum(activation, plane, out=activation)
+    activation = np.rint(activation).astype(np.uint8)
     if np.any(silent):
-        winner[np.broadcast_to(silent, shape) & (level == 0)] = 0
-    return winner, level
+        argmax[np.broadcast_to(silent, shape) & (activation == 0)] = 0
+    return argmax, activation
 
 
 def silent_maps(maps: ActivationMaps) -> np.ndarray:
@@ -96,7 +96,7 @@ def silent_maps(maps: ActivationMaps) -> np.ndarray:
 
 
 def full_size(maps: ActivationMaps) -> np.ndarray:
-    """n x H x W, uint8: every map at the size of the picture, by the upsampling of :func:`winner_and_level`."""
+    """n x H x W, uint8: every map at the size of the picture, by the upsampling of :func:`argmax_and_activation`."""
     planes = np.zeros((len(maps.classes), *maps.size), dtype=np.uint8)
     for order, plane in enumerate(_upsampled(maps)):
         planes[order] = np.rint(plane)
@@ -114,12 +114,26 @@ def threshold_level(threshold: float) -> int:
     return round(threshold * FULL)
 
 
-def seed_mask(winner: np.ndarray, level: np.ndarray, threshold: float | None) -> np.ndarray:
+def lowest_kept(threshold: float | None) -> int:
+    """The lowest 8-bit activation with which a pixel keeps its arg-max class; below it, it goes to the background.
+
+    The one place where a threshold becomes a cut: seeds, confusion matrices, indices and joint counts all ask here.
+
+    Args:
+        threshold: background threshold 0..1, or None to give every pixel to its arg-max class.
+
+    Raises:
+        UserError: the threshold is not within 0..1.
+    """
+    return 0 if threshold is None else threshold_level(threshold) + 1
+
+
+def seed_mask(argmax: np.ndarray, activation: np.ndarray, threshold: float | None) -> np.ndarray:
     """The seeds: per pixel arg-max over [threshold, CAM of each present class]; the background wins ties.
 
     Args:
-        winner: H x W, uint8, and
-        level: H x W, uint8, both from :func:`winner_and_level`.
+        argmax: H x W, uint8, and
+        activation: H x W, uint8, both from :func:`argmax_and_activation`.
         threshold: background threshold, 0..1. None gives every pixel to its arg-max class, which is how sets
             without a background class are read.
 
@@ -129,9 +143,7 @@ def seed_mask(winner: np.ndarray, level: np.ndarray, threshold: float | None) ->
     Raises:
         UserError: the threshold is not within 0..1.
     """
-    if threshold is None:
-        return winner.copy()
-    return np.where(level > threshold_level(threshold), winner, np.uint8(0))
+    return np.where(activation >= lowest_kept(threshold), argmax, np.uint8(0))
 
 
 def upsampled(grids: np.ndarray, size: tuple[int, int], at: tuple[np.ndarray, np.ndarray] | None = None) -> np.ndarray:

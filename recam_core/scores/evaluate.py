@@ -8,7 +8,7 @@ import numpy as np
 
 from recam_core.data.sample import ClassList, Dataset
 from recam_core.errors import UserError
-from recam_core.maps.activation_maps import ActivationMaps, SilentCount, winner_and_level
+from recam_core.maps.activation_maps import ActivationMaps, SilentCount, argmax_and_activation
 from recam_core.maps.store import MapStore
 from recam_core.progress import ProgressFn, silent
 from recam_core.scores.metrics import scored_names, value_names
@@ -90,9 +90,9 @@ def count_maps(maps: ActivationMaps, mask: np.ndarray, classes: ClassList) -> Pi
     Raises:
         UserError: maps and mask do not belong together.
     """
-    winner, level = winner_and_level(maps)
+    argmax, activation = argmax_and_activation(maps)
     try:
-        return count_pixels(winner, level, mask, classes)
+        return count_pixels(argmax, activation, mask, classes)
     except UserError as error:
         raise UserError(f"{maps.id}: {error}.") from None
 

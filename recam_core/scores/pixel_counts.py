@@ -21,8 +21,15 @@ LEVELS = FULL + 1
 #: With 21 values the larger histogram costs less than the search for winners; with 81, it cost 30 times the rest.
 FEW_VALUES = 24
 FORMAT_VERSION = 1
-#: A column's name in a saved file, and the type it has there and here.
-COLUMNS = {"image": np.int32, "truth": np.uint8, "winner": np.uint8, "level": np.uint8, "count": np.uint32}
+#: The columns, and the type each has here and in a saved file.
+COLUMNS = {"image": np.int32, "truth": np.uint8, "argmax": np.uint8, "activation": np.uint8, "count": np.uint32}
+#: What columns are called in files, where that is another name.
+_IN_FILES = {"argmax": "winner", "activation": "level"}
+
+
+def name_in_files(column: str) -> str:
+    """What a column is called on the disk."""
+    return _IN_FILES.get(column, column)
 
 
 @dataclass(frozen=True)
@@ -31,14 +38,14 @@ class PictureCounts:
 
     Attributes:
         truth: R, uint8; ground truth: 0 background, k + 1 class k.
-        winner: R, uint8; arg-max class in the same numbering, 0 where the picture has no class.
-        level: R, uint8; activation of the winner.
+        argmax: R, uint8; arg-max class in the same numbering, 0 where the picture has no class.
+        activation: R, uint8; of that class.
         count: R, uint32; pixels.
     """
 
     truth: np.ndarray
-    winner: np.ndarray
-    level: np.ndarray
+    argmax: np.ndarray
+    activation: np.ndarray
     count: np.ndarray
 
 
@@ -48,26 +55,26 @@ class PixelCounts:
 
     Attributes:
         ids: N picture ids.
-        classes: the classes that truth and winner number.
+        classes: the classes that truth and argmax number.
         image: R, int32, ascending; position of the picture in ``ids``.
-        truth, winner, level, count: as in :class:`PictureCounts`.
+        truth, argmax, activation, count: as in :class:`PictureCounts`.
     """
 
     ids: tuple[str, ...]
     classes: ClassList
     image: np.ndarray
     truth: np.ndarray
-    winner: np.ndarray
-    level: np.ndarray
+    argmax: np.ndarray
+    activation: np.ndarray
     count: np.ndarray
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def total(self) -> np.ndarray:
-        """The histogram of all pictures: (K+1 truth) x (K+1 winner) x 256 levels, int64."""
+        """The histogram of all pictures: (K+1 truth) x (K+1 argmax) x 256 levels, int64."""
         values = len(self.classes) + 1
-        cell = (self.truth.astype(np.int64) * values + self.winner) * LEVELS + self.level
+        cell = (self.truth.astype(np.int64) * values + self.argmax) * LEVELS + self.activation
         # Counts are summed as float64, which is exact up to 2^53 pixels.
         sums = np.bincount(cell, weights=self.count, minlength=values * values * LEVELS)
         return sums.astype(np.int64).reshape(values, values, LEVELS)
@@ -85,16 +92,16 @@ class PixelCounts:
                 ids=np.array(self.ids, dtype=np.str_),
                 class_names=np.array(self.classes.names, dtype=np.str_),
                 has_background=np.bool_(self.classes.has_background),
-                **{name: getattr(self, name) for name in COLUMNS},
+                **{name_in_files(name): getattr(self, name) for name in COLUMNS},
             )
 
 
-def count_pixels(winner: np.ndarray, level: np.ndarray, mask: np.ndarray, classes: ClassList) -> PictureCounts:
+def count_pixels(argmax: np.ndarray, activation: np.ndarray, mask: np.ndarray, classes: ClassList) -> PictureCounts:
     """Count the pixels of one picture by ground truth, arg-max class and activation.
 
     Args:
-        winner: H x W, uint8, and
-        level: H x W, uint8, both from :func:`recam_core.maps.activation_maps.winner_and_level`.
+        argmax: H x W, uint8, and
+        activation: H x W, uint8, both from :func:`recam_core.maps.activation_maps.argmax_and_activation`.
         mask: H x W, uint8 ground truth: 0 background, k + 1 class k, 255 void. Void is left out, and so is 0 in a
             data set without a background class.
         classes: the classes of the data set.
@@ -102,35 +109,35 @@ def count_pixels(winner: np.ndarray, level: np.ndarray, mask: np.ndarray, classe
     Raises:
         UserError: maps and mask differ in size, or one of them has a class beyond K.
     """
-    if mask.shape != winner.shape:
+    if mask.shape != argmax.shape:
         raise UserError(
-            f"the activation maps are of a picture of {winner.shape[1]}x{winner.shape[0]} pixels, but the ground "
+            f"the activation maps are of a picture of {argmax.shape[1]}x{argmax.shape[0]} pixels, but the ground "
             f"truth has {mask.shape[1]}x{mask.shape[0]}; make the maps again from this data"
         )
     values = len(classes) + 1
-    if winner.max() >= values or np.any((mask >= values) & (mask != VOID)):
-        highest = max(int(winner.max()), int(mask[mask != VOID].max(initial=0)))
+    if argmax.max() >= values or np.any((mask >= values) & (mask != VOID)):
+        highest = max(int(argmax.max()), int(mask[mask != VOID].max(initial=0)))
         raise UserError(f"there is the class id {highest}, but the data set has only {len(classes)} classes")
-    winners = np.arange(values) if values <= FEW_VALUES else np.flatnonzero(np.bincount(winner.ravel()))
+    occurring = np.arange(values) if values <= FEW_VALUES else np.flatnonzero(np.bincount(argmax.ravel()))
     cell = np.minimum(mask, values).astype(np.int32)  # void comes behind the last class
-    cell *= len(winners)
-    if len(winners) == values:
-        cell += winner
+    cell *= len(occurring)
+    if len(occurring) == values:
+        cell += argmax
     else:
         places = np.zeros(values, dtype=np.int32)
-        places[winners] = np.arange(len(winners))
-        cell += places.take(winner)
+        places[occurring] = np.arange(len(occurring))
+        cell += places.take(argmax)
     cell *= LEVELS
-    cell += level
-    width = len(winners) * LEVELS
+    cell += activation
+    width = len(occurring) * LEVELS
     histogram = np.bincount(cell.ravel(), minlength=(values + 1) * width)
     if not classes.has_background:
         histogram[:width] = 0
     filled = np.flatnonzero(histogram[: values * width])
     pair = filled // LEVELS
     return PictureCounts(
-        (pair // len(winners)).astype(np.uint8),
-        winners[pair % len(winners)].astype(np.uint8),
+        (pair // len(occurring)).astype(np.uint8),
+        occurring[pair % len(occurring)].astype(np.uint8),
         (filled % LEVELS).astype(np.uint8),
         histogram[filled].astype(np.uint32),
     )
@@ -159,7 +166,7 @@ def load_counts(path: str | Path) -> PixelCounts:
         with np.load(path, allow_pickle=False) as content:
             arrays = {name: content[name] for name in content.files}
         names, ids = arrays["class_names"].tolist(), tuple(arrays["ids"].tolist())
-        columns = {name: arrays[name] for name in COLUMNS}
+        columns = {name: arrays[name_in_files(name)] for name in COLUMNS}
         version, has_background = arrays["format_version"].item(), bool(arrays["has_background"].item())
     except FileNotFoundError:
         raise UserError(f"There is no file {path}.") from None
@@ -175,7 +182,7 @@ def load_counts(path: str | Path) -> PixelCounts:
         image[0] >= 0
         and image[-1] < len(ids)
         and np.all(np.diff(image) >= 0)
-        and max(columns["truth"].max(), columns["winner"].max()) <= len(names)
+        and max(columns["truth"].max(), columns["argmax"].max()) <= len(names)
     )
     if not isinstance(names, list) or not 0 < len(names) <= MAX_CLASSES or not values_fit:
         raise UserError(f"{wrong}: its numbers are out of range.")

@@ -8,7 +8,7 @@ import numpy as np
 
 from recam_core.data.sample import VOID, ClassList
 from recam_core.errors import UserError
-from recam_core.maps.activation_maps import seed_mask, threshold_level
+from recam_core.maps.activation_maps import lowest_kept, seed_mask
 from recam_core.scores.bootstrap import COVERAGE, check_draws, paired_bootstrap, picture_weights
 from recam_core.scores.metrics import (
     ClassPixels,
@@ -201,7 +201,7 @@ class CumulativeConfusion:
         Raises:
             UserError: the threshold is not within 0..1.
         """
-        return self._at(np.array([0 if threshold is None else threshold_level(threshold) + 1]))[0]
+        return self._at(np.array([lowest_kept(threshold)]))[0]
 
     def scores(self, threshold: float | None) -> Scores:
         """IoU, precision, recall and their like at a threshold.
@@ -223,8 +223,7 @@ class CumulativeConfusion:
         if thresholds < 2:
             raise UserError(f"A sweep takes at least 2 thresholds, got {thresholds}.")
         values = np.linspace(0.0, 1.0, thresholds)
-        levels = np.array([threshold_level(value) for value in values.tolist()])
-        return Sweep(values, self._at(levels + 1), self.has_background)
+        return Sweep(values, self._at(np.array(list(map(lowest_kept, values.tolist())))), self.has_background)
 
     def _at(self, first: np.ndarray) -> np.ndarray:
         """T x (K+1) x (K+1): what has the level ``first`` (T) or more keeps its class."""
@@ -256,7 +255,7 @@ def image_parts(counts: PixelCounts, threshold: float | None) -> tuple[np.ndarra
     Raises:
         UserError: the threshold is not within 0..1.
     """
-    predicted = seed_mask(counts.winner, counts.level, threshold)
+    predicted = seed_mask(counts.argmax, counts.activation, threshold)
     right = np.where(counts.truth == predicted, counts.count, 0)
     return (
         _sum_by_image(counts, counts.truth, right),

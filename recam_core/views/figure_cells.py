@@ -9,7 +9,7 @@ from PIL import Image
 
 from recam_core.data.sample import VOID
 from recam_core.errors import UserError
-from recam_core.maps.activation_maps import ActivationMaps, full_size, seed_mask, threshold_level, winner_and_level
+from recam_core.maps.activation_maps import ActivationMaps, argmax_and_activation, full_size, seed_mask, threshold_level
 from recam_core.views.colours import blend, class_colours, heat_overlay, muted
 from recam_core.views.figure_style import FigureStyle
 from recam_core.views.marks import GREY, outline
@@ -44,8 +44,8 @@ class FigurePane:
 
     @cached_property
     def reading(self) -> tuple[np.ndarray, np.ndarray]:
-        """Winner and level, both H x W uint8; see :func:`winner_and_level`."""
-        return winner_and_level(self.maps)
+        """Arg-max class and activation, both H x W uint8; see :func:`argmax_and_activation`."""
+        return argmax_and_activation(self.maps)
 
     @cached_property
     def seeds(self) -> np.ndarray:

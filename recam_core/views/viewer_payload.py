@@ -24,7 +24,7 @@ import numpy as np
 
 from recam_core.data.sample import BACKGROUND, VOID, ClassList
 from recam_core.errors import UserError
-from recam_core.maps.activation_maps import ActivationMaps, winner_and_level
+from recam_core.maps.activation_maps import ActivationMaps, argmax_and_activation
 from recam_core.scores.metrics import value_names
 from recam_core.views.colours import COLOUR_MAPS, class_colours, colour_table
 from recam_core.views.marks import CONTOUR_STEP, GREY, PATTERNS, PITCH, SOLID_TINT, TINT, WITHIN, WITHOUT, Mark, swatch
@@ -44,8 +44,8 @@ class ViewerPane:
     Attributes:
         key: unique among the panes; names it in the view that the browser reports.
         title: over the pane, such as "ReCAM".
-        winner: H x W, uint8; arg-max class, k + 1 of class k.
-        level: H x W, uint8; the winner's activation.
+        argmax: H x W, uint8; arg-max class, k + 1 of class k.
+        activation: H x W, uint8; of that class.
         threshold: its own background threshold, or None: every pixel to its arg-max class.
         about: a few words below the title.
         classes: n, the class indices (from 0) of ``grids``.
@@ -57,8 +57,8 @@ class ViewerPane:
 
     key: str
     title: str
-    winner: np.ndarray
-    level: np.ndarray
+    argmax: np.ndarray
+    activation: np.ndarray
     threshold: float | None = None
     about: str = ""
     classes: tuple[int, ...] = ()
@@ -89,9 +89,9 @@ def pane_of_maps(
     log_odds: float | None = None,
 ) -> ViewerPane:
     """The pane of a method's maps of the picture."""
-    winner, level = winner_and_level(maps)
+    argmax, activation = argmax_and_activation(maps)
     classes = tuple(maps.classes.tolist())
-    return ViewerPane(key, title, winner, level, threshold, about, classes, maps.activations, log_odds)
+    return ViewerPane(key, title, argmax, activation, threshold, about, classes, maps.activations, log_odds)
 
 
 def viewer_payload(
@@ -130,8 +130,8 @@ def viewer_payload(
     if mask is not None and has_truth:
         arrays.add("truth", mask)
     for place, pane in enumerate(panes):
-        arrays.add(f"winner{place}", pane.winner)
-        arrays.add(f"level{place}", pane.level)
+        arrays.add(f"winner{place}", pane.argmax)
+        arrays.add(f"level{place}", pane.activation)
         if pane.grids is not None and len(pane.classes):
             arrays.add(f"grids{place}", pane.grids)
     arrays.add("patterns", _pattern_tile())
@@ -210,12 +210,12 @@ def _check(size: tuple[int, int], classes: ClassList, panes: Sequence[ViewerPane
     if len({pane.key for pane in panes}) < len(panes):
         raise UserError("Two panes have the same key; each method can be shown once.")
     for pane in panes:
-        if pane.winner.shape != size or pane.level.shape != size:
+        if pane.argmax.shape != size or pane.activation.shape != size:
             raise UserError(
-                f"The maps of {pane.title} are of a picture of {pane.winner.shape[1]} x {pane.winner.shape[0]} "
+                f"The maps of {pane.title} are of a picture of {pane.argmax.shape[1]} x {pane.argmax.shape[0]} "
                 f"pixels, but this one has {size[1]} x {size[0]}; make them again from this picture."
             )
-        if pane.winner.max(initial=0) > len(classes) or max(pane.classes, default=0) >= len(classes):
+        if pane.argmax.max(initial=0) > len(classes) or max(pane.classes, default=0) >= len(classes):
             raise UserError(f"The maps of {pane.title} name a class beyond the {len(classes)} of this data set.")
         if pane.threshold is not None and not 0 <= pane.threshold <= 1:
             raise UserError(f"A background threshold lies between 0 and 1, got {pane.threshold} for {pane.title}.")
@@ -233,7 +233,7 @@ def _values(classes: ClassList, panes: Sequence[ViewerPane], mask: np.ndarray | 
     """Name and colour of each mask value that the picture can show, ascending."""
     found = {BACKGROUND}
     for pane in panes:
-        found.update(np.flatnonzero(np.bincount(pane.winner.ravel())).tolist())
+        found.update(np.flatnonzero(np.bincount(pane.argmax.ravel())).tolist())
         found.update(k + 1 for k in pane.classes)
     if mask is not None:
         found.update(np.flatnonzero(np.bincount(mask.ravel())).tolist())

@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 from recam_core.checkpoint.places import shipped_folder
 from recam_core.cli.main import main
 from recam_core.data.sample import ClassList
-from recam_core.maps.activation_maps import ActivationMaps, seed_mask, winner_and_level
+from recam_core.maps.activation_maps import ActivationMaps, argmax_and_activation, seed_mask
 from recam_core.report.picture_page import picture_page
 from recam_core.scores.scores import picture_scores
 from recam_core.views.figure_cells import FigurePane, FigureRow
@@ -153,7 +153,7 @@ def test_a_page_works_from_the_disk(tmp_path: Path, new_page: Callable[..., Page
     slider.fill("0.6")
     expect(score).not_to_have_text(before)
     assert view_of(root)["threshold"] == 0.6
-    seeds = seed_mask(*winner_and_level(shown.maps[-1]), 0.6)
+    seeds = seed_mask(*argmax_and_activation(shown.maps[-1]), 0.6)
     assert score.inner_text() == f"{100 * picture_scores(seeds, shown.mask, shown.classes).iou:.1f}%"
 
     # The probe: what each method finds in a pixel, pinned by a click.

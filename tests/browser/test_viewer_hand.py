@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from recam_core.maps.activation_maps import full_size, seed_mask, winner_and_level
+from recam_core.maps.activation_maps import argmax_and_activation, full_size, seed_mask
 from recam_core.views.pixel_kinds import taken_back_codes
 from streamlit_page import no_exception, wait_until_finished
 from viewer_browser import heard, open_viewer, said, set_view, view_of, view_when
@@ -279,7 +279,7 @@ def test_the_probe_tells_what_each_method_finds(page: Page, root: Locator) -> No
         assert values == [f"{plane[y, x] / 255:.2f}" for plane in full_size(maps)]
         assert (
             pane.locator(".probe .answer").inner_text()
-            == f"says {names[seed_mask(*winner_and_level(maps), threshold)[y, x]]}"
+            == f"says {names[seed_mask(*argmax_and_activation(maps), threshold)[y, x]]}"
         )
     expect(root.get_by_role("status")).to_contain_text(f"Column {x}, row {y}")  # said to screen readers
     page.mouse.click(box["x"] + box["width"] * 0.25, box["y"] + box["height"] * 0.6)
@@ -294,7 +294,7 @@ def test_taken_back_is_told_by_legend_probe_and_scores_and_kept_in_the_link(page
     legend = root.locator(".legend")
     for name in ("taken back", "lost", "both wrong", "errors of BCE-CAM:", "given to a wrong class"):
         expect(legend.get_by_text(name, exact=True)).to_be_visible()
-    before, _, after = (seed_mask(*winner_and_level(maps), 0.4) for maps in shown.maps)
+    before, _, after = (seed_mask(*argmax_and_activation(maps), 0.4) for maps in shown.maps)
     codes = taken_back_codes(before, after, shown.mask, True)
     pane, answers = root.locator('[data-pane="recam"]'), {1: ": taken back", 2: ": lost", 3: ": both wrong", 0: ""}
     names = ("background", *shown.classes.names)

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from contour_reference import contour_overlay
-from recam_core.maps.activation_maps import full_size, seed_mask, winner_and_level
+from recam_core.maps.activation_maps import argmax_and_activation, full_size, seed_mask
 from recam_core.scores.scores import picture_scores
 from recam_core.views.colours import heat_overlay
 from recam_core.views.figure_cells import seed_overlay
@@ -36,7 +36,8 @@ CASES = [
 
 def seeds_of(shown: Case, thresholds: list[float | None]) -> list[np.ndarray]:
     return [
-        seed_mask(*winner_and_level(maps), threshold) for maps, threshold in zip(shown.maps, thresholds, strict=True)
+        seed_mask(*argmax_and_activation(maps), threshold)
+        for maps, threshold in zip(shown.maps, thresholds, strict=True)
     ]
 
 
@@ -50,7 +51,7 @@ def expected(
     """What recam_core draws in each pane."""
     seeds, pictures = seeds_of(shown, thresholds), {}
     for place, (key, maps) in enumerate(zip(KEYS, shown.maps, strict=True)):
-        level = winner_and_level(maps)[1] if k is None else full_size(maps)[maps.classes.tolist().index(k)]
+        level = argmax_and_activation(maps)[1] if k is None else full_size(maps)[maps.classes.tolist().index(k)]
         if overlay == "errors":
             codes = error_codes(seeds[place], shown.mask, k)
             picture = draw_marks(shown.image, codes, error_marks(k, shown.classes.has_background), opacity)

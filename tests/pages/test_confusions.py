@@ -25,7 +25,7 @@ from recam_core.checkpoint.run_folder import RunInfo, load_run, read_info
 from recam_core.data.digest import dataset_digest
 from recam_core.data.sample import VOID, Dataset, label_matrix
 from recam_core.data.spec import open_dataset
-from recam_core.maps.activation_maps import ActivationMaps, grid_size, seed_mask, winner_and_level
+from recam_core.maps.activation_maps import ActivationMaps, argmax_and_activation, grid_size, seed_mask
 from recam_core.maps.dataset_maps import store_info
 from recam_core.maps.store import writing_store
 from recam_core.progress import Cancelled, ProgressFn
@@ -116,7 +116,7 @@ def counted(analysed: Analysed, threshold: float, chosen: Callable[[np.ndarray, 
     pictures, found = open_dataset(SPEC), {}
     for index, picture in enumerate(pictures.ids):
         mask = pictures.mask(index)
-        seeds = seed_mask(*winner_and_level(analysed.store[picture]), threshold)
+        seeds = seed_mask(*argmax_and_activation(analysed.store[picture]), threshold)
         if pixels := int((chosen(seeds, mask) & (mask != VOID)).sum()):
             found[picture] = pixels
     return found
@@ -278,7 +278,7 @@ def naive_moved(made: tuple, lost: bool, chosen: Callable[[int, int, int], bool]
     pictures, found = open_dataset(SPEC), {}
     for index, id in enumerate(pictures.ids):
         mask = pictures.mask(index)
-        seeds = [seed_mask(*winner_and_level(made[1][method].store[id]), THRESHOLD) for method in ("bce", "recam")]
+        seeds = [seed_mask(*argmax_and_activation(made[1][method].store[id]), THRESHOLD) for method in ("bce", "recam")]
         right, wrong = seeds if lost else seeds[::-1]
         pixels = 0
         for y, x in np.ndindex(mask.shape):

@@ -18,7 +18,7 @@ from recam_core.analysis.shown_first import Standing, standing
 from recam_core.analysis.taken_back import change_sentence, what_changed
 from recam_core.checkpoint.run_folder import load_run, read_info
 from recam_core.data.spec import open_dataset
-from recam_core.maps.activation_maps import seed_mask, winner_and_level
+from recam_core.maps.activation_maps import argmax_and_activation, seed_mask
 
 SPEC = "scenes:train=2,val=8,size=64@val"
 NEXT, WORST = "explore_next_striking", "explore_worst"
@@ -59,7 +59,7 @@ def sentence_by_hand(kept: Path, picture_id: str) -> str:
     for method in ("bce", "recam"):
         info = read_info(kept / "checkpoints" / "scenes" / method)
         maps = shipped_analysed(info, SPEC).store[picture_id]
-        seeds.append(seed_mask(*winner_and_level(maps), info.threshold))
+        seeds.append(seed_mask(*argmax_and_activation(maps), info.threshold))
     change = what_changed(*seeds, dataset.mask(list(dataset.ids).index(picture_id)), dataset.classes)
     return change_sentence(change, dataset.classes, "BCE-CAM", "ReCAM")
 
@@ -105,7 +105,7 @@ def test_the_sentence_follows_the_threshold(with_maps: tuple[Callable[..., AppTe
     opened, found = with_maps
     page = opened(threshold="0.9")
     dataset, infos = open_dataset(SPEC), [read_info(kept / "checkpoints" / "scenes" / m) for m in ("bce", "recam")]
-    seeds = [seed_mask(*winner_and_level(shipped_analysed(info, SPEC).store[found.first]), 0.9) for info in infos]
+    seeds = [seed_mask(*argmax_and_activation(shipped_analysed(info, SPEC).store[found.first]), 0.9) for info in infos]
     change = what_changed(*seeds, dataset.mask(list(dataset.ids).index(found.first)), dataset.classes)
     words = change_sentence(change, dataset.classes, "BCE-CAM", "ReCAM")
     assert words != sentence_by_hand(kept, found.first)

@@ -28,7 +28,7 @@ from recam_core.errors import UserError
 from recam_core.experiments.lab import REFERENCE, maps_weight
 from recam_core.experiments.part_score import picture_changes
 from recam_core.experiments.protocol import REPORT, SELECT
-from recam_core.maps.activation_maps import winner_and_level
+from recam_core.maps.activation_maps import argmax_and_activation
 from recam_core.maps.inference import activation_maps
 from recam_core.method.extraction import rules_of
 
@@ -194,7 +194,7 @@ def test_from_the_sweep_to_the_maps_of_a_point(shown: Callable[..., AppTest], ru
     maps = activation_maps(
         network, sample.image, maps_weight(one.heads[0]), np.flatnonzero(sample.labels), scales=(1.0,), mirror=False
     )
-    winner, _ = winner_and_level(maps)
+    winner, _ = argmax_and_activation(maps)
     last = f"{len(seen.titles) - 1}"
     winners = [array for name, array in seen.arrays.items() if "winner" in name and last in name]
     assert winners

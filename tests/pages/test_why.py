@@ -21,7 +21,7 @@ from recam_core.attribution.maps import attribution_maps
 from recam_core.attribution.table import METHODS
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.data.spec import open_dataset
-from recam_core.maps.activation_maps import seed_mask, winner_and_level
+from recam_core.maps.activation_maps import argmax_and_activation, seed_mask
 from recam_core.maps.inference import maps_from_features, picture_features
 from recam_core.method.extraction import map_weights
 
@@ -89,7 +89,7 @@ def test_opens_on_the_wrong_region_and_answers_by_the_real_numbers(why: Callable
         fc2 = None if run.network.fc2 is None else run.network.fc2.detach()
         weights = map_weights(run.info.rule, run.network.fc1.detach(), fc2)
         maps = maps_from_features(features, weights, np.flatnonzero(sample.labels))
-        seeds.append(seed_mask(*winner_and_level(maps), threshold))
+        seeds.append(seed_mask(*argmax_and_activation(maps), threshold))
         rows.append(map_rows(weights)[0])
         seen.append(features)
     first = wrong_regions(seeds[0], sample.mask, classes.has_background, after=seeds[1])[0]
