@@ -14,7 +14,7 @@ from recam_core.cli.main import main
 from recam_core.data.sample import ClassList
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
-from recam_core.experiments.head_scores import _counted, _winners
+from recam_core.experiments.head_scores import _counted, _sampled_argmax
 from recam_core.maps.activation_maps import (
     ActivationMaps,
     SilentCount,
@@ -79,7 +79,7 @@ def test_sampled_heads_count_as_the_maps_do():
     grids = np.stack([maps_of(0, LEFT).activations, maps_of(LEFT, LEFT).activations]).astype(np.float32)
     classes = ClassList(NAMES[:2], has_background=False)
     present = np.array([0, 1])
-    winner, level = _winners(grids, present, SIZE)
+    winner, level = _sampled_argmax(grids, present, SIZE)
     rows, ends = _counted(winner, level, np.ones(winner.shape[1], dtype=np.uint8), classes, present)
     first = slice(ends[0], ends[1])
     assert set(rows.argmax[first][rows.activation[first] == 0]) == {0}

@@ -232,7 +232,9 @@ def _pictures(
         return
     from recam_core.attribution.attributed_set import attributed_run, attributions_of_dataset
 
-    yield from attributions_of_dataset(attributed_run(run, rule), dataset, progress)
+    attributed = attributed_run(run, rule)
+    assert attributed is not None  # it is no extraction rule, and was checked
+    yield from attributions_of_dataset(attributed, dataset, progress)
 
 
 def _keep_counts(counts: PixelCounts, folder: Path) -> None:

@@ -90,12 +90,6 @@ def check_attribution(info: RunInfo, rule: str) -> str:
     Raises:
         UserError: unknown, or it needs FC2 or its background row where the run has none.
     """
-    _read_or_refuse(info, rule)
-    return rule
-
-
-def _read_or_refuse(info: RunInfo, rule: str) -> tuple[str, str, int | None]:
-    """What :func:`read_rule` says of it, if the run can be asked so."""
     named = read_rule(rule, info.classes)
     if named is None:
         raise UserError(
@@ -105,16 +99,15 @@ def _read_or_refuse(info: RunInfo, rule: str) -> tuple[str, str, int | None]:
     check_rule(info, named[1])
     if not RULES[named[1]].makes_weights:
         raise UserError(f"The rule '{named[1]}' makes no class weights but probabilities; attributions need weights.")
-    return named
+    return rule
 
 
-def attributed_run(run: Run, rule: str) -> Attributed:
-    """A run as a name such as ``grad_cam-fc2`` asks it.
-
-    Raises:
-        UserError: as :func:`check_attribution`.
-    """
-    method, head, against = _read_or_refuse(run.info, rule)
+def attributed_run(run: Run, rule: str) -> Attributed | None:
+    """A run as a name such as ``grad_cam-fc2`` asks it; None for the name of an extraction rule."""
+    named = read_rule(rule, run.info.classes)
+    if named is None:
+        return None
+    method, head, against = named
     classes = tuple(run.info.classes)
     return Attributed(run.network, run.info.name, run.info.weights_sha256, classes, method, head, against)
 

@@ -208,7 +208,7 @@ def _grids(features: Tensor, weights: MapWeights, classes: Tensor, size: tuple[i
 
 
 def _sampled_argmax(grids: np.ndarray, classes: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Arg-max and activation of each head at the sampled pixels, N x S each; the former is 1 + its place among the present
+    """Arg-max and activation of each head at the sampled pixels, N x S each; the former 1 + its place among the present
     classes, or 0 for none.
     """
     at = sampled_places(size[0]), sampled_places(size[1])
