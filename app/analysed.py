@@ -15,8 +15,7 @@ from app.links import keep, kept
 from app.models import device, device_words
 from app.plain_words import as_code, plain
 from recam_core.analysis.analysed import Analysed, analyse, find_analysed, settings_of
-from recam_core.checkpoint.run_folder import load_run
-from recam_core.checkpoint.run_rule import check_rule
+from recam_core.checkpoint.run_folder import check_run_rule, load_run
 from recam_core.data.digest import dataset_digest
 from recam_core.data.match_classes import match_classes
 from recam_core.data.spec import open_dataset
@@ -143,7 +142,7 @@ def analyse_panel(missing: Sequence[Entry], spec: str, key: str) -> None:
             if st.button("Make the maps", type="primary", icon=":material/play_arrow:", key=key):
                 with sentences():
                     for entry in missing:
-                        check_rule(entry.info, entry.info.rule)
+                        check_run_rule(entry.info, entry.info.rule)
                     keep(_IN_ADDRESS, board().start(AnalysisJob(tuple(missing), spec), _work).id)
                     st.rerun()
             st.caption(f"On {device_words()}; it goes on when you leave the page.")

@@ -10,10 +10,10 @@ from app.recorded_pictures import recorded
 from app.settings import METHOD_TITLES
 from recam_core.analysis.analysed import shipped_analysed
 from recam_core.analysis.shown_first import Standing, opens_with, standing
-from recam_core.checkpoint.places import runs_folder, shipped_folder, shipped_maps_folder
 from recam_core.checkpoint.run_folder import INFO_FILE, RunInfo, read_info
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
+from recam_core.folders import runs_folder, shipped_folder, shipped_maps_folder
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from app.job_progress import job_progress
 from app.jobs import DONE, Job, board
 from app.plain_words import plain
 from app.settings import LONGEST_SIDE, MOST_DRAWN_PIXELS
-from recam_core.data.kept_labels import all_labels, kept_labels
-from recam_core.data.notes import notes_of
+from recam_core.data.check import notes_of
+from recam_core.data.digest import all_labels, kept_labels
 from recam_core.data.sample import BrokenItem, Dataset, Sample
 from recam_core.data.spec import KINDS, open_dataset, parse_spec
 from recam_core.errors import UserError

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from app.catalogue import Entry
 from app.models import SharedRun, shared_run
-from recam_core.checkpoint.run_rule import rules_of_run
+from recam_core.checkpoint.run_folder import rules_of_run
 from recam_core.method.extraction import MapWeights, gives_log_odds, map_weights, rule_words
 
 

@@ -11,11 +11,10 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from app.datasets import sample_of
 from app.settings import LONGEST_SIDE, PHOTO_MB, UPLOAD_LIMITS
 from app.shared_state import UPLOADED
-from recam_core.data.fit_size import fit_mask, fit_photo
+from recam_core.data.check import picture_notes
 from recam_core.data.match_classes import ClassMatch
-from recam_core.data.notes import picture_notes
 from recam_core.data.sample import VOID, ClassList, Dataset, Sample
-from recam_core.data.upload import read_upload
+from recam_core.data.upload import fit_mask, fit_photo, read_upload
 from recam_core.errors import UserError
 
 #: Where a picture is taken from, in the words of the pages.

@@ -7,10 +7,10 @@ import streamlit as st
 from app.plain_words import plain
 from app.shared_state import PAGES
 from recam_core.data.download import SOURCES
-from recam_core.data.places import data_root
 from recam_core.data.recorded import PicturesMissing, recorded_data
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
+from recam_core.folders import data_root
 from recam_core.guest import guest
 
 

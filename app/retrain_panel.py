@@ -14,15 +14,16 @@ from app.plain_words import plain
 from app.recipe_fields import background_fields, number_field, rule_field
 from app.recorded_pictures import recorded, say_missing
 from app.retrain_job import RetrainJob, start_retraining
-from recam_core.checkpoint.places import as_typed, runs_folder
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
+from recam_core.folders import runs_folder
 from recam_core.method.background import check_background
 from recam_core.method.extraction import rules_of
 from recam_core.method.masks import MASKS
 from recam_core.retrain.head_recipe import DEFAULTS, HeadRecipe, completed, usual_heads
 from recam_core.retrain.named_run import check_run_name, keep_heads, retrain_command
 from recam_core.setting import settings
+from recam_core.typed_path import as_typed
 
 _TITLE = "Your ReCAM"
 #: The line above the panes.

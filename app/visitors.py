@@ -26,10 +26,10 @@ from app.jobs import Job, board
 from app.shared_state import VISITOR
 from recam_core.atomic_write import sweep
 from recam_core.cache import cache_folder
-from recam_core.checkpoint.places import ROOT, host_runs_folder
-from recam_core.data.places import data_root
+from recam_core.folders import data_root, host_runs_folder
 from recam_core.guest import Guest, ask_for_guests, guest, shown_folders
 from recam_core.guest_room import drop_left, note_use
+from recam_core.home import ROOT
 from recam_core.queue.listing import forget_trainings, live_visitors
 
 

@@ -17,13 +17,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from recam_core.checkpoint.places import shipped_folder
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.device import describe_device, pick_device
 from recam_core.experiments.axes import axis
 from recam_core.experiments.grid import grid
 from recam_core.experiments.lab import HeadLab, open_lab
 from recam_core.experiments.protocol import protocol_for
+from recam_core.folders import shipped_folder
 from recam_core.progress import terminal
 from recam_core.retrain.head_recipe import HeadRecipe
 from recam_core.retrain.heads import retrain_many

@@ -8,10 +8,10 @@ without the row take turns, so that other work on the machine slows both alike.
 
 import argparse
 
-from recam_core.checkpoint.places import shipped_folder
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.data.spec import open_dataset
 from recam_core.device import describe_device, pick_device
+from recam_core.folders import shipped_folder
 from recam_core.method.background import USUAL_BACKGROUND
 from recam_core.progress import terminal
 from recam_core.retrain.features import build_feature_cache

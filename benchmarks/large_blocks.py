@@ -18,11 +18,11 @@ def measure(kept: bool, threads: int) -> None:
     """Print seconds a picture, seconds a step and the peak of memory in MB."""
     import torch
 
-    from recam_core.checkpoint.places import shipped_folder
     from recam_core.checkpoint.run_folder import load_run
     from recam_core.data.spec import open_dataset
-    from recam_core.large_blocks import keep_large_blocks
+    from recam_core.folders import shipped_folder
     from recam_core.maps.inference import picture_features
+    from recam_core.memory import keep_large_blocks
 
     if kept and not keep_large_blocks():
         raise SystemExit("This system's memory has no such settings.")

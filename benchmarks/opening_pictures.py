@@ -11,10 +11,10 @@ import time
 import numpy as np
 
 from recam_core.analysis.analysed import analyse, settings_of
-from recam_core.checkpoint.places import shipped_folder
 from recam_core.checkpoint.run_folder import Run, load_run
 from recam_core.data.sample import Dataset
 from recam_core.data.spec import open_dataset
+from recam_core.folders import shipped_folder
 from recam_core.maps.activation_maps import ActivationMaps
 from recam_core.maps.inference import activation_maps
 from recam_core.maps.store import MapStore

@@ -8,10 +8,10 @@ import time
 
 import torch
 
-from recam_core.checkpoint.places import shipped_folder
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.data.spec import open_dataset
 from recam_core.device import describe_device, pick_device
+from recam_core.folders import shipped_folder
 from recam_core.maps.inference import QUICK_SCALES, activation_maps
 
 

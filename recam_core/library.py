@@ -14,18 +14,17 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from recam_core.analysis.analysed import analyse, check_maps, find_analysed, settings_of
-from recam_core.checkpoint.places import run_folders, runs_folder, shipped_folder
-from recam_core.checkpoint.run_folder import INFO_FILE, METHODS, RunInfo, load_run, read_info
+from recam_core.checkpoint.run_folder import INFO_FILE, METHODS, RunInfo, load_run, read_info, run_folders
 from recam_core.data.check import refuse_unscorable
 from recam_core.data.digest import dataset_digest
-from recam_core.data.fit_size import fit_mask, fit_photo
 from recam_core.data.image_io import DATASET_LIMITS
 from recam_core.data.sample import ClassList, Dataset
 from recam_core.data.spec import open_dataset
 from recam_core.data.subset import Subset
-from recam_core.data.upload import read_upload
+from recam_core.data.upload import fit_mask, fit_photo, read_upload
 from recam_core.device import pick_device
 from recam_core.errors import UserError
+from recam_core.folders import runs_folder, shipped_folder
 from recam_core.maps.activation_maps import FULL, full_size, no_activation_words
 from recam_core.maps.inference import QUICK_SCALES, maps_from_features, picture_features, predicted_classes
 from recam_core.method.background import check_background

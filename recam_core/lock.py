@@ -1,6 +1,9 @@
-"""Locks that the operating system takes back when their holder ends, however it ends."""
+"""Locks that the operating system takes back when their holder ends, however it ends.
 
-import fcntl
+Some are shared, as those of the library filelock are not. Windows has no such locks: the library can be imported there,
+and what needs a lock says so.
+"""
+
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +12,11 @@ from pathlib import Path
 
 from recam_core.atomic_write import cannot_write
 from recam_core.errors import UserError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 def try_lock(file: Path, shared: bool = False) -> int | None:
@@ -22,8 +30,13 @@ def try_lock(file: Path, shared: bool = False) -> int | None:
         A handle to close, which gives the lock back; None where somebody else holds it.
 
     Raises:
-        UserError: the file cannot be made, or its file system has no locks.
+        UserError: the file cannot be made, or its file system or the operating system has no locks.
     """
+    if fcntl is None:
+        raise UserError(
+            f"{file.name} cannot be locked: this operating system has no locks that it takes back from a program that "
+            "ends. Work on Linux or macOS; on Windows, inside WSL."
+        )
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)

@@ -1,9 +1,17 @@
-"""Paths as people type them, and as records that came from elsewhere hold them."""
+"""Paths as people type them and as records from elsewhere hold them, and names that people may give to folders."""
 
+import re
 from pathlib import Path
 
 from recam_core.errors import UserError
 from recam_core.guest import NOT_SHOWN, guest
+from recam_core.home import ROOT, assets_folder
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
+#: Names that Windows gives to devices; a folder may be copied there.
+_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+#: What the name of a folder is, for messages.
+RULE = "use up to 60 letters, digits, dots, dashes and underscores, beginning with a letter or a digit"
 
 
 def typed_path(text: str) -> Path | None:
@@ -37,3 +45,24 @@ def _that_leads(path: str | Path | None) -> Path | None:
     except (OSError, RuntimeError, ValueError):
         return None
     return path
+
+
+def as_typed(path: Path) -> Path:
+    """A path as one types it in the project's folder; one of a guest as if that were theirs."""
+    path, one = path.absolute(), guest()
+    if one is not None and path.is_relative_to(one.folder):
+        return path.relative_to(one.folder)
+    if one is not None and path.is_relative_to(shipped := assets_folder().absolute()):
+        return "assets" / path.relative_to(shipped)
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether a folder can have this name anywhere."""
+    return bool(_NAME.fullmatch(name)) and not name.endswith(".") and name.split(".")[0].lower() not in _DEVICES
+
+
+def plain_name(text: str, usual: str) -> str:
+    """The nearest such name to a text; ``usual`` where nothing of it is left."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("._-")[:60].rstrip(".")
+    return name if is_plain_name(name) else usual

@@ -175,10 +175,10 @@ def _records(place: Path) -> dict[str, Surface]:
     from streamlit.dataframe_util import convert_anything_to_arrow_bytes
 
     from app.runs import table
-    from recam_core.checkpoint.places import runs_folder, shipped_theory_folder
-    from recam_core.checkpoint.run_rule import rules_of_run
+    from recam_core.checkpoint.run_folder import rules_of_run
     from recam_core.experiments.figure1 import kept_figures
     from recam_core.experiments.full_task import read_footprint
+    from recam_core.folders import runs_folder, shipped_theory_folder
     from recam_core.maps.store import MapStore
     from recam_core.runs.compare import compare_settings
     from recam_core.runs.folder import read_stars
@@ -317,8 +317,8 @@ def suppressed() -> Iterator[None]:
 
 
 def _zips(place: Path) -> dict[str, Surface]:
-    from recam_core.checkpoint.places import runs_folder
     from recam_core.data.zip_upload import unpack_set
+    from recam_core.folders import runs_folder
     from recam_core.runs.run_zip import import_run
 
     def packed(root: Path, names: dict[str, bytes] | None = None) -> bytes:
@@ -442,7 +442,7 @@ def _addresses() -> dict[str, Surface]:
     from app.links import from_list
     from app.viewer import checked_view
     from recam_core.analysis.picture_filter import PictureFilter
-    from recam_core.checkpoint.published_classes import named_rows
+    from recam_core.checkpoint.published import named_rows
     from recam_core.data.spec import open_dataset, parse_spec
     from recam_core.queue.listing import training_folder
     from recam_core.runs.listed import find_run

@@ -11,11 +11,11 @@ from recam_core.analysis import analysed
 from recam_core.analysis.analysed import analyse, find_analysed, settings_of
 from recam_core.analysis.cell_index import CellIndex
 from recam_core.cache import cache_folder
-from recam_core.checkpoint.places import shipped_folder
 from recam_core.checkpoint.run_folder import Run, load_run, read_info
 from recam_core.cli.main import main
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
+from recam_core.folders import shipped_folder
 from recam_core.progress import Cancelled
 from recam_core.scores.evaluate import Tally
 

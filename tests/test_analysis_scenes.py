@@ -5,10 +5,10 @@ import pytest
 
 from recam_core.analysis.analysed import find_analysed, settings_of
 from recam_core.analysis.cell_index import CellIndex
-from recam_core.checkpoint.places import shipped_folder
 from recam_core.checkpoint.run_folder import read_info
 from recam_core.data.sample import VOID
 from recam_core.data.spec import open_dataset
+from recam_core.folders import shipped_folder
 from recam_core.maps.activation_maps import argmax_and_activation, seed_mask
 from recam_core.scores.scores import CumulativeConfusion, score, sweep
 

@@ -14,7 +14,7 @@ from recam_core.analysis.taken_back import WhatChanged, change_sentence, what_ch
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.cli.main import main
 from recam_core.data.digest import dataset_digest
-from recam_core.data.export import export_folder
+from recam_core.data.folder import export_folder
 from recam_core.data.sample import VOID, ClassList
 from recam_core.data.spec import open_dataset
 from recam_core.maps.activation_maps import seed_mask

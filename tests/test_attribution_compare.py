@@ -11,7 +11,7 @@ from recam_core.attribution.map_scores import FaithfulnessSettings, faithfulness
 from recam_core.attribution.maps import attribution_maps
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.cli.main import main
-from recam_core.data.export import export_folder
+from recam_core.data.folder import export_folder
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.progress import Cancelled

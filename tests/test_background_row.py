@@ -11,8 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from recam_core.checkpoint.run_folder import INFO_FILE, Run, load_run, read_info
-from recam_core.checkpoint.run_rule import check_rule, rules_of_run
+from recam_core.checkpoint.run_folder import INFO_FILE, Run, check_run_rule, load_run, read_info, rules_of_run
 from recam_core.cli import experiment
 from recam_core.cli import train as cli_train
 from recam_core.cli.main import build_parser
@@ -412,7 +411,7 @@ def test_a_run_with_the_row_is_written_read_and_makes_maps(run, cache, tmp_path,
     assert loaded.info.format_version == 2
     assert loaded.network.spec.background_row
     assert torch.equal(loaded.network.fc2, result.fc2)
-    assert check_rule(loaded.info, rule) == rule
+    assert check_run_rule(loaded.info, rule) == rule
     assert set(rules_of_run(loaded.info)) == set(rules_of(True, True))
     _, maps = next(iter(maps_of_dataset(loaded.network, Padded(), [rule, "fc1"], MapSettings())))
     weights = map_weights(rule, result.fc1, result.fc2)

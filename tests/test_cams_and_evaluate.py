@@ -11,7 +11,7 @@ from PIL import Image
 from recam_core.atomic_write import write_json
 from recam_core.checkpoint.run_folder import RunInfo, load_run, read_info, save_run
 from recam_core.cli.main import main
-from recam_core.data.export import export_folder
+from recam_core.data.folder import export_folder
 from recam_core.data.sample import ClassList
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError

@@ -260,9 +260,9 @@ def test_who_cancels_ends_the_own_process_and_no_other(stub: Path, tmp_path: Pat
 def test_the_process_computes_what_the_cache_then_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from recam_core.checkpoint.places import shipped_folder
     from recam_core.checkpoint.run_folder import load_run
     from recam_core.data.spec import open_dataset
+    from recam_core.folders import shipped_folder
     from recam_core.retrain.features import build_feature_cache
 
     class Open(io.StringIO):

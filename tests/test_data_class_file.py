@@ -15,7 +15,7 @@ from data_layouts import (
     write_palette_mask,
     write_photo,
 )
-from recam_core.checkpoint.published_classes import named_rows
+from recam_core.checkpoint.published import named_rows
 from recam_core.data.class_file import read_class_file, role_of_name
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError

@@ -16,7 +16,6 @@ from PIL import Image
 
 from data_layouts import coco, photo, voc, write_xml
 from msrc_archive import bmp, colours, msrc_files, zipped
-from recam_core.checkpoint.places import shipped_folder
 from recam_core.checkpoint.run_folder import read_info
 from recam_core.cli.main import main
 from recam_core.data import fetch as fetching
@@ -36,6 +35,7 @@ from recam_core.data.msrc import CLASSES, COLOUR_OF, SPLITS, convert
 from recam_core.data.spec import open_dataset
 from recam_core.data.voc_animals import choose_animals
 from recam_core.errors import UserError
+from recam_core.folders import shipped_folder
 from recam_core.lock import holding, try_lock
 from recam_core.progress import Cancelled
 from served_files import Server, archive_of, serving

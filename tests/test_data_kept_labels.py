@@ -9,9 +9,8 @@ import pytest
 
 from data_layouts import folder, halves, voc, write_grey_mask, write_list
 from recam_core.cache import cache_folder
-from recam_core.data import kept_labels as module
-from recam_core.data.digest import dataset_digest
-from recam_core.data.kept_labels import all_labels, kept_labels
+from recam_core.data import digest as module
+from recam_core.data.digest import all_labels, dataset_digest, kept_labels
 from recam_core.data.sample import BrokenItem, Dataset, label_matrix
 from recam_core.data.spec import open_dataset
 

@@ -12,10 +12,10 @@ import pytest
 from data_layouts import coco, folder, halves, voc, write_grey_mask, write_list, write_photo
 from recam_core.cli import data as cli
 from recam_core.data.found_sets import find_sets, name_classes, served_folder
-from recam_core.data.places import data_root
 from recam_core.data.spec import open_dataset
 from recam_core.data.zip_upload import unpack_set
 from recam_core.errors import UserError
+from recam_core.folders import data_root
 from recam_core.progress import Cancelled
 
 

@@ -10,11 +10,10 @@ from PIL import Image
 
 from data_layouts import HEIGHT, WIDTH, folder, halves, photo, voc, write_grey_mask, write_list, write_photo
 from recam_core.cli.main import main
-from recam_core.data.check import check_dataset, refuse_unscorable
+from recam_core.data.check import NO_CLASS, check_dataset, picture_notes, refuse_unscorable
 from recam_core.data.image_io import DATASET_LIMITS
 from recam_core.data.label_table import read_label_table
 from recam_core.data.mask_turns import DRAWN_FILE, say_drawn
-from recam_core.data.notes import NO_CLASS, picture_notes
 from recam_core.data.photo_folder import list_files, list_masks
 from recam_core.data.sample import ClassList, label_matrix
 from recam_core.data.spec import open_dataset

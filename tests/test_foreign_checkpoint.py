@@ -17,8 +17,7 @@ from recam_core.checkpoint.run_folder import load_run
 from recam_core.cli.main import main
 from recam_core.errors import UserError
 from recam_core.model import state_file
-from recam_core.model.backbones import build_backbone
-from recam_core.model.imagenet import load_imagenet
+from recam_core.model.backbones import build_backbone, load_imagenet
 
 NAMES = ("cat", "dog", "horse")
 

@@ -14,16 +14,15 @@ import pytest
 
 from data_layouts import folder, voc, write_photo
 from recam_core.cache import cache_folder
-from recam_core.checkpoint.places import as_typed, host_runs_folder, runs_folder
 from recam_core.data.download import SOURCES, download
 from recam_core.data.found_sets import delete_set, find_sets, name_classes
-from recam_core.data.places import data_root
 from recam_core.data.recorded import PicturesMissing, recorded_data
 from recam_core.data.sample import ClassList
 from recam_core.data.spec import open_dataset, parse_spec
 from recam_core.data.zip_upload import unpack_set
 from recam_core.errors import UserError
 from recam_core.experiments.figure1 import kept_figures
+from recam_core.folders import data_root, host_runs_folder, runs_folder
 from recam_core.guest import (
     NO_DOWNLOADS,
     NO_TRAININGS,
@@ -51,7 +50,7 @@ from recam_core.queue.start import check_queue, check_training, resume_training,
 from recam_core.queue.stop import ask_to_stop, remove_training
 from recam_core.train.loop import train
 from recam_core.train.recipe import preset
-from recam_core.typed_path import typed_path
+from recam_core.typed_path import as_typed, typed_path
 
 ANN, BOB = "a" * 16, "b" * 16
 

@@ -30,7 +30,7 @@ from recam_core.analysis.tags import TagBook, Tagged
 from recam_core.atomic_write import replacing_folder, sweep, temporary_folder, write_json
 from recam_core.cache import drop_oldest
 from recam_core.checkpoint.run_folder import read_info
-from recam_core.data import decode_apart, decode_bounds
+from recam_core.data import image_io, upload
 from recam_core.data.check import check_dataset
 from recam_core.data.image_io import PhotoError, PhotoLimits, read_photo
 from recam_core.data.sample import BrokenItem, ClassList
@@ -198,7 +198,7 @@ def test_a_jpeg_of_many_scans_is_refused_before_it_is_decoded() -> None:
 
 
 def test_decoding_ends_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decode_bounds, "MOST_SCANS", 10**9)
+    monkeypatch.setattr(image_io, "MOST_SCANS", 10**9)
     content = progressive(1500, 8_000)
     began = time.thread_time()
     with pytest.raises(PhotoError, match=r"takes more than 0\.2 seconds"):
@@ -233,12 +233,12 @@ def test_what_may_take_long_is_decoded_apart_with_the_same_pixels(monkeypatch: p
         assert np.array_equal(sample.image, here.image)
         assert notes == here.notes
         with monkeypatch.context() as broken:
-            broken.setattr(decode_apart, "_CODE", "")
+            broken.setattr(upload, "_CODE", "")
             with pytest.raises(PhotoError, match=r"^b: its decoder broke off"):
                 pictures.picture_of_upload(stream.getvalue(), "b", None, "", classes)
     with pytest.raises(PhotoError, match=r"^b: the file is truncated"):
         read_upload(stream.getvalue()[:-200], "b", classes, UPLOAD_LIMITS, apart=True)
-    monkeypatch.setattr(decode_apart, "_CODE", "")
+    monkeypatch.setattr(upload, "_CODE", "")
     for form in ("JPEG", "PNG"):  # plainly cheap: no process
         stream = io.BytesIO()
         image.save(stream, form)
@@ -261,18 +261,18 @@ def test_what_may_take_long_is_decoded_apart_with_the_same_pixels(monkeypatch: p
 def test_a_decoder_that_hangs_dies_or_lies_is_a_sentence(
     code: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decode_apart, "_CODE", code)
+    monkeypatch.setattr(upload, "_CODE", code)
     if "sleep" in code:
-        monkeypatch.setattr(decode_apart, "_PATIENCE", 0.02)
+        monkeypatch.setattr(upload, "_PATIENCE", 0.02)
     with pytest.raises(PhotoError, match=f"^a: .*{words}"):
-        decode_apart.read_photo_apart(progressive(400, 0), limits=UPLOAD_LIMITS, name="a")
+        upload.read_photo_apart(progressive(400, 0), limits=UPLOAD_LIMITS, name="a")
 
 
 def test_a_decoder_is_bounded_by_the_system_and_loads_little() -> None:
     code = (
         "import sys, resource\n"
-        "from recam_core.data import decode_apart, image_io\n"
-        "decode_apart._bound(image_io.PhotoLimits(max_pixels=1_000_000, max_bytes=1_000_000, max_seconds=5.0))\n"
+        "from recam_core.data import image_io, upload\n"
+        "upload._bound(image_io.PhotoLimits(max_pixels=1_000_000, max_bytes=1_000_000, max_seconds=5.0))\n"
         "assert resource.getrlimit(resource.RLIMIT_CPU)[0] == 8\n"
         "assert resource.getrlimit(resource.RLIMIT_AS)[0] < 1_300_000_000 or sys.platform == 'darwin'\n"
         "assert not {'torch', 'streamlit', 'pandas'} & set(sys.modules)\n"

@@ -41,9 +41,9 @@ USE = """
 import json, os
 import recam_core as recam
 from recam_core.cache import cache_folder
-from recam_core.checkpoint.places import runs_folder, shipped_folder
+from recam_core.folders import runs_folder, shipped_folder
 from recam_core.cli.main import main
-from recam_core.data.places import data_root
+from recam_core.folders import data_root
 from recam_core.runs.listed import list_runs
 
 lab = recam.load("photos/bce", device="cpu")
@@ -84,8 +84,7 @@ def test_the_wheel_works_from_anywhere(site: Path, tmp_path: Path) -> None:
 
 
 def test_a_clone_keeps_its_own_folders(repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from recam_core.checkpoint.places import runs_folder, shipped_folder
-    from recam_core.data.places import data_root
+    from recam_core.folders import data_root, runs_folder, shipped_folder
 
     for name in ("RECAM_RUNS", "RECAM_DATA", "RECAM_ASSETS"):
         monkeypatch.delenv(name, raising=False)

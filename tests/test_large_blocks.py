@@ -13,7 +13,7 @@ import pytest
 #: rounds before are many.
 SCRIPT = """
 import json, resource, torch
-from recam_core.large_blocks import keep_large_blocks
+from recam_core.memory import keep_large_blocks
 def mapped(rounds_before):
     for _ in range(rounds_before):
         assert float(torch.ones(10_000_000).sum()) == 10_000_000
@@ -37,7 +37,7 @@ def test_large_blocks_are_mapped_once():
 
 
 def test_other_systems_are_left_alone(monkeypatch):
-    from recam_core.large_blocks import keep_large_blocks
+    from recam_core.memory import keep_large_blocks
 
     monkeypatch.setattr("platform.libc_ver", lambda *_: ("", ""))
     monkeypatch.setattr("ctypes.CDLL", None)  # would raise if it were called

@@ -19,7 +19,7 @@ import recam_core as recam
 from recam_core import library
 from recam_core.checkpoint.run_folder import load_run, read_info
 from recam_core.cli.main import main
-from recam_core.data.export import export_folder
+from recam_core.data.folder import export_folder
 from recam_core.maps.activation_maps import argmax_and_activation, full_size, seed_mask
 from recam_core.maps.inference import activation_maps
 from recam_core.method.extraction import class_weights

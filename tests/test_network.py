@@ -11,8 +11,7 @@ from safetensors.torch import save_file
 from recam_core.checkpoint.run_folder import RunInfo, load_run, read_info, save_run
 from recam_core.device import describe_device, pick_device
 from recam_core.errors import UserError
-from recam_core.model.backbones import build_backbone
-from recam_core.model.imagenet import load_imagenet
+from recam_core.model.backbones import build_backbone, load_imagenet
 from recam_core.model.network import CamNetwork
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 from recam_core.analysis.taken_back import change_sentence, what_changed
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.cli.main import main
-from recam_core.data.export import export_folder
+from recam_core.data.folder import export_folder
 from recam_core.data.spec import open_dataset
 from recam_core.maps.activation_maps import argmax_and_activation, seed_mask
 from recam_core.maps.inference import activation_maps

@@ -8,8 +8,7 @@ import pytest
 import torch
 from torchvision.models import resnet50
 
-from recam_core.checkpoint.published import read_published
-from recam_core.checkpoint.published_classes import COCO_CLASSES, fit_classes, named_rows
+from recam_core.checkpoint.published import COCO_CLASSES, fit_classes, named_rows, read_published
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.cli.main import main
 from recam_core.errors import UserError

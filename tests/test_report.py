@@ -18,7 +18,7 @@ from recam_core.analysis.analysed import Analysed
 from recam_core.analysis.outcomes import outcomes_at
 from recam_core.checkpoint.run_folder import RunInfo, save_run
 from recam_core.cli.main import main
-from recam_core.data.export import export_folder
+from recam_core.data.folder import export_folder
 from recam_core.data.sample import ClassList, Sample
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps, grid_size

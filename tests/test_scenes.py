@@ -15,15 +15,13 @@ import pytest
 from recam_core.data.sample import Dataset, label_matrix
 from recam_core.errors import UserError
 from recam_core.scenes import ScenesDataset, open_scenes
+from recam_core.scenes.colour import PALETTES
 from recam_core.scenes.composition import _draw_classes, compose
 from recam_core.scenes.contexts import CHOICES, CONTEXTS
-from recam_core.scenes.dataset import LEAST_AREA
+from recam_core.scenes.dataset import LEAST_AREA, draw
 from recam_core.scenes.families import INDEX, KINDS
-from recam_core.scenes.figure import Figure
-from recam_core.scenes.geometry import box
+from recam_core.scenes.geometry import Figure, box
 from recam_core.scenes.options import SceneOptions
-from recam_core.scenes.palettes import PALETTES
-from recam_core.scenes.picture import draw
 from recam_core.scenes.stage import Place, Stage
 
 ROOT = Path(__file__).resolve().parents[1]

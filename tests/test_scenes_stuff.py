@@ -14,9 +14,8 @@ from recam_core.data.spec import open_dataset
 from recam_core.scenes import open_scenes
 from recam_core.scenes.composition import WITH_STUFF
 from recam_core.scenes.contexts import CONTEXTS, STUFF
-from recam_core.scenes.dataset import LEAST_AREA, without_scant_contexts
+from recam_core.scenes.dataset import LEAST_AREA, STUFF_VALUES, draw, without_scant_contexts
 from recam_core.scenes.families import INDEX, KINDS
-from recam_core.scenes.picture import STUFF_VALUES, draw
 
 #: Of 16 pictures as they were before contexts could be classes: specifications, ids, labels and masks.
 MASKS = "54a6f0a5554f43f0e1af8d354bce8f297be48b70ee4127a0430c72c96a76bffa"

@@ -14,7 +14,7 @@ from recam_core.analysis.gains import class_gain
 from recam_core.analysis.head_to_head import HeadToHead, head_to_head, picture_wins
 from recam_core.analysis.picture_table import picture_table, single_class_pictures, single_class_words
 from recam_core.cli.main import main
-from recam_core.data.export import export_folder
+from recam_core.data.folder import export_folder
 from recam_core.data.spec import open_dataset
 from run_folders import write_run
 from tiny_data import TinyDataset

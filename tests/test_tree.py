@@ -16,8 +16,8 @@ REPO_ROOT = Path(__file__).resolve().parent.parent
 STAGES = (
     "home",
     *("errors", "progress", "atomic_write", "records", "guest", "guest_room", "cache", "memory", "device"),
-    *("large_blocks", "setting", "priority"),
-    *("lock", "gate", "folder_names", "typed_path", "zip_entries", "file_kind"),
+    *("setting", "priority"),
+    *("lock", "gate", "folders", "typed_path", "zip_entries"),
     *("data", "scenes", "model", "method", "checkpoint", "maps", "scores", "theory", "attribution"),
     *("train", "retrain"),
     *("analysis", "experiments", "queue", "runs", "views", "report", "library", "cli"),

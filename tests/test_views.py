@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from recam_core.data.fit_size import fit_mask, fit_photo
 from recam_core.data.sample import VOID
+from recam_core.data.upload import fit_mask, fit_photo
 from recam_core.views.colours import (
     COLOUR_MAPS,
     blend,

@@ -21,11 +21,11 @@ import numpy as np
 import torch
 
 from recam_core.atomic_write import replacing_file
-from recam_core.checkpoint.places import shipped_folder
 from recam_core.checkpoint.run_folder import Run, load_run
 from recam_core.data.spec import open_dataset
 from recam_core.device import half_type, make_current, pick_device
 from recam_core.errors import UserError
+from recam_core.folders import shipped_folder
 from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
 from recam_core.maps.inference import picture_features
 from recam_core.memory import memory_told

@@ -11,8 +11,8 @@ from app.guard import sentences
 from app.plain_words import plain
 from recam_core.analysis.csv_tables import tags_csv
 from recam_core.analysis.tags import LONGEST_NOTE, LONGEST_TAG, TagBook, Tagged
-from recam_core.checkpoint.places import tags_file
 from recam_core.errors import UserError
+from recam_core.folders import tags_file
 from recam_core.guest_room import room_for
 
 #: More pictures than this are tagged as a whole: nobody takes some out of such a list one by one.

@@ -12,12 +12,12 @@ from app.recorded_pictures import recorded
 from app.run_zip import run_zip_form
 from app.settings import upload_mb
 from recam_core.checkpoint.foreign import Asked, import_command, import_weights, save_imported
-from recam_core.checkpoint.places import runs_folder
-from recam_core.checkpoint.published_classes import typed_names
+from recam_core.checkpoint.published import typed_names
 from recam_core.checkpoint.run_folder import read_info
 from recam_core.errors import UserError
-from recam_core.folder_names import plain_name
+from recam_core.folders import runs_folder
 from recam_core.retrain.named_run import check_run_name, free_run_name
+from recam_core.typed_path import plain_name
 
 _ZIP, _WEIGHTS = "zip", "weights"
 _SOURCES = {_ZIP: "A run's zip", _WEIGHTS: "Weights (.pth, .pt, .safetensors)"}

@@ -14,7 +14,7 @@ from app.links import keep, kept
 from app.plain_words import plain
 from app.recorded_pictures import look_again
 from recam_core.data.download import SOURCES, Source, download, forget, is_here, kept_bytes
-from recam_core.data.places import data_root
+from recam_core.folders import data_root
 from recam_core.guest import guest
 
 _COLUMNS = 2

@@ -16,15 +16,14 @@ from app.plain_words import plain
 from app.settings import upload_mb
 from app.shared_state import PAGES, TRAIN_ON
 from app.visitors import may_train
-from recam_core.data.check import CheckReport, by_kind, check_dataset
+from recam_core.data.check import CheckReport, Drawn, by_kind, check_dataset, settle_background, settle_drawn
 from recam_core.data.found_sets import LAYOUTS, FoundSet, FoundSets, delete_set, find_sets, name_classes, served_folder
 from recam_core.data.mask_turns import DRAWN_FILE
 from recam_core.data.match_classes import match_classes
-from recam_core.data.places import data_root
 from recam_core.data.sample import Dataset
-from recam_core.data.settle import Drawn, settle_background, settle_drawn
 from recam_core.data.spec import open_dataset
 from recam_core.data.zip_upload import unpack_set
+from recam_core.folders import data_root
 from recam_core.guest import NO_TRAININGS, guest, told
 from recam_core.guest_room import room_words
 

@@ -4,11 +4,12 @@ import shlex
 
 from app.lab.asked import Asked
 from app.lab.bench import Bench
-from recam_core.checkpoint.places import as_typed, runs_folder
 from recam_core.experiments.protocol import protocol_for
+from recam_core.folders import runs_folder
 from recam_core.guest import as_typed_spec
 from recam_core.retrain.head_recipe import HeadRecipe
 from recam_core.retrain.named_run import retrain_command
+from recam_core.typed_path import as_typed
 
 
 def experiment_command(bench: Bench, kind: str, asked: Asked) -> str:

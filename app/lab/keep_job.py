@@ -6,10 +6,10 @@ from app.catalogue import Entry
 from app.jobs import Job, board
 from app.lab.lab_job import LabJob
 from app.models import device
-from recam_core.checkpoint.places import runs_folder
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.data.spec import open_dataset
 from recam_core.experiments.lab import Measured, maps_weight
+from recam_core.folders import runs_folder
 from recam_core.retrain.heads import HeadResult
 from recam_core.retrain.named_run import keep_heads
 from recam_core.scores.thresholds import choose_threshold

@@ -10,8 +10,8 @@ from app.lab.keep_job import KeepJob, readable_head, start_keeping
 from app.lab.lab_job import LabJob
 from app.links import open_explore
 from app.plain_words import plain
-from recam_core.checkpoint.places import runs_folder
 from recam_core.experiments.lab import Measured
+from recam_core.folders import runs_folder
 from recam_core.retrain.named_run import check_run_name
 
 

@@ -28,7 +28,7 @@ from app.shared_state import ARRIVING, CHOSEN_RUNS, WHY_PHOTO
 from app.viewer import viewer
 from recam_core.analysis.shown_first import seen_classes
 from recam_core.attribution.table import METHODS
-from recam_core.checkpoint.run_rule import rules_of_run
+from recam_core.checkpoint.run_folder import rules_of_run
 from recam_core.data.sample import ClassList
 from recam_core.maps.inference import PAPER_SCALES, QUICK_SCALES
 from recam_core.method.extraction import RULES

@@ -21,7 +21,6 @@ from app.recorded_pictures import recorded
 from app.theory.picture import choose_run
 from app.visitors import may_train
 from recam_core.cache import cache_folder
-from recam_core.checkpoint.places import as_typed
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.data.spec import open_dataset
 from recam_core.experiments.figure1 import WHAT, Figure1, HeadSettings, check_settings, keep_figure1, kept_figures
@@ -32,6 +31,7 @@ from recam_core.experiments.protocol import data_and_report
 from recam_core.guest import NO_TRAININGS, as_typed_spec, guest, refuse_training
 from recam_core.theory.negatives import GONE, NegativeCurve, measure_negatives, read_negatives
 from recam_core.train.recipe import preset
+from recam_core.typed_path import as_typed
 from recam_core.views.charts.figure1 import figure1_chart, figure1_confusion_chart
 from recam_core.views.charts.negatives import negatives_chart, negatives_csv, negatives_now_chart
 

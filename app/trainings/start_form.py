@@ -15,9 +15,9 @@ from app.recorded_pictures import recorded
 from app.settings import METHOD_TITLES
 from app.shared_state import TRAIN_ON
 from app.visitors import visitor, visitor_address
-from recam_core.checkpoint.places import runs_folder
 from recam_core.device import device_names
 from recam_core.errors import UserError
+from recam_core.folders import runs_folder
 from recam_core.method.background import USUAL_BACKGROUND_RULE
 from recam_core.method.extraction import rules_of
 from recam_core.method.masks import MASKS

@@ -16,13 +16,12 @@ from recam_core.analysis.cell_index import CellIndex
 from recam_core.analysis.counts_on_disk import open_counts, writing_counts
 from recam_core.atomic_write import replacing_folder
 from recam_core.cache import cache_folder, drop_oldest
-from recam_core.checkpoint.places import shipped_maps_folder
-from recam_core.checkpoint.run_folder import Run, RunInfo
-from recam_core.checkpoint.run_rule import check_rule
+from recam_core.checkpoint.run_folder import Run, RunInfo, check_run_rule
 from recam_core.data.check import refuse_unscorable
 from recam_core.data.digest import dataset_digest
 from recam_core.data.sample import Dataset, Sample
 from recam_core.errors import UserError
+from recam_core.folders import shipped_maps_folder
 from recam_core.guest import is_own
 from recam_core.maps.activation_maps import ActivationMaps
 from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset, store_info
@@ -74,7 +73,7 @@ def check_maps(info: RunInfo, rule: str) -> str:
         UserError: unknown, or it needs FC2 or its background row where the run has none.
     """
     if rule in RULES:
-        return check_rule(info, rule)
+        return check_run_rule(info, rule)
     # Here and below only where it is needed: captum takes a second to load, and most never ask for it.
     from recam_core.attribution.attributed_set import check_attribution
 

@@ -10,8 +10,7 @@ from recam_core.attribution.classifier import ForeignClassifier
 from recam_core.attribution.maps import Against, attribution_maps, attribution_views
 from recam_core.attribution.subject import AttributionSettings
 from recam_core.attribution.table import METHODS, method_of
-from recam_core.checkpoint.run_folder import Run, RunInfo
-from recam_core.checkpoint.run_rule import check_rule
+from recam_core.checkpoint.run_folder import Run, RunInfo, check_run_rule
 from recam_core.data.match_classes import match_classes
 from recam_core.data.sample import ClassList, Dataset, Sample
 from recam_core.errors import UserError
@@ -96,7 +95,7 @@ def check_attribution(info: RunInfo, rule: str) -> str:
             f"There is no extraction rule '{rule}': choose one of {', '.join(RULES)}, or an attribution method "
             f"with a head, such as grad_cam-fc1 (methods: {', '.join(METHODS)})."
         )
-    check_rule(info, named[1])
+    check_run_rule(info, named[1])
     if not RULES[named[1]].makes_weights:
         raise UserError(f"The rule '{named[1]}' makes no class weights but probabilities; attributions need weights.")
     return rule

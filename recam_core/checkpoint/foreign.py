@@ -16,8 +16,7 @@ import torch
 from torch import Tensor
 
 from recam_core.atomic_write import replacing_folder
-from recam_core.checkpoint.published import CLASSIFIER, from_state, is_published
-from recam_core.checkpoint.published_classes import FittedClasses, fit_classes
+from recam_core.checkpoint.published import CLASSIFIER, FittedClasses, fit_classes, from_state, is_published
 from recam_core.checkpoint.run_folder import RunInfo, rows_without_weights, save_run
 from recam_core.data.match_classes import match_classes
 from recam_core.data.sample import MAX_CLASSES
@@ -57,7 +56,7 @@ class Asked:
 
     Attributes:
         classes: names of the classifier's rows, see
-            :func:`recam_core.checkpoint.published_classes.named_rows`; None takes those of ``data``, else VOC's or
+            :func:`recam_core.checkpoint.published.named_rows`; None takes those of ``data``, else VOC's or
             COCO's by their number.
         has_background: whether pixels of no class are background; None takes what ``data`` or the list says, else
             that they are.

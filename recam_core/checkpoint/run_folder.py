@@ -20,7 +20,7 @@ import recam_core
 from recam_core.atomic_write import replacing_file, sweep, write_json
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
-from recam_core.method.extraction import check_rule
+from recam_core.method import extraction
 from recam_core.model.network import CamNetwork
 from recam_core.records import opened_record
 
@@ -197,9 +197,18 @@ def _check_record(info: RunInfo) -> None:
     if not all(isinstance(value, str) for value in info.versions.values()):
         raise ValueError("a version is no text")
     try:
-        check_rule(info.rule, info.network["has_fc2"], bool(info.network.get("background_row")), "the run")
+        extraction.check_rule(info.rule, info.network["has_fc2"], bool(info.network.get("background_row")), "the run")
     except UserError as error:
         raise ValueError(str(error)) from error
+
+
+def run_folders(folder: str | Path, depth: int = 2) -> list[Path]:
+    """The run folders at most ``depth`` levels inside ``folder``, or the folder itself if it is a run; sorted."""
+    folder = Path(folder)
+    patterns = ["/".join(["*"] * level + [INFO_FILE]) for level in range(depth + 1)]
+    found = {record.parent for pattern in patterns for record in folder.glob(pattern)}
+    # A name with a leading dot is a folder that is just being written.
+    return sorted(path for path in found if not path.name.startswith("."))
 
 
 def load_run(path: str | Path, device: torch.device | str = "cpu") -> Run:
@@ -297,3 +306,18 @@ def command_line() -> str:
 def _storable(value: Tensor, half: bool) -> Tensor:
     value = value.detach().cpu().contiguous()
     return value.half() if half and value.dtype == torch.float32 else value
+
+
+def check_run_rule(info: RunInfo, rule: str) -> str:
+    """The rule, if the run can be read by it.
+
+    Raises:
+        UserError: unknown rule, or one that needs FC2 or its background row where the run has none.
+    """
+    has_row = bool(info.network.get("background_row"))
+    return extraction.check_rule(rule, info.network["has_fc2"], has_row, f"the run {info.name}")
+
+
+def rules_of_run(info: RunInfo) -> tuple[str, ...]:
+    """The rules that a run can be read by."""
+    return extraction.rules_of(bool(info.network.get("has_fc2")), bool(info.network.get("background_row")))

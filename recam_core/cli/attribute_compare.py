@@ -141,10 +141,10 @@ def _gains(found: list[MethodScores], draws: int) -> dict[str, dict]:
 def _plan(arguments: argparse.Namespace, info: RunInfo) -> ComparePlan:
     from recam_core.attribution.compare import ComparePlan
     from recam_core.attribution.map_scores import FaithfulnessSettings
-    from recam_core.checkpoint.run_rule import check_rule
+    from recam_core.checkpoint.run_folder import check_run_rule
     from recam_core.method.extraction import RULES
 
-    rule = check_rule(info, arguments.head or info.rule)
+    rule = check_run_rule(info, arguments.head or info.rule)
     if not RULES[rule].makes_weights:
         raise UserError(f"The rule '{rule}' makes no class weights but probabilities; choose another with --head.")
     if arguments.bootstrap < 0:

@@ -76,8 +76,8 @@ def run_info(arguments: argparse.Namespace) -> int:
 
 
 def run_list(arguments: argparse.Namespace) -> int:
-    from recam_core.checkpoint.places import run_folders, runs_folder, shipped_folder
-    from recam_core.checkpoint.run_folder import read_info
+    from recam_core.checkpoint.run_folder import read_info, run_folders
+    from recam_core.folders import runs_folder, shipped_folder
 
     if arguments.folder is not None and not arguments.folder.is_dir():
         raise UserError(f"There is no folder {arguments.folder}.")
@@ -118,7 +118,7 @@ def run_list(arguments: argparse.Namespace) -> int:
 
 def run_import(arguments: argparse.Namespace) -> int:
     from recam_core.checkpoint.foreign import Asked, import_weights, save_imported
-    from recam_core.checkpoint.published_classes import named_rows
+    from recam_core.checkpoint.published import named_rows
     from recam_core.checkpoint.run_folder import command_line
 
     out = arguments.out

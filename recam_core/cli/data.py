@@ -6,18 +6,17 @@ import time
 from pathlib import Path
 
 from recam_core.atomic_write import write_json
-from recam_core.data.check import CheckReport, by_kind, check_dataset, summed_up
+from recam_core.data.check import CheckReport, by_kind, check_dataset, settle_background, settle_drawn, summed_up
 from recam_core.data.download import SOURCES, Source, download, find_source, is_here, kept_bytes
-from recam_core.data.export import export_folder
+from recam_core.data.folder import export_folder
 from recam_core.data.found_sets import LAYOUTS, FoundSet, find_sets
 from recam_core.data.mask_turns import DRAWN, DRAWN_FILE
-from recam_core.data.places import data_root
 from recam_core.data.sample import Fault
-from recam_core.data.settle import settle_background, settle_drawn
 from recam_core.data.spec import KINDS, open_dataset
 from recam_core.data.summary import Summary, summarise
 from recam_core.data.zip_upload import unpack_set
 from recam_core.errors import UserError
+from recam_core.folders import data_root
 from recam_core.progress import Cancelled, terminal
 
 #: Faults are printed so many seconds apart, all that came meanwhile at once: each time, the bar is drawn again.

@@ -46,9 +46,9 @@ def rules_for(arguments: argparse.Namespace, info: RunInfo) -> list[str]:
     Raises:
         UserError: unknown rule, or one that needs FC2 where the run has none.
     """
-    from recam_core.checkpoint.run_rule import check_rule
+    from recam_core.checkpoint.run_folder import check_run_rule
 
-    return [check_rule(info, rule) for rule in dict.fromkeys(arguments.rule or [info.rule])]
+    return [check_run_rule(info, rule) for rule in dict.fromkeys(arguments.rule or [info.rule])]
 
 
 def settings_for(arguments: argparse.Namespace, info: RunInfo) -> MapSettings:

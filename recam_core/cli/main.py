@@ -8,8 +8,7 @@ from pathlib import Path
 
 import recam_core
 from recam_core.errors import UserError
-from recam_core.large_blocks import keep_large_blocks
-from recam_core.memory import memory_told
+from recam_core.memory import keep_large_blocks, memory_told
 from recam_core.progress import Cancelled
 
 #: One file a sub-command, each with ``add_parser(subparsers)``; a new one is one entry.

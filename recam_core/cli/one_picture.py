@@ -121,8 +121,8 @@ def _sample(arguments: argparse.Namespace, classes: ClassList) -> Sample:
     """The picture in the classes of the runs, no side longer than asked for."""
     import numpy as np
 
-    from recam_core.data.fit_size import fit_mask, fit_photo
     from recam_core.data.sample import VOID, Sample
+    from recam_core.data.upload import fit_mask, fit_photo
 
     if (arguments.data is None) == (arguments.photo is None):
         raise UserError("Name a picture: --data SPEC with --picture ID, or --photo FILE.")

@@ -21,7 +21,7 @@ def write_results(file: Path | None, results: Any) -> None:
 
 def print_notes(dataset: Dataset) -> None:
     """Say on standard error what was decided about a data set that its files do not state."""
-    from recam_core.data.notes import notes_of
+    from recam_core.data.check import notes_of
 
     for note in notes_of(dataset):
         print(f"Note on {dataset.spec}: {note}", file=sys.stderr)

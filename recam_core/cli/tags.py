@@ -37,7 +37,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def _list(arguments: argparse.Namespace) -> int:
     from recam_core.analysis.csv_tables import tags_csv
     from recam_core.analysis.tags import TagBook
-    from recam_core.checkpoint.places import tags_file
+    from recam_core.folders import tags_file
 
     entries = TagBook(tags_file()).entries(arguments.data, arguments.tag)
     for entry in entries:
@@ -52,8 +52,8 @@ def _list(arguments: argparse.Namespace) -> int:
 
 def _add(arguments: argparse.Namespace) -> int:
     from recam_core.analysis.tags import TagBook, Tagged
-    from recam_core.checkpoint.places import tags_file
     from recam_core.data.spec import open_dataset
+    from recam_core.folders import tags_file
     from recam_core.scores.metrics import value_names
 
     dataset = open_dataset(arguments.data)
@@ -78,7 +78,7 @@ def _add(arguments: argparse.Namespace) -> int:
 
 def _remove(arguments: argparse.Namespace) -> int:
     from recam_core.analysis.tags import TagBook
-    from recam_core.checkpoint.places import tags_file
+    from recam_core.folders import tags_file
 
     # The data set may be gone by now, so its name is taken as it stands.
     book = TagBook(tags_file())

@@ -89,9 +89,9 @@ def run_list(arguments: argparse.Namespace) -> int:
 
 def run_start(arguments: argparse.Namespace) -> int:
     """Put a training into the queue."""
-    from recam_core.checkpoint.places import runs_folder
     from recam_core.cli import train
     from recam_core.data.spec import open_dataset
+    from recam_core.folders import runs_folder
     from recam_core.queue.start import start_training
 
     parser = argparse.ArgumentParser(prog="python -m recam_core trainings start", add_help=False)

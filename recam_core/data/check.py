@@ -1,20 +1,29 @@
-"""``data check``: everything that is wrong with a data set, and the cheap part of it that training asks first."""
+"""``data check``: what is wrong with a data set, what is noted of it, and what its files leave open.
+
+The cheap part of it is what training asks first.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from recam_core.atomic_write import replacing_file
 from recam_core.data.class_file import MASKS_LOOKED_AT
-from recam_core.data.notes import notes_of
+from recam_core.data.mask_turns import Drawn, say_drawn
 from recam_core.data.sample import VOID, BrokenItem, Dataset, Fault, FaultKind
-from recam_core.data.settle import Choice, open_choices
+from recam_core.data.subset import Subset
 from recam_core.errors import UserError
+from recam_core.guest import refuse_writing
 from recam_core.progress import ProgressFn, silent
 
 #: How many faults of a kind are listed where not all are asked for.
 SHOWN = 3
+#: What may be open: whether there is a background, and what masks were drawn on.
+Choice = Literal["background", "masks drawn on"]
+#: Of a picture whose mask holds no class; what is scored of it is the background, or nothing.
+NO_CLASS = "Its ground truth holds no class (0 is background, 255 void), so that scores of it say nothing of any."
 
 
 @dataclass(frozen=True)
@@ -28,7 +37,7 @@ class CheckReport:
         pictures_per_class: class name -> how many readable pictures carry it as a label.
         faults: everything wrong, in order.
         notes: sentences that are no faults.
-        choices: what was decided of the set by little or nothing; :mod:`recam_core.data.settle` writes down a choice.
+        choices: what was decided of the set by little or nothing; it can be settled below.
     """
 
     spec: str
@@ -163,3 +172,82 @@ def listing_faults(dataset: Dataset, progress: ProgressFn = silent) -> list[Faul
         found += item_listing(index)
         progress(index + 1, len(dataset), "looking through the lists")
     return found
+
+
+# Sentences that are no faults -----------------------------------------------------------------------------------------
+
+
+def notes_of(dataset: Dataset, most: int | None = None) -> tuple[str, ...]:
+    """What opening noted, and then what takes reading masks to tell.
+
+    Args:
+        dataset: the pictures.
+        most: so many masks are looked at for how they lie; None for as many as the data set itself sees fit.
+    """
+    background, masks = (getattr(dataset, name, None) for name in ("background_notes", "mask_notes"))
+    found = [*getattr(dataset, "notes", ()), *(background() if background is not None else ())]
+    if masks is not None:
+        found += masks() if most is None else masks(most)
+    return tuple(found)
+
+
+def picture_notes(dataset: Dataset, index: int, mask: np.ndarray | None) -> tuple[str, ...]:
+    """Sentences on one picture that was read: how its mask lies on it, and whether that shows anything.
+
+    Args:
+        dataset: of the picture.
+        index: of the picture in it.
+        mask: H x W uint8 of it in the classes of the data set, or None.
+    """
+    turn_note = getattr(dataset, "turn_note", None)
+    notes = [] if turn_note is None else [turn_note(index)]
+    if mask is not None and not np.bincount(mask.ravel(), minlength=256)[1 : len(dataset.classes) + 1].any():
+        notes.append(NO_CLASS)
+    return tuple(filter(None, notes))
+
+
+# What files leave open, settled by a choice that is written beside them -----------------------------------------------
+
+
+def open_choices(dataset: Dataset) -> tuple[Choice, ...]:
+    """What was decided of a data set by little or nothing, after its masks were read."""
+    found: list[Choice] = []
+    if getattr(dataset, "background_notes", list)():
+        found.append("background")
+    whole = dataset.dataset if isinstance(dataset, Subset) else dataset
+    turns = getattr(whole, "turns", None)
+    if turns is not None and any(how in ("unclear", "others") for _, how in turns.met.values()):
+        found.append("masks drawn on")
+    return tuple(found)
+
+
+def settle_background(dataset: Dataset, has_background: bool) -> None:
+    """Write as the first line of classes.txt whether mask value 0 is background, or void.
+
+    Raises:
+        UserError: the set states it already, is of no folder, or its list is not a plain one; or no right to write.
+    """
+    whole = dataset.dataset if isinstance(dataset, Subset) else dataset
+    home, listed = getattr(whole, "home", None), getattr(whole, "listed", None)
+    if home is None or getattr(whole, "undeclared", None) is None:
+        raise UserError(f"{dataset.spec}: whether there is a background is stated, so there is nothing to settle.")
+    if listed is not None and (listed.values is not None or listed.notes):
+        raise UserError(f"{dataset.spec}: the list of classes holds more than names; change it by hand.")
+    refuse_writing(home)
+    lines = ["background" if has_background else "void", *dataset.classes.names]
+    with replacing_file(home / "classes.txt") as temporary:
+        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def settle_drawn(dataset: Dataset, drawn: Drawn) -> None:
+    """Write down what the masks of a data set were drawn on, photographs as stored or upright.
+
+    Raises:
+        UserError: the set is of no folder, or no right to write.
+    """
+    whole = dataset.dataset if isinstance(dataset, Subset) else dataset
+    home = getattr(whole, "home", None)
+    if home is None:
+        raise UserError(f"{dataset.spec} is no set of photographs with masks in files, so there is nothing to settle.")
+    refuse_writing(home)
+    say_drawn(home, drawn)

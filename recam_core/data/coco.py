@@ -13,9 +13,8 @@ from recam_core.data.coco_runs import runs_of_code
 from recam_core.data.image_io import DATASET_LIMITS
 from recam_core.data.mask_turns import MaskTurns
 from recam_core.data.photo_dataset import PhotoDataset
-from recam_core.data.photo_folder import file_stamp
+from recam_core.data.photo_folder import choose_split, file_stamp
 from recam_core.data.sample import BACKGROUND, VOID, BrokenItem, ClassList, Fault, FaultKind
-from recam_core.data.split_file import choose_split
 from recam_core.data.text_file import read_lines
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent

@@ -13,7 +13,7 @@ from recam_core.data.class_file import CLASS_LISTS, check_class_names
 from recam_core.data.coco_layout import CocoFile, coco_files, find_pictures, names_at_begin
 from recam_core.data.folder import ALL, NOT_CLASSES
 from recam_core.data.image_io import SUFFIXES
-from recam_core.data.split_file import list_splits
+from recam_core.data.photo_folder import list_splits
 from recam_core.errors import UserError
 from recam_core.guest import guest, own_root, refuse_writing
 

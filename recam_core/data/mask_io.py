@@ -8,8 +8,7 @@ import numpy as np
 from PIL import Image
 
 from recam_core.atomic_write import replacing_file
-from recam_core.data.decode_bounds import BoundedBytes
-from recam_core.data.image_io import DATASET_LIMITS, PhotoError, PhotoLimits, damage
+from recam_core.data.image_io import DATASET_LIMITS, BoundedBytes, PhotoError, PhotoLimits, damage
 from recam_core.data.sample import VOID, FaultKind
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"

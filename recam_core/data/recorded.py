@@ -5,10 +5,10 @@ from pathlib import Path, PurePosixPath
 
 from recam_core.data.download import SOURCES
 from recam_core.data.found_sets import find_sets
-from recam_core.data.places import data_root, data_roots
 from recam_core.data.sample import ClassList
 from recam_core.data.spec import KINDS, open_dataset, parse_spec
 from recam_core.errors import UserError
+from recam_core.folders import data_root, data_roots
 from recam_core.guest import own_root, told
 from recam_core.typed_path import pictures_path
 
@@ -37,7 +37,7 @@ def recorded_data(spec: str, classes: ClassList) -> str:
     """The specification that opens the pictures which a record names.
 
     A run may have been made on another computer, or in another folder. Pictures that are not where its record says
-    are looked for below :func:`~recam_core.data.places.data_root`, in a folder of the same name.
+    are looked for below :func:`~recam_core.folders.data_root`, in a folder of the same name.
 
     Args:
         spec: as the record says it.

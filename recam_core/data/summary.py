@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from recam_core.data.notes import notes_of
+from recam_core.data.check import notes_of
 from recam_core.data.sample import BrokenItem, Dataset
 from recam_core.progress import ProgressFn, silent
 

@@ -11,8 +11,7 @@ import numpy as np
 from recam_core.data.mask_io import read_mask, write_mask
 from recam_core.data.sample import VOID, BrokenItem
 from recam_core.data.text_file import read_lines
-from recam_core.data.voc import AUG_SPLIT, VOC_CLASSES
-from recam_core.data.voc_annotation import labels_from_xml
+from recam_core.data.voc import AUG_SPLIT, VOC_CLASSES, labels_from_xml
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn
 

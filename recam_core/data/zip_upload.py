@@ -10,10 +10,10 @@ from recam_core.atomic_write import replacing_folder
 from recam_core.data.found_sets import find_sets
 from recam_core.data.image_io import DATASET_LIMITS, SUFFIXES
 from recam_core.errors import UserError
-from recam_core.folder_names import RULE, is_plain_name, plain_name
 from recam_core.guest import told
 from recam_core.guest_room import room_for
 from recam_core.progress import ProgressFn, silent
+from recam_core.typed_path import RULE, is_plain_name, plain_name
 from recam_core.zip_entries import opened_zip, plain_parts, shown, unpack_entry
 
 #: What is taken besides photographs and masks, and how many bytes such a file may have.

@@ -18,9 +18,9 @@ import numpy as np
 from recam_core.analysis.csv_tables import csv_text
 from recam_core.atomic_write import write_json
 from recam_core.cache import cache_folder
-from recam_core.checkpoint.places import shipped_theory_folder
 from recam_core.errors import UserError
 from recam_core.experiments.noise import Difference, capital, percent, points
+from recam_core.folders import shipped_theory_folder
 from recam_core.records import RecordError, opened_record
 from recam_core.scores.table import listing
 

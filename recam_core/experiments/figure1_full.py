@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from recam_core.checkpoint.run_folder import INFO_FILE, load_run, read_info
-from recam_core.data.kept_labels import all_labels
+from recam_core.data.digest import all_labels
 from recam_core.data.sample import ClassList, Dataset, Fault, Sample
 from recam_core.errors import UserError
 from recam_core.experiments.figure1 import ALL, GROUP, LOSSES, Figure1, HeadSettings, check_settings

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from recam_core.checkpoint.run_folder import Run, load_run
-from recam_core.data.kept_labels import all_labels
+from recam_core.data.digest import all_labels
 from recam_core.data.sample import ClassList, Dataset
 from recam_core.errors import UserError
 from recam_core.experiments.figure1 import (

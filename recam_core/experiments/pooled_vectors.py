@@ -27,8 +27,7 @@ from recam_core.maps.inference import PictureFeatures
 from recam_core.method.cam import cam
 from recam_core.method.single_label import pooled_single_label, present_pairs
 from recam_core.method.step import batch_pairs
-from recam_core.model.backbones import SMALL_BACKBONE
-from recam_core.model.imagenet import load_imagenet
+from recam_core.model.backbones import SMALL_BACKBONE, load_imagenet
 from recam_core.model.network import CamNetwork
 from recam_core.progress import ProgressFn, silent
 from recam_core.retrain.features import cache_lock, cache_path, check_pictures

@@ -5,16 +5,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from recam_core.atomic_write import replacing_folder, write_json
-from recam_core.checkpoint.places import as_typed, runs_folder
 from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, WEIGHTS_FILE, RunInfo, read_info
 from recam_core.errors import UserError
 from recam_core.experiments.kept_result import RESULT_FILE
+from recam_core.folders import runs_folder
 from recam_core.queue.job import TrainingJob
 from recam_core.queue.listing import grids_folder, list_trainings
 from recam_core.records import RecordError, opened_record
 from recam_core.retrain.named_run import check_run_name
 from recam_core.theory.negatives import NEGATIVES_FILE
 from recam_core.train.recipe import Recipe, train_command
+from recam_core.typed_path import as_typed
 
 #: What a grid was asked to do, beside its result: the queue may forget it.
 GRID_FILE = "grid.json"

@@ -4,8 +4,8 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from recam_core.checkpoint.places import host_runs_folder, runs_folder
 from recam_core.errors import UserError
+from recam_core.folders import host_runs_folder, runs_folder
 from recam_core.guest import guest
 from recam_core.queue.job import JOB_FILE, check_id, no_training
 from recam_core.queue.reserved import owner

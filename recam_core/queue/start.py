@@ -9,14 +9,14 @@ import threading
 import time
 from pathlib import Path
 
-from recam_core.checkpoint.places import ROOT, as_typed, runs_folder
 from recam_core.checkpoint.run_folder import read_info
 from recam_core.data.spec import open_dataset
 from recam_core.device import device_name
 from recam_core.errors import UserError
-from recam_core.folder_names import is_plain_name
+from recam_core.folders import runs_folder
 from recam_core.guest import environment_of, guest, refuse_foreign_run, refuse_training
 from recam_core.guest_room import number_setting, room_for
+from recam_core.home import ROOT
 from recam_core.method.background import check_background
 from recam_core.queue.job import CANCEL_FILE, LOG_FILE, TrainingJob, new_id, write_job
 from recam_core.queue.listing import (
@@ -31,6 +31,7 @@ from recam_core.queue.reserved import discard, reclaim, reserve
 from recam_core.queue.status import LIVE, read_status, true_state
 from recam_core.retrain.named_run import check_run_name
 from recam_core.train.recipe import Recipe, check_recipe, train_command
+from recam_core.typed_path import as_typed, is_plain_name
 
 #: Seconds within which the new process must have said something.
 _PATIENCE = 60.0

@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from recam_core.checkpoint.places import as_typed
 from recam_core.device import device_name, pick_device
 from recam_core.errors import UserError
 from recam_core.experiments.axes import Axis, full_axis
@@ -21,6 +20,7 @@ from recam_core.queue.job import GridRequest, TrainingJob, new_id
 from recam_core.queue.listing import Training, grids_folder
 from recam_core.queue.start import asking, check_queue, enqueue
 from recam_core.train.recipe import Recipe, from_json, train_command
+from recam_core.typed_path import as_typed
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from pathlib import Path
 from recam_core.atomic_write import replacing_folder, write_json
 from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, Run, RunInfo
 from recam_core.errors import UserError
-from recam_core.folder_names import RULE, is_plain_name
 from recam_core.guest import as_typed_spec
 from recam_core.guest_room import room_for
 from recam_core.retrain.head_recipe import HeadRecipe, completed
 from recam_core.retrain.heads import HeadResult, save_heads
 from recam_core.setting import options
+from recam_core.typed_path import RULE, is_plain_name
 
 
 def check_run_name(name: str, folder: str | Path) -> str:

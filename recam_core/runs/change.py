@@ -17,7 +17,7 @@ from recam_core.runs.listed import ListedRun, key_of, list_runs
 from recam_core.runs.folder import move_star
 import shutil
 from recam_core.atomic_write import temporary_folder
-from recam_core.checkpoint.places import runs_folder, shipped_folder
+from recam_core.folders import runs_folder, shipped_folder
 from recam_core.checkpoint.run_folder import INFO_FILE
 from recam_core.runs.listed import ListedRun, key_of
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from recam_core.errors import UserError
 from recam_core.lock import holding, try_lock
 from recam_core.atomic_write import write_json
-from recam_core.checkpoint.places import runs_folder
+from recam_core.folders import runs_folder
 from recam_core.records import RecordError, read_record
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from recam_core.checkpoint.places import ROOT
+from recam_core.home import ROOT
 from recam_core.checkpoint.run_folder import INFO_FILE, RunInfo, read_info
 from recam_core.errors import UserError
 from recam_core.runs.listed import ListedRun, list_runs

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
-from recam_core.checkpoint.places import runs_folder, shipped_folder
+from recam_core.folders import runs_folder, shipped_folder
 from recam_core.checkpoint.run_folder import INFO_FILE, RunInfo, read_info
 from recam_core.errors import UserError
 from recam_core.runs.folder import read_stars

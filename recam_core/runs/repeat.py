@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from recam_core.atomic_write import replacing_folder, write_json
-from recam_core.checkpoint.places import as_typed
+from recam_core.typed_path import as_typed
 from recam_core.checkpoint.run_folder import (
     INFO_FILE,
     METRICS_FILE,

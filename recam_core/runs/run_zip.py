@@ -20,7 +20,7 @@ import hashlib
 import os
 from typing import Any, BinaryIO
 from recam_core.atomic_write import sweep, temporary_folder, write_json
-from recam_core.checkpoint.places import runs_folder
+from recam_core.folders import runs_folder
 from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, WEIGHTS_FILE, RunInfo, read_info
 from recam_core.guest_room import room_for
 from recam_core.records import RecordError, read_rows

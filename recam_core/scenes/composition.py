@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recam_core.scenes.colour import PALETTES, Palette
 from recam_core.scenes.contexts import CHOICES, PLAIN, SKY, Strip
 from recam_core.scenes.families import INDEX, KINDS
-from recam_core.scenes.figure import Figure
-from recam_core.scenes.palettes import PALETTES, Palette
+from recam_core.scenes.geometry import Figure
 from recam_core.scenes.stage import Place
 
 

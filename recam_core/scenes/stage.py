@@ -7,9 +7,8 @@ import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from recam_core.data.sample import BACKGROUND
-from recam_core.scenes.colour import Colour, mix
-from recam_core.scenes.figure import Figure
-from recam_core.scenes.palettes import Palette
+from recam_core.scenes.colour import Colour, Palette, mix
+from recam_core.scenes.geometry import Figure
 
 #: Pixels drawn along each side of a picture's pixel; odd, so that a pixel has a centre sample for the mask.
 SUPERSAMPLE = 3

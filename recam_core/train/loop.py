@@ -22,11 +22,11 @@ from recam_core.device import half_type, make_current, repeatable
 from recam_core.errors import UserError
 from recam_core.gate import device_gate
 from recam_core.guest import refuse_training
-from recam_core.large_blocks import keep_large_blocks
+from recam_core.memory import keep_large_blocks
 from recam_core.method.background import check_background
 from recam_core.method.masks import parse_mask
 from recam_core.method.step import BatchLoss, BatchPairs, bce_batch, recam_batch, sce_batch
-from recam_core.model.imagenet import load_imagenet
+from recam_core.model.backbones import load_imagenet
 from recam_core.model.network import CamNetwork
 from recam_core.progress import ProgressFn, silent
 from recam_core.theory.negatives import PARTS, NegativeCounts, watched, write_negatives

@@ -48,7 +48,7 @@ class Recipe:
     Attributes:
         method: ``bce`` (equation 1), ``sce`` (softmax on multi-label images) or ``recam`` (equation 6).
         backbone, output_stride: see :func:`recam_core.model.backbones.build_backbone`.
-        weights: where ImageNet weights come from, see :func:`recam_core.model.imagenet.load_imagenet`; a run that
+        weights: where ImageNet weights come from, see :func:`recam_core.model.backbones.load_imagenet`; a run that
             starts from another run takes that run's weights instead.
         epochs, batch_size: as the names say.
         optimizer: ``sgd`` (momentum 0.9) or ``adamw``.

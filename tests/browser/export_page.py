@@ -10,8 +10,8 @@ from app.datasets import dataset
 from app.export_panel import export_panel, report_button
 from app.pictures import Picture
 from recam_core.analysis.analysed import find_analysed, settings_of
-from recam_core.checkpoint.places import shipped_folder
 from recam_core.checkpoint.run_folder import read_info
+from recam_core.folders import shipped_folder
 from recam_core.report.picture_page import picture_page
 from recam_core.views.figure_cells import FigurePane
 from recam_core.views.viewer_payload import pane_of_maps, viewer_payload

@@ -11,8 +11,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from recam_core.analysis.cell_index import CellIndex
 from recam_core.analysis.tags import TagBook
-from recam_core.checkpoint.places import shipped_folder, shipped_maps_folder
 from recam_core.checkpoint.run_folder import read_info
+from recam_core.folders import shipped_folder, shipped_maps_folder
 from recam_core.maps.store import MapStore
 from recam_core.scores.pixel_counts import load_counts
 from streamlit_page import no_exception, open_app, wait_until_finished

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from recam_core.checkpoint.places import shipped_folder
 from recam_core.checkpoint.run_folder import read_info
+from recam_core.folders import shipped_folder
 from streamlit_page import no_exception, open_app, wait_until_finished
 
 #: Fewer than the default 800 pictures: the journey is about the way, and their features take time on two cores.

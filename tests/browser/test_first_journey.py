@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from recam_core.checkpoint.places import shipped_maps_folder
+from recam_core.folders import shipped_maps_folder
 from streamlit_page import no_exception, open_app, wait_until_finished, wait_until_quiet
 
 SENTENCE = re.compile(r"calls [\d.]+% of the .+, ReCAM ([\d.]+%|none)")

@@ -8,9 +8,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from plotly_chart import hover, place_of, press
-from recam_core.checkpoint.places import shipped_folder
 from recam_core.checkpoint.run_folder import read_info
 from recam_core.device import device_name
+from recam_core.folders import shipped_folder
 from recam_core.lock import holding, try_lock
 from recam_core.queue.listing import list_trainings, trainings_folder
 from recam_core.queue.waiting import device_lock

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from recam_core.checkpoint.places import shipped_folder
 from recam_core.cli.main import main
 from recam_core.data.sample import ClassList
+from recam_core.folders import shipped_folder
 from recam_core.maps.activation_maps import ActivationMaps, argmax_and_activation, seed_mask
 from recam_core.report.picture_page import picture_page
 from recam_core.scores.scores import picture_scores

@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from plotly_chart import hover, place_of
 from plotly_chart import press as press_mark
-from recam_core.checkpoint.places import shipped_folder
 from recam_core.checkpoint.run_folder import INFO_FILE, read_info
+from recam_core.folders import shipped_folder
 from streamlit_page import no_exception, open_app, wait_until_finished, wait_until_quiet
 
 pytestmark = pytest.mark.skipif(

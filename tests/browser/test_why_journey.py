@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from recam_core.checkpoint.places import shipped_folder, shipped_maps_folder
+from recam_core.folders import shipped_folder, shipped_maps_folder
 from streamlit_page import no_exception, open_app, wait_until_finished
 
 pytestmark = pytest.mark.skipif(

@@ -4,8 +4,7 @@ import numpy as np
 
 from recam_core.scenes.colour import colour, darker, lighter, pick, vary
 from recam_core.scenes.families.kind import Kind
-from recam_core.scenes.figure import Figure
-from recam_core.scenes.geometry import blob, box, curve, ellipse, rounded, stroke
+from recam_core.scenes.geometry import Figure, blob, box, curve, ellipse, rounded, stroke
 
 
 def draw_boat(rng: np.random.Generator, alike: float) -> Figure:

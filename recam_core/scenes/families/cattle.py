@@ -5,8 +5,7 @@ import numpy as np
 from recam_core.scenes.colour import Colour, colour, darker, lighter, mix, pick, pick_shared, vary
 from recam_core.scenes.families.kind import Kind
 from recam_core.scenes.families.quadruped import Build, average, eye, stand
-from recam_core.scenes.figure import Figure
-from recam_core.scenes.geometry import blob, curve, ellipse, limb, stroke
+from recam_core.scenes.geometry import Figure, blob, curve, ellipse, limb, stroke
 
 COW = Build(0.25, 0.27, 0.02, 0.38, 0.17, 0.35, 0.15, 0.1, 0.16, 0.55, 0.05)
 HORSE = Build(0.33, 0.22, 0.03, 0.34, 0.27, 0.95, 0.12, 0.085, 0.19, 0.75, 0.042)

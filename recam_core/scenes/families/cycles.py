@@ -4,8 +4,7 @@ import numpy as np
 
 from recam_core.scenes.colour import colour, darker, lighter, mix, pick, vary
 from recam_core.scenes.families.kind import Kind, between
-from recam_core.scenes.figure import Figure
-from recam_core.scenes.geometry import blob, curve, ellipse, limb, ring, rounded, stroke
+from recam_core.scenes.geometry import Figure, blob, curve, ellipse, limb, ring, rounded, stroke
 
 TYRE = colour("3a3442")
 STEEL = colour("c9c7cf")

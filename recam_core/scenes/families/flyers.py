@@ -4,8 +4,7 @@ import numpy as np
 
 from recam_core.scenes.colour import colour, darker, lighter, mix, pick, pick_shared, vary
 from recam_core.scenes.families.kind import Kind, between
-from recam_core.scenes.figure import Figure
-from recam_core.scenes.geometry import blob, curve, ellipse, limb, rounded, stroke
+from recam_core.scenes.geometry import Figure, blob, curve, ellipse, limb, rounded, stroke
 
 SHARED_COLOURS = "e8e6e2 d4dbe2 c4cdd8"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recam_core.scenes.figure import Figure
+from recam_core.scenes.geometry import Figure
 
 #: ``draw(rng, alike)`` builds a figure of the class. ``alike`` (0..1) is the dial ``shared_parts``: at 1 everything
 #: that the members of a family have in common has the same form and colours, and only the telling details differ.

@@ -4,8 +4,7 @@ import numpy as np
 
 from recam_core.scenes.colour import colour, darker, lighter, pick, vary
 from recam_core.scenes.families.kind import Kind
-from recam_core.scenes.figure import Figure
-from recam_core.scenes.geometry import arch, blob, ellipse, limb, rounded
+from recam_core.scenes.geometry import Figure, arch, blob, ellipse, limb, rounded
 
 
 def draw_person(rng: np.random.Generator, alike: float) -> Figure:

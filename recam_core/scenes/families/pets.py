@@ -5,8 +5,7 @@ import numpy as np
 from recam_core.scenes.colour import Colour, colour, darker, lighter, pick, pick_shared, vary
 from recam_core.scenes.families.kind import Kind
 from recam_core.scenes.families.quadruped import Build, average, stand
-from recam_core.scenes.figure import Figure
-from recam_core.scenes.geometry import blob, curve, ellipse, limb, stroke
+from recam_core.scenes.geometry import Figure, blob, curve, ellipse, limb, stroke
 
 DOG = Build(0.25, 0.22, 0.05, 0.33, 0.17, 0.85, 0.13, 0.115, 0.17, 0.25, 0.06)
 CAT = Build(0.22, 0.19, 0.0, 0.33, 0.12, 0.8, 0.11, 0.12, 0.07, 0.2, 0.052)

@@ -5,8 +5,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 
 from recam_core.scenes.colour import Colour, darker, lighter
-from recam_core.scenes.figure import Figure
-from recam_core.scenes.geometry import blob, ellipse, limb
+from recam_core.scenes.geometry import Figure, blob, ellipse, limb
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,7 @@ import numpy as np
 
 from recam_core.scenes.colour import Colour, colour, darker, lighter, mix, pick, pick_shared, vary
 from recam_core.scenes.families.kind import Kind
-from recam_core.scenes.figure import Figure
-from recam_core.scenes.geometry import Points, box, ellipse, limb, rounded, stroke
+from recam_core.scenes.geometry import Figure, Points, box, ellipse, limb, rounded, stroke
 
 GLASS = colour("bfe0ea")
 TYRE = colour("33303d")

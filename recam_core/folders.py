@@ -1,9 +1,8 @@
-"""Where runs lie: those that ship with the project, and the user's own."""
+"""Where things lie: what ships, and the runs, data sets and tags of whoever a thread works for."""
 
 import os
 from pathlib import Path
 
-from recam_core.checkpoint.run_folder import INFO_FILE
 from recam_core.guest import guest
 from recam_core.home import ROOT, assets_folder
 
@@ -34,25 +33,21 @@ def runs_folder() -> Path:
     return host_runs_folder() if one is None else one.runs
 
 
-def as_typed(path: Path) -> Path:
-    """A path as one types it in the project's folder; one of a guest as if that were theirs."""
-    path, one = path.absolute(), guest()
-    if one is not None and path.is_relative_to(one.folder):
-        return path.relative_to(one.folder)
-    if one is not None and path.is_relative_to(shipped := assets_folder().absolute()):
-        return "assets" / path.relative_to(shipped)
-    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
-
-
 def tags_file() -> Path:
     """The book of tags and notes on pictures, beside the user's runs."""
     return runs_folder() / "tags.sqlite"
 
 
-def run_folders(folder: str | Path, depth: int = 2) -> list[Path]:
-    """The run folders at most ``depth`` levels inside ``folder``, or the folder itself if it is a run; sorted."""
-    folder = Path(folder)
-    patterns = ["/".join(["*"] * level + [INFO_FILE]) for level in range(depth + 1)]
-    found = {record.parent for pattern in patterns for record in folder.glob(pattern)}
-    # A name with a leading dot is a folder that is just being written.
-    return sorted(path for path in found if not path.name.startswith("."))
+def data_root() -> Path:
+    """The folder of served data sets, ``data`` in the lab's home, unless the environment's ``RECAM_DATA`` names it. Of
+    a guest, their own.
+    """
+    if (one := guest()) is not None:
+        return one.data
+    return Path(os.environ.get("RECAM_DATA") or ROOT / "data")
+
+
+def data_roots() -> tuple[Path, ...]:
+    """The folders below which the pictures of a record are looked for: :func:`data_root`, and what a guest is shown."""
+    one = guest()
+    return (data_root(), *(() if one is None else one.shown))

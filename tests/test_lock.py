@@ -1,0 +1,41 @@
+"""Locks, where the operating system has none of them: what needs one says so, and everything else can be imported."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+from test_tree import REPO_ROOT, python_files
+
+#: Modules of Python that Windows lacks.
+OF_UNIX = {"fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "posix", "syslog"}
+
+WITHOUT = """
+import sys
+from pathlib import Path
+sys.modules["fcntl"] = None  # as on Windows: importing it fails
+from recam_core.errors import UserError
+from recam_core.lock import try_lock
+try:
+    try_lock(Path(sys.argv[1]))
+except UserError as error:
+    print(error)
+"""
+
+
+def test_without_the_systems_locks_there_is_a_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "one.lock"
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT, str(file)], cwd=REPO_ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "one.lock cannot be locked" in done.stdout
+    assert not file.exists()
+
+
+def test_no_module_of_the_library_needs_what_windows_lacks_to_be_imported() -> None:
+    for file in python_files("recam_core"):
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:  # those in functions and in try come later
+            names = {alias.name for alias in node.names} if isinstance(node, ast.Import) else set()
+            names |= {node.module} if isinstance(node, ast.ImportFrom) else set()
+            assert not names & OF_UNIX, f"{file.relative_to(REPO_ROOT)} imports {names & OF_UNIX}"
