@@ -8,10 +8,8 @@ import streamlit as st
 
 from app.catalogue import Entry, Family
 from app.datasets import dataset, labels_of_set, labels_progress
-from app.guard import sentences
-from app.job_progress import job_progress
-from app.jobs import CANCELLED, FAILED, Job, board
-from app.links import keep, kept
+from app.job_progress import job_panel
+from app.jobs import Job, board
 from app.models import device, device_words
 from app.plain_words import as_code, plain
 from recam_core.analysis.analysed import Analysed, analyse, find_analysed, settings_of
@@ -21,9 +19,6 @@ from recam_core.data.match_classes import match_classes
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.scores.evaluate import check_classes
-
-#: The parameter of the address that names the job.
-_IN_ADDRESS = "analysis"
 
 
 @dataclass
@@ -122,30 +117,25 @@ def analyse_panel(missing: Sequence[Entry], spec: str, key: str) -> None:
     if not labels.is_over:
         labels_progress(labels)
         return
-    job = board().find(kept(_IN_ADDRESS))
-    if isinstance(job, AnalysisJob) and not job.is_over:
-        job_progress(job.id, key=f"{key}_cancel")
-        return
-    if isinstance(job, AnalysisJob) and job.spec == spec:
-        if job.state == FAILED:
-            st.error(plain(job.message), icon=":material/error:")
-        elif job.state == CANCELLED:
-            st.info("Cancelled. What was finished before is kept.", icon=":material/cancel:")
     names = ", ".join(entry.title for entry in missing)
-    count = len(dataset(spec))
+
+    def start() -> AnalysisJob:
+        for entry in missing:
+            check_run_rule(entry.info, entry.info.rule)
+        return board().start(AnalysisJob(tuple(missing), spec), _work)
+
     with st.container(border=True, key=f"{key}_panel"):
-        st.markdown(
-            f"**{plain(names)}** {'has' if len(missing) == 1 else 'have'} not been run over the {count:,} pictures of "
-            f"{as_code(spec)} yet. This is done once and kept."
+        job_panel(
+            AnalysisJob,
+            "analysis",
+            start,
+            key=key,
+            label="Make the maps",
+            words=f"**{plain(names)}** {'has' if len(missing) == 1 else 'have'} not been run over the "
+            f"{len(dataset(spec)):,} pictures of {as_code(spec)} yet. This is done once and kept.",
+            caption=f"On {device_words()}; it goes on when you leave the page.",
+            is_about_this=lambda ended: ended.spec == spec,
         )
-        with st.container(horizontal=True, vertical_alignment="center"):
-            if st.button("Make the maps", type="primary", icon=":material/play_arrow:", key=key):
-                with sentences():
-                    for entry in missing:
-                        check_run_rule(entry.info, entry.info.rule)
-                    keep(_IN_ADDRESS, board().start(AnalysisJob(tuple(missing), spec), _work).id)
-                    st.rerun()
-            st.caption(f"On {device_words()}; it goes on when you leave the page.")
 
 
 def _work(job: AnalysisJob) -> None:

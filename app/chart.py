@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -58,10 +58,32 @@ def show_chart(
     options: dict[str, Any] = {"on_select": on_press or "rerun", "selection_mode": tuple(modes)} if modes else {}
     st.plotly_chart(figure, key=key, theme=None, width="stretch", config=config, alt=alt, **options)
     if csv is not None:
-        st.download_button(
-            "CSV", csv, f"{name}.csv", "text/csv", key=f"{key}_csv", icon=":material/download:", type="tertiary",
-            on_click="ignore", help="The numbers of this chart.",
-        )  # fmt: skip
+        csv_button(csv, name, key=f"{key}_csv", help="The numbers of this chart.", type="tertiary")
+
+
+def csv_button(
+    content: str | bytes | Callable[[], str],
+    name: str,
+    *,
+    key: str,
+    help: str | None = None,
+    label: str = "CSV",
+    type: Literal["secondary", "tertiary"] = "secondary",
+) -> None:
+    """A button that hands numbers out; a press does not draw the page anew.
+
+    Args:
+        content: the file, or what makes it when the button is pressed.
+        name: of the file, without its end.
+        key: of the widget; begins with the page's name.
+        help: what is in it.
+        label: of the button.
+        type: as for ``st.download_button``.
+    """
+    st.download_button(
+        label, content, f"{name}.csv", "text/csv", key=key, icon=":material/download:", type=type, on_click="ignore",
+        help=help,
+    )  # fmt: skip
 
 
 def pressed(key: str) -> list[tuple[Any, ...]]:

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from app.chart import key_while, palette, pressed_number, show_chart
+from app.chart import csv_button, key_while, palette, pressed_number, show_chart
 from app.confusions.comparison import Comparison, gain_of, scores_of
 from app.confusions.gallery import gallery, method_choice, pixel_choice
 from app.confusions.selection import ANY, Selection, select
@@ -181,21 +181,17 @@ def _flow_words(confusion: np.ndarray, truth: int, names: tuple[str, ...]) -> st
 
 
 def _downloads(compared: Comparison, key: str, gain: ClassGain) -> None:
-    st.download_button(
-        "Gains",
+    csv_button(
         lambda: gain_csv(gain, compared.titles),
-        file_name="class_gains.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        on_click="ignore",
+        "class_gains",
+        key="confusions_gains_csv",
         help="IoU and gains of every class and method, with intervals, as CSV.",
+        label="Gains",
     )
-    st.download_button(
-        "Flows",
+    csv_button(
         lambda: flow_csv(scores_of(compared, key).confusion, compared.classes),
-        file_name="class_flows.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        on_click="ignore",
+        "class_flows",
+        key="confusions_flows_csv",
         help=f"Where the pixels of every class go by {plain(compared.titles[key])}, as CSV.",
+        label="Flows",
     )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from app.chart import csv_button
 from app.confusions.comparison import Comparison, single_class
 from app.confusions.gallery_pictures import moved_pictures, outlined_url, worst_pictures
 from app.confusions.moved import Moved
@@ -133,17 +134,14 @@ def gallery(
         with buttons, st.container(horizontal=True, horizontal_alignment="right"):
             with sentences():
                 tag_panel(compared, ids, wanted)
-            st.download_button(
-                "CSV",
+            csv_button(
                 lambda: (
                     moved_csv(found, positions, pixels, moved.lost)
                     if moved and found
                     else cell_csv(compared.methods[0].counts.ids, positions, pixels)
                 ),
-                file_name="pictures_of_cell.csv",
-                mime="text/csv",
-                icon=":material/download:",
-                on_click="ignore",
+                "pictures_of_cell",
+                key="confusions_cell_csv",
                 help="All pictures with such pixels, worst first.",
             )
 

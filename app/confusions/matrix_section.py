@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from app.chart import key_while, palette, pressed_number, show_chart
+from app.chart import csv_button, key_while, palette, pressed_number, show_chart
 from app.confusions.comparison import Comparison, confusions_of, order_of, scores_of
 from app.confusions.gallery import gallery, method_choice, pixel_choice
 from app.confusions.moved import Moved, moved_between, orders
@@ -228,12 +228,4 @@ def _download(compared: Comparison, key: str, less: str, normalised: bool) -> No
         table = confusions[key] - confusions[less] if less else confusions[key]
         return confusion_csv(table, compared.classes, order_of(compared).tolist(), normalised)
 
-    st.download_button(
-        "CSV",
-        content,
-        file_name="confusion_matrix.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-        help="The matrix as it is shown.",
-    )
+    csv_button(content, "confusion_matrix", key="confusions_matrix_csv", help="The matrix as it is shown.")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from app.chart import frames_nothing, key_while, marked_rows, palette, pressed_numbers, show_chart
+from app.chart import csv_button, frames_nothing, key_while, marked_rows, palette, pressed_numbers, show_chart
 from app.confusions.comparison import Comparison, pairs_of, scores_of
 from app.confusions.gallery import gallery, method_choice, pixel_choice
 from app.confusions.selection import MOST_PAIRS, Selection, select_cells
@@ -30,13 +30,10 @@ def pairs_section(compared: Comparison, wanted: Selection) -> None:
         with_background = _with_background(compared)
         st.space("stretch")
         pairs = pairs_of(compared, with_background, _DRAWN)
-        st.download_button(
-            "CSV",
+        csv_button(
             lambda: pairs_csv(pairs_of(compared, with_background), compared.classes, compared.titles),
-            file_name="confused_pairs.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            on_click="ignore",
+            "confused_pairs",
+            key="confusions_pairs_csv",
             help="All pairs, with every method's figures.",
         )
     # Sorted by the method that is looked at.

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.chart import frames_nothing, palette, pressed_numbers, show_chart
+from app.chart import csv_button, frames_nothing, palette, pressed_numbers, show_chart
 from app.confusions.comparison import Comparison, chosen_pictures, listed_pictures, single_class, table_of
 from app.confusions.gallery import method_choice, picture_buttons
 from app.confusions.moved import Moved, moved_between, orders
@@ -40,13 +40,10 @@ def pictures_section(compared: Comparison, wanted: Selection) -> None:
     order = _order(compared, key, table, by, moved, found)
     with row:
         st.space("stretch")
-        st.download_button(
-            "CSV",
+        csv_button(
             lambda: pictures_csv(table, compared.titles, order, found),
-            file_name="pictures.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            on_click="ignore",
+            "pictures",
+            key="confusions_pictures_csv",
             help="All pictures of the list, in this order.",
         )
     _summary(compared, table)

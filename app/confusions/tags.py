@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from app.chart import csv_button
 from app.confusions.comparison import Comparison
 from app.confusions.selection import ANY, Selection
 from app.guard import sentences
@@ -111,15 +112,7 @@ def tag_list(compared: Comparison) -> None:
     )
     marked = [entries[row] for row in event["selection"]["rows"] if row < len(entries)]
     with st.container(horizontal=True):
-        st.download_button(
-            "CSV",
-            tags_csv(entries),
-            file_name="tags.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            on_click="ignore",
-            key="confusions_tags_csv",
-        )
+        csv_button(tags_csv(entries), "tags", key="confusions_tags_csv")
         st.button(
             "Take the marked tags away",
             icon=":material/delete:",

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from app.attributions import HEADS, attribution_method, methods_help, ready_methods
-from app.chart import palette, pressed, show_chart
+from app.chart import csv_button, palette, pressed, show_chart
 from app.links import keep, kept
 from app.map_cache import maps_of
 from app.methods import Method
@@ -246,8 +246,7 @@ def _table(question: Question, one: MethodAnswer, found: Contributions, listed: 
             alt=f"Weights of {a} and {b} in each channel of {one.method.title}",
         )
         everything = range(len(found.values))
-        st.download_button(
-            "CSV",
+        csv_button(
             lambda: csv_text(
                 header,
                 [
@@ -255,11 +254,8 @@ def _table(question: Question, one: MethodAnswer, found: Contributions, listed: 
                     for c, row in zip(everything, table_rows(sets, everything), strict=True)
                 ],
             ),
-            f"channels_{side}.csv",
-            "text/csv",
+            f"channels_{side}",
             key=f"why_csv_{side}",
-            icon=":material/download:",
-            on_click="ignore",
             help="Every channel.",
         )
 

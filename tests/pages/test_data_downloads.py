@@ -234,7 +234,7 @@ def test_where_they_are_here_the_family_is_whole(
         assert {train, val} <= set(chosen.options)
     else:
         assert page.selectbox(key="runs_on_photos").value == val
-        assert page.button(key="runs_analyse")
+        assert page.button(key="runs_analyse_start")
     assert not page.error
 
 
