@@ -9,8 +9,7 @@ import streamlit as st
 from app.chart import csv_button, key_while, palette, pressed_number, show_chart
 from app.confusions.comparison import Comparison, gain_of, scores_of
 from app.confusions.gallery import gallery, method_choice, pixel_choice
-from app.confusions.selection import ANY, Selection, select
-from app.links import keep, kept
+from app.confusions.selection import ANY, Selection, kept_choice, select
 from app.plain_words import plain
 from recam_core.analysis.confusions import OTHERS, class_flows
 from recam_core.analysis.csv_tables import flow_csv, gain_csv
@@ -45,19 +44,15 @@ def _reference(compared: Comparison, key: str) -> str:
     others = [method.key for method in compared.methods if method.key != key]
     if not others:
         return key
-    wanted = st.session_state.setdefault("confusions_over_method", kept("over", others[0]))
-    st.session_state["confusions_over_choice"] = wanted if wanted in others else others[0]
-    chosen = st.selectbox(
+    return kept_choice(
         "Gain over",
-        others,
-        format_func=lambda other: f"gain over {compared.titles[other]}",
+        {other: f"gain over {compared.titles[other]}" for other in others},
         key="confusions_over_choice",
-        label_visibility="collapsed",
+        wanted="confusions_over_method",
+        parameter="over",
+        usual=others[0],
         width=240,
-        on_change=lambda: st.session_state.update(confusions_over_method=st.session_state["confusions_over_choice"]),
     )
-    keep("over", chosen, others[0])
-    return chosen
 
 
 def _gains(compared: Comparison, key: str, gain: ClassGain, wanted: Selection) -> None:

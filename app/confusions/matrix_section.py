@@ -10,7 +10,7 @@ from app.chart import csv_button, key_while, palette, pressed_number, show_chart
 from app.confusions.comparison import Comparison, confusions_of, order_of, scores_of
 from app.confusions.gallery import gallery, method_choice, pixel_choice
 from app.confusions.moved import Moved, moved_between, orders
-from app.confusions.selection import Selection, select
+from app.confusions.selection import Selection, kept_choice, select
 from app.links import keep, kept
 from app.plain_words import plain
 from recam_core.analysis.csv_tables import confusion_csv
@@ -45,38 +45,33 @@ def matrix_section(compared: Comparison, wanted: Selection) -> None:
 def _less(compared: Comparison, key: str) -> str:
     """The method whose matrix is taken off, or "" for none."""
     others = [method.key for method in compared.methods if method.key != key]
-    wanted = st.session_state.setdefault("confusions_less_method", kept("less"))
-    st.session_state["confusions_less_choice"] = wanted if wanted in others else ""
-    chosen = st.selectbox(
-        "Comparison with",
-        ["", *others],
-        format_func=lambda other: "on its own" if not other else f"change from {compared.titles[other]}",
+    return kept_choice(
+        "Compared with",
+        {"": "on its own"} | {other: f"change from {compared.titles[other]}" for other in others},
         key="confusions_less_choice",
-        label_visibility="collapsed",
+        wanted="confusions_less_method",
+        parameter="less",
+        usual="",
         width=260,
-        on_change=lambda: st.session_state.update(confusions_less_method=st.session_state["confusions_less_choice"]),
         disabled=not others,
     )
-    keep("less", chosen)
-    return chosen
 
 
 def _moved_choice(compared: Comparison, key: str, less: str) -> Moved | None:
     """Beside a difference of two methods: which of the pixels that moved between them; None for what is still wrong."""
     words = {name: moved.words(compared.titles[key]) for name, moved in orders(compared, less, of_cell=True).items()}
     words[_STILL] = f"still wrong by {compared.titles[key]} in this cell"
-    wanted = st.session_state.setdefault("confusions_wanted_moved", kept("moved", "cell"))
-    st.session_state["confusions_moved_choice"] = wanted if wanted in words else "cell"
-    chosen = st.selectbox(
+    chosen = kept_choice(
         "Pictures by",
-        list(words),
-        format_func=words.__getitem__,
+        words,
         key="confusions_moved_choice",
+        wanted="confusions_wanted_moved",
+        parameter="moved",
+        usual="cell",
         help=f"Taken back: pixels that {plain(compared.titles[less])} has wrong and {plain(compared.titles[key])} "
         "right. Lost: the reverse.",
-        on_change=lambda: st.session_state.update(confusions_wanted_moved=st.session_state["confusions_moved_choice"]),
+        is_labelled=True,
     )
-    keep("moved", chosen, "cell")
     return orders(compared, less, of_cell=True).get(chosen)
 
 

@@ -8,7 +8,7 @@ from app.chart import csv_button, frames_nothing, palette, pressed_numbers, show
 from app.confusions.comparison import Comparison, chosen_pictures, listed_pictures, single_class, table_of
 from app.confusions.gallery import method_choice, picture_buttons
 from app.confusions.moved import Moved, moved_between, orders
-from app.confusions.selection import ANY, Selection
+from app.confusions.selection import ANY, Selection, kept_choice
 from app.confusions.tags import tag_book, tag_list, tag_panel
 from app.guard import sentences
 from app.links import keep, kept
@@ -83,21 +83,19 @@ def _shape() -> str:
 def _plot(compared: Comparison, key: str, table: PictureTable) -> list[int]:
     """Every picture as a point; positions of those that are chosen by a press, a box or a lasso."""
     titles = compared.titles
-    offered = [*(other for other in titles if other != key), LARGEST]
-    wanted = st.session_state.setdefault("confusions_wanted_across", kept("across", offered[0]))
-    st.session_state["confusions_pictures_across"] = wanted if wanted in offered else offered[0]
-    across = st.selectbox(
+    offered = {other: title for other, title in titles.items() if other != key}
+    offered |= {LARGEST: "the size of the largest object"}
+    across = kept_choice(
         "Against",
         offered,
-        format_func=lambda other: titles.get(other, "the size of the largest object"),
         key="confusions_pictures_across",
-        width=320,
+        wanted="confusions_wanted_across",
+        parameter="across",
+        usual=next(iter(offered)),
         help=f"What the mIoU of {plain(titles[key])} is drawn against.",
-        on_change=lambda: st.session_state.update(
-            confusions_wanted_across=st.session_state["confusions_pictures_across"]
-        ),
+        width=320,
+        is_labelled=True,
     )
-    keep("across", across, offered[0])
     chosen = listed_pictures(compared)
     positions = drawn_pictures(table, across, key, chosen)
     if not len(positions):
@@ -158,19 +156,15 @@ def _order_choice(compared: Comparison, key: str, table: PictureTable) -> str:
         words |= {_LOST: f"most lost to {first} first", _GAINED: f"most gained over {first} first"}
         words |= {name: moved.words(title) for name, moved in orders(compared, table.reference).items()}
     words[_ID] = "in the order of the data set"
-    wanted = st.session_state.setdefault("confusions_wanted_order", kept("order", _WORST))
-    st.session_state["confusions_picture_order"] = wanted if wanted in words else _WORST
-    by = st.selectbox(
+    return kept_choice(
         "Order",
-        list(words),
-        format_func=words.__getitem__,
+        words,
         key="confusions_picture_order",
-        label_visibility="collapsed",
+        wanted="confusions_wanted_order",
+        parameter="order",
+        usual=_WORST,
         width=300,
-        on_change=lambda: st.session_state.update(confusions_wanted_order=st.session_state["confusions_picture_order"]),
     )
-    keep("order", by, _WORST)
-    return by
 
 
 def _order(

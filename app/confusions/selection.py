@@ -1,7 +1,8 @@
-"""The pixels that galleries are about: a cell of the confusion matrix or several, or all false pixels of a class."""
+"""What is looked at: a cell of the confusion matrix or several, or all false pixels of a class; and other choices."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import streamlit as st
@@ -119,3 +120,42 @@ def _from_address() -> tuple[tuple[int, int], ...]:
         truth, predicted = (ANY if part == "any" else int(part[:9]) for part in parts)
         found.append((truth, predicted))
     return tuple(found[:MOST_PAIRS])
+
+
+def kept_choice(
+    label: str,
+    options: Mapping[str, str],
+    *,
+    key: str,
+    wanted: str,
+    parameter: str,
+    usual: str,
+    help: str | None = None,
+    width: int | Literal["stretch"] = "stretch",
+    is_labelled: bool = False,
+    disabled: bool = False,
+) -> str:
+    """A list whose choice the address keeps, and which has it again when an option that was gone comes back.
+
+    Args:
+        label: of the list.
+        options: what there is to choose, with the words for it.
+        key: of the widget.
+        wanted: of the session: what was chosen last, whether it is there now or not.
+        parameter: of the address.
+        usual: one of the options, to begin with.
+        help, width, disabled: as for ``st.selectbox``.
+        is_labelled: whether the label is shown.
+    """
+    last = st.session_state.setdefault(wanted, kept(parameter, usual))
+    st.session_state[key] = last if last in options else usual
+
+    def choose() -> None:
+        st.session_state[wanted] = st.session_state[key]
+
+    chosen = st.selectbox(
+        label, list(options), format_func=options.__getitem__, key=key, help=help, width=width, disabled=disabled,
+        on_change=choose, label_visibility="visible" if is_labelled else "collapsed",
+    )  # fmt: skip
+    keep(parameter, chosen, usual)
+    return chosen
