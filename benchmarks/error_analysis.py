@@ -46,7 +46,7 @@ ROWS_AT_ONCE = 4_000_000
 
 
 def synthetic_counts(path: Path, size: str, seed: int) -> None:
-    """Write counts of one method: classes are drawn from a long tail, with company; levels come in runs."""
+    """Write counts of one method: classes are drawn from a long tail, and occur together; activations come in runs."""
     pictures, classes, shares = SIZES[size]
     rng = np.random.default_rng(seed)
     with writing_counts(path, ClassList(tuple(f"class{k}" for k in range(classes)))) as writer:

@@ -56,7 +56,7 @@ def test_pairs_equal_counting_by_hand(with_background, has_background, some):
             assert pair.pictures[key] == (cell > 0).sum()
             assert pair.share[key] == pytest.approx(cell.sum() / row.sum())
             within = cell[both].sum() / row[both].sum() if both.any() else float("nan")
-            assert pair.share_in_company[key] == pytest.approx(within, nan_ok=True)
+            assert pair.share_where_together[key] == pytest.approx(within, nan_ok=True)
 
 
 def test_pairs_may_be_sorted_by_one_method_and_cut():
@@ -89,7 +89,7 @@ def test_company_is_told_apart_from_confusion():
     assert (pair.truth, pair.predicted) == (cat, dog)
     assert pair.together_share == pytest.approx(0.1)
     assert pair.share == {"bce": pytest.approx(0.1), "recam": pytest.approx(0.1)}
-    assert pair.share_in_company == {"bce": 1.0, "recam": 1.0}
+    assert pair.share_where_together == {"bce": 1.0, "recam": 1.0}
 
 
 def test_confused_classes_become_neighbours():

@@ -231,7 +231,7 @@ def test_each_chart_has_its_data_once_and_colours_for_both_lights(page, data):
         "BCE-CAM",
         "ReCAM",
         "ReCAM less BCE-CAM",
-        "Is company the cause?",
+        "Is co-occurrence the cause?",
         "BCE-CAM",
         "ReCAM",
         "ReCAM against BCE-CAM, picture by picture",
@@ -284,7 +284,7 @@ def test_tables_are_in_the_page_as_csv(page, data):
 def test_company_is_plotted_against_confusion(page, data):
     known = [pair for pair in data.plotted if not np.isnan([pair.together_share, *pair.share.values()]).any()]
     assert data.plotted[: len(data.pairs)] == data.pairs
-    traces = {trace.get("name"): trace for trace in page.figure("Is company the cause?")["data"]}
+    traces = {trace.get("name"): trace for trace in page.figure("Is co-occurrence the cause?")["data"]}
     for method in data.methods:
         mine = {(pair.truth, pair.predicted): pair for pair in known if pair.pixels[method.key] > 0}
         trace = traces[method.title]

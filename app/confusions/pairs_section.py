@@ -17,8 +17,8 @@ from recam_core.views.charts.pairs import pairs_chart
 #: Rows of the list, and points of the plot; CSV has all pairs, of which 80 classes have 6,320.
 _LISTED, _DRAWN = 200, 1_000
 _READING = (
-    "A point far up on the left is confused though the two are seldom seen together: company is not the cause. Far "
-    "right and far up, it may well be. Larger points stand for more pixels. Several pairs are chosen by lasso or box, "
+    "A point far up on the left is confused though the two are seldom seen together: co-occurrence is not the cause. "
+    "Far right and far up, it may well be. Larger points stand for more pixels. Several pairs are chosen by lasso or box, "
     "which are in the bar above the plot, or by marking rows of the list."
 )
 

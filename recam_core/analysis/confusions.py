@@ -30,9 +30,9 @@ class ConfusedPair:
         pictures: by method: in how many pictures that happens.
         together: pictures whose ground truth shows both.
         together_share: of the pictures that show ``truth``, the share that shows both, 0..1; nan if there are none.
-        share_in_company: by method: of the truth's pixels in the pictures that show both, the share given to
-            ``predicted``; nan if no picture shows both. Where it is high and ``together_share`` is not, company is
-            not the cause.
+        share_where_together: by method: of the truth's pixels in the pictures that show both, the share given to
+            ``predicted``; nan if no picture shows both. Where it is high and ``together_share`` is not, co-occurrence
+            is not the cause.
     """
 
     truth: int
@@ -42,7 +42,7 @@ class ConfusedPair:
     pictures: dict[str, int]
     together: int
     together_share: float
-    share_in_company: dict[str, float]
+    share_where_together: dict[str, float]
 
 
 def top_pairs(
@@ -86,7 +86,7 @@ def top_pairs(
     cells = np.flatnonzero(occurs)
     cells = cells[np.argsort(-pixels.ravel()[cells], kind="stable")][:most]
     truth, predicted = np.divmod(cells, stack.shape[1])
-    there = company(outcomes[keys[0]])
+    there = co_occurrence(outcomes[keys[0]])
     both, alone = there.pictures[truth, predicted], there.pictures[truth, truth]
     of_method = {}
     for key in keys:
@@ -114,7 +114,7 @@ def top_pairs(
 
 
 @dataclass(frozen=True, eq=False)
-class Company:
+class CoOccurrence:
     """Co-occurrence of the K classes and the background (value 0) in N pictures, by ground-truth pixels.
 
     Attributes:
@@ -137,7 +137,7 @@ class Company:
         return sums.astype(np.int64).reshape(values, values)
 
 
-def company(outcomes: Outcomes) -> Company:
+def co_occurrence(outcomes: Outcomes) -> CoOccurrence:
     """Count who is seen with whom; any method's outcomes, at any threshold, give the same.
 
     A picture shows few of the classes, so the products are sparse: 0.02 s instead of 0.1 s for 80,000 pictures and 80
@@ -151,7 +151,7 @@ def company(outcomes: Outcomes) -> Company:
     present = np.zeros(shape, dtype=bool)
     present[np.repeat(np.arange(shape[0]), np.diff(pixels.indptr)), pixels.indices] = True
     seen_with = there.T.tocsr()
-    return Company(present, (there @ seen_with).toarray(), (pixels @ seen_with).toarray())
+    return CoOccurrence(present, (there @ seen_with).toarray(), (pixels @ seen_with).toarray())
 
 
 #: Stands for all other classes together in :class:`Flow`.

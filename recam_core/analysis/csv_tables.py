@@ -73,7 +73,7 @@ def pairs_csv(pairs: Sequence[ConfusedPair], classes: ClassList, titles: Mapping
     for pair in pairs:
         row: list[object] = [names[pair.truth], names[pair.predicted], pair.together, pair.together_share]
         for key in titles:
-            row += [pair.pixels[key], pair.share[key], pair.pictures[key], pair.share_in_company[key]]
+            row += [pair.pixels[key], pair.share[key], pair.pictures[key], pair.share_where_together[key]]
         rows.append(row)
     return csv_text(header, rows)
 

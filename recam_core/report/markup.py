@@ -102,12 +102,12 @@ def csv_link(name: str, content: str) -> Markup:
 
 
 PAGE_STYLE = """
-:root { color-scheme: light dark; --ground: #ffffff; --ink: #1a1d21; --faint: #555d68; --line: #d8dce2;
+:root { color-scheme: light dark; --ground: #ffffff; --text: #1a1d21; --faint: #555d68; --line: #d8dce2;
   --stripe: #f4f5f7; --link: #0b5cad; }
-@media (prefers-color-scheme: dark) { :root { --ground: #14171c; --ink: #e8eaee; --faint: #a7afba; --line: #363c46;
+@media (prefers-color-scheme: dark) { :root { --ground: #14171c; --text: #e8eaee; --faint: #a7afba; --line: #363c46;
   --stripe: #1b1f26; --link: #7db8f2; } }
 * { box-sizing: border-box; }
-body { margin: 0; background: var(--ground); color: var(--ink);
+body { margin: 0; background: var(--ground); color: var(--text);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
 main { max-width: 76rem; margin: 0 auto; padding: 1.5rem 1.25rem 4rem; }
 h1 { font-size: 1.75rem; line-height: 1.2; margin: 0.5rem 0 0.25rem; overflow-wrap: anywhere; }
@@ -156,12 +156,12 @@ figure.large { flex-basis: 100%; max-width: 62rem; }
 .cells-row figure img { width: 100%; height: auto; display: block; border-radius: 0.25rem; }
 .cells-row figcaption { margin-top: 0.2rem; line-height: 1.35; }
 .cells-row figcaption span { display: block; }
-.cells-row figcaption b { color: var(--ink); font-weight: 600; }
+.cells-row figcaption b { color: var(--text); font-weight: 600; }
 footer { margin-top: 3rem; padding-top: 0.8rem; border-top: 1px solid var(--line); color: var(--faint);
   font-size: 0.85rem; }
 @media (max-width: 40rem) { dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: 0.5rem; }
   .cells-row figure { flex-basis: 40%; max-width: calc(50% - 0.3rem); } }
-@media print { :root { --ground: #ffffff; --ink: #000000; --faint: #444444; --line: #bbbbbb; --stripe: #f2f2f2;
+@media print { :root { --ground: #ffffff; --text: #000000; --faint: #444444; --line: #bbbbbb; --stripe: #f2f2f2;
   color-scheme: light; }
   @page { margin: 14mm; } body { font-size: 9.5pt; } main { max-width: none; padding: 0; }
   nav, .save { display: none; } .wide { overflow: visible; } a { color: inherit; text-decoration: none; }

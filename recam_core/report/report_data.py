@@ -19,7 +19,7 @@ from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
 from recam_core.scores.scores import Scores, sweep
 
-#: Pairs in the plot of company against confusion; of 80 classes there are 6,320, and the rest lie on its floor.
+#: Pairs in the plot of co-occurrence against confusion; of 80 classes there are 6,320, and the rest lie on its floor.
 PLOTTED = 150
 
 
@@ -49,7 +49,7 @@ class ReportData:
         outcomes: by method key, of the chosen pictures.
         gain: IoU per class with intervals.
         pairs: the most confused ones, for a list.
-        plotted: more of them, for the plot of company against confusion.
+        plotted: more of them, for the plot of co-occurrence against confusion.
         pictures: the table of all N pictures.
         resamples: draws behind each interval.
     """

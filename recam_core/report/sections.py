@@ -246,28 +246,28 @@ def pairs_section(data: ReportData, figures: Figures) -> Markup:
                 class_="note",
             ),
             csv_link("pairs", pairs_csv(data.pairs, data.classes, data.titles)),
-            *_company(data, figures),
+            *_co_occurrence(data, figures),
         ]
     else:
         parts.append(tag("p", "No pixel of a class was given to another class."))
     return tag("section", *parts, id="pairs")
 
 
-def _company(data: ReportData, figures: Figures) -> list[Markup]:
-    """Whether company is the cause: the first method and the last, or the only one."""
+def _co_occurrence(data: ReportData, figures: Figures) -> list[Markup]:
+    """Whether co-occurrence is the cause: the first method and the last, or the only one."""
     shown = list(dict.fromkeys((data.keys[0], data.subject.key)))
     names = value_names(data.classes)
     return [
         figures.add(
             lambda palette: pairs_chart(data.plotted, names, data.titles, palette, shown=shown),
-            "Is company the cause?",
+            "Is co-occurrence the cause?",
             large=True,
         ),
         tag(
             "p",
             f"The {len(data.plotted):,} pairs with most pixels. Upwards: of the pixels of a class, the share given "
-            "to the other one. A pair far up on the left is confused though the two are seldom seen together: company "
-            "is not the cause. Far up on the right, it may well be. Larger points stand for more pixels.",
+            "to the other one. A pair far up on the left is confused though the two are seldom seen together: "
+            "co-occurrence is not the cause. Far up on the right, it may well be. Larger points stand for more pixels.",
             class_="note",
         ),
     ]

@@ -113,7 +113,7 @@ def comparison_figure(rows: Sequence[FigureRow], classes: ClassList, style: Figu
     figure = Figure(figsize=(style.width, height), dpi=style.dpi, facecolor=style.ground)
     y = height - margin
     for title in titles:
-        put(figure, margin / style.width, y / height, title, title_size, style.ink, va="top", fontweight="bold")
+        put(figure, margin / style.width, y / height, title, title_size, style.text, va="top", fontweight="bold")
         y -= 1.25 * style.line
     y -= 0.35 * style.line if titles else 0
     for line in lines:
@@ -184,7 +184,7 @@ def _draw_head(figure: Figure, lines: list[str], centre: float, below: float, st
     width, height = figure.get_size_inches()
     for order, line in enumerate(reversed(lines)):
         y = below + 0.28 * style.line + order * style.line
-        put(figure, centre / width, y / height, line, style.font_size, style.ink, ha="center", fontweight="bold")
+        put(figure, centre / width, y / height, line, style.font_size, style.text, ha="center", fontweight="bold")
 
 
 def _draw_label(figure: Figure, line: _Line, left: float, top: float, style: FigureStyle) -> None:
@@ -199,7 +199,7 @@ def _draw_label(figure: Figure, line: _Line, left: float, top: float, style: Fig
             y / height,
             text,
             style.font_size,
-            style.ink,
+            style.text,
             rotation=90,
             ha="center",
             va="center",
@@ -227,9 +227,7 @@ def _draw_cell(
     axes = figure.add_axes((box[0] / width, box[1] / height, box[2] / width, box[3] / height), label=name)
     axes.set_axis_off()
     if cell == _TRUTH and line.row.mask is None:
-        axes.text(
-            0.5, 0.5, "none", transform=axes.transAxes, color=style.faint_ink, fontsize=style.font_size, ha="center"
-        )
+        axes.text(0.5, 0.5, "none", transform=axes.transAxes, color=style.quiet, fontsize=style.font_size, ha="center")
         return
     if cell == _PHOTO:
         pixels = photo_cell(line.row, size)
@@ -271,7 +269,7 @@ def _draw_caption(
     step = style.line * size / style.font_size
     for order, text in enumerate(lines):
         y = top - 0.18 * style.line - (order + 0.78) * step
-        put(figure, centre / width, y / height, text, size, style.faint_ink, ha="center")
+        put(figure, centre / width, y / height, text, size, style.quiet, ha="center")
 
 
 def _caption(row: FigureRow, cell: int, classes: ClassList) -> list[str]:

@@ -86,11 +86,11 @@ class FigureStyle:
         return "#14171c" if self.dark else "#ffffff"
 
     @property
-    def ink(self) -> str:
+    def text(self) -> str:
         """Colour of text."""
         return "#f2f4f7" if self.dark else "#16191d"
 
     @property
-    def faint_ink(self) -> str:
+    def quiet(self) -> str:
         """Colour of captions; readable on the ground all the same."""
         return "#b9c0ca" if self.dark else "#4b535e"

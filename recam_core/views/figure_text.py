@@ -262,9 +262,9 @@ def draw_legend(
                 axes.set_axis_off()
                 pixels = entry.sample(max(2, round(tall * style.dpi)), max(2, round(sample * style.dpi)))
                 axes.imshow(pixels, interpolation="none", aspect="auto")
-            ink = style.ink if sample else style.faint_ink
+            shade = style.text if sample else style.quiet
             start = x + (sample + 0.45 * em if sample else 0)
-            put(figure, start / width, middle / height, entry.text, size, ink, va="center_baseline")
+            put(figure, start / width, middle / height, entry.text, size, shade, va="center_baseline")
             x += _width(entry, size) + _GAP * em
 
 

@@ -273,7 +273,7 @@ def _swatch(mark: Mark) -> str:
 
 @lru_cache(maxsize=1)
 def _pattern_tile() -> np.ndarray:
-    """24 x 24, uint8: bit i says whether pattern i has ink there; every pattern repeats after two pitches."""
+    """24 x 24, uint8: bit i says whether pattern i is drawn there; every pattern repeats after two pitches."""
     tile = np.zeros((2 * PITCH, 2 * PITCH), dtype=np.uint8)
     for bit, draw in enumerate(PATTERNS.values()):
         tile |= draw(tile.shape).astype(np.uint8) << bit

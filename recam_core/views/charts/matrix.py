@@ -274,7 +274,7 @@ def matrix_chart(cells: MatrixCells, palette: Palette, *, pressable: bool = True
 
 
 def _words(cells: MatrixCells, size: int) -> go.Scatter:
-    """The numbers in the cells, each in the ink that is read on its colour."""
+    """The numbers in the cells, each in the colour that is read on its cell."""
     y, x = np.nonzero(cells.words != "")
     return go.Scatter(
         x=x.astype(np.int16),

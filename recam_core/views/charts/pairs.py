@@ -1,4 +1,4 @@
-"""Company against confusion: whether classes are taken for each other because they are seen together."""
+"""Co-occurrence against confusion: whether classes are taken for each other because they are seen together."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -31,7 +31,7 @@ def pairs_chart(
     points of one pair are joined, so that its change is seen.
 
     Args:
-        pairs: those whose share or company is unknown are left out.
+        pairs: those whose share or co-occurrence is unknown are left out.
         names: K + 1 names by value.
         titles: by method key, in the order of their colours.
         palette: of the page.

@@ -121,7 +121,7 @@ def ramp(stops: Sequence[str], strength: np.ndarray) -> np.ndarray:
 
 
 def readable(colours: Iterable[str]) -> list[str]:
-    """For each ground colour the ink that is read on it."""
+    """For each ground colour that of the words that are read on it."""
     return ["#10181b" if np.dot(_LUMA, _channels(colour)) > 128 else "#ffffff" for colour in colours]
 
 
