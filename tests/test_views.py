@@ -41,8 +41,8 @@ from recam_core.views.pixel_kinds import (
     error_codes,
     error_marks,
     error_overlay,
-    taken_back_codes,
 )
+from taken_back_reference import taken_back_codes
 
 
 @pytest.fixture

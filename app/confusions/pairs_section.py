@@ -18,8 +18,8 @@ from recam_core.views.charts.pairs import pairs_chart
 _LISTED, _DRAWN = 200, 1_000
 _READING = (
     "A point far up on the left is confused though the two are seldom seen together: co-occurrence is not the cause. "
-    "Far right and far up, it may well be. Larger points stand for more pixels. Several pairs are chosen by lasso or box, "
-    "which are in the bar above the plot, or by marking rows of the list."
+    "Far right and far up, it may well be. Larger points stand for more pixels. Several pairs are chosen by lasso or "
+    "box, which are in the bar above the plot, or by marking rows of the list."
 )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from recam_core.cli.output import write_results
 from recam_core.errors import UserError
+from recam_core.scores.table import settings_lines
 
 if TYPE_CHECKING:
     from recam_core.checkpoint.run_folder import RunInfo
@@ -162,24 +163,7 @@ def describe_run(info: RunInfo) -> str:
         "versions": ", ".join(f"{name} {version}" for name, version in info.versions.items()),
     }
     lines = [f"{name:<13}{value}" for name, value in head.items()]
-    lines += ["recipe", *_tree(info.recipe, 1)]
+    lines += ["recipe", *settings_lines(info.recipe, 1)]
     if info.scores:
-        lines += ["scores", *_tree(info.scores, 1)]
+        lines += ["scores", *settings_lines(info.scores, 1)]
     return "\n".join(lines)
-
-
-def _tree(values: dict[str, Any], depth: int) -> list[str]:
-    """Nested settings as indented lines."""
-    lines = []
-    for name, value in values.items():
-        if isinstance(value, dict):
-            lines += ["  " * depth + str(name), *_tree(value, depth + 1)]
-        elif isinstance(value, list):
-            lines.append("  " * depth + f"{name}: {', '.join(_short(item) for item in value)}")
-        else:
-            lines.append("  " * depth + f"{name}: {_short(value)}")
-    return lines
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else "-" if value is None else str(value)

@@ -119,11 +119,6 @@ def log_odds(logits: Tensor) -> Tensor:
     return logits[..., :-1, :, :] - torch.stack(rest, dim=-3) if rest else logits[..., :0, :, :]
 
 
-def probability_of(activation: float) -> float:
-    """The probability that an activation (0..1) of a map of probabilities stands for; 0.5 means as likely as not."""
-    return float(torch.sigmoid(torch.tensor((2 * activation - 1) * LOG_ODDS, dtype=torch.float64)))
-
-
 @dataclass(frozen=True)
 class Rule:
     """A rule: (w of FC1, w' of FC2, both K x C, background row C or None) to weights; and a sentence for people.
@@ -133,8 +128,8 @@ class Rule:
         meaning: for people who choose.
         needs_fc2: whether FC2 must have been trained.
         needs_background: whether FC2 must have its background row.
-        log_odds: whether its activations stand for probabilities, see :func:`probability_of`; those of the others are
-            shares of a map's maximum.
+        log_odds: whether its activations stand for probabilities p, as log(p / (1 - p)) from -LOG_ODDS to LOG_ODDS;
+            those of the others are shares of a map's maximum.
         makes_weights: whether it makes class weights, and no probabilities.
     """
 

@@ -10,7 +10,7 @@ from recam_core.data.sample import BrokenItem, Dataset
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
 from recam_core.report.figures import Figures
-from recam_core.report.markup import Markup, csv_link, data_address, join, percent, points, tag
+from recam_core.report.markup import Markup, csv_link, join, percent, points, tag
 from recam_core.report.report_data import ReportData
 from recam_core.scores.metrics import value_names
 from recam_core.scores.scores import picture_scores
@@ -19,7 +19,7 @@ from recam_core.views.colours import class_colours
 from recam_core.views.figure_cells import FigurePane, FigureRow, pane_cell, photo_cell, truth_cell
 from recam_core.views.figure_style import FigureStyle
 from recam_core.views.marks import swatch
-from recam_core.views.pictures import encode
+from recam_core.views.pictures import data_url
 from recam_core.views.pixel_kinds import error_marks
 
 #: The long side of an embedded picture, in pixels: sharp at the width it is shown at, and some 20 kB.
@@ -149,7 +149,7 @@ def _picture(data: ReportData, dataset: Dataset, index: int | None, position: in
 
 def _cell(image: np.ndarray, title: str, words: str, alt: str) -> Markup:
     height, width = image.shape[:2]
-    address = data_address(encode(image, "jpeg"), "image/jpeg")
+    address = data_url(image, "jpeg")
     picture = tag("img", src=address, width=width, height=height, alt=alt)
     return tag("figure", picture, tag("figcaption", tag("b", title), tag("span", words) if words else ""))
 
@@ -162,7 +162,7 @@ def _legend(data: ReportData) -> Markup:
     for mark in marks:
         other = everything.get(mark.code, mark.name)
         words = mark.name if other == mark.name else f"{mark.name} (all classes: {other})"
-        image = data_address(encode(swatch(mark)), "image/png")
+        image = data_url(swatch(mark))
         entries.append(tag("span", tag("img", src=image, alt=""), words, title=mark.meaning))
     return tag("p", *entries, class_="legend")
 

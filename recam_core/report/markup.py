@@ -1,11 +1,12 @@
 """HTML put together from values: whatever is not markup already is escaped; and the style sheet of reports."""
 
-import base64
 import html
 import unicodedata
 from collections.abc import Iterable
 
+from recam_core.scores.table import percent as table_percent
 from recam_core.scores.table import signed
+from recam_core.views.pictures import data_address
 
 #: Elements that have no end tag in HTML.
 _VOID = {"meta", "img", "br", "hr", "col", "link"}
@@ -81,17 +82,12 @@ def table(
 
 def percent(value: float, digits: int = 1) -> str:
     """A share as a number of per cent, or a dash where there is none."""
-    return "–" if value != value else f"{100 * value:.{digits}f}"
+    return table_percent(value, digits, "–")
 
 
 def points(value: float, digits: int = 1) -> str:
     """A difference of shares in points, signed by a plus or a true minus."""
     return signed(100 * value, digits)
-
-
-def data_address(content: bytes, kind: str) -> str:
-    """An address that holds the content itself; ``kind`` is its media type."""
-    return f"data:{kind};base64," + base64.b64encode(content).decode("ascii")
 
 
 def csv_link(name: str, content: str) -> Markup:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -16,6 +15,7 @@ from recam_core.report.files import lost_words, rates, scores_csv
 from recam_core.report.markup import Markup, csv_link, join, percent, points, table, tag
 from recam_core.report.report_data import ReportData
 from recam_core.scores.metrics import value_names
+from recam_core.scores.table import settings_lines
 from recam_core.views.charts.class_iou import gain_rows, iou_chart
 from recam_core.views.charts.flow import flow_chart
 from recam_core.views.charts.gains import gain_chart
@@ -357,25 +357,9 @@ def _method(method: Analysed, data: ReportData) -> Markup:
     details = [tag("summary", "Recipe and command")]
     if info.command:
         details.append(tag("pre", info.command))
-    details.append(tag("pre", "\n".join(_tree(info.recipe)) or "not recorded"))
+    details.append(tag("pre", "\n".join(settings_lines(info.recipe)) or "not recorded"))
     return join([tag("h3", method.title), _list(facts), tag("details", *details)])
 
 
 def _list(facts: Mapping[str, object]) -> Markup:
     return tag("dl", *(join([tag("dt", name), tag("dd", value)]) for name, value in facts.items()))
-
-
-def _tree(values: dict[str, Any], depth: int = 0) -> list[str]:
-    lines = []
-    for name, value in values.items():
-        if isinstance(value, dict):
-            lines += ["  " * depth + f"{name}:", *_tree(value, depth + 1)]
-        elif isinstance(value, list):
-            lines.append("  " * depth + f"{name}: {', '.join(_short(item) for item in value)}")
-        else:
-            lines.append("  " * depth + f"{name}: {_short(value)}")
-    return lines
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else "-" if value is None else str(value)

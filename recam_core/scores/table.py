@@ -1,6 +1,7 @@
 """Scores of several methods as a table for people."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -170,9 +171,9 @@ def _legend(evaluation: Evaluation) -> str:
     )
 
 
-def percent(value: float | None, digits: int = 1) -> str:
+def percent(value: float | None, digits: int = 1, none: str = "-") -> str:
     """A share as a number of per cent, or a dash where there is none."""
-    return "-" if value is None or np.isnan(value) else f"{100 * value:.{digits}f}"
+    return none if value is None or np.isnan(value) else f"{100 * value:.{digits}f}"
 
 
 def aligned(rows: list[list[str]]) -> str:
@@ -216,3 +217,21 @@ def _in_columns(rows: list[list[str]], widths: list[int], right: list[bool]) -> 
 
 def _is_number(cell: str) -> bool:
     return cell == "-" or cell.replace(".", "").strip("+-").isdigit()
+
+
+def settings_lines(values: Mapping[str, Any], depth: int = 0) -> list[str]:
+    """Nested settings as lines, indented by their depth."""
+
+    def short(value: Any) -> str:
+        return f"{value:.4g}" if isinstance(value, float) else "-" if value is None else str(value)
+
+    lines = []
+    for name, value in values.items():
+        start = f"{'  ' * depth}{name}:"
+        if isinstance(value, dict):
+            lines += [start, *settings_lines(value, depth + 1)]
+        elif isinstance(value, list):
+            lines.append(f"{start} {', '.join(map(short, value))}")
+        else:
+            lines.append(f"{start} {short(value)}")
+    return lines

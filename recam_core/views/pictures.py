@@ -118,6 +118,11 @@ def encode(image: np.ndarray, kind: str = "png") -> bytes:
     return stream.getvalue()
 
 
+def data_address(content: bytes, kind: str) -> str:
+    """An address that holds the content itself; ``kind`` is its media type."""
+    return f"data:{kind};base64," + base64.b64encode(content).decode("ascii")
+
+
 def data_url(image: np.ndarray, kind: str = "png") -> str:
     """An address that holds the picture, for style sheets and pages that must open on their own."""
-    return f"data:image/{kind};base64," + base64.b64encode(encode(image, kind)).decode("ascii")
+    return data_address(encode(image, kind), f"image/{kind}")

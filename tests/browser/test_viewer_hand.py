@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from recam_core.maps.activation_maps import argmax_and_activation, full_size, seed_mask
-from recam_core.views.pixel_kinds import taken_back_codes
 from streamlit_page import no_exception, wait_until_finished
+from taken_back_reference import taken_back_codes
 from viewer_browser import heard, open_viewer, said, set_view, view_of, view_when
 from viewer_cases import case
 

@@ -20,10 +20,9 @@ from recam_core.views.pixel_kinds import (
     disagreement_overlay,
     error_codes,
     error_marks,
-    taken_back_codes,
-    taken_back_overlay,
 )
 from recam_core.views.viewer_payload import FILLED
+from taken_back_reference import taken_back_codes, taken_back_overlay
 from viewer_browser import drawn, exact, open_viewer, set_view
 from viewer_cases import METHODS, PHOTOS, Case, case
 

@@ -1,14 +1,20 @@
-"""Cosine similarities between classes as a matrix whose squares can be pressed.
-
-Plotly's heat maps report no presses in Streamlit, so an unseen square marker lies on each cell.
-"""
+"""Cosine similarities between classes as a matrix whose squares can be pressed."""
 
 import numpy as np
 import plotly.graph_objects as go
 
 from recam_core.analysis.csv_tables import csv_text
 from recam_core.theory.weights import TITLES, ClassCosines
-from recam_core.views.charts.style import Palette, plain, template
+from recam_core.views.charts.style import (
+    Palette,
+    cell_frame,
+    colour_bar,
+    colour_scale,
+    names_axis,
+    plain,
+    template,
+    unseen_marks,
+)
 
 #: Pixels of the whole matrix, and of its names.
 _SIDE, _AROUND, _LEAST, _MOST = 400, 120, 4, 34
@@ -48,8 +54,8 @@ def cosine_chart(
             z=shown,
             zmin=-most,
             zmax=most,
-            colorscale=[[place / (len(stops) - 1), colour] for place, colour in enumerate(stops)],
-            colorbar={"thickness": 10, "outlinewidth": 0, "tickfont": {"color": palette.quiet}, "nticks": 5},
+            colorscale=colour_scale(stops),
+            colorbar=colour_bar(palette, nticks=5),
             xgap=1 if count <= 30 else 0,
             ygap=1 if count <= 30 else 0,
             hoverinfo="skip",
@@ -61,8 +67,7 @@ def cosine_chart(
             x=column,
             y=row,
             mode="markers",
-            # Nothing to see: the nearest one is pressed, which is always the cell's own.
-            marker={"symbol": "square", "size": size, "color": "rgba(0,0,0,0)"},
+            marker=unseen_marks(size),
             customdata=np.stack([row, column], axis=1),
             text=[f"{names[r]} and {names[c]}: {v:+.3f}" for r, c, v in zip(row, column, values, strict=True)],
             hovertemplate="%{text}<extra></extra>",
@@ -70,22 +75,15 @@ def cosine_chart(
         )
     )
     for y, x in (pressed, pressed[::-1]) if pressed is not None else ():
-        figure.add_shape(
-            type="rect", x0=x - 0.5, x1=x + 0.5, y0=y - 0.5, y1=y + 0.5, line={"color": palette.text, "width": 2.5}
-        )
-    ticks = {
-        "tickmode": "array",
-        "tickvals": list(range(count)),
-        "ticktext": [plain(name, 12) for name in found.names],
-        **({"tickfont": {"size": 8}} if count > 30 else {}),
-    }
+        figure.add_shape(cell_frame(y, x, 2.5, palette.text))
+    ticks = names_axis(found.names, 12, showgrid=False, **({"tickfont": {"size": 8}} if count > 30 else {}))
     figure.update_layout(
         template=template(palette),
         height=max(int(count * (size + 1)), 160) + _AROUND,
         margin={"t": 40},
         title={"text": plain(title, 60), "font": {"size": 14}, "x": 0, "y": 0.99, "yanchor": "top"},
-        xaxis={**ticks, "showgrid": False, "range": [-0.6, count - 0.4], "tickangle": -60},
-        yaxis={**ticks, "showgrid": False, "range": [count - 0.4, -0.6]},
+        xaxis={**ticks, "range": [-0.6, count - 0.4], "tickangle": -60},
+        yaxis={**ticks, "range": [count - 0.4, -0.6]},
     )
     return figure
 

@@ -16,7 +16,7 @@ from recam_core.views.charts.setting_points import (
     reference_lines,
     spread_bars,
 )
-from recam_core.views.charts.style import Palette, plain, template
+from recam_core.views.charts.style import Palette, names_axis, template
 
 _ROW = 26
 #: What the axis below and the bar of buttons above take of the height.
@@ -49,8 +49,7 @@ def dot_chart(experiment: Experiment, title: str, marked: int | None, palette: P
         shapes=reference_lines(reference, "x", palette),
         xaxis=percent_axis(point.y for point in points),
         yaxis={
-            "tickvals": list(range(len(names))),
-            "ticktext": [plain(name, _NAME) for name in names],
+            **names_axis(names, _NAME),
             "tickfont": {"color": palette.text},
             "range": [len(names) - 0.5, -0.5],
             "griddash": "dot",

@@ -4,9 +4,16 @@ import numpy as np
 import plotly.graph_objects as go
 
 from recam_core.experiments.figure1 import ALL, LOSSES, TITLES, Figure1
-from recam_core.views.charts.style import Palette, hatch, plain, template
+from recam_core.views.charts.style import (
+    Palette,
+    colour_bar,
+    colour_scale,
+    loss_bar,
+    names_axis,
+    plain,
+    template,
+)
 
-_COLOURS = {"bce": 1, "sce": 2}
 _HEIGHT = 340
 _CELL = 26
 
@@ -23,7 +30,7 @@ def figure1_chart(found: Figure1, palette: Palette) -> go.Figure:
                 y=[100 * row.mean for row in rows],
                 width=0.36,
                 name=TITLES[loss],
-                marker={"color": palette.methods[_COLOURS[loss]], "pattern": hatch(palette) if loss == "sce" else {}},
+                marker=loss_bar(palette, loss),
                 text=[f"{100 * row.mean:.1f}" for row in rows],
                 textposition="inside",
                 insidetextanchor="start",
@@ -53,14 +60,10 @@ def figure1_chart(found: Figure1, palette: Palette) -> go.Figure:
         template=template(palette),
         height=_HEIGHT,
         margin={"t": 44},
-        xaxis={
-            "tickmode": "array",
-            "tickvals": list(range(len(scopes))),
-            "ticktext": [
-                f"all {len(names)} classes" if scope == ALL else f"the hard group of {len(names)}"
-                for scope, names in found.classes.items()
-            ],
-        },
+        xaxis=names_axis(
+            f"all {len(names)} classes" if scope == ALL else f"the hard group of {len(names)}"
+            for scope, names in found.classes.items()
+        ),
         yaxis={"title": {"text": "accuracy, %"}, "range": [0, 103]},
     )
     return figure
@@ -79,8 +82,8 @@ def figure1_confusion_chart(found: Figure1, palette: Palette) -> go.Figure:
             y=list(range(len(names))),
             zmin=0,
             zmax=100 * max(float(np.nanmax(shown)), 0.01),
-            colorscale=[[place / (len(palette.confused) - 1), colour] for place, colour in enumerate(palette.confused)],
-            colorbar={"thickness": 10, "outlinewidth": 0, "ticksuffix": " %", "tickfont": {"color": palette.quiet}},
+            colorscale=colour_scale(palette.confused),
+            colorbar=colour_bar(palette, ticksuffix=" %"),
             xgap=1,
             ygap=1,
             customdata=[[[plain(one), plain(other)] for other in names] for one in names],
@@ -99,12 +102,12 @@ def figure1_confusion_chart(found: Figure1, palette: Palette) -> go.Figure:
             showlegend=bool(group),
         )
     )
-    ticks = {"tickmode": "array", "tickvals": list(range(len(names))), "ticktext": [plain(n, 12) for n in names]}
+    ticks = names_axis(names, 12, showgrid=False)
     figure.update_layout(
         template=template(palette),
         height=max(_CELL * len(names) + 130, 260),
         margin={"t": 40},
-        xaxis={**ticks, "showgrid": False, "title": {"text": "told as"}, "range": [-0.5, len(names) - 0.5]},
-        yaxis={**ticks, "showgrid": False, "title": {"text": "truth"}, "range": [len(names) - 0.5, -0.5]},
+        xaxis={**ticks, "title": {"text": "told as"}, "range": [-0.5, len(names) - 0.5]},
+        yaxis={**ticks, "title": {"text": "truth"}, "range": [len(names) - 0.5, -0.5]},
     )
     return figure

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from recam_core.analysis.csv_tables import csv_text
+from recam_core.scores.table import signed
 from recam_core.views.charts.style import Palette, plain, template, translucent
 
 BETTER, WORSE = "better", "worse"
@@ -137,11 +138,7 @@ def _label(row: GainRow) -> str:
 
 
 def _hover(row: GainRow) -> str:
-    lines = [*([plain(row.group)] if row.group else []), f"<b>{plain(row.name)}</b>", f"{_signed(row.gain)} points"]
+    lines = [*([plain(row.group)] if row.group else []), f"<b>{plain(row.name)}</b>", f"{signed(row.gain)} points"]
     if row.low is not None and row.high is not None:
-        lines.append(plain(f"95% interval {_signed(row.low)} to {_signed(row.high)}"))
+        lines.append(plain(f"95% interval {signed(row.low)} to {signed(row.high)}"))
     return "<br>".join([*lines, plain(row.verdict)])
-
-
-def _signed(points: float) -> str:
-    return f"{points:+.1f}".replace("-", "−")

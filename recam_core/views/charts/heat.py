@@ -8,7 +8,17 @@ import plotly.graph_objects as go
 from recam_core.experiments.chart import Heat
 from recam_core.experiments.experiment import Experiment
 from recam_core.views.charts.setting_points import PART_WORDS
-from recam_core.views.charts.style import Palette, plain, ramp, readable, template
+from recam_core.views.charts.style import (
+    Palette,
+    cell_frame,
+    colour_scale,
+    names_axis,
+    plain,
+    ramp,
+    readable,
+    template,
+    unseen_marks,
+)
 
 _ROW, _SMALLEST_ROW, _TALLEST = 38, 20, 460
 #: What names and title of the columns take of the height.
@@ -43,7 +53,7 @@ def heat_chart(experiment: Experiment, heat: Heat, marked: int | None, palette: 
         z=[[None if value is None else 100 * value for value in row] for row in heat.values],
         zmin=100 * low,
         zmax=100 * max(high, low + 1e-9),
-        colorscale=[[place / (len(stops) - 1), colour] for place, colour in enumerate(stops)],
+        colorscale=colour_scale(stops),
         showscale=False,
         xgap=2,
         ygap=2,
@@ -59,13 +69,13 @@ def heat_chart(experiment: Experiment, heat: Heat, marked: int | None, palette: 
         name="settings",
         text=["" if value is None else f"{100 * value:.1f}" for _, _, _, value in found],
         textfont={"size": 11, "color": readable(grounds)},
-        marker={"symbol": "square", "size": 16, "color": "rgba(0,0,0,0)"},
+        marker=unseen_marks(16),
         customdata=[[places[key]] for _, _, key, _ in found],
         hovertext=[_hover(key, value, before, heat.part) for _, _, key, value in found],
         hoverinfo="text",
     )
     rings = [
-        _ring(row, column, width, tint)
+        cell_frame(row, column, width, tint)
         for row, column, key, _ in found
         for is_so, width, tint in (
             (key == experiment.chosen, 3, palette.methods[1]),
@@ -88,15 +98,13 @@ def heat_chart(experiment: Experiment, heat: Heat, marked: int | None, palette: 
             "title": {"text": plain(chart.x_title)},
             "side": "top",
             "tickangle": -35,
-            "tickvals": list(range(len(heat.x))),
-            "ticktext": [plain(name, _NAME) for name in heat.x],
+            **names_axis(heat.x, _NAME),
             "range": [-0.5, len(heat.x) - 0.5],
         },
         yaxis={
             **names,
             "title": {"text": plain(chart.y_title)},
-            "tickvals": list(range(len(heat.y))),
-            "ticktext": [plain(name, _NAME) for name in heat.y],
+            **names_axis(heat.y, _NAME),
             "range": [len(heat.y) - 0.5, -0.5],
         },
     )
@@ -120,15 +128,3 @@ def _hover(key: str, value: float | None, before: float | None, part: str) -> st
             lines.append(plain(f"{100 * (value - before):+.2f} points to not retrained".replace("-", "−", 1)))
     lines.append(f"on the part that {PART_WORDS[part]}")
     return "<br>".join(lines)
-
-
-def _ring(row: int, column: int, width: float, tint: str) -> dict:
-    return {
-        "type": "rect",
-        "x0": column - 0.5,
-        "x1": column + 0.5,
-        "y0": row - 0.5,
-        "y1": row + 0.5,
-        "line": {"color": tint, "width": width},
-        "fillcolor": "rgba(0,0,0,0)",
-    }

@@ -6,12 +6,20 @@ import numpy as np
 import plotly.graph_objects as go
 
 from recam_core.theory.losses import Descent, Surface
-from recam_core.views.charts.style import Palette, hatch, plain, template
+from recam_core.views.charts.style import (
+    LOSS_COLOURS,
+    Palette,
+    colour_bar,
+    colour_scale,
+    loss_bar,
+    names_axis,
+    plain,
+    template,
+)
 
 TITLES = {"bce": "BCE", "sce": "SCE"}
 #: What is drawn over the two logits: title, and whether it can be negative.
 QUANTITIES = {"on_q": "gradient on z_q", "on_p": "gradient on z_p", "loss": "loss"}
-_COLOURS = {"bce": 1, "sce": 2}
 _HEIGHT, _DEEP = 340, 420
 _X, _Y = "z<sub>p</sub> \u2212 z<sub>q</sub>", "z<sub>p</sub> + z<sub>q</sub>"
 
@@ -30,7 +38,7 @@ def gradient_bars(names: Sequence[str], gradients: Mapping[str, np.ndarray], pal
                 x=list(range(len(names))),
                 y=np.asarray(values),
                 name=TITLES[loss],
-                marker={"color": palette.methods[_COLOURS[loss]], "pattern": hatch(palette) if loss == "sce" else {}},
+                marker=loss_bar(palette, loss),
                 text=[f"{value:+.2f}" for value in values],
                 textposition="outside" if len(names) <= 8 else "none",
                 cliponaxis=False,
@@ -45,7 +53,7 @@ def gradient_bars(names: Sequence[str], gradients: Mapping[str, np.ndarray], pal
         margin={"t": 44},
         barmode="group",
         hovermode="x unified",
-        xaxis={"tickmode": "array", "tickvals": list(range(len(names))), "ticktext": [plain(n, 14) for n in names]},
+        xaxis=names_axis(names, 14),
         yaxis={
             "title": {"text": "gradient (\u2212 pushes up, + pushes down)"},
             "range": [-1.12, 1.12],
@@ -87,7 +95,7 @@ def logit_map_chart(
             colorscale=stops,
             contours={"start": low, "end": high, "size": (high - low) / 10},
             line={"width": 0.5, "color": palette.quiet},
-            colorbar={"thickness": 10, "outlinewidth": 0, "tickfont": {"color": palette.quiet}, "nticks": 6},
+            colorbar=colour_bar(palette, nticks=6),
             hovertemplate=f"{_X} %{{x:.1f}}<br>{_Y} %{{y:.1f}}<br>{_words(quantity)} %{{z:.3f}}<extra></extra>",
         )
     )
@@ -269,7 +277,7 @@ def _scale(found: Surface, quantity: str, palette: Palette) -> tuple[float, floa
     else:
         low, high = 0.0, 1.0 if quantity == "on_q" else float(max(values.max() for values in found.loss.values()))
         stops = stops if quantity == "on_q" else (palette.middle, *stops)
-    return low, high, [[place / (len(stops) - 1), colour] for place, colour in enumerate(stops)]
+    return low, high, colour_scale(stops)
 
 
 def _path(loss: str, path: np.ndarray, palette: Palette) -> go.Scatter:
@@ -281,7 +289,7 @@ def _path(loss: str, path: np.ndarray, palette: Palette) -> go.Scatter:
         line={"color": palette.text, "width": 2, "dash": "6px,4px" if loss == "sce" else "solid"},
         marker={
             "size": 7,
-            "color": palette.methods[_COLOURS[loss]],
+            "color": palette.methods[LOSS_COLOURS[loss]],
             "line": {"color": palette.ground, "width": 1},
             "maxdisplayed": 20,
             "symbol": "diamond" if loss == "sce" else "circle",

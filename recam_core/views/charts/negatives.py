@@ -6,10 +6,9 @@ import plotly.graph_objects as go
 
 from recam_core.analysis.csv_tables import csv_text
 from recam_core.theory.negatives import LOSSES, QUANTILES, NegativeCurve, NegativePoint
-from recam_core.views.charts.style import Palette, plain, template, translucent
+from recam_core.views.charts.style import LOSS_COLOURS, Palette, names_axis, plain, template, translucent
 
 _TITLES = {"bce": "BCE", "sce": "SCE"}
-_COLOURS = {"bce": 1, "sce": 2}
 _HEIGHT = 330
 
 
@@ -24,7 +23,7 @@ def negatives_chart(curve: NegativeCurve, title: str, palette: Palette) -> go.Fi
     epochs = [point.epoch for point in curve.points]
     figure = go.Figure()
     for loss in LOSSES:
-        colour = palette.methods[_COLOURS[loss]]
+        colour = palette.methods[LOSS_COLOURS[loss]]
         values = list(zip(*(point.quantiles[loss] for point in curve.points), strict=True))
         for low, high, share in ((0, 4, 0.12), (1, 3, 0.25)):
             figure.add_trace(
@@ -75,7 +74,7 @@ def negatives_now_chart(points: Mapping[str, NegativePoint], palette: Palette) -
     figure = go.Figure()
     names = list(points)
     for loss, shift in (("bce", -0.16), ("sce", 0.16)):
-        colour = palette.methods[_COLOURS[loss]]
+        colour = palette.methods[LOSS_COLOURS[loss]]
         rows = [place + shift for place in range(len(names))]
         values = [points[name].quantiles[loss] for name in names]
         for low, high, width in ((0, 4, 2), (1, 3, 9)):
@@ -106,13 +105,7 @@ def negatives_now_chart(points: Mapping[str, NegativePoint], palette: Palette) -
         height=110 + 64 * len(names),
         margin={"t": 40},
         xaxis={"title": {"text": "gradient on the negative"}, "range": [-0.02, 1.02]},
-        yaxis={
-            "tickmode": "array",
-            "tickvals": list(range(len(names))),
-            "ticktext": [plain(name, 24) for name in names],
-            "range": [len(names) - 0.5, -0.5],
-            "showgrid": False,
-        },
+        yaxis=names_axis(names, 24, range=[len(names) - 0.5, -0.5], showgrid=False),
     )
     return figure
 

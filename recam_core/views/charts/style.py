@@ -7,6 +7,7 @@ that are told apart with every common form of colour blindness.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -74,15 +75,20 @@ DARK = Palette(
 )
 
 
+#: Places of the two losses in ``methods``.
+LOSS_COLOURS = {"bce": 1, "sce": 2}
+
+
 def translucent(colour: str, share: float) -> str:
     """A colour written as ``#rrggbb`` that covers a share (0..1) of what is below it."""
     red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
     return f"rgba({red},{green},{blue},{share:g})"
 
 
-def hatch(palette: Palette) -> dict[str, object]:
-    """The pattern of a bar that is told from another without its colour; words inside stay readable."""
-    return {"shape": "/", "fillmode": "overlay", "fgcolor": palette.ground, "fgopacity": 0.45, "solidity": 0.2}
+def loss_bar(palette: Palette, loss: str) -> dict[str, object]:
+    """The marker of a loss's bars, which are told apart without colour, too; words inside stay readable."""
+    hatch = {"shape": "/", "fillmode": "overlay", "fgcolor": palette.ground, "fgopacity": 0.45, "solidity": 0.2}
+    return {"color": palette.methods[LOSS_COLOURS[loss]], "pattern": hatch if loss == "sce" else {}}
 
 
 _MARKUP = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "%": "&#37;", "$": "&#36;", "\n": " ", "\r": " "})
@@ -108,6 +114,16 @@ def plain(text: object, most: int | None = None) -> str:
 _LUMA = np.array([0.299, 0.587, 0.114])
 #: Of each scale: so much is left at its end, that no rounding carries a tone into the next one.
 _SAFE = 1e-3
+
+
+def colour_scale(stops: Sequence[str]) -> list[list[float | str]]:
+    """Evenly spaced colours as a colour scale of Plotly."""
+    return [[place / (len(stops) - 1), colour] for place, colour in enumerate(stops)]
+
+
+def colour_bar(palette: Palette, **more: object) -> dict[str, object]:
+    """What says which value a colour stands for."""
+    return {"thickness": 10, "outlinewidth": 0, "tickfont": {"color": palette.quiet}, **more}
 
 
 def ramp(stops: Sequence[str], strength: np.ndarray) -> np.ndarray:
@@ -195,3 +211,23 @@ def template(palette: Palette) -> go.layout.Template:
             "clickmode": "event+select",
         },
     )
+
+
+def names_axis(names: Iterable[object], most: int | None = None, **more: Any) -> dict[str, Any]:
+    """An axis on which names stand at 0, 1, ..., each with room for so many characters; and what else is said of it."""
+    words = [plain(name, most) for name in names]
+    return {"tickmode": "array", "tickvals": list(range(len(words))), "ticktext": words, **more}
+
+
+def cell_frame(row: int, column: int, width: float, colour: str) -> dict[str, Any]:
+    """The shape of a frame around a cell of a heat map."""
+    ends = {"x0": column - 0.5, "x1": column + 0.5, "y0": row - 0.5, "y1": row + 0.5}
+    return {"type": "rect", **ends, "line": {"color": colour, "width": width}}
+
+
+def unseen_marks(size: float) -> dict[str, Any]:
+    """Marks on the cells of a heat map: of presses on the cells themselves Streamlit does not hear.
+
+    The nearest one is pressed, which is always the cell's own.
+    """
+    return {"symbol": "square", "size": size, "color": "rgba(0,0,0,0)"}
