@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app.catalogue import Entry, Family
+from app.chart import palette, show_chart
 from app.datasets import refuse_unseen
 from app.guard import sentences
 from app.job_progress import job_progress
@@ -24,6 +25,7 @@ from recam_core.retrain.head_recipe import DEFAULTS, HeadRecipe, completed, usua
 from recam_core.retrain.named_run import check_run_name, keep_heads, retrain_command
 from recam_core.setting import settings
 from recam_core.typed_path import as_typed
+from recam_core.views.charts.curves import Curve, curve_chart, curves_csv
 
 _TITLE = "Your ReCAM"
 #: The line above the panes.
@@ -244,14 +246,13 @@ def _result(family: Family, job: RetrainJob) -> None:
     curve, keeping = st.columns([3, 2], gap="large")
     with curve:
         names = [name for name in ("sce", "bce") if name in result.history[0]]
-        st.line_chart(
-            {"epoch": [row["epoch"] for row in result.history]}
-            | {f"L_{name}": [row[name] for row in result.history] for name in names},
-            x="epoch",
-            y=[f"L_{name}" for name in names],
-            x_label="epoch",
-            y_label="loss" if len(names) > 1 else f"L_{names[0]}",
-            height=220,
+        epochs = tuple(row["epoch"] for row in result.history)
+        losses = [Curve(f"L_{name}", epochs, tuple(row[name] for row in result.history)) for name in names]
+        show_chart(
+            curve_chart(losses, palette(), title="loss"),
+            key="explore_losses",
+            name="losses",
+            csv=curves_csv(losses),
             alt="The losses over the epochs",
         )
     with keeping:
