@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from app.guard import sentences
-from app.map_cache import Inference, maps_of, threshold_of
+from app.map_cache import Inference, maps_of, threshold_now
 from app.methods import Method
 from app.pictures import Picture
 from app.plain_words import plain
@@ -46,17 +46,6 @@ def panes_to_export(
         for method in methods
         if method.key not in hidden
     )
-
-
-def threshold_now(
-    method: Method, methods: Sequence[Method], classes: ClassList, view: Mapping[str, Any]
-) -> float | None:
-    """As the viewer has it: one for all, none, one set by hand for this pane, or the method's own."""
-    if view.get("cut") == "none":
-        return None
-    if view.get("cut") == "all" and "threshold" in view:
-        return view["threshold"]
-    return view.get("thresholds", {}).get(method.key, threshold_of(method, methods, classes))
 
 
 def export_panel(

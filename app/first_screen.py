@@ -9,9 +9,8 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app.analysed import kept_analysis
 from app.catalogue import Family
-from app.export_panel import threshold_now
 from app.guard import sentences
-from app.map_cache import Inference, maps_of
+from app.map_cache import Inference, maps_of, threshold_now
 from app.methods import Method
 from app.picker import choose_picture
 from app.pictures import Picture

@@ -1,7 +1,8 @@
 """Maps and what is read off them, kept between reruns: moving a slider runs no network."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -170,6 +171,17 @@ def payload_of(
 def threshold_of(method: Method, methods: Sequence[Method], classes: ClassList) -> float | None:
     """A method's own background threshold, or a usual one where none was chosen; None without a background class."""
     return shown_threshold(method.rule, [(one.threshold, one.rule) for one in (method, *methods)], classes)
+
+
+def threshold_now(
+    method: Method, methods: Sequence[Method], classes: ClassList, view: Mapping[str, Any]
+) -> float | None:
+    """As the viewer has it: one for all, none, one set by hand for this pane, or the method's own."""
+    if view.get("cut") == "none":
+        return None
+    if view.get("cut") == "all" and "threshold" in view:
+        return view["threshold"]
+    return view.get("thresholds", {}).get(method.key, threshold_of(method, methods, classes))
 
 
 def prediction_of(method: Method, picture: Picture) -> tuple[np.ndarray, tuple[int, ...]]:

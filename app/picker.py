@@ -5,29 +5,23 @@ from collections.abc import Callable
 import numpy as np
 import streamlit as st
 
-from app.carried import settled, taken_over
+from app.carried import SPEC_HELP, can_be_shown, matched, settled, taken_over
 from app.catalogue import Family
 from app.datasets import dataset, labels_of, labels_of_set, labels_progress, thumbnail_url
 from app.links import keep, kept
-from app.pictures import Picture, picture_of_set, picture_of_upload
+from app.pictures import FROM_SET, OWN_PHOTO, Picture, photo_uploader, picture_of_set, picture_of_upload
 from app.plain_words import plain
 from app.settings import PHOTO_MB, PICTURES_A_PAGE
 from app.shared_state import CHOSEN_DATA, CHOSEN_PICTURE
-from recam_core.data.match_classes import ClassMatch, match_classes
+from recam_core.data.match_classes import ClassMatch
 from recam_core.data.sample import Dataset
-from recam_core.data.spec import KINDS
-from recam_core.errors import UserError
 from recam_core.guest import guest
 
-FROM_SET, OWN_PHOTO = "Pictures", "Your photo"
 _COLUMNS = 3
 #: Said of a picture that shows one class and no background.
 _SINGLE = "a single class and no background: every method has 100 %, so it tells nothing"
 #: Without kept maps, a family opens with one of so many pictures.
 _LOOKED_AT = 50
-_SPEC_HELP = "Any data set on the computer that runs the app, written as one of\n" + "\n".join(
-    f"- `{kind.form}`: {kind.what}" for kind in KINDS.values()
-)
 _GUEST_HELP = (
     "Drawn scenes (`scenes[:OPTIONS]@SPLIT`), the `gallery`, or a data set of the page Data, by the name that it says."
 )
@@ -61,14 +55,7 @@ def pick_picture(family: Family, on_photo: Callable[[], None]) -> Picture | None
 
 
 def _upload(family: Family, on_photo: Callable[[], None]) -> Picture | None:
-    photo = st.file_uploader(
-        "Photo",
-        max_upload_size=PHOTO_MB,
-        key="explore_photo",
-        on_change=on_photo,
-        help="JPEG, PNG, WebP, BMP, GIF or TIFF, at least 8 x 8 pixels. It stays in this computer's memory and is not "
-        "kept.",
-    )
+    photo = photo_uploader("explore_photo", on_photo)
     with st.expander("Add ground truth (optional)"):
         mask = st.file_uploader(
             "Mask",
@@ -95,15 +82,7 @@ def _upload(family: Family, on_photo: Callable[[], None]) -> Picture | None:
 
 def _from_set(family: Family) -> Picture:
     spec = _spec(family)
-    found = dataset(spec)
-    match = match_classes(found.classes, family.classes)
-    if not match.shared:
-        raise UserError(
-            f"{spec} and these checkpoints have no class in common: the checkpoints know "
-            f"{', '.join(family.classes.names)}. Choose another family, or other pictures."
-        )
-    if not len(found):
-        raise UserError(f"{spec} holds no pictures.")
+    found, match = matched(family, spec)
     if not match.is_same and len(match.shared) < len(found.classes):
         st.caption(f"Of the {len(found.classes)} classes of these pictures, the checkpoints know {len(match.shared)}.")
     indices = _search(spec, found)
@@ -122,7 +101,7 @@ def _spec(family: Family) -> str:
     # In the address may still be the data of the family that was chosen before.
     named = bool(kept("data")) and kept("data") == st.session_state.get(key)
     elsewhere = taken_over(CHOSEN_DATA, family.key, "explore_data", named)
-    if elsewhere is not None and _can_be_shown(family, elsewhere):
+    if elsewhere is not None and can_be_shown(family, elsewhere):
         st.session_state[key] = "" if elsewhere == family.pictures else elsewhere
     with st.expander("Other pictures"):
         typed = st.text_input(
@@ -130,19 +109,11 @@ def _spec(family: Family) -> str:
             key=key,
             persist_state="session",
             placeholder=family.pictures,
-            help=_SPEC_HELP if guest() is None else _GUEST_HELP,
+            help=SPEC_HELP if guest() is None else _GUEST_HELP,
         ).strip()
     settled(CHOSEN_DATA, family.key, "explore_data", typed or family.pictures, named)
     keep("data", typed)
     return typed or family.pictures
-
-
-def _can_be_shown(family: Family, spec: str) -> bool:
-    try:
-        found = dataset(spec)
-    except UserError:
-        return False
-    return len(found) > 0 and bool(match_classes(found.classes, family.classes).shared)
 
 
 def _search(spec: str, found: Dataset) -> np.ndarray:

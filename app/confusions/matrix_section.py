@@ -150,7 +150,7 @@ def _drawn(
 
 def _lists(cells: MatrixCells, normalised: bool) -> None:
     """The cells that say most, as lines to press: in a narrow window they stand in the place of the matrix, whose cells
-    are too small there for a finger (app.confusions.style shows the one or the other)."""
+    are too small there for a finger (app.screens.confusions shows the one or the other)."""
     apart = (cells.rows[:, None] != cells.columns) & (cells.words != "")
     with st.container(key="confusions_matrix_lists", gap="small"):
         rules = []

@@ -19,8 +19,8 @@ from app.links import FIRST_OVERLAY, as_list, from_list, keep, keep_view, kept, 
 from app.map_cache import Inference, make_ready, payload_of, prediction_of, silence_of
 from app.methods import Method, method_of_entry
 from app.models import device_words
-from app.picker import FROM_SET, can_step, open_picture, pick_picture, step_picture
-from app.pictures import Picture
+from app.picker import can_step, open_picture, pick_picture, step_picture
+from app.pictures import FROM_SET, Picture
 from app.plain_words import plain
 from app.recipe_fields import rule_name, rules_help
 from app.retrain_panel import fourth_pane, retrain_panel
@@ -313,8 +313,8 @@ def _look(
     lead = top.container(key="explore_lead")
     heading = top.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="explore_heading")
     with st.spinner("Computing maps", show_time=True):
-        reference = family.by_method("bce")
-        payload = payload_of(methods, picture, present, family.classes, how, reference and reference.key)
+        bce = family.by_method("bce")
+        payload = payload_of(methods, picture, present, family.classes, how, None if bce is None else bce.key)
     _say_silent(methods, picture, present, family.classes, how)
     _take_threshold(family)
     shown = viewer(

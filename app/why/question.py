@@ -13,8 +13,7 @@ import streamlit as st
 from torch import Tensor
 
 from app.catalogue import Family
-from app.export_panel import threshold_now
-from app.map_cache import Inference, maps_of
+from app.map_cache import Inference, maps_of, threshold_now
 from app.methods import Method
 from app.pictures import Picture
 from recam_core.analysis.why import (

@@ -17,8 +17,7 @@ from app import catalogue, explored_family
 from app.catalogue import SHIPPED, read_catalogue
 from app.links import FIRST_OVERLAY
 from app.methods import Method
-from app.picker import FROM_SET, OWN_PHOTO
-from app.pictures import Picture
+from app.pictures import FROM_SET, OWN_PHOTO, Picture
 from app.screens import explore
 from recam_core.checkpoint.run_folder import INFO_FILE
 from recam_core.data.sample import ClassList

@@ -10,7 +10,7 @@ from viewer_content import viewer_of
 
 from app import catalogue
 from app.lab.kinds import KINDS
-from app.picker import FROM_SET, OWN_PHOTO
+from app.pictures import FROM_SET, OWN_PHOTO
 from app.screens.theory import SECTIONS as THEORY
 from app.shared_state import LAB_DEPTH, LAB_KIND
 from recam_core.train.recipe import METHODS
