@@ -17,6 +17,7 @@ COMMANDS = (
     "train",
     "cams",
     "evaluate",
+    "masks",
     "analyse",
     "report",
     "pictures",

@@ -120,10 +120,23 @@ class Tally:
         if mask is None:
             self._without_mask += 1
             return
-        counts = count_maps(maps, mask, self._classes)
         self._silent.add(maps)
-        self._ids.append(maps.id)
-        self._pictures.append(counts)
+        self.add_levels(maps.id, *winner_and_level(maps), mask)
+
+    def add_levels(self, id: str, winner: np.ndarray, level: np.ndarray, mask: np.ndarray | None) -> None:
+        """Count a picture of which the arg-max class and the activation of each pixel are known (both H x W uint8).
+
+        Raises:
+            UserError: they and the mask do not belong together.
+        """
+        if mask is None:
+            self._without_mask += 1
+            return
+        try:
+            self._pictures.append(count_pixels(winner, level, mask, self._classes))
+        except UserError as error:
+            raise UserError(f"{id}: {error}.") from None
+        self._ids.append(id)
 
     @property
     def shows_class(self) -> bool:

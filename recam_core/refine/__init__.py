@@ -1,0 +1,1 @@
+"""From seeds to pseudo masks: what makes the maps of a picture follow its contours."""

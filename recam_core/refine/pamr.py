@@ -1,0 +1,70 @@
+"""Pixel-adaptive mask refinement: maps become, again and again, means of their surroundings of like colour.
+
+Araslanov and Roth, "Single-Stage Semantic Segmentation from Image Labels", CVPR 2020, section 3.3.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+ITERATIONS = 10
+DILATIONS = (1, 2, 4, 8, 12, 24)
+#: The eight neighbours of a pixel, in units of a dilation.
+_NEIGHBOURS = tuple((y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0))
+
+
+def pamr(
+    image: np.ndarray, planes: np.ndarray, iterations: int = ITERATIONS, dilations: Sequence[int] = DILATIONS
+) -> np.ndarray:
+    """Refine maps by the colours of their picture.
+
+    A pixel j around i weighs exp(k_ij) / sum_j exp(k_ij), k_ij the mean over the colours c of
+    -|x_ic - x_jc| / (1e-8 + 0.1 sigma_ic), sigma_ic the standard deviation over the 3 x 3 windows of all dilations
+    around i. Outside the picture its border goes on.
+
+    Args:
+        image: H x W x 3, uint8.
+        planes: n x H x W, float32: probabilities or activations, each refined by itself.
+        iterations: how often each pixel takes the weighted mean of its surroundings.
+        dilations: distances of the eight neighbours that are looked at.
+
+    Returns:
+        n x H x W, float32; no value leaves the range of its plane.
+    """
+    weights = _weights(torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1), dilations)
+    current = torch.from_numpy(np.ascontiguousarray(planes, dtype=np.float32))
+    for _ in range(iterations):
+        mean = torch.zeros_like(current)
+        for weight, shifted in zip(weights, _shifted(current, dilations), strict=True):
+            mean.addcmul_(weight, shifted)
+        current = mean
+    return current.numpy()
+
+
+def _weights(image: Tensor, dilations: Sequence[int]) -> Tensor:
+    """8 D x H x W: what each neighbour of each pixel weighs; the sum over the first is 1."""
+    count = len(dilations) * (len(_NEIGHBOURS) + 1)
+    # Of the differences from the pixel itself, which is in the window of each dilation: they have the same deviation.
+    total, squares = torch.zeros_like(image), torch.zeros_like(image)
+    for shifted in _shifted(image, dilations):
+        difference = shifted - image
+        total += difference
+        squares.addcmul_(difference, difference)
+    sigma = ((squares - total.square() / count) / (count - 1)).clamp(min=0).sqrt()
+    scale = 1 / (1e-8 + 0.1 * sigma)
+    alike = [-((shifted - image).abs() * scale).mean(dim=0) for shifted in _shifted(image, dilations)]
+    return torch.stack(alike).softmax(dim=0)
+
+
+def _shifted(planes: Tensor, dilations: Sequence[int]) -> Iterator[Tensor]:
+    """The planes, n x H x W, as each neighbour of each pixel sees them: one view a neighbour, dilation by dilation."""
+    height, width = planes.shape[-2:]
+    reach = max(dilations)
+    padded = F.pad(planes[None], (reach,) * 4, mode="replicate")[0]
+    for dilation in dilations:
+        for y, x in _NEIGHBOURS:
+            top, left = reach + y * dilation, reach + x * dilation
+            yield padded[:, top : top + height, left : left + width]
