@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from recam_core.cli.main import main
@@ -11,8 +12,13 @@ from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps, full_size, grid_size, winner_and_level
 from recam_core.refine import finishes
+from recam_core.refine.boundaries import load_boundaries, usual_thresholds
+from recam_core.refine.boundary_network import BoundaryNetwork
 from recam_core.refine.finishes import finished_levels
+from recam_core.refine.pairs import pair_sums, way
 from recam_core.refine.pamr import pamr
+from recam_core.refine.random_walk import random_walk
+from recam_core.refine.ways import walked
 from run_folders import write_run
 from tiny_voc import tiny_voc
 
@@ -140,10 +146,10 @@ def test_masks_are_scored_and_written_as_a_set_that_opens(place, tmp_path, capsy
     assert masks(place, "--select", val, "--out", out, "--with-pictures", "--json", scores) == 0
     said = capsys.readouterr().out
     found = json.loads(scores.read_text())["evaluations"]
-    assert list(found) == ["none", "pamr"]
+    assert list(found) == ["direct+none", "direct+pamr"]
     about = json.loads((out / "masks.json").read_text())
     assert about["finish"] == "pamr"
-    assert about["threshold"] == found["pamr"]["fixed"]["threshold"]
+    assert about["threshold"] == found["direct+pamr"]["fixed"]["threshold"]
     assert f"threshold of {about['threshold']:.2f}" in said
     made, truth = open_dataset(f"voc:{out}@train"), open_dataset(f"voc:{place / 'squares'}@train")
     assert made.classes == truth.classes
@@ -155,7 +161,7 @@ def test_masks_are_scored_and_written_as_a_set_that_opens(place, tmp_path, capsy
         np.testing.assert_array_equal(mine.image, theirs.image)
         right += ((mine.mask == theirs.mask) & (theirs.mask > 0)).sum()
         pixels += (theirs.mask > 0).sum()
-    fixed = found["pamr"]["fixed"]
+    fixed = found["direct+pamr"]["fixed"]
     assert right / pixels == pytest.approx(1 - fixed["wrong_class"] - fixed["lost_to_background"], abs=1e-6)
     with Image.open(out / "SegmentationClass" / f"{truth.ids[0]}.png") as image:
         assert image.mode == "P"
@@ -167,6 +173,7 @@ def test_what_cannot_be_right_is_refused_before_anything_is_made(place, tmp_path
         (("--out", out), "choose it with --select SPEC"),
         (("--out", out, "--threshold", "1.5"), "between 0 and 1"),
         (("--rule", "fc1", "--rule", "fc2"), "FC2"),
+        (("--way", "irn"), "needs boundaries"),
         (("--out", out, "--select", "scenes:stuff=1@val"), "classes"),
     ):
         assert masks(place, *arguments) == 2
@@ -175,3 +182,189 @@ def test_what_cannot_be_right_is_refused_before_anything_is_made(place, tmp_path
     # The run's own threshold is that of its maps as they are.
     assert masks(place, "--out", out, "--finish", "none") == 0
     assert json.loads((out / "masks.json").read_text())["threshold"] == 0.3
+
+
+# IRN ------------------------------------------------------------------------------------------------------------------
+
+
+def affinity(boundary, here, there):
+    """1 - the strongest boundary on the way from one cell (y, x) to another."""
+    (y, x), (r, c) = here, there
+    return 1 - max(boundary[y + dy, x + dx] for dy, dx in way((r - y, c - x)))
+
+
+def near(h, w, radius):
+    cells = [(y, x) for y in range(h) for x in range(w)]
+    return [(a, b) for a in cells for b in cells if (a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2 < radius**2]
+
+
+def test_a_way_holds_its_ends_and_what_lies_less_than_a_cell_off_the_line():
+    assert way((0, 3)) == ((0, 0), (0, 1), (0, 2), (0, 3))
+    assert way((2, 2)) == ((0, 0), (0, 1), (1, 0), (1, 1), (1, 2), (2, 1), (2, 2))
+    assert set(way((-1, 2))) == {(0, 0), (0, 1), (0, 2), (-1, 0), (-1, 1), (-1, 2)}
+    assert (0, 3) not in way((-2, 3))
+
+
+def test_the_walk_is_the_dense_one():
+    rng = np.random.default_rng(0)
+    h, w = 8, 11
+    boundary, maps = rng.random((h, w)).astype(np.float32), rng.random((2, h, w)).astype(np.float32)
+    dense = np.zeros((h * w, h * w))
+    for (y, x), (r, c) in near(h, w, 5):
+        dense[y * w + x, r * w + c] = 1 if (y, x) == (r, c) else affinity(boundary, (y, x), (r, c)) ** 10
+    chances = dense / dense.sum(axis=0, keepdims=True)
+    for _ in range(8):
+        chances = chances @ chances
+    theirs = ((maps * (1 - boundary)).reshape(2, -1) @ chances).reshape(2, h, w)
+    np.testing.assert_allclose(random_walk(maps, boundary), theirs, atol=1e-5)
+    one = (maps * (1 - boundary)).reshape(2, -1) @ (dense / dense.sum(axis=0, keepdims=True))
+    np.testing.assert_allclose(random_walk(maps, boundary, steps=1).reshape(2, -1), one, atol=1e-6)
+
+
+def test_maps_walk_up_to_a_boundary_and_are_divided_by_their_common_maximum():
+    boundary = np.zeros((10, 11), dtype=np.float32)
+    boundary[:, 5] = 1
+    levels = np.zeros((2, 10, 11), dtype=np.uint8)
+    levels[0, 4:6, 1:3], levels[1, 4:6, 8:10] = 255, 51
+    found = walked(ActivationMaps("a", (40, 44), np.array([0, 2]), levels), boundary, "fc1")
+    assert found.activations[0].max() == 255
+    assert 40 < found.activations[1].max() < 64
+    assert (found.activations[0, :, :5] > 0).all()
+    assert not found.activations[0, :, 6:].any()
+    assert not found.activations[1, :, :5].any()
+    # Log-odds walk as probabilities: what is improbable is nothing, not half of the scale.
+    odds = walked(ActivationMaps("a", (40, 44), np.array([0]), np.full((1, 10, 11), 64, np.uint8)), boundary, "softmax")
+    assert odds.activations.max() == 255
+    levels = np.full((1, 10, 11), 64, np.uint8)
+    levels[0, 4, 2] = 255
+    odds = walked(ActivationMaps("a", (40, 44), np.array([0]), levels), boundary, "softmax")
+    assert not odds.activations[:, :, 6:].any()
+
+
+def naive_loss(edge_logits, displacement, labels, radius):
+    edge = torch.sigmoid(edge_logits).numpy()
+    sums, counts = np.zeros(5), np.zeros(5)
+    for b in range(len(labels)):
+        for here, there in near(*labels.shape[1:], radius):
+            one, other = int(labels[b][here]), int(labels[b][there])
+            if there <= here or 255 in (one, other):
+                continue
+            a = affinity(edge[b], here, there)
+            delta = (displacement[b][:, here[0], here[1]] - displacement[b][:, there[0], there[1]]).numpy()
+            target = np.array(there) - np.array(here)
+            if one != other:
+                sums[2], counts[2] = sums[2] - np.log(1 + 1e-5 - a), counts[2] + 1
+                continue
+            kind = 0 if one == 0 else 1
+            sums[kind], counts[kind] = sums[kind] - np.log(a + 1e-5), counts[kind] + 1
+            moved = np.abs(delta - target).sum() if one else np.abs(delta).sum()
+            sums[4 - kind], counts[4 - kind] = sums[4 - kind] + moved, counts[4 - kind] + 2
+    terms = sums / (counts + 1e-5)
+    return ((terms[0] + terms[1]) / 2 + terms[2]) / 2 + (terms[3] + terms[4]) / 2
+
+
+def test_the_losses_are_those_of_each_pair():
+    generator = torch.Generator().manual_seed(0)
+    edge, moves = torch.randn(2, 6, 7, generator=generator), torch.randn(2, 2, 6, 7, generator=generator)
+    labels = torch.tensor([0, 1, 2, 255])[torch.randint(0, 4, (2, 6, 7), generator=generator)]
+    found = pair_sums(edge, moves, labels, radius=4)
+    assert float(found.loss) == pytest.approx(naive_loss(edge, moves, labels, 4), rel=1e-4)
+    # Of two processes, numerators and denominators are added up before they are divided.
+    parts = [pair_sums(edge[n : n + 1], moves[n : n + 1], labels[n : n + 1], radius=4) for n in range(2)]
+    together = type(found)(sum(part.over for part in parts), sum(part.count for part in parts))
+    torch.testing.assert_close(together.loss, found.loss)
+
+
+def test_the_heads_learn_a_boundary_and_leave_the_backbone_alone(place):
+    from recam_core.checkpoint.run_folder import load_run
+
+    run = load_run(place / "run")
+    before = {name: value.clone() for name, value in run.network.state_dict().items()}
+    torch.manual_seed(0)
+    heads = BoundaryNetwork(run.network)
+    image = np.zeros((96, 96, 3), dtype=np.uint8)
+    image[:, 48:] = 255
+    labels = torch.zeros(1, 24, 24, dtype=torch.uint8)
+    labels[:, :, 12:] = 1
+    x = run.network.preprocess(image)
+    optimizer = torch.optim.Adam(heads.parameters(), 0.02)
+    losses = []
+    for _ in range(30):
+        edges, moves = heads(x)
+        loss = pair_sums(edges, moves, labels, radius=4).loss
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.6 * losses[0]
+    found = heads.eval().boundary(image)
+    assert found.shape == (24, 24)
+    assert found[:, 10:14].max(axis=1).mean() > 2 * found[:, 2:8].mean()
+    assert not run.network.training
+    for name, value in run.network.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    assert not any(key.startswith("_cam") for key in heads.state_dict())
+
+
+def boundaries(place, out, *arguments):
+    data = f"voc:{place / 'squares'}@train"
+    options = ("--scales", "1", "--no-mirror", "--device", "cpu", "--preset", "small", "--finish", "none")
+    return main(["boundaries", str(place / "run"), "--data", data, "--out", str(out), *options, *map(str, arguments)])
+
+
+def test_boundaries_are_learnt_kept_and_walked_within(place, tmp_path, capsys):
+    from recam_core.checkpoint.run_folder import load_run
+
+    out, scores = tmp_path / "boundaries", tmp_path / "scores.json"
+    asked = ("--epochs", 1, "--foreground", 0.6, "--background", 0.4)
+    assert boundaries(place, out, *asked) == 0
+    assert "Confident labels at 0.60 and 0.40" in capsys.readouterr().out
+    assert not (out / "state").exists()
+    assert boundaries(place, out, *asked) == 2
+    assert "trained boundaries already" in capsys.readouterr().err
+    assert masks(place, "--boundaries", out, "--json", scores) == 0
+    assert "r fc1, IRN, PAMR" in capsys.readouterr().out.replace("run fc1", "r fc1")
+    found = json.loads(scores.read_text())["evaluations"]
+    assert list(found) == ["direct+none", "direct+pamr", "irn+none", "irn+pamr"]
+    write_run(place / "other", "bce", seed=3)
+    with pytest.raises(UserError, match="fit no other backbone"):
+        load_boundaries(out, load_run(place / "other"))
+    (out / "boundaries.safetensors").write_bytes(b"torn")
+    with pytest.raises(UserError, match="train the boundaries again"):
+        load_boundaries(out, load_run(place / "run"))
+
+
+def test_what_boundaries_cannot_be_learnt_from_is_refused(place, tmp_path, capsys):
+    out = tmp_path / "boundaries"
+    for arguments, sentence in (
+        (("--foreground", 0.3, "--background", 0.5), "must not be the larger"),
+        (("--foreground", 1.0, "--background", 0.1), "No pixel is confidently a class"),
+        (("--epochs", 0), "1 epoch"),
+        (("--rule", "fc2"), "FC2"),
+    ):
+        assert boundaries(place, out, *arguments) == 2
+        assert sentence in capsys.readouterr().err
+    assert not out.exists()
+    assert usual_thresholds(0.21) == pytest.approx((0.33, 0.11))
+    assert usual_thresholds(0.95)[0] == 0.99
+
+
+def test_a_training_of_boundaries_goes_on_where_it_was_cut_off(place, tmp_path, monkeypatch):
+    from recam_core.refine import boundaries as module
+
+    asked = ("--epochs", 2, "--foreground", 0.6, "--background", 0.4)
+    assert boundaries(place, tmp_path / "whole", *asked) == 0
+    real, saved = module.save_state, []
+
+    def killed(out, state):
+        real(out, state)
+        saved.append(state)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "save_state", killed)
+    assert boundaries(place, tmp_path / "cut", *asked) == 130
+    monkeypatch.setattr(module, "save_state", real)
+    assert boundaries(place, tmp_path / "cut", *asked, "--seed", 1) == 2  # another training
+    assert boundaries(place, tmp_path / "cut", *asked) == 0
+    whole, cut = (json.loads((tmp_path / name / "boundaries.json").read_text())["history"] for name in ("whole", "cut"))
+    assert cut == whole

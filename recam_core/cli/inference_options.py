@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from recam_core.errors import UserError
 from recam_core.maps.inference import QUICK_SCALES
 
 if TYPE_CHECKING:
@@ -49,6 +50,13 @@ def rules_for(arguments: argparse.Namespace, info: RunInfo) -> list[str]:
     from recam_core.checkpoint.run_folder import check_run_rule
 
     return [check_run_rule(info, rule) for rule in dict.fromkeys(arguments.rule or [info.rule])]
+
+
+def only_rule(rules: list[str]) -> str:
+    """The one rule of a command that takes one. Raises UserError for several."""
+    if len(rules) > 1:
+        raise UserError("Name one --rule: pseudo masks are made by one extraction rule.")
+    return rules[0]
 
 
 def settings_for(arguments: argparse.Namespace, info: RunInfo) -> MapSettings:

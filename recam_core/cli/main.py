@@ -17,6 +17,7 @@ COMMANDS = (
     "train",
     "cams",
     "evaluate",
+    "boundaries",
     "masks",
     "analyse",
     "report",

@@ -4,38 +4,48 @@ from __future__ import annotations
 
 import argparse
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recam_core.cli.inference_options import add_inference_options, rules_for, settings_for
+from recam_core.cli.inference_options import add_inference_options, only_rule, rules_for, settings_for
 from recam_core.cli.output import print_notes, write_results
 from recam_core.errors import UserError
 
 if TYPE_CHECKING:
     from recam_core.checkpoint.run_folder import Run
     from recam_core.data.sample import Dataset
+    from recam_core.refine.boundary_network import BoundaryNetwork
+    from recam_core.refine.ways import Route
     from recam_core.scores.evaluate import Evaluation, Tally
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Register ``masks``."""
     from recam_core.refine.finishes import FINISHES
+    from recam_core.refine.ways import WAYS
 
     parser = subparsers.add_parser(
         "masks",
-        help="refine maps by the colours of the pictures; score and write the pseudo masks",
-        description="Make the maps of a run, finish them, score each finish beside the others, and write the masks in "
-        "the layout of VOC. Finishes: " + "; ".join(f"{name}: {one.about}" for name, one in FINISHES.items()),
+        help="refine seeds to pseudo masks; score and write them",
+        description="Make the maps of a run, refine them in each way with each finish, score all beside each other, "
+        "and write the masks of the last one in the layout of VOC. Ways: "
+        + "; ".join(f"{name}: {one.about}" for name, one in WAYS.items())
+        + " Finishes: "
+        + "; ".join(f"{name}: {one.about}" for name, one in FINISHES.items()),
     )
     parser.add_argument("run_folder", type=Path, metavar="RUN", help="a run folder")
     parser.add_argument("--data", required=True, metavar="SPEC", help="the data set, such as scenes@train")
     parser.add_argument(
-        "--finish",
+        "--way",
         action="append",
-        choices=tuple(FINISHES),
-        help="repeat it for several; the last one is written (default: none and pamr)",
+        choices=tuple(WAYS),
+        help="repeat it for several (default: direct; with --boundaries both)",
     )
+    parser.add_argument(
+        "--finish", action="append", choices=tuple(FINISHES), help="repeat it for several (default: none and pamr)"
+    )
+    parser.add_argument("--boundaries", type=Path, metavar="DIR", help="what `boundaries` made, for the way irn")
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument("--threshold", type=float, metavar="T", help="background threshold of the masks")
     chosen.add_argument(
@@ -55,137 +65,138 @@ def run(arguments: argparse.Namespace) -> int:
     from recam_core.checkpoint.run_folder import load_run
     from recam_core.data.spec import open_dataset
     from recam_core.device import pick_device
-    from recam_core.refine.finishes import FINISHES
+    from recam_core.refine.boundaries import load_boundaries
+    from recam_core.refine.ways import routes_of
     from recam_core.scores.evaluate import check_classes
     from recam_core.scores.table import summary_table
 
-    finishes = list(dict.fromkeys(arguments.finish or ("none", "pamr")))
+    has_boundaries = arguments.boundaries is not None
+    ways = arguments.way or (["direct", "irn"] if has_boundaries else ["direct"])
+    routes = routes_of(ways, arguments.finish or ["none", "pamr"], has_boundaries)
     dataset = open_dataset(arguments.data)
     loaded = load_run(arguments.run_folder, pick_device(arguments.device))
-    rule = _only_rule(rules_for(arguments, loaded.info))
-    check_classes(
-        loaded.info.class_list, dataset.classes, f"The run {loaded.info.name}", f"the data set {dataset.spec}"
-    )
-    thresholds = _thresholds(loaded, dataset, rule, finishes, arguments)
-    tallies = _pass(loaded, dataset, rule, finishes, arguments, thresholds)
-    evaluations: list[Evaluation] = []
+    info, last = loaded.info, routes[-1]
+    rule = only_rule(rules_for(arguments, info))
+    check_classes(info.class_list, dataset.classes, f"The run {info.name}", f"the data set {dataset.spec}")
+    boundaries = load_boundaries(arguments.boundaries, loaded) if has_boundaries else None
+    work = _Work(loaded, rule, routes, boundaries, arguments)
+    thresholds = _thresholds(work, dataset)
+    tallies = _pass(work, dataset, thresholds, arguments.out)
+    found: dict[Route, Evaluation] = {}
     if dataset.has_masks:
         origin = f"chosen on {arguments.select}" if arguments.select else "given"
-        for finish in finishes:
-            name = (
-                f"{loaded.info.name} {rule}, {FINISHES[finish].title}"
-                if finish != "none"
-                else f"{loaded.info.name} {rule}"
-            )
-            found = tallies[finish].evaluation(name, threshold=thresholds.get(finish), threshold_from=origin)
-            evaluations.append(found)
-        print(summary_table(evaluations))
+        for route in routes:
+            name = ", ".join(part for part in (f"{info.name} {rule}", route.title) if part)
+            found[route] = tallies[route].evaluation(name, threshold=thresholds.get(route), threshold_from=origin)
+        print(summary_table(list(found.values())))
+        if worse := _worse(found):
+            print(f"\n{worse}")
     else:
         print(f"{dataset.spec} has no ground truth, so the masks were not scored.")
     print_notes(dataset)
     if arguments.out is not None:
-        at = thresholds.get(finishes[-1])
-        print(
-            f"Masks ({FINISHES[finishes[-1]].title}) written to {arguments.out}"
-            + (f" at a background threshold of {at:.2f}." if at is not None else ", every pixel to its arg-max class.")
-        )
-    write_results(
-        arguments.json,
-        {
-            "data": dataset.spec,
-            "run": loaded.info.name,
-            "rule": rule,
-            "evaluations": {
-                finish: found.to_json() for finish, found in zip(finishes, evaluations, strict=bool(evaluations))
-            },
-        },
-    )
+        at = thresholds.get(last)
+        where = "every pixel to its arg-max class" if at is None else f"at a background threshold of {at:.2f}"
+        print(f"Masks ({last.title or 'the seeds'}) written to {arguments.out}, {where}.")
+    scores = {f"{route.way}+{route.finish}": each.to_json() for route, each in found.items()}
+    write_results(arguments.json, {"data": dataset.spec, "run": info.name, "rule": rule, "evaluations": scores})
     return 0
 
 
-def _only_rule(rules: list[str]) -> str:
-    if len(rules) > 1:
-        raise UserError("Masks are made by one extraction rule; name one --rule.")
-    return rules[0]
+def _worse(found: dict[Route, Evaluation]) -> str:
+    """Why masks may come out worse than the seeds that they are made of; "" where none do."""
+    seeds = next((each for route, each in found.items() if not route.title), None)
+    if seeds is None:
+        return ""
+    worse = [route.title for route, each in found.items() if each.best.miou < seeds.best.miou]
+    if not worse:
+        return ""
+    reason = " Boundaries learnt from labels that are not right do this: choose the thresholds of `boundaries` anew."
+    return f"Worse than the seeds, each at its best threshold: {', '.join(worse)}." + (
+        reason if any("IRN" in title for title in worse) else ""
+    )
 
 
-def _thresholds(
-    loaded: Run, dataset: Dataset, rule: str, finishes: list[str], arguments: argparse.Namespace
-) -> dict[str, float]:
-    """The background threshold of each finish, as far as one is known before the masks are made."""
+@dataclass(frozen=True)
+class _Work:
+    """What all passes over pictures share."""
+
+    loaded: Run
+    rule: str
+    routes: list[Route]
+    boundaries: BoundaryNetwork | None
+    arguments: argparse.Namespace
+
+
+def _thresholds(work: _Work, dataset: Dataset) -> dict[Route, float]:
+    """The background threshold of each route, as far as one is known before the masks are made."""
     from recam_core.data.spec import open_dataset
     from recam_core.maps.activation_maps import threshold_level
     from recam_core.scores.evaluate import check_classes
 
+    arguments, info, last = work.arguments, work.loaded.info, work.routes[-1]
     if not dataset.classes.has_background:
         if arguments.threshold is not None or arguments.select:
             raise UserError(f"{dataset.spec} has no background class: every pixel goes to its arg-max class.")
         return {}
     if arguments.threshold is not None:
         threshold_level(arguments.threshold)
-        return dict.fromkeys(finishes, arguments.threshold)
+        return dict.fromkeys(work.routes, arguments.threshold)
     if arguments.select:
         part = open_dataset(arguments.select)
         if not part.has_masks:
             raise UserError(f"{part.spec} has no ground-truth masks, so no threshold can be chosen on it.")
         check_classes(dataset.classes, part.classes, f"The data set {dataset.spec}", f"the data set {part.spec}")
-        tallies = _pass(loaded, part, rule, finishes, argparse.Namespace(**{**vars(arguments), "out": None}), {})
-        best = {finish: tallies[finish].evaluation().best.threshold for finish in finishes}
-        return {finish: value for finish, value in best.items() if value is not None}
+        best = {route: tally.evaluation().best.threshold for route, tally in _pass(work, part, {}, None).items()}
+        return {route: value for route, value in best.items() if value is not None}
     known = {}
-    if loaded.info.threshold is not None and rule == loaded.info.rule and "none" in finishes:
-        known["none"] = loaded.info.threshold
-    if arguments.out is not None and finishes[-1] not in known:
+    if info.threshold is not None and work.rule == info.rule:
+        known = {route: info.threshold for route in work.routes if not route.title}
+    if arguments.out is not None and last not in known:
         raise UserError(
-            "Masks are written at a background threshold, and one that fits the maps does not fit what a finish makes "
-            "of them: choose it with --select SPEC, a part of train with ground truth, or give one with --threshold."
+            "Masks are written at a background threshold, and one that fits the maps does not fit what is made of "
+            "them: choose it with --select SPEC, a part of train with ground truth, or give one with --threshold."
         )
     if arguments.out is None and not dataset.has_masks:
-        raise UserError(
-            f"{dataset.spec} has no ground truth to score masks against; name a folder for them with --out."
-        )
+        raise UserError(f"{dataset.spec} has no ground truth to score masks against; have them written with --out DIR.")
     return known
 
 
-def _pass(
-    loaded: Run,
-    dataset: Dataset,
-    rule: str,
-    finishes: list[str],
-    arguments: argparse.Namespace,
-    thresholds: dict[str, float],
-) -> dict[str, Tally]:
-    """One pass over a data set: the counts of each finish and, where a folder is named, the masks of the last."""
+def _pass(work: _Work, dataset: Dataset, thresholds: dict[Route, float], out: Path | None) -> dict[Route, Tally]:
+    """One pass over a data set: the counts of each route and, where a folder is named, the masks of the last."""
     from recam_core.maps.activation_maps import seed_mask
     from recam_core.progress import terminal
-    from recam_core.refine.finishes import finished_of_dataset
+    from recam_core.refine.ways import refined_of_dataset
     from recam_core.report.mask_set import writing_mask_set
     from recam_core.scores.evaluate import Tally
 
-    settings = settings_for(arguments, loaded.info)
-    tallies = {finish: Tally(dataset.classes) for finish in finishes}
+    arguments, info, last = work.arguments, work.loaded.info, work.routes[-1]
+    settings = settings_for(arguments, info)
+    tallies = {route: Tally(dataset.classes) for route in work.routes}
     total = min(arguments.limit or len(dataset), len(dataset))
     with ExitStack() as stack:
         writer = None
-        if arguments.out is not None:
+        if out is not None:
             about = {
-                "run": loaded.info.name,
-                "weights_sha256": loaded.info.weights_sha256,
-                "rule": rule,
+                "run": info.name,
+                "weights_sha256": info.weights_sha256,
+                "rule": work.rule,
                 "data": dataset.spec,
-                "finish": finishes[-1],
-                "threshold": thresholds.get(finishes[-1]),
+                "way": last.way,
+                "finish": last.finish,
+                "threshold": thresholds.get(last),
                 "settings": asdict(settings),
             }
             split = dataset.spec.rpartition("@")[2] if "@" in dataset.spec else "all"
-            writing = writing_mask_set(arguments.out, dataset.classes, split, about, arguments.with_pictures)
-            writer = stack.enter_context(writing)
-        progress = stack.enter_context(terminal(f"{loaded.info.name}, {dataset.spec}"))
-        pictures = finished_of_dataset(loaded.network, dataset, rule, finishes, settings, arguments.limit)
+            writer = stack.enter_context(writing_mask_set(out, dataset.classes, split, about, arguments.with_pictures))
+        progress = stack.enter_context(terminal(f"{info.name}, {dataset.spec}"))
+        pictures = refined_of_dataset(
+            work.loaded.network, dataset, work.rule, work.routes, settings, work.boundaries, arguments.limit
+        )
         for done, (sample, found) in enumerate(pictures, start=1):
-            for finish, levels in found.items():
-                tallies[finish].add_levels(sample.id, *levels, sample.mask)
+            for route, levels in found.items():
+                tallies[route].add_levels(sample.id, *levels, sample.mask)
             if writer is not None:
-                writer.add(sample, seed_mask(*found[finishes[-1]], thresholds.get(finishes[-1])))
+                writer.add(sample, seed_mask(*found[last], thresholds.get(last)))
             progress(done, total, "")
     return tallies

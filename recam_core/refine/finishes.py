@@ -4,18 +4,15 @@ A finish gives scores back, not labels, so that every background threshold can s
 one is an entry in :data:`FINISHES`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
-from recam_core.data.sample import Dataset, Sample
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import FULL, ActivationMaps, silent_maps, strongest, upsampled
-from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
 from recam_core.method.extraction import LOG_ODDS, gives_log_odds
-from recam_core.model.network import CamNetwork
 from recam_core.refine.pamr import pamr
 
 #: Pictures of more pixels are refined at a smaller size: what a finish holds in memory grows with 50 numbers a pixel.
@@ -78,35 +75,8 @@ def finished_levels(maps: ActivationMaps, image: np.ndarray, finish: str, rule: 
     refine = FINISHES[check_finish(finish)].refine
     planes = upsampled(maps.activations.astype(np.float32), maps.size)
     if refine is not None and len(planes):
-        planes = _to_levels(_refined(refine, image, _from_levels(planes, rule)), rule)
+        planes = _to_levels(_refined(refine, image, from_levels(planes, rule)), rule)
     return strongest(planes, (maps.classes + 1).tolist(), maps.size, silent_maps(maps).any())
-
-
-def finished_of_dataset(
-    network: CamNetwork,
-    dataset: Dataset,
-    rule: str,
-    finishes: Sequence[str],
-    settings: MapSettings,
-    limit: int | None = None,
-) -> Iterator[tuple[Sample, dict[str, Levels]]]:
-    """Yield each picture with what each finish makes of its maps, by the name of the finish.
-
-    Args:
-        network: in evaluation mode; its device is used (finishes take the CPU).
-        dataset: the pictures.
-        rule: extraction rule.
-        finishes: of :data:`FINISHES`.
-        settings: how maps are made.
-        limit: only the first so many pictures; None for all.
-
-    Raises:
-        UserError: unknown finish, or what :func:`recam_core.maps.dataset_maps.maps_of_dataset` refuses.
-    """
-    for finish in finishes:
-        check_finish(finish)
-    for sample, maps in maps_of_dataset(network, dataset, [rule], settings, limit):
-        yield sample, {finish: finished_levels(maps[rule], sample.image, finish, rule) for finish in finishes}
 
 
 def _refined(
@@ -122,7 +92,7 @@ def _refined(
     return upsampled(refine(picture, np.stack(each)), (height, width))
 
 
-def _from_levels(planes: np.ndarray, rule: str) -> np.ndarray:
+def from_levels(planes: np.ndarray, rule: str) -> np.ndarray:
     """Levels 0..255 to what they stand for: activations or, of log-odds, the probability of *another* class.
 
     Most probabilities that matter lie so near to 1 that float32 tells them apart only by what is missing; and the mean

@@ -1,7 +1,7 @@
 """Masks of a data set in the layout of VOC, which segmentation programs read; it opens here as ``voc:FOLDER@SPLIT``."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -42,7 +42,7 @@ class MaskSetWriter:
 
 @contextmanager
 def writing_mask_set(
-    folder: Path, classes: ClassList, split: str, about: dict[str, object], with_pictures: bool = False
+    folder: Path, classes: ClassList, split: str, about: Mapping[str, object], with_pictures: bool = False
 ) -> Iterator[MaskSetWriter]:
     """Write a set of masks in the layout of VOC, whole or not at all.
 
@@ -68,4 +68,4 @@ def writing_mask_set(
         (lists / f"{split}.txt").write_text("".join(f"{one}\n" for one in writer.ids), encoding="utf-8")
         names = ["background", *classes.names] if classes.has_background else list(classes.names)
         (temporary / "classes.txt").write_text("".join(f"{one}\n" for one in names), encoding="utf-8")
-        (temporary / "masks.json").write_text(json.dumps(about, indent=2, ensure_ascii=False), encoding="utf-8")
+        (temporary / "masks.json").write_text(json.dumps(dict(about), indent=2, ensure_ascii=False), encoding="utf-8")

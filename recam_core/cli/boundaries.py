@@ -1,0 +1,100 @@
+"""``python -m recam_core boundaries``: learn the boundaries of a data set from the seeds of a run, as IRN does."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from recam_core.cli.inference_options import add_inference_options, only_rule, rules_for, settings_for
+from recam_core.cli.output import print_notes, write_results
+from recam_core.errors import UserError
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Register ``boundaries``."""
+    parser = subparsers.add_parser(
+        "boundaries",
+        help="learn boundaries from seeds (IRN), for `masks --way irn`",
+        description="Take what the seeds of a run are sure of as labels, and train IRN's two heads on the run's "
+        "backbone, which stays as it is. A call that was cut off goes on with its last epoch.",
+    )
+    parser.add_argument("run_folder", type=Path, metavar="RUN", help="the run that makes the seeds")
+    parser.add_argument("--data", required=True, metavar="SPEC", help="training data, such as scenes@train")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="the folder of the boundaries")
+    parser.add_argument(
+        "--preset",
+        choices=("paper", "small"),
+        default="paper",
+        help="paper: crops of 512 pixels, 32 a batch; small: 224 and 16 (default: paper)",
+    )
+    parser.add_argument("--epochs", type=int, default=3, help="passes over the data (default: 3)")
+    parser.add_argument(
+        "--foreground", type=float, metavar="T", help="a class above it (default: the seed threshold + 0.12)"
+    )
+    parser.add_argument(
+        "--background", type=float, metavar="T", help="background up to it (default: the seed threshold - 0.10)"
+    )
+    parser.add_argument("--seed-threshold", type=float, metavar="T", help="of the seeds (default: the run's own)")
+    parser.add_argument("--finish", default="pamr", help="what makes the labels follow contours (default: pamr)")
+    parser.add_argument("--seed", type=int, default=0, help="of the weights, the order and the views")
+    parser.add_argument("--workers", type=int, help="loader processes")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the record to FILE")
+    add_inference_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Make the labels, say what they select, train, and keep the heads."""
+    from recam_core.checkpoint.run_folder import load_run
+    from recam_core.data.spec import open_dataset
+    from recam_core.data.subset import Subset
+    from recam_core.device import describe_device, pick_device
+    from recam_core.progress import terminal
+    from recam_core.refine.boundaries import SMALL, BoundaryRecipe, confident_labels, train_boundaries, usual_thresholds
+    from recam_core.scores.evaluate import check_classes
+
+    device = pick_device(arguments.device)
+    dataset = open_dataset(arguments.data)
+    loaded = load_run(arguments.run_folder, device)
+    info = loaded.info
+    check_classes(info.class_list, dataset.classes, f"The run {info.name}", f"the data set {dataset.spec}")
+    rule = only_rule(rules_for(arguments, info))
+    seeds_at = arguments.seed_threshold
+    if seeds_at is None and rule == info.rule:
+        seeds_at = info.threshold
+    if seeds_at is None and None in (arguments.foreground, arguments.background):
+        if dataset.classes.has_background or arguments.foreground is None:
+            raise UserError(
+                f"{info.name} has no background threshold of its own for the rule {rule}: name the seeds' with "
+                "--seed-threshold, or both --foreground and --background."
+            )
+        seeds_at = arguments.foreground
+    usual = usual_thresholds(seeds_at) if seeds_at is not None else (0.0, 0.0)
+    recipe = BoundaryRecipe(
+        usual[0] if arguments.foreground is None else arguments.foreground,
+        usual[1] if arguments.background is None else arguments.background,
+        arguments.finish,
+        arguments.epochs,
+        seed=arguments.seed,
+    )
+    if arguments.preset == "small":
+        recipe = replace(recipe, batch_size=SMALL[0], crop=SMALL[1])
+    if arguments.limit:
+        dataset = Subset(dataset, range(min(arguments.limit, len(dataset))), dataset.spec)
+    print(f"Boundaries of {dataset.spec} from {info.name} ({rule}), {describe_device(device)}.")
+    with terminal("labels") as progress:
+        labels = confident_labels(loaded, dataset, rule, settings_for(arguments, info), recipe, progress)
+    foreground, background, unsure = labels.shares
+    print(
+        f"Confident labels at {recipe.foreground:.2f} and {recipe.background:.2f}: {foreground:.1%} of the pixels a "
+        f"class, {background:.1%} background, {unsure:.1%} neither."
+    )
+    with terminal("boundaries") as progress:
+        record = train_boundaries(
+            loaded, dataset, labels, rule, recipe, arguments.out, workers=arguments.workers, progress=progress
+        )
+    print(f"{arguments.out}: loss {record['history'][-1]['loss']:.4f}")
+    print_notes(dataset)
+    write_results(arguments.json, record)
+    return 0

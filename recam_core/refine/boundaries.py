@@ -1,0 +1,345 @@
+"""Learning boundaries from seeds: confident labels, the training of IRN's heads, and the folder that keeps them."""
+
+import hashlib
+import math
+import shutil
+from dataclasses import asdict, dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from recam_core.atomic_write import replacing_file, write_json
+from recam_core.checkpoint.run_folder import Run
+from recam_core.data.sample import VOID, Dataset
+from recam_core.device import half_type, make_current, repeatable
+from recam_core.errors import UserError
+from recam_core.gate import device_gate
+from recam_core.guest import refuse_training
+from recam_core.maps.activation_maps import GRID_STRIDE, seed_mask, threshold_level
+from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
+from recam_core.progress import ProgressFn, silent
+from recam_core.records import opened_record
+from recam_core.refine.boundary_network import BoundaryNetwork
+from recam_core.refine.finishes import check_finish, finished_levels
+from recam_core.refine.pairs import pair_sums
+from recam_core.train.loop import LossReader, lr_factor
+from recam_core.train.recipe import Recipe
+from recam_core.train.state import STATE_FILE, load_state, save_state
+from recam_core.train.views import EpochOrder, augment, epoch_seed
+
+HEADS_FILE, RECORD_FILE = "boundaries.safetensors", "boundaries.json"
+FORMAT, FORMAT_VERSION = "recam-boundaries", 1
+#: From the seed threshold to the two thresholds of confident labels: a rule of thumb of those who use IRN.
+ABOVE, BELOW = 0.12, 0.10
+
+
+@dataclass(frozen=True)
+class BoundaryRecipe:
+    """The settings of a training of boundaries; the defaults are the published ones.
+
+    Attributes:
+        foreground, background: a pixel is confidently a class above the one, and confidently background where nothing
+            reaches the other; what lies between says nothing. Without a background class only the first counts.
+        finish: of the two masks, as PAMR (the published code takes a dense CRF).
+        epochs, batch_size, crop: as the names say; the crop in pixels, a multiple of 4.
+        lr: of the edge head; the displacement head has ten times as much.
+        weight_decay: of all weights.
+        rescale: the range of sizes that pictures are resized to at random.
+        seed: of the weights, the order and the views.
+    """
+
+    foreground: float
+    background: float
+    finish: str = "pamr"
+    epochs: int = 3
+    batch_size: int = 32
+    crop: int = 512
+    lr: float = 0.1
+    weight_decay: float = 1e-4
+    rescale: tuple[float, float] = (0.5, 1.5)
+    seed: int = 0
+
+
+#: What a small machine changes: pictures a batch, and the crop.
+SMALL = (16, 224)
+
+
+def usual_thresholds(seed_threshold: float) -> tuple[float, float]:
+    """(foreground, background) thresholds of confident labels, from the threshold that is best for the seeds."""
+    return min(seed_threshold + ABOVE, 0.99), max(seed_threshold - BELOW, 0.01)
+
+
+def check_recipe(recipe: BoundaryRecipe, has_background: bool) -> None:
+    """Refuse settings that cannot work. Raises UserError."""
+    check_finish(recipe.finish)
+    threshold_level(recipe.foreground)
+    threshold_level(recipe.background)
+    if has_background and recipe.background > recipe.foreground:
+        raise UserError(
+            f"A pixel is confidently background up to {recipe.background} and confidently a class above "
+            f"{recipe.foreground}: the first must not be the larger."
+        )
+    if recipe.epochs < 1 or recipe.batch_size < 1 or recipe.crop < 64 or recipe.crop % GRID_STRIDE:
+        raise UserError(
+            "Boundaries take 1 epoch and picture or more, and a crop of 64 pixels or more, a multiple of 4."
+        )
+    if not 0 < recipe.lr < 10 or not 0.1 <= recipe.rescale[0] <= recipe.rescale[1] <= 4:
+        raise UserError("The learning rate lies between 0 and 10, the sizes between 0.1 and 4.")
+
+
+class ConfidentLabels:
+    """One label a pixel of each picture: 0 background, k + 1 class k, 255 where the seeds are not sure.
+
+    Attributes:
+        shares: of all pixels: of a class, of the background, and of neither.
+    """
+
+    def __init__(self) -> None:
+        self._packed: list[bytes] = []
+        self._pixels = np.zeros(3, dtype=np.int64)
+
+    def add(self, label: np.ndarray) -> None:
+        """Keep the labels of the next picture, packed: 3,000 photographs take some 20 MB."""
+        unsure, background = (label == VOID).sum(), (label == 0).sum()
+        self._pixels += (label.size - unsure - background, background, unsure)
+        stream = BytesIO()
+        Image.fromarray(label).save(stream, format="PNG")
+        self._packed.append(stream.getvalue())
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return np.asarray(Image.open(BytesIO(self._packed[index])))
+
+    @property
+    def shares(self) -> tuple[float, float, float]:
+        foreground, background, unsure = (self._pixels / max(int(self._pixels.sum()), 1)).tolist()
+        return foreground, background, unsure
+
+
+def confident_labels(
+    run: Run, dataset: Dataset, rule: str, settings: MapSettings, recipe: BoundaryRecipe, progress: ProgressFn = silent
+) -> ConfidentLabels:
+    """What the seeds of a run are sure of.
+
+    Raises:
+        UserError: settings that cannot work, a broken picture, or labels that name nothing to learn from.
+    """
+    check_recipe(recipe, dataset.classes.has_background)
+    labels = ConfidentLabels()
+    pictures = maps_of_dataset(run.network, dataset, [rule], settings)
+    for done, (sample, maps) in enumerate(pictures, start=1):
+        winner, level = finished_levels(maps[rule], sample.image, recipe.finish, rule)
+        label = seed_mask(winner, level, recipe.foreground)
+        label[label == 0] = VOID
+        if dataset.classes.has_background:
+            label[seed_mask(winner, level, recipe.background) == 0] = 0
+        labels.add(label)
+        progress(done, len(dataset), "confident labels")
+    foreground, background, _ = labels.shares
+    if foreground == 0 or (dataset.classes.has_background and background == 0):
+        missing = "a class" if foreground == 0 else "background"
+        raise UserError(
+            f"No pixel is confidently {missing} at the thresholds {recipe.foreground:.2f} and {recipe.background:.2f}: "
+            "boundaries cannot be learnt from that. Thresholds near the seeds' own show both."
+        )
+    return labels
+
+
+class _Views(TorchDataset):
+    """Random views of pictures with their labels on the grid of stride 4; (epoch, index) decides each."""
+
+    def __init__(self, dataset: Dataset, labels: ConfidentLabels, recipe: BoundaryRecipe, fill: tuple[int, int, int]):
+        self.dataset, self.labels, self.recipe, self.fill = dataset, labels, recipe, fill
+        self.base = Recipe("bce", crop=recipe.crop, jitter=(0.0, 0.0, 0.0, 0.0), seed=recipe.seed)
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        epoch, index = key
+        sample = self.dataset.load(index)
+        longest = max(sample.image.shape[:2])
+        low, high = (max(round(longest * factor), 1) for factor in self.recipe.rescale)
+        rng = np.random.default_rng((self.recipe.seed, epoch, index))
+        settings = replace(self.base, resize_long=(low, high))
+        view, label = augment(sample.image, self.labels[index], settings, self.fill, rng)
+        assert label is not None  # there was one to begin with
+        half = GRID_STRIDE // 2
+        return np.array(view), np.array(label[half::GRID_STRIDE, half::GRID_STRIDE])
+
+
+def train_boundaries(
+    run: Run,
+    dataset: Dataset,
+    labels: ConfidentLabels,
+    rule: str,
+    recipe: BoundaryRecipe,
+    out: str | Path,
+    *,
+    workers: int | None = None,
+    progress: ProgressFn = silent,
+) -> dict[str, Any]:
+    """Train the heads and leave a folder; the same call after a kill goes on with the epoch that was cut off.
+
+    Args:
+        run: whose backbone the heads stand on, on the device to train on.
+        dataset: the pictures.
+        labels: of each, see :func:`confident_labels`.
+        rule: the extraction rule that made them.
+        recipe: every setting.
+        out: the folder.
+        workers: loader processes; none on a CPU, else up to 8, unless given.
+        progress: called after each step; may raise Cancelled.
+
+    Returns:
+        The record as written.
+
+    Raises:
+        UserError: settings that cannot work, a finished or another training in the folder, a loss that is no number.
+    """
+    refuse_training()
+    check_recipe(recipe, dataset.classes.has_background)
+    out, device = Path(out), run.network.device
+    identity = _identity(run, dataset, labels, rule, recipe)
+    resumed = load_state(out)
+    if resumed is None and (out / RECORD_FILE).exists():
+        raise UserError(f"{out} holds trained boundaries already; choose another folder or delete it.")
+    if resumed is not None and resumed["identity"] != identity:
+        raise UserError(
+            f"{out} holds another training that was cut off; choose another folder or delete {STATE_FILE} there."
+        )
+    make_current(device)
+    torch.manual_seed(recipe.seed)
+    heads = BoundaryNetwork(run.network).to(device)
+    edge = [*heads.edge.parameters(), *heads.edge_all.parameters()]
+    rest = [one for name, one in heads.named_parameters() if not name.startswith("edge")]
+    groups = [{"params": edge, "lr": recipe.lr}, {"params": rest, "lr": 10 * recipe.lr}]
+    optimizer = torch.optim.SGD(groups, momentum=0.9, weight_decay=recipe.weight_decay)
+    history: list[dict[str, Any]] = []
+    if resumed is not None:
+        heads.load_state_dict(resumed["heads"])
+        optimizer.load_state_dict(resumed["optimizer"])
+        history = resumed["history"]
+    red, green, blue = (round(value * 255) for value in run.network.spec.mean)
+    views = _Views(dataset, labels, recipe, (red, green, blue))
+    order = EpochOrder(len(views), recipe.batch_size, recipe.seed)
+    if workers is None:
+        workers = 0 if device.type == "cpu" else 8
+    loader = DataLoader(
+        views, batch_sampler=order, num_workers=workers, pin_memory=device.type == "cuda", generator=torch.Generator()
+    )
+    steps = len(order) * recipe.epochs
+    for epoch in range(len(history), recipe.epochs):
+        torch.manual_seed(epoch_seed(recipe.seed, epoch))
+        order.epoch = epoch
+        heads.train()
+        losses_of, sums = LossReader(), 0.0
+        with repeatable(device), device_gate(device) as gate:
+
+            def account(step: int, losses: dict[str, float], epoch: int = epoch) -> float:
+                if not math.isfinite(losses["loss"]):
+                    raise UserError(f"The loss is no number any more in epoch {epoch + 1}: lower the learning rate.")
+                done = epoch * len(order) + step + 1
+                progress(done, steps, f"epoch {epoch + 1}/{recipe.epochs} loss {losses['loss']:.4f}")
+                return losses["loss"]
+
+            for step, (images, truth) in enumerate(loader):
+                factor = lr_factor(epoch * len(order) + step, steps, 0.0, 0.9)
+                for group, times in zip(optimizer.param_groups, (1, 10), strict=True):
+                    group["lr"] = recipe.lr * times * factor
+                x = run.network.preprocess(images.to(device, non_blocking=True))
+                half = half_type(device)
+                with torch.autocast(device.type, dtype=half or torch.bfloat16, enabled=half == torch.bfloat16):
+                    logits, moves = heads(x)
+                loss = pair_sums(logits.float(), moves.float(), truth.to(device, non_blocking=True)).loss
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                optimizer.step()
+                if gate is not None:
+                    gate.give_way()
+                sums += sum(account(*read) for read in losses_of.put(step, {"loss": loss}))
+            sums += sum(account(*read) for read in losses_of.rest())
+        history.append({"epoch": epoch + 1, "loss": sums / len(order)})
+        save_state(
+            out,
+            {
+                "identity": identity,
+                "heads": heads.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "history": history,
+            },
+        )
+    _subtract_mean(heads, run, loader)
+    record = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "run": run.info.name,
+        "weights_sha256": run.info.weights_sha256,
+        "rule": rule,
+        "data": dataset.spec,
+        "recipe": asdict(recipe),
+        "shares": dict(zip(("foreground", "background", "unsure"), labels.shares, strict=True)),
+        "history": history,
+    }
+    with replacing_file(out / HEADS_FILE) as temporary:
+        try:
+            save_file({name: value.cpu().contiguous() for name, value in heads.state_dict().items()}, temporary)
+        except SafetensorError as error:
+            raise UserError(f"Cannot write {out / HEADS_FILE}: the disk may be full ({error}).") from error
+    write_json(out / RECORD_FILE, record)
+    shutil.rmtree((out / STATE_FILE).parent, ignore_errors=True)
+    return record
+
+
+def load_boundaries(folder: str | Path, run: Run) -> BoundaryNetwork:
+    """The boundaries of a folder, on the backbone that they were learnt on, in evaluation mode.
+
+    Raises:
+        UserError: nothing there, damaged files, or the boundaries of another network.
+    """
+    folder = Path(folder)
+    if not (folder / RECORD_FILE).is_file():
+        raise UserError(f"{folder} holds no boundaries: it has no {RECORD_FILE}. `boundaries` makes such a folder.")
+    with opened_record(folder / RECORD_FILE) as values:
+        if values["format"] != FORMAT or int(values["format_version"]) > FORMAT_VERSION:
+            raise UserError(f"{folder / RECORD_FILE} was written by another version of this program.")
+        sha, name = str(values["weights_sha256"]), str(values["run"])
+    if sha != run.info.weights_sha256:
+        raise UserError(
+            f"The boundaries in {folder} were learnt on the features of the run {name} and fit no other backbone; "
+            f"make those of {run.info.name}."
+        )
+    heads = BoundaryNetwork(run.network)
+    try:
+        heads.load_state_dict(load_file(folder / HEADS_FILE))
+    except (OSError, SafetensorError, RuntimeError, ValueError) as error:
+        raise UserError(
+            f"{folder / HEADS_FILE} cannot be read ({type(error).__name__}): train the boundaries again."
+        ) from error
+    return heads.to(run.network.device).eval()
+
+
+@torch.inference_mode()
+def _subtract_mean(heads: BoundaryNetwork, run: Run, loader: DataLoader) -> None:
+    """Let the displacements of the training's own views have no mean: half-way between them there is no object."""
+    heads.eval()
+    heads.mean_displacement.zero_()
+    means = [
+        heads(run.network.preprocess(images.to(run.network.device)))[1].mean(dim=(0, 2, 3)) for images, _ in loader
+    ]
+    heads.mean_displacement.copy_(torch.stack(means).mean(dim=0))
+
+
+def _identity(run: Run, dataset: Dataset, labels: ConfidentLabels, rule: str, recipe: BoundaryRecipe) -> str:
+    parts = [repr(recipe), rule, "\n".join(dataset.ids), run.info.weights_sha256, repr(labels.shares)]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
