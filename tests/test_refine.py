@@ -10,11 +10,11 @@ from PIL import Image
 from recam_core.cli.main import main
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
-from recam_core.maps.activation_maps import ActivationMaps, full_size, grid_size, winner_and_level
+from recam_core.maps.activation_maps import ActivationMaps, argmax_and_activation, full_size, grid_size
 from recam_core.refine import finishes
 from recam_core.refine.boundaries import load_boundaries, usual_thresholds
 from recam_core.refine.boundary_network import BoundaryNetwork
-from recam_core.refine.finishes import finished_levels
+from recam_core.refine.finishes import finished_pixels
 from recam_core.refine.pairs import pair_sums, way
 from recam_core.refine.pamr import pamr
 from recam_core.refine.random_walk import random_walk
@@ -81,7 +81,7 @@ def maps_of(levels, classes=(0, 2), size=(40, 44)):
 def test_maps_without_a_finish_are_the_maps(rule):
     maps = maps_of(1)
     image = np.zeros((40, 44, 3), dtype=np.uint8)
-    for mine, theirs in zip(finished_levels(maps, image, "none", rule), winner_and_level(maps), strict=True):
+    for mine, theirs in zip(finished_pixels(maps, rule, image, "none"), argmax_and_activation(maps), strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
 
@@ -91,16 +91,16 @@ def test_log_odds_are_refined_as_probabilities(monkeypatch):
     keep = finishes.Finish("k", "", lambda image, planes: seen.append(planes) or planes)
     monkeypatch.setitem(finishes.FINISHES, "keep", keep)
     maps = maps_of(2, classes=(1,))
-    winner, level = finished_levels(maps, np.zeros((40, 44, 3), dtype=np.uint8), "keep", "softmax")
+    argmax, activation = finished_pixels(maps, "softmax", np.zeros((40, 44, 3), dtype=np.uint8), "keep")
     before = full_size(maps)[0]
     assert before.max() > 250
     certain = before >= 80  # below one in ten million, what is left is nothing
-    assert np.abs(level.astype(int) - before)[certain].max() <= 1
-    assert level[~certain].max() <= 81
+    assert np.abs(activation.astype(int) - before)[certain].max() <= 1
+    assert activation[~certain].max() <= 81
     odds = 64 * (before / 255 - 0.5)
     np.testing.assert_allclose(seen[0][0], 1 / (1 + np.exp(odds)), rtol=0.2, atol=1e-30)
-    assert set(np.unique(winner)) == {2}
-    finished_levels(maps, np.zeros((40, 44, 3), dtype=np.uint8), "keep", "fc1")
+    assert set(np.unique(argmax)) == {2}
+    finished_pixels(maps, "fc1", np.zeros((40, 44, 3), dtype=np.uint8), "keep")
     np.testing.assert_allclose(seen[1][0], full_size(maps)[0] / 255, atol=0.003)
 
 
@@ -110,20 +110,20 @@ def test_a_large_picture_is_refined_at_a_smaller_size(monkeypatch):
     monkeypatch.setitem(finishes.FINISHES, "keep", keep)
     monkeypatch.setattr(finishes, "MOST_PIXELS", 400)
     maps = ActivationMaps("a", (40, 40), np.array([0]), np.full((1, 10, 10), 204, dtype=np.uint8))
-    winner, level = finished_levels(maps, np.zeros((40, 40, 3), dtype=np.uint8), "keep", "fc1")
+    argmax, activation = finished_pixels(maps, "fc1", np.zeros((40, 40, 3), dtype=np.uint8), "keep")
     assert seen == [((20, 20, 3), (1, 20, 20))]
-    assert winner.shape == (40, 40)
-    assert set(np.unique(level)) == {204}
+    assert argmax.shape == (40, 40)
+    assert set(np.unique(activation)) == {204}
 
 
 def test_a_picture_of_no_class_and_a_map_without_activation_stay_what_they_are():
     image = np.zeros((40, 44, 3), dtype=np.uint8)
     none = ActivationMaps("a", (40, 44), np.zeros(0, dtype=np.int64), np.zeros((0, 10, 11), dtype=np.uint8))
-    assert not any(part.any() for part in finished_levels(none, image, "pamr", "fc1"))
+    assert not any(part.any() for part in finished_pixels(none, "fc1", image, "pamr"))
     silent = ActivationMaps("a", (40, 44), np.array([1]), np.zeros((1, 10, 11), dtype=np.uint8))
-    assert not any(part.any() for part in finished_levels(silent, image, "pamr", "fc1"))
+    assert not any(part.any() for part in finished_pixels(silent, "fc1", image, "pamr"))
     with pytest.raises(UserError, match="no finish 'blur'; there are none, pamr"):
-        finished_levels(silent, image, "blur", "fc1")
+        finished_pixels(silent, "fc1", image, "blur")
 
 
 @pytest.fixture(scope="module")
@@ -368,3 +368,63 @@ def test_a_training_of_boundaries_goes_on_where_it_was_cut_off(place, tmp_path, 
     assert boundaries(place, tmp_path / "cut", *asked) == 0
     whole, cut = (json.loads((tmp_path / name / "boundaries.json").read_text())["history"] for name in ("whole", "cut"))
     assert cut == whole
+
+
+# AdvCAM ---------------------------------------------------------------------------------------------------------------
+
+
+def naive_climb(network, x, weight, k, steps, size, keep):
+    """Step by step, by autograd on the whole goal; the sum of the class's maps."""
+    low = network.preprocess(np.zeros((1, 1, 3), dtype=np.uint8))
+    high = network.preprocess(np.full((1, 1, 3), 255, dtype=np.uint8))
+    total, first = 0, None
+    for _ in range(steps):
+        x = x.detach().requires_grad_()
+        maps = torch.einsum("kc,bchw->bkhw", weight, network.features(x)).clamp(min=0)[0]
+        first = maps[k].detach() if first is None else first
+        others = sum(maps[n].mean() for n in range(len(weight)) if n != k)
+        mask = (maps[k] / maps[k].max() > 0.5).detach()
+        goal = maps[k].mean() - others - keep * (mask * (maps[k] - first).abs()).sum()
+        gradient = torch.autograd.grad(goal, x)[0]
+        total = total + maps[k].detach()
+        x = torch.minimum(torch.maximum(x + size * gradient / gradient.abs().max(), low), high)
+    return total
+
+
+def test_climbing_is_its_equation_and_raises_what_it_climbs(place):
+    from recam_core.checkpoint.run_folder import load_run
+    from recam_core.refine.advcam import Climb, climbed_maps, steps_a_class
+
+    network = load_run(place / "run").network
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    weight, climb, seen = network.fc1.detach(), Climb(steps=4, keep=0.5), []
+
+    def watch(k, scale, step, picture, plane, y):
+        assert 0 <= picture.min() <= picture.max() <= 1
+        seen.append((k, step, y))
+
+    found = climbed_maps(network, image, weight, [1], scales=[1.0], mirror=False, climb=climb, on_step=watch)
+    theirs = naive_climb(network, network.preprocess(image), weight, 1, 4, climb.size, climb.keep)
+    grid = torch.nn.functional.interpolate(theirs[None, None], size=(16, 16), mode="bilinear", align_corners=False)[0]
+    np.testing.assert_allclose(found.activations, (grid / grid.max() * 255).numpy(), atol=1.5)
+    assert [step for _, step, _ in seen] == [0, 1, 2, 3]
+    assert seen[-1][2] > seen[0][2]  # y of the class goes up
+    assert steps_a_class([0.5, 1.0, 1.5, 2.0]) == 94
+    assert climbed_maps(network, image, weight, [], scales=[1.0]).activations.shape == (0, 16, 16)
+
+
+def test_all_four_ways_are_scored_and_the_cost_of_climbing_is_told_first(place, tmp_path, capsys, monkeypatch):
+    from recam_core.refine import advcam
+
+    monkeypatch.setattr(advcam.Climb, "steps_at", lambda self, scale: 1)
+    out, scores = tmp_path / "boundaries", tmp_path / "scores.json"
+    assert boundaries(place, out, "--epochs", 1, "--foreground", 0.6, "--background", 0.4) == 0
+    capsys.readouterr()
+    ways = [part for way in ("direct", "advcam", "irn", "advcam+irn") for part in ("--way", way)]
+    assert masks(place, "--boundaries", out, *ways, "--finish", "none", "--json", scores) == 0
+    said = capsys.readouterr().out
+    assert said.index("AdvCAM takes 1 passes") < said.index("mIoU")
+    found = json.loads(scores.read_text())["evaluations"]
+    assert list(found) == ["direct+none", "advcam+none", "irn+none", "advcam+irn+none"]
+    # One step is the map itself: what climbs is the same network's.
+    assert found["advcam+none"]["best"]["miou"] == pytest.approx(found["direct+none"]["best"]["miou"], abs=0.02)

@@ -80,6 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_classes(info.class_list, dataset.classes, f"The run {info.name}", f"the data set {dataset.spec}")
     boundaries = load_boundaries(arguments.boundaries, loaded) if has_boundaries else None
     work = _Work(loaded, rule, routes, boundaries, arguments)
+    _tell_cost(work, dataset)
     thresholds = _thresholds(work, dataset)
     tallies = _pass(work, dataset, thresholds, arguments.out)
     found: dict[Route, Evaluation] = {}
@@ -126,6 +127,24 @@ class _Work:
     routes: list[Route]
     boundaries: BoundaryNetwork | None
     arguments: argparse.Namespace
+
+
+def _tell_cost(work: _Work, dataset: Dataset) -> None:
+    """Say how long AdvCAM will take, before hours are spent."""
+    from recam_core.refine.advcam import seconds_a_class, steps_a_class
+    from recam_core.refine.ways import WAYS
+
+    if not len(dataset) or not any(WAYS[route.way].climbs for route in work.routes):
+        return
+    settings = settings_for(work.arguments, work.loaded.info)
+    each = seconds_a_class(work.loaded.network, dataset.load(0).image, settings.scales, settings.mirror)
+    total = min(work.arguments.limit or len(dataset), len(dataset))
+    first = range(0, len(dataset), max(len(dataset) // 50, 1))
+    classes = sum(int(dataset.labels(index).sum()) for index in first) / len(first)
+    print(
+        f"AdvCAM takes {steps_a_class(settings.scales)} passes, there and back, for each class of a picture: some "
+        f"{each:.1f} s, so about {each * classes * total / 60:.0f} minutes for these {total} pictures."
+    )
 
 
 def _thresholds(work: _Work, dataset: Dataset) -> dict[Route, float]:
@@ -194,8 +213,8 @@ def _pass(work: _Work, dataset: Dataset, thresholds: dict[Route, float], out: Pa
             work.loaded.network, dataset, work.rule, work.routes, settings, work.boundaries, arguments.limit
         )
         for done, (sample, found) in enumerate(pictures, start=1):
-            for route, levels in found.items():
-                tallies[route].add_levels(sample.id, *levels, sample.mask)
+            for route, pixels in found.items():
+                tallies[route].add_pixels(sample.id, *pixels, sample.mask)
             if writer is not None:
                 writer.add(sample, seed_mask(*found[last], thresholds.get(last)))
             progress(done, total, "")

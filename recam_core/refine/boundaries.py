@@ -28,7 +28,7 @@ from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
 from recam_core.progress import ProgressFn, silent
 from recam_core.records import opened_record
 from recam_core.refine.boundary_network import BoundaryNetwork
-from recam_core.refine.finishes import check_finish, finished_levels
+from recam_core.refine.finishes import check_finish, finished_pixels
 from recam_core.refine.pairs import pair_sums
 from recam_core.train.loop import LossReader, lr_factor
 from recam_core.train.recipe import Recipe
@@ -138,11 +138,11 @@ def confident_labels(
     labels = ConfidentLabels()
     pictures = maps_of_dataset(run.network, dataset, [rule], settings)
     for done, (sample, maps) in enumerate(pictures, start=1):
-        winner, level = finished_levels(maps[rule], sample.image, recipe.finish, rule)
-        label = seed_mask(winner, level, recipe.foreground)
+        argmax, activation = finished_pixels(maps[rule], rule, sample.image, recipe.finish)
+        label = seed_mask(argmax, activation, recipe.foreground)
         label[label == 0] = VOID
         if dataset.classes.has_background:
-            label[seed_mask(winner, level, recipe.background) == 0] = 0
+            label[seed_mask(argmax, activation, recipe.background) == 0] = 0
         labels.add(label)
         progress(done, len(dataset), "confident labels")
     foreground, background, _ = labels.shares

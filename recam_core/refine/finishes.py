@@ -18,7 +18,7 @@ from recam_core.refine.pamr import pamr
 #: Pictures of more pixels are refined at a smaller size: what a finish holds in memory grows with 50 numbers a pixel.
 MOST_PIXELS = 1 << 20
 #: Which class each pixel goes to, and how strongly; both H x W uint8.
-Levels = tuple[np.ndarray, np.ndarray]
+Pixels = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -54,20 +54,20 @@ def check_finish(name: str) -> str:
     return name
 
 
-def finished_levels(maps: ActivationMaps, image: np.ndarray, finish: str, rule: str) -> Levels:
+def finished_pixels(maps: ActivationMaps, rule: str, image: np.ndarray, finish: str) -> Pixels:
     """Which class each pixel goes to after a finish, and how strongly.
 
     Maps of probabilities are refined as probabilities, not as the log-odds that they are kept as.
 
     Args:
         maps: of the picture.
+        rule: the extraction rule that made the maps, which says what their values mean.
         image: H x W x 3, uint8.
         finish: of :data:`FINISHES`.
-        rule: the extraction rule that made the maps, which says what their values mean.
 
     Returns:
-        winner and level, both H x W uint8, as :func:`recam_core.maps.activation_maps.winner_and_level` gives them:
-        of "none" the very same.
+        argmax and activation, both H x W uint8: of "none" what
+        :func:`recam_core.maps.activation_maps.argmax_and_activation` gives.
 
     Raises:
         UserError: no such finish.

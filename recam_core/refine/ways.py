@@ -2,7 +2,7 @@
 :data:`WAYS`. Any finish may follow upon any way."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,10 +10,11 @@ from recam_core.data.sample import Dataset, Sample
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import FULL, ActivationMaps
 from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
-from recam_core.method.extraction import gives_log_odds
+from recam_core.method.extraction import class_weights, gives_log_odds
 from recam_core.model.network import CamNetwork
+from recam_core.refine.advcam import climbed_maps
 from recam_core.refine.boundary_network import BoundaryNetwork
-from recam_core.refine.finishes import FINISHES, Levels, check_finish, finished_levels, from_levels
+from recam_core.refine.finishes import FINISHES, Pixels, check_finish, finished_pixels, from_levels
 from recam_core.refine.random_walk import random_walk
 
 #: The rule whose values the maps of a walk are like: activations, of which the greatest is 1.
@@ -27,18 +28,28 @@ class Way:
     Attributes:
         title: for people.
         about: what it does, in a sentence.
-        needs_boundaries: whether boundaries must have been learnt for it.
+        climbs: whether the maps are those of AdvCAM.
+        walks: whether they walk within boundaries, which must have been learnt.
     """
 
     title: str
     about: str
-    needs_boundaries: bool
+    climbs: bool = False
+    walks: bool = False
 
 
 WAYS = {
-    "direct": Way("direct", "The seeds themselves.", False),
-    "irn": Way("IRN", "The maps walk over the picture, but not across the boundaries that IRN's heads see.", True),
+    "direct": Way("direct", "The seeds themselves."),
+    "advcam": Way(
+        "AdvCAM", "Each picture is moved so that its classes are seen better, and the maps are added up.", climbs=True
+    ),
+    "irn": Way(
+        "IRN", "The maps walk over the picture, but not across the boundaries that IRN's heads see.", walks=True
+    ),
+    "advcam+irn": Way("AdvCAM, IRN", "The maps of AdvCAM, to the power of 1.5, walk.", climbs=True, walks=True),
 }
+#: What the maps of AdvCAM are raised to before they walk.
+_CLIMBED_POWER = 1.5
 
 
 @dataclass(frozen=True)
@@ -66,7 +77,7 @@ def routes_of(ways: Sequence[str], finishes: Sequence[str], has_boundaries: bool
     for way in ways:
         if way not in WAYS:
             raise UserError(f"There is no way '{way}'; there are {', '.join(WAYS)}.")
-        if WAYS[way].needs_boundaries and not has_boundaries:
+        if WAYS[way].walks and not has_boundaries:
             raise UserError(
                 f"The way '{way}' needs boundaries: `boundaries RUN --data SPEC --out DIR` learns them from seeds."
             )
@@ -98,7 +109,7 @@ def refined_of_dataset(
     settings: MapSettings,
     boundaries: BoundaryNetwork | None = None,
     limit: int | None = None,
-) -> Iterator[tuple[Sample, dict[Route, Levels]]]:
+) -> Iterator[tuple[Sample, dict[Route, Pixels]]]:
     """Yield each picture with what each route makes of its maps: the arg-max class and the activation of each pixel.
 
     Args:
@@ -113,15 +124,22 @@ def refined_of_dataset(
     Raises:
         UserError: what :func:`recam_core.maps.dataset_maps.maps_of_dataset` refuses.
     """
-    walks = any(WAYS[route.way].needs_boundaries for route in routes)
+    ways = {route.way for route in routes}
+    weight = class_weights(rule, network.fc1, network.fc2) if any(WAYS[way].climbs for way in ways) else None
     for sample, made in maps_of_dataset(network, dataset, [rule], settings, limit):
         maps = {"direct": (made[rule], rule)}
-        if walks and boundaries is not None:
-            maps["irn"] = walked(made[rule], boundaries.boundary(sample.image), rule), _ACTIVATIONS
+        if weight is not None:
+            classes, scales, mirror = made[rule].classes, settings.scales, settings.mirror
+            climbed = climbed_maps(network, sample.image, weight, classes, scales=scales, mirror=mirror, id=sample.id)
+            maps["advcam"] = climbed, _ACTIVATIONS
+        if boundaries is not None and any(WAYS[way].walks for way in ways):
+            boundary = boundaries.boundary(sample.image)
+            if "irn" in ways:
+                maps["irn"] = walked(made[rule], boundary, rule), _ACTIVATIONS
+            if "advcam+irn" in ways:
+                raised = np.rint((climbed.activations / FULL) ** _CLIMBED_POWER * FULL).astype(np.uint8)
+                maps["advcam+irn"] = walked(replace(climbed, activations=raised), boundary, _ACTIVATIONS), _ACTIVATIONS
         yield (
             sample,
-            {
-                route: finished_levels(maps[route.way][0], sample.image, route.finish, maps[route.way][1])
-                for route in routes
-            },
+            {route: finished_pixels(*maps[route.way], sample.image, route.finish) for route in routes},
         )

@@ -121,9 +121,9 @@ class Tally:
             self._without_mask += 1
             return
         self._silent.add(maps)
-        self.add_levels(maps.id, *winner_and_level(maps), mask)
+        self.add_pixels(maps.id, *argmax_and_activation(maps), mask)
 
-    def add_levels(self, id: str, winner: np.ndarray, level: np.ndarray, mask: np.ndarray | None) -> None:
+    def add_pixels(self, id: str, argmax: np.ndarray, activation: np.ndarray, mask: np.ndarray | None) -> None:
         """Count a picture of which the arg-max class and the activation of each pixel are known (both H x W uint8).
 
         Raises:
@@ -133,7 +133,7 @@ class Tally:
             self._without_mask += 1
             return
         try:
-            self._pictures.append(count_pixels(winner, level, mask, self._classes))
+            self._pictures.append(count_pixels(argmax, activation, mask, self._classes))
         except UserError as error:
             raise UserError(f"{id}: {error}.") from None
         self._ids.append(id)

@@ -1,0 +1,153 @@
+"""Anti-adversarial climbing: a picture is moved so that its class is seen better; the maps on the way are added up.
+
+Lee, Kim and Yoon, "Anti-Adversarially Manipulated Attributions for Weakly and Semi-Supervised Semantic Segmentation",
+CVPR 2021, equations 5 to 8.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from recam_core.gate import device_gate
+from recam_core.maps.activation_maps import FULL, ActivationMaps, grid_size
+from recam_core.maps.inference import check_scales, scaled_view
+from recam_core.method.cam import responses
+from recam_core.model.network import CamNetwork
+
+
+@dataclass(frozen=True)
+class Climb:
+    """How a picture is moved; the published numbers.
+
+    Attributes:
+        steps: at scales above 0.5; at 0.5 and below half as many, which count twice.
+        size: xi, how far the most moved value of the normalised picture moves in a step.
+        keep: lambda, what holds back where the class is seen already.
+        seen: the share of a map's maximum above which it counts as seen.
+    """
+
+    steps: int = 27
+    size: float = 0.08
+    keep: float = 7.0
+    seen: float = 0.5
+
+    def steps_at(self, scale: float) -> int:
+        """Steps of a picture at a scale."""
+        return max(self.steps // 2, 1) if scale <= 0.5 else self.steps
+
+
+#: Called after each step: class index, scale, step from 0, the moved picture (H x W x 3 in 0..1), the map and y_c.
+StepFn = Callable[[int, float, int, np.ndarray, np.ndarray, float], None]
+
+
+def climbed_maps(
+    network: CamNetwork,
+    image: np.ndarray,
+    weight: Tensor,
+    classes: Sequence[int] | np.ndarray,
+    *,
+    scales: Sequence[float],
+    mirror: bool = True,
+    climb: Climb | None = None,
+    id: str = "",
+    on_step: StepFn | None = None,
+) -> ActivationMaps:
+    """The sum of a class's maps while its picture climbs.
+
+    With A the map w_c . f(x) after ReLU and y_k the mean of class k's, a step goes up y_c - sum over k != c of y_k
+    - lambda sum(M |A - A_0|), M where A is above half its maximum: along the gradient over its largest value.
+
+    Args:
+        network: in evaluation mode; its device is used.
+        image: H x W x 3, uint8.
+        weight: K x C class weights.
+        classes: the class indices (from 0) to make maps of.
+        scales: factors of the picture's size.
+        mirror: whether the mirror image climbs along.
+        climb: how it is moved.
+        id: of the picture.
+        on_step: told of each step of the picture itself.
+
+    Raises:
+        UserError: scales out of range.
+    """
+    check_scales(scales)
+    climb = climb or Climb()
+    classes = np.unique(np.asarray(classes, dtype=np.int64))
+    size = (image.shape[0], image.shape[1])
+    grid = grid_size(size)
+    weight = weight.detach().to(network.device)
+    found = np.zeros((len(classes), *grid), dtype=np.float32)
+    whole = network.preprocess(image)
+    for order, k in enumerate(classes.tolist()):
+        for scale in scales:
+            x = scaled_view(whole, scale)
+            if mirror:
+                x = torch.cat([x, x.flip(-1)])
+            with device_gate(network.device):
+                found[order] += _climb(network, x, weight, k, scale, climb, grid, on_step)
+    most = found.max(axis=(1, 2), keepdims=True)
+    levels = np.rint(np.divide(found, most, out=np.zeros_like(found), where=most > 0) * FULL)
+    return ActivationMaps(id, size, classes, levels.astype(np.uint8))
+
+
+def _climb(
+    network: CamNetwork,
+    x: Tensor,
+    weight: Tensor,
+    k: int,
+    scale: float,
+    climb: Climb,
+    grid: tuple[int, int],
+    on_step: StepFn | None,
+) -> np.ndarray:
+    """The maps of one class at one scale, added up on the grid."""
+    low, high = network.preprocess(np.array([[[0, 0, 0], [255, 255, 255]]], dtype=np.uint8)).unbind(dim=-1)
+    low, high = low[..., None], high[..., None]
+    total = x.new_zeros(grid)
+    first: Tensor | None = None
+    steps = climb.steps_at(scale)
+    times = climb.steps / steps if scale <= 0.5 else 1.0
+    for step in range(steps):
+        x = x.detach().requires_grad_()
+        with torch.enable_grad():
+            maps = F.relu(responses(network.features(x), weight))
+            means = maps.mean(dim=(2, 3))
+            own = maps[:, k]
+            before = own.detach() if first is None else first
+            first = before
+            seen = own.detach() > climb.seen * own.detach().amax(dim=(1, 2), keepdim=True)
+            held = (seen * (own - before).abs()).sum(dim=(1, 2))
+            goal = (2 * means[:, k] - means.sum(dim=1) - climb.keep * held).sum()
+            (gradient,) = torch.autograd.grad(goal, x)
+        with torch.no_grad():
+            raw = F.interpolate(own.detach()[:, None], size=grid, mode="bilinear", align_corners=False)[:, 0]
+            total += times * (raw[0] + raw[1].flip(-1) if len(raw) == 2 else raw[0])
+            if on_step is not None:
+                shown = ((x[0] - low[0]) / (high[0] - low[0])).permute(1, 2, 0).cpu().numpy()
+                on_step(k, scale, step, shown, raw[0].cpu().numpy(), float(means[0, k]))
+            largest = gradient.abs().amax(dim=(1, 2, 3), keepdim=True)
+            x = torch.minimum(torch.maximum(x + climb.size * gradient / (largest + 1e-12), low), high)
+    return total.cpu().numpy()
+
+
+def steps_a_class(scales: Sequence[float], climb: Climb | None = None) -> int:
+    """Forward and backward passes that one class of one picture takes."""
+    climb = climb or Climb()
+    return sum(climb.steps_at(scale) for scale in scales)
+
+
+def seconds_a_class(network: CamNetwork, image: np.ndarray, scales: Sequence[float], mirror: bool = True) -> float:
+    """How long one class of this picture will take, from one step at each scale."""
+    weight, one = network.fc1.detach(), Climb(steps=1)
+    seconds = 0.0
+    for scale in scales:
+        begin = time.perf_counter()
+        climbed_maps(network, image, weight, [0], scales=[scale], mirror=mirror, climb=one)
+        seconds += (time.perf_counter() - begin) * Climb().steps_at(scale)
+    return seconds
