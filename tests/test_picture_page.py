@@ -3,9 +3,6 @@
 import base64
 import hashlib
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -60,17 +57,6 @@ def test_texts_stay_text_and_only_its_own_script_runs(payload: ViewerPayload) ->
     assert f"sha256-{hashed}" in rules.group(1)
     assert "script-src &#x27;sha256" in rules.group(1)
     assert not re.search(r"(?:src|href|url\()[=\s(\"']*(?:https?:)?//", text)
-
-
-def test_the_files_of_the_viewer_fit_together(repo_root: Path, tmp_path: Path) -> None:
-    """Each uses names of others, so that a lint of one cannot know which are missing, or used by nobody."""
-    whole = tmp_path / "viewer.js"
-    oxlint = [str(Path(sys.executable).with_name("oxlint")), "--config", str(repo_root / ".oxlintrc.json"), str(whole)]
-    for more, lacking in (("", ""), ("\nabsent();\n", "'absent' is not defined")):
-        whole.write_text(viewer_script() + more, encoding="utf-8")
-        done = subprocess.run(oxlint, capture_output=True, text=True)
-        assert done.returncode == bool(lacking), done.stdout
-        assert lacking in done.stdout
 
 
 def test_equal_pictures_give_equal_pages(payload: ViewerPayload) -> None:
