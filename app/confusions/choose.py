@@ -145,84 +145,63 @@ def _same_pictures(ready: list[Analysed]) -> list[Analysed]:
 
 
 def _thresholds(methods: list[Analysed]) -> tuple[dict[str, float | None], float | None]:
-    """The threshold of each method, and the one that was set for all, if one was."""
-    if not methods[0].counts.classes.has_background:
-        return _thresholds_without_background(methods)
+    """The threshold of each method, and the one that was set for all, if one was.
+
+    A slider and a switch: with a background the switch is on for each method's own threshold; without one it is on for
+    the slider's, and a method's own is to leave no pixel out.
+    """
+    classes = methods[0].counts.classes
+    is_cut = classes.has_background
+    own_ones = [method.threshold for method in methods if is_cut and method.threshold is not None]
     named = _number(kept("threshold"))
-    own_ones = [method.threshold for method in methods if method.threshold is not None]
-    slider, switch = st.columns([3, 1.6], gap="small", vertical_alignment="bottom")
     usual = named if named is not None else own_ones[0] if own_ones else USUAL_THRESHOLD
+    switched = "confusions_own" if is_cut else "confusions_cut"
+    slid = "confusions_threshold" if is_cut else "confusions_label_threshold"
     # Not the widgets' defaults, as moving the slider sets the switch as well, and other pages set both.
-    st.session_state.setdefault("confusions_own", named is None)
-    st.session_state.setdefault("confusions_threshold", float(np.round(usual, 2)))
-    scope = threshold_scope(methods[0].counts.classes)
-    elsewhere = taken_over(CHOSEN_THRESHOLD, scope, "confusions_threshold", named is not None)
+    st.session_state.setdefault(switched, (named is None) == is_cut)
+    st.session_state.setdefault(slid, float(np.round(usual, 2)))
+    elsewhere = taken_over(CHOSEN_THRESHOLD, threshold_scope(classes), slid, named is not None)
     if elsewhere is not None:
-        st.session_state["confusions_own"] = elsewhere == OWN_THRESHOLD
+        st.session_state[switched] = (elsewhere == OWN_THRESHOLD) == is_cut
         if elsewhere != OWN_THRESHOLD:
-            st.session_state["confusions_threshold"] = float(elsewhere)
-    with switch:
-        own = st.toggle(
-            "Each method's own",
-            key="confusions_own",
-            persist_state="session",
-            disabled=not own_ones,
-            help="Cut each method at the threshold that was chosen for it on a part of the training pictures. Moving "
-            "the slider sets one threshold for all, and every figure on this page follows.",
-        )
-    one = slider.slider(
-        "Background threshold",
-        0.0,
-        1.0,
-        step=0.01,
-        key="confusions_threshold",
-        persist_state="session",
-        on_change=lambda: st.session_state.update(confusions_own=False),
-        help="Pixels whose greatest activation is at or below it go to the background.",
-    )
-    value = OWN_THRESHOLD if own else round(one, 2)
-    settled(CHOSEN_THRESHOLD, scope, "confusions_threshold", value, named is not None)
-    own = own and bool(own_ones)
-    keep("threshold", "" if own else f"{one:g}")
-    thresholds: dict[str, float | None] = {
-        method.key: method.threshold if own and method.threshold is not None else one for method in methods
-    }
-    return thresholds, None if own else one
-
-
-def _thresholds_without_background(methods: list[Analysed]) -> tuple[dict[str, float | None], float | None]:
-    named = _number(kept("threshold"))
+            st.session_state[slid] = float(elsewhere)
     slider, switch = st.columns([3, 1.6], gap="small", vertical_alignment="bottom")
-    st.session_state.setdefault("confusions_cut", named is not None)
-    usual = float(np.round(USUAL_THRESHOLD if named is None else named, 2))
-    st.session_state.setdefault("confusions_label_threshold", usual)
-    scope = threshold_scope(methods[0].counts.classes)
-    elsewhere = taken_over(CHOSEN_THRESHOLD, scope, "confusions_label_threshold", named is not None)
-    if elsewhere is not None:
-        st.session_state["confusions_cut"] = elsewhere != OWN_THRESHOLD
-        if elsewhere != OWN_THRESHOLD:
-            st.session_state["confusions_label_threshold"] = float(elsewhere)
-    with switch:
-        cut = st.toggle(
-            "Leave weak pixels out",
-            key="confusions_cut",
-            persist_state="session",
-            help="These classes cover whole pictures. Off, every pixel goes to the class with the greatest activation. "
-            "On, pixels at or below the threshold stay unlabelled and count as missed.",
-        )
+    is_on = switch.toggle(
+        "Each method's own" if is_cut else "Leave weak pixels out",
+        key=switched,
+        persist_state="session",
+        disabled=is_cut and not own_ones,
+        help="Cut each method at the threshold that was chosen for it on a part of the training pictures. Moving the "
+        "slider sets one threshold for all, and every figure on this page follows."
+        if is_cut
+        else "These classes cover whole pictures. Off, every pixel goes to the class with the greatest activation. On, "
+        "pixels at or below the threshold stay unlabelled and count as missed.",
+    )
+
+    def slide() -> None:
+        st.session_state[switched] = not is_cut
+
     one = slider.slider(
-        "Threshold for labelling",
+        "Background threshold" if is_cut else "Threshold for labelling",
         0.0,
         1.0,
         step=0.01,
-        key="confusions_label_threshold",
+        key=slid,
         persist_state="session",
-        disabled=not cut,
+        disabled=not (is_cut or is_on),
+        on_change=slide,
+        help="Pixels whose greatest activation is at or below it go to the background." if is_cut else None,
     )
-    value = round(one, 2) if cut else OWN_THRESHOLD
-    settled(CHOSEN_THRESHOLD, scope, "confusions_label_threshold", value, named is not None)
-    keep("threshold", f"{one:g}" if cut else "")
-    return {method.key: one if cut else None for method in methods}, one if cut else None
+    own = is_on == is_cut
+    shared = OWN_THRESHOLD if own else round(one, 2)
+    settled(CHOSEN_THRESHOLD, threshold_scope(classes), slid, shared, named is not None)
+    if not own or (is_cut and not own_ones):
+        keep("threshold", f"{one:g}")
+        return dict.fromkeys((method.key for method in methods), one), one
+    keep("threshold", "")
+    # A method that has none of its own goes by the slider.
+    without = one if is_cut else None
+    return {m.key: m.threshold if is_cut and m.threshold is not None else without for m in methods}, None
 
 
 def _number(text: str) -> float | None:
