@@ -23,7 +23,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from recam_core.analysis.cell_index import CellIndex
-from recam_core.analysis.confusions import order, top_pairs
+from recam_core.analysis.confusions import class_order, top_pairs
 from recam_core.analysis.counts_on_disk import open_counts, writing_counts
 from recam_core.analysis.gains import class_gain
 from recam_core.analysis.outcomes import outcomes_at
@@ -122,7 +122,7 @@ def as_pages_do(folder: Path, methods: int) -> dict[str, Any]:
     thresholds = dict.fromkeys(keys, THRESHOLD)
     one = cells[keys[0]]
     confusions, result["first matrices"] = timed(lambda: {key: cumulative[key].at(THRESHOLD) for key in keys})
-    _, result["order of the classes"] = timed(lambda: order(sum(confusions.values())))
+    _, result["order of the classes"] = timed(lambda: class_order(sum(confusions.values())))
     result["memory when open"] = memory()
     levels = iter(np.linspace(0, 1, 101).tolist() * 2)
     _, result["rescore"] = timed(lambda: {key: cumulative[key].scores(next(levels)).miou for key in keys[:1]}, 101)

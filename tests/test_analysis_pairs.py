@@ -1,11 +1,16 @@
-"""Confused pairs with their company, the order of a matrix, and where pixels flow."""
+"""Confused pairs with their co-occurrence, the order of a matrix, and where pixels flow."""
+
+import csv
+import io
 
 import numpy as np
 import pytest
 
 from analysis_data import K, counts_of, naive_confusions, random_pictures
-from recam_core.analysis.confusions import OTHERS, class_flow, class_flows, order, top_pairs
+from recam_core.analysis.confusions import OTHERS, class_flows, class_order, top_pairs
+from recam_core.analysis.csv_tables import flow_csv
 from recam_core.analysis.outcomes import outcomes_at
+from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 
 THRESHOLDS = {"bce": 0.2, "recam": None}
@@ -100,7 +105,7 @@ def test_confused_classes_become_neighbours():
     for one, other in ((1, 8), (2, 7), (3, 5)):
         confusion[one, other] = confusion[other, one] = 300
     confusion[4] = confusion[:, 4] = 0  # a class that does not occur
-    permutation = order(confusion)
+    permutation = class_order(confusion)
     assert sorted(permutation.tolist()) == list(range(values))
     assert permutation[0] == 0
     assert permutation[-1] == 4
@@ -108,7 +113,7 @@ def test_confused_classes_become_neighbours():
     for one, other in ((1, 8), (2, 7), (3, 5)):
         assert abs(place[one] - place[other]) == 1
     shuffled = np.array([0, 3, 8, 1, 5, 2, 7, 6, 4])
-    again = order(confusion[np.ix_(shuffled, shuffled)])
+    again = class_order(confusion[np.ix_(shuffled, shuffled)])
     place = np.argsort(shuffled[again])
     for one, other in ((1, 8), (2, 7), (3, 5)):
         assert abs(place[one] - place[other]) == 1
@@ -120,7 +125,7 @@ def test_classes_that_blend_into_each_other_come_in_a_row():
     confusion[1:, 1:] = 1000 / (1 + steps) ** 2
     for seed in range(5):
         shuffled = np.concatenate([[0], np.random.default_rng(seed).permutation(8) + 1])
-        row = shuffled[order(confusion[np.ix_(shuffled, shuffled)])][1:]
+        row = shuffled[class_order(confusion[np.ix_(shuffled, shuffled)])][1:]
         assert np.abs(np.diff(row)).sum() == 7, row
 
 
@@ -133,22 +138,25 @@ def test_any_matrix_has_an_order(values):
         rng.integers(0, 5, (values, values)),
         np.full((values, values), 2**40),
     ):
-        assert sorted(order(confusion).tolist()) == list(range(values))
+        assert sorted(class_order(confusion).tolist()) == list(range(values))
 
 
 def test_shares_of_a_class_add_up():
     confusion = naive_confusions(random_pictures(5, 20), 0.3).sum(axis=0)
-    for truth in range(K + 1):
-        flow = class_flow(confusion, truth)
-        assert flow.pixels == confusion[truth].sum()
-        assert flow.right == confusion[truth, truth] / flow.pixels
-        assert flow.others[truth] == flow.others[0] == 0
-        lost = 0 if truth == 0 else flow.background
-        assert flow.right + lost + flow.others.sum() == pytest.approx(1)
-    assert np.isnan(class_flow(confusion, 0).background)
-    assert np.isnan(class_flow(np.zeros((3, 3)), 1).right)
-    with pytest.raises(UserError, match="no class"):
-        class_flow(confusion, K + 1)
+    confusion[2] = 0
+    classes = ClassList(tuple(f"c{k}" for k in range(K)), True)
+    for truth, line in enumerate(csv.reader(io.StringIO(flow_csv(confusion, classes)))):
+        if truth == 0:
+            continue
+        name, pixels, right, *shares = line
+        row = confusion[truth - 1]
+        assert (name, int(pixels)) == (("background", *classes.names)[truth - 1], row.sum())
+        assert shares[truth - 1] == ""  # its own share is the one that is right
+        if row.any():
+            assert float(right) == pytest.approx(row[truth - 1] / row.sum(), abs=1e-5)
+            assert float(right) + sum(float(share) for share in shares if share) == pytest.approx(1, abs=1e-4)
+        else:
+            assert not any((right, *shares))
 
 
 def test_flows_hold_every_pixel_of_their_rows():

@@ -14,7 +14,7 @@ import streamlit as st
 from app.catalogue import Family
 from recam_core.analysis.analysed import Analysed
 from recam_core.analysis.cell_index import CellIndex
-from recam_core.analysis.confusions import ConfusedPair, order, top_pairs
+from recam_core.analysis.confusions import ConfusedPair, class_order, top_pairs
 from recam_core.analysis.gains import ClassGain, class_gain
 from recam_core.analysis.outcomes import Outcomes, outcomes_of_all
 from recam_core.analysis.picture_table import PictureTable, picture_table, single_class_pictures
@@ -170,7 +170,7 @@ def most_confused(compared: Comparison) -> tuple[int, int]:
 
 @st.cache_resource(max_entries=24, show_spinner=False)
 def _order(methods: _Methods, _compared: Comparison) -> np.ndarray:
-    return order(np.sum([_usual_confusion(method) for method in _compared.methods], axis=0))
+    return class_order(np.sum([_usual_confusion(method) for method in _compared.methods], axis=0))
 
 
 def order_of(compared: Comparison) -> np.ndarray:

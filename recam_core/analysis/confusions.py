@@ -158,44 +158,6 @@ def co_occurrence(outcomes: Outcomes) -> CoOccurrence:
 OTHERS = -1
 
 
-@dataclass(frozen=True, eq=False)
-class ClassFlow:
-    """Where the pixels of one class go.
-
-    Attributes:
-        truth: the class: 0 background, k + 1 class k.
-        pixels: of the class, in all.
-        right: share that stays, 0..1; nan (as the others) if the class has no pixels.
-        background: share given to the background (or left unlabelled); nan for the background itself.
-        others: K + 1 float64: share given to each other class; 0 for itself and for the background.
-    """
-
-    truth: int
-    pixels: int
-    right: float
-    background: float
-    others: np.ndarray
-
-
-def class_flow(confusion: np.ndarray, truth: int) -> ClassFlow:
-    """Read one row of a confusion matrix.
-
-    Args:
-        confusion: (K+1) x (K+1) pixels, rows ground truth, index 0 the background.
-        truth: the row.
-
-    Raises:
-        UserError: no such row.
-    """
-    if not 0 <= truth < len(confusion):
-        raise UserError(f"There is no class value {truth}; this data set has 0 to {len(confusion) - 1}.")
-    shares = ratio(confusion[truth], confusion[truth].sum())
-    others = shares.copy()
-    others[[0, truth]] = 0
-    background = float(shares[0]) if truth else float("nan")
-    return ClassFlow(truth, int(confusion[truth].sum()), float(shares[truth]), background, others)
-
-
 @dataclass(frozen=True)
 class Flow:
     """The pixels of one ground truth that go to one prediction.
@@ -255,7 +217,7 @@ def _columns(table: np.ndarray, rows: list[int], most: int) -> list[int]:
     return [*own, 0] if arrived[0] else own
 
 
-def order(confusion: np.ndarray) -> np.ndarray:
+def class_order(confusion: np.ndarray) -> np.ndarray:
     """Sort classes by hierarchical clustering (average linkage) with the optimal order of leaves.
 
     Two classes are near when much of either goes to the other: the similarity is the mean of both shares. For a

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from recam_core.analysis.confusions import ConfusedPair, class_flow
+from recam_core.analysis.confusions import ConfusedPair
 from recam_core.analysis.gains import ClassGain
 from recam_core.analysis.picture_table import PictureTable
 from recam_core.analysis.tags import Tagged
 from recam_core.analysis.taken_back import KIND_WORDS, KINDS, TakenBack
 from recam_core.data.sample import ClassList
-from recam_core.scores.metrics import value_names
+from recam_core.scores.metrics import ratio, value_names
 
 #: A spreadsheet takes a cell that begins so for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -80,12 +80,12 @@ def pairs_csv(pairs: Sequence[ConfusedPair], classes: ClassList, titles: Mapping
 
 def flow_csv(confusion: np.ndarray, classes: ClassList) -> str:
     """Where the pixels of each class go: right, to the background, to each other class, as shares."""
-    names = value_names(classes)
+    names, pixels = value_names(classes), confusion.sum(axis=1)
     rows = []
     for truth in range(0 if classes.has_background else 1, len(names)):
-        flow = class_flow(confusion, truth)
-        others = [None if value == truth else share for value, share in enumerate(flow.others.tolist())]
-        rows.append([names[truth], flow.pixels, flow.right, flow.background, *others[1:]])
+        shares = ratio(confusion[truth], pixels[truth]).tolist()
+        others = [None if value == truth else share for value, share in enumerate(shares)]
+        rows.append([names[truth], pixels[truth], shares[truth], *others])
     return csv_text(["ground truth", "pixels", "right", f"to {names[0]}", *(f"to {name}" for name in names[1:])], rows)
 
 

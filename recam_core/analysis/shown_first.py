@@ -13,6 +13,7 @@ import numpy as np
 
 from recam_core.analysis.analysed import Analysed
 from recam_core.analysis.outcomes import Outcomes, outcomes_of_all
+from recam_core.maps.inference import SEEN
 from recam_core.scores.metrics import ratio
 
 
@@ -108,10 +109,6 @@ def _right(outcomes: Outcomes) -> np.ndarray:
     """N, float64: right pixels of each picture. Sums are exact: float64 holds whole numbers up to 2^53."""
     right = outcomes.truth == outcomes.predicted
     return np.bincount(outcomes.image[right], weights=outcomes.pixels[right], minlength=outcomes.pictures)
-
-
-#: A class counts as seen from this probability on, as in ``maps.inference.predicted_classes``.
-SEEN = 0.5
 
 
 def seen_classes(probabilities: np.ndarray) -> np.ndarray:

@@ -24,6 +24,8 @@ PAPER_SCALES = (0.5, 1.0, 1.5, 2.0)
 #: The default: two thirds of the cost. On parts of train of both shipped data sets it scored as well or better, and
 #: 6 to 9 points of seed mIoU above scale 1 alone (docs/results.md).
 QUICK_SCALES = (1.0, 2.0)
+#: A class counts as seen by a network from this probability on.
+SEEN = 0.5
 #: A side shorter than this, after scaling, leaves less than one cell to look at.
 SHORTEST_SIDE = 16
 
@@ -161,6 +163,6 @@ def class_probabilities(features: PictureFeatures, softmax: bool = False) -> np.
 def predicted_classes(features: PictureFeatures, softmax: bool = False) -> np.ndarray:
     """The class indices that the network sees: sigmoid above 0.5 (softmax: above half the largest), at least one."""
     probabilities = class_probabilities(features, softmax)
-    limit = probabilities.max() / 2 if softmax else 0.5
+    limit = probabilities.max() / 2 if softmax else SEEN
     found = np.flatnonzero(probabilities > limit)
     return found if len(found) else np.array([int(probabilities.argmax())])

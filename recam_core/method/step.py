@@ -168,7 +168,7 @@ def recam_batch(
     fc1: Tensor,
     fc2: Tensor,
     mask: MaskChoice,
-    weight: float,
+    lam: float,
     truth: Tensor | None = None,
     fc2_loss: str = "sce",
     background: float = 0.0,
@@ -182,7 +182,7 @@ def recam_batch(
     Args:
         features, labels, fc1, fc2, mask, truth: see :func:`single_label_logits`.
         logits: B x K, z = FC1(GAP(f(x))).
-        weight: lambda.
+        lam: lambda.
         fc2_loss: ``sce``, or ``bce`` for the paper's control, which puts binary cross-entropy in L_sce's place.
         background, background_power: beta and G of the background row (:mod:`recam_core.method.background`), which
             ``fc2`` then has; 0 is the paper's FC2.
@@ -197,4 +197,4 @@ def recam_batch(
     single, category, image = single_label_logits(features, labels, fc1, fc2, mask, truth, power, pairs)
     second = fc2_loss_of(fc2_loss, single, category, image, len(labels), len(fc1), background, pairs)
     parts = {"bce": bce, "sce" if fc2_loss == "sce" else "fc2_bce": second}
-    return BatchLoss(bce + weight * second, parts, (single, category, image))
+    return BatchLoss(bce + lam * second, parts, (single, category, image))

@@ -8,7 +8,7 @@ import numpy as np
 
 from recam_core.analysis.analysed import Analysed
 from recam_core.analysis.cell_index import CellIndex
-from recam_core.analysis.confusions import ConfusedPair, order, top_pairs
+from recam_core.analysis.confusions import ConfusedPair, class_order, top_pairs
 from recam_core.analysis.gains import ClassGain, class_gain
 from recam_core.analysis.head_to_head import PictureWins, picture_wins
 from recam_core.analysis.outcomes import Outcomes, check_same_pictures, outcomes_of_all
@@ -115,7 +115,7 @@ class ReportData:
     def matrix_order(self) -> np.ndarray:
         """One order of the classes for all matrices, confusable ones side by side; those that occur."""
         together = np.sum(list(self.confusions.values()), axis=0)
-        places = order(together)
+        places = class_order(together)
         occurs = (together.sum(axis=0) + together.sum(axis=1)) > 0
         # Where nothing is labelled or left as background, it needs no row and column.
         return places[occurs[places]]

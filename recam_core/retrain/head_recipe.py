@@ -110,21 +110,21 @@ def usual_heads(has_background: bool) -> HeadRecipe:
     return HeadRecipe(update="both", background=USUAL_BACKGROUND, rule=USUAL_BACKGROUND_RULE)
 
 
-def check_lambda(weight: float | None, update: str) -> str:
+def check_lambda(lam: float | None, update: str) -> str:
     """What is to be said of a lambda that was asked for; "" where it acts, or none was asked for.
 
     Args:
-        weight: lambda; None where it was left at its default.
+        lam: lambda; None where it was left at its default.
         update: what is trained, one of :data:`UPDATES`.
 
     Raises:
         UserError: lambda 0 for FC2 alone, which would leave FC2 at nothing.
     """
-    if weight == 0 and update == "both":
+    if lam == 0 and update == "both":
         return "With lambda 0 FC2 is not trained, and holds nothing: the maps show FC1 alone, or nothing."
-    if weight is None or update != "fc2":
+    if lam is None or update != "fc2":
         return ""
-    if weight == 0:
+    if lam == 0:
         raise UserError("With FC2 alone, lambda 0 trains nothing; leave lambda out, or update FC1 and FC2 (both).")
     return (
         "Lambda does nothing here: with FC2 alone it only scales the gradient, which Adam undoes, so any value above 0 "

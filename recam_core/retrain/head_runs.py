@@ -154,7 +154,7 @@ def train_both(
     rows = len(start) + bool(recipes[0].background)
     fc2 = start.new_zeros((count, rows, start.shape[1])).requires_grad_()
     optimizer = CosineAdam([fc1, fc2], recipes)
-    weight = torch.tensor([recipe.weight for recipe in recipes], device=start.device)
+    lam = torch.tensor([recipe.weight for recipe in recipes], device=start.device)
     generator = torch.Generator().manual_seed(recipes[0].seed)
     epochs = recipes[0].epochs
     histories: list[History] = [[] for _ in recipes]
@@ -167,7 +167,7 @@ def train_both(
             bce = torch.stack([bce_loss(means @ one.T, labels) for one in fc1])
             shown = _masks(features, fc1, masks, recipes, pairs, truth)
             sce = _sce(features, shown, fc2, recipes, pairs)
-            gradients = torch.autograd.grad((bce + weight * sce).sum(), [fc1, fc2], allow_unused=True)
+            gradients = torch.autograd.grad((bce + lam * sce).sum(), [fc1, fc2], allow_unused=True)
             optimizer.step(
                 [
                     torch.zeros_like(one) if gradient is None else gradient
