@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from recam_core.maps.activation_maps import argmax_and_activation, seed_mask
 from recam_core.scores.scores import picture_scores
+from recam_core.views.marks import draw_marks
 from recam_core.views.pictures import encode
-from recam_core.views.pixel_kinds import error_codes, error_overlay
+from recam_core.views.pixel_kinds import CLASS_ERRORS, error_codes
 
 if TYPE_CHECKING:
     from viewer_browser import Locator, Page
@@ -75,7 +76,7 @@ def server_seconds(shown: "Case", threshold: float) -> float:
     begin = time.perf_counter()
     for winner, level in readings:
         seeds = seed_mask(winner, level, threshold)
-        encode(error_overlay(shown.image, error_codes(seeds, shown.mask)), "jpeg")
+        encode(draw_marks(shown.image, error_codes(seeds, shown.mask), CLASS_ERRORS), "jpeg")
         picture_scores(seeds, shown.mask, shown.classes)
     return time.perf_counter() - begin
 

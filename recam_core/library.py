@@ -46,7 +46,8 @@ from recam_core.views.figure_cells import ERRORS, HEAT, FigurePane, FigureRow
 from recam_core.views.figure_comparison import comparison_figure
 from recam_core.views.figure_style import FigureStyle
 from recam_core.views.figure_text import figure_bytes
-from recam_core.views.pixel_kinds import error_overlay
+from recam_core.views.marks import draw_marks
+from recam_core.views.pixel_kinds import CLASS_ERRORS
 
 #: A picture, however it is at hand: a file, an image of Pillow, or H x W x 3 uint8.
 Picture = str | Path | Image.Image | np.ndarray
@@ -445,7 +446,10 @@ class PictureErrors:
         (214, 320, 3)
         """
         row = self._maps._row(self.mask, ERRORS, ())
-        return {pane.title: error_overlay(row.image, codes) for pane, codes in zip(row.panes, row.codes, strict=True)}
+        return {
+            pane.title: draw_marks(row.image, codes, CLASS_ERRORS)
+            for pane, codes in zip(row.panes, row.codes, strict=True)
+        }
 
     def show(
         self,

@@ -94,7 +94,7 @@ def kind_of(truth: int, answer: int) -> str:
 def test_as_many_as_a_loop_over_pixels_finds(compared, thresholds: tuple) -> None:
     pictures, *methods = compared
     wanted = naive(pictures, methods, thresholds)
-    found = taken_back(*methods, *thresholds, pictures)
+    found = taken_back(joint_at(*methods, *thresholds, pictures))
     joint = found.joint
     entries = zip(joint.image, joint.truth, joint.before, joint.after, strict=True)
     assert dict(zip([tuple(map(int, entry)) for entry in entries], joint.pixels.tolist(), strict=True)) == wanted
@@ -139,7 +139,7 @@ def test_as_many_as_a_loop_over_pixels_finds(compared, thresholds: tuple) -> Non
 
 def test_pixels_that_are_marked_are_those_that_are_counted(compared) -> None:
     pictures, *methods = compared
-    found = taken_back(*methods, 0.3, 0.4, pictures)
+    found = taken_back(joint_at(*methods, 0.3, 0.4, pictures))
     for number, (id, mask) in enumerate(zip(pictures.ids, pictures.masks, strict=True)):
         seeds = [
             seed_mask(*argmax_and_activation(each.store[id]), cut)
@@ -199,13 +199,13 @@ def test_cancelling_leaves_nothing_and_says_how_far_it_is(compared) -> None:
 
 def test_what_cannot_be_counted_is_refused(compared, tmp_path: Path) -> None:
     pictures, one, two = compared
-    found = taken_back(one, two, 0.3, 0.3, pictures)
+    found = taken_back(joint_at(one, two, 0.3, 0.3, pictures))
     with pytest.raises(UserError, match="no class number 4"):
         found.pictures(4, 1)
     with pytest.raises(UserError, match="no kind of error"):
         found.pictures(kind="odd")
     with pytest.raises(UserError, match="between 0 and 1"):
-        taken_back(one, two, 0.3, 1.5, pictures)
+        joint_at(one, two, 0.3, 1.5, pictures)
     three = method(tmp_path, "three", pictures, 5)
     pictures.ids[3] = "gone"
     with pytest.raises(UserError, match="no picture 'p3'"):

@@ -24,7 +24,8 @@ from recam_core.views.figure_cells import KINDS, FigurePane, FigureRow, pane_cel
 from recam_core.views.figure_comparison import comparison_figure
 from recam_core.views.figure_style import FigureStyle
 from recam_core.views.figure_text import FIGURE_KINDS, figure_bytes, lines_within, missing_font, text_width
-from recam_core.views.pixel_kinds import disagreement_codes, error_codes, error_overlay
+from recam_core.views.marks import draw_marks
+from recam_core.views.pixel_kinds import CLASS_ERRORS, disagreement_codes, error_codes
 from tiny_data import TinyDataset
 
 #: Names as they may come from a stranger: markup, mathematics, control characters.
@@ -143,7 +144,7 @@ def test_cells_are_what_the_screen_shows(row):
     size = row.image.shape[:2]
     codes = error_codes(row.panes[0].seeds, row.mask)
     shown = pane_cell(row, 0, size, len(CLASSES), STYLE)
-    assert np.array_equal(shown, error_overlay(row.image, codes, STYLE.opacity))
+    assert np.array_equal(shown, draw_marks(row.image, codes, CLASS_ERRORS, STYLE.opacity))
 
 
 def test_several_classes_show_only_what_concerns_them():

@@ -40,7 +40,6 @@ from recam_core.views.pixel_kinds import (
     disagreement_codes,
     error_codes,
     error_marks,
-    error_overlay,
 )
 from taken_back_reference import taken_back_codes
 
@@ -151,7 +150,7 @@ def test_marks_leave_unmarked_pixels_alone_but_for_the_muting(picture: np.ndarra
     assert plain.std() < picture.std()
     np.testing.assert_array_equal(draw_marks(picture, codes, CLASS_ERRORS, 0.0), picture)
     codes[10:30, 10:50] = FALSE_ON_CLASS
-    drawn = error_overlay(picture, codes)
+    drawn = draw_marks(picture, codes, CLASS_ERRORS)
     changed = (drawn != plain).any(axis=2)
     assert not changed[codes == 0].any()
     assert changed[codes != 0].mean() > 0.95

@@ -9,7 +9,7 @@ from app.job_progress import job_state
 from app.jobs import DONE, Job, board
 from recam_core.analysis.analysed import MANY, Analysed
 from recam_core.analysis.joint_counts import JointCounts, joint_counts, kept_joint_counts
-from recam_core.analysis.taken_back import FALSE_POSITIVE, WRONG_CLASS, TakenBack, taken_back_of
+from recam_core.analysis.taken_back import FALSE_POSITIVE, WRONG_CLASS, TakenBack, taken_back
 from recam_core.data.spec import open_dataset
 from recam_core.guest import guest
 
@@ -106,7 +106,7 @@ def _work(job: _JointJob) -> None:
 def _taken_back(
     before: str, after: str, cut_before: float | None, cut_after: float | None, _joint: JointCounts
 ) -> TakenBack:
-    return taken_back_of(_joint.at(cut_before, cut_after))
+    return taken_back(_joint.at(cut_before, cut_after))
 
 
 def moved_between(compared: Comparison, before: str, after: str) -> TakenBack | None:

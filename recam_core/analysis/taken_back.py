@@ -8,11 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recam_core.analysis.analysed import Analysed
-from recam_core.analysis.joint_counts import Joint, joint_at
-from recam_core.data.sample import BACKGROUND, VOID, ClassList, Dataset
+from recam_core.analysis.joint_counts import Joint
+from recam_core.data.sample import BACKGROUND, VOID, ClassList
 from recam_core.errors import UserError
-from recam_core.progress import ProgressFn, silent
 from recam_core.scores.metrics import ratio, value_names
 
 #: Kinds of wrong pixels: by what they are, and what they are given to.
@@ -146,11 +144,12 @@ class TakenBack:
         return positions[order], by_picture[positions[order]]
 
 
-def taken_back_of(joint: Joint) -> TakenBack:
-    """Count what was taken back and lost.
+def taken_back(joint: Joint) -> TakenBack:
+    """What the second method takes back and loses in each picture.
 
     Args:
-        joint: of two methods at their thresholds.
+        joint: of both methods at their thresholds: :func:`~recam_core.analysis.joint_counts.joint_at`, or
+            :meth:`~recam_core.analysis.joint_counts.JointCounts.at`.
     """
     parts = []
     for lost in (False, True):
@@ -158,31 +157,6 @@ def taken_back_of(joint: Joint) -> TakenBack:
         parts.append({kind: _by_picture(joint, moved & _of_kind(joint.truth, answers, kind)) for kind in KINDS})
     everything = np.ones(len(joint.pixels), dtype=bool)
     return TakenBack(joint, _by_picture(joint, everything), *parts)
-
-
-def taken_back(
-    first: Analysed,
-    second: Analysed,
-    before: float | None,
-    after: float | None,
-    dataset: Dataset,
-    progress: ProgressFn = silent,
-) -> TakenBack:
-    """What the second method takes back and loses in each picture, from the kept maps of both.
-
-    The first time reads the maps and the ground truth of every picture; what comes out is kept for all thresholds
-    (:func:`~recam_core.analysis.joint_counts.joint_at`).
-
-    Args:
-        first, second: on the same pictures.
-        before, after: their background thresholds, 0..1; None gives every pixel to its arg-max class.
-        dataset: with these pictures.
-        progress: called after each picture; may raise Cancelled.
-
-    Raises:
-        UserError: methods that cannot be compared, a threshold out of range, a picture that is gone or broken.
-    """
-    return taken_back_of(joint_at(first, second, before, after, dataset, progress))
 
 
 def moved_pixels(
@@ -288,7 +262,7 @@ def what_changed(before: np.ndarray, after: np.ndarray, mask: np.ndarray, classe
     cell, pixels = np.unique(key, return_counts=True)
     columns = [(cell >> shift & 255).astype(np.uint8) for shift in (16, 8, 0)]
     image = np.zeros(len(cell), dtype=np.int32)
-    found = taken_back_of(Joint(("",), classes, image, columns[0], columns[1], columns[2], pixels.astype(np.int64)))
+    found = taken_back(Joint(("",), classes, image, columns[0], columns[1], columns[2], pixels.astype(np.int64)))
     right = [float((seeds[scored] == mask[scored]).mean()) for seeds in (before, after)]
     moved = found.moved_cell(lost=right[1] < right[0])
     if not moved.pixels[0]:

@@ -120,6 +120,7 @@ def _moved(
 ) -> int:
     """Print the pictures with most pixels that were taken back, or lost."""
     from recam_core.analysis.csv_tables import moved_csv
+    from recam_core.analysis.joint_counts import joint_at
     from recam_core.analysis.taken_back import KIND_WORDS, taken_back
     from recam_core.progress import terminal
     from recam_core.scores.metrics import value_names
@@ -127,7 +128,7 @@ def _moved(
     first, last = data.reference, data.subject
     before, after = data.cuts[first.key].threshold, data.cuts[last.key].threshold
     with terminal("pixel by pixel") as progress:
-        found = taken_back(first, last, before, after, compared.dataset, progress)
+        found = taken_back(joint_at(first, last, before, after, compared.dataset, progress))
     positions, pixels = found.pictures(truth, predicted, kind=kind, lost=lost, chosen=data.chosen)
     names = value_names(data.classes)
     what = f"{arguments.truth or 'anything'} taken for {arguments.taken_for or 'anything else'}"

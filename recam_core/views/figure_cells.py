@@ -12,8 +12,8 @@ from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps, argmax_and_activation, full_size, seed_mask, threshold_level
 from recam_core.views.colours import blend, class_colours, heat_overlay, muted
 from recam_core.views.figure_style import FigureStyle
-from recam_core.views.marks import GREY, outline
-from recam_core.views.pixel_kinds import disagreement_codes, disagreement_overlay, error_codes, error_overlay
+from recam_core.views.marks import GREY, draw_marks, outline
+from recam_core.views.pixel_kinds import CLASS_ERRORS, DISAGREEMENTS, disagreement_codes, error_codes
 
 HEAT, CONTOUR, SEEDS, ERRORS, DISAGREEMENT = "heat", "contour", "seeds", "errors", "disagreement"
 #: What a row of cells can show, and what it is called.
@@ -159,8 +159,7 @@ def pane_cell(row: FigureRow, place: int, size: tuple[int, int], num_classes: in
         codes = resized(row.only(pane.seeds), size, Image.Resampling.NEAREST)
         return seed_overlay(photo, codes, num_classes, style.opacity * _FILLED)
     codes = resized(row.codes[place], size, Image.Resampling.NEAREST)
-    overlay = error_overlay if row.kind == ERRORS else disagreement_overlay
-    return overlay(photo, codes, style.opacity)
+    return draw_marks(photo, codes, CLASS_ERRORS if row.kind == ERRORS else DISAGREEMENTS, style.opacity)
 
 
 def resized(values: np.ndarray, size: tuple[int, int], how: Image.Resampling) -> np.ndarray:

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 
 from recam_core.data.sample import BACKGROUND, VOID
-from recam_core.views.marks import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY_BLUE, VERMILION, YELLOW, Mark, draw_marks
+from recam_core.views.marks import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY_BLUE, VERMILION, YELLOW, Mark
 
 TRUE_POSITIVE, FALSE_ON_BACKGROUND, FALSE_ON_CLASS, LOST_TO_BACKGROUND, LOST_TO_CLASS, UNSCORED = range(1, 7)
 
-#: Errors of one class.
+#: Errors of one class; what they have in common with :data:`ALL_ERRORS` is drawn alike, so these draw all errors.
 CLASS_ERRORS: tuple[Mark, ...] = (
     Mark(TRUE_POSITIVE, "right", "True positive: the class is here, and the seed says so.", SKY_BLUE, "solid"),
     Mark(
@@ -105,12 +105,6 @@ def error_codes(seeds: np.ndarray, mask: np.ndarray, class_index: int | None = N
     return codes
 
 
-def error_overlay(image: np.ndarray, codes: np.ndarray, opacity: float = 0.8) -> np.ndarray:
-    """H x W x 3 uint8 at screen size: the picture with every code of :func:`error_codes` in its colour and pattern."""
-    # Both legends draw a code alike; the one of single classes has all of them.
-    return draw_marks(image, codes, CLASS_ERRORS, opacity)
-
-
 TAKEN_BACK, LOST, BOTH_WRONG = range(1, 4)
 
 #: Right pixels of both stay unmarked: what changes is looked for. No colour is that of an error, as the reference shows
@@ -177,8 +171,3 @@ def disagreement_codes(seeds: Sequence[np.ndarray], own: int, class_index: int |
     codes[alone & (answers[own] == 0) & others_claim] = ALONE_LEAVES
     codes[alone & (answers[own] == 0) & ~others_claim] = DISPUTED
     return codes
-
-
-def disagreement_overlay(image: np.ndarray, codes: np.ndarray, opacity: float = 0.8) -> np.ndarray:
-    """H x W x 3 uint8 at screen size: the picture with disagreements in their colour and pattern."""
-    return draw_marks(image, codes, DISAGREEMENTS, opacity)

@@ -14,10 +14,10 @@ from recam_core.views.figure_cells import seed_overlay
 from recam_core.views.marks import draw_marks
 from recam_core.views.pixel_kinds import (
     BOTH_WRONG,
+    DISAGREEMENTS,
     LOST,
     TAKEN_BACK,
     disagreement_codes,
-    disagreement_overlay,
     error_codes,
     error_marks,
 )
@@ -62,7 +62,7 @@ def expected(
             codes = taken_back_codes(seeds[0], seeds[place], shown.mask, shown.classes.has_background, k)
             picture = taken_back_overlay(shown.image, codes, opacity)
         elif overlay == "disagreement":
-            picture = disagreement_overlay(shown.image, disagreement_codes(seeds, place, k), opacity)
+            picture = draw_marks(shown.image, disagreement_codes(seeds, place, k), DISAGREEMENTS, opacity)
         elif overlay == "seeds":
             picture = seed_overlay(shown.image, seeds[place], len(shown.classes), opacity * FILLED, k)
         elif overlay == "heat":
