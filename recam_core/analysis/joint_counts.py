@@ -22,12 +22,13 @@ from recam_core.analysis.outcomes import check_same_pictures
 from recam_core.atomic_write import replacing_folder, write_json
 from recam_core.cache import cache_folder, drop_oldest
 from recam_core.data.match_classes import match_classes
-from recam_core.data.sample import BACKGROUND, VOID, ClassList, Dataset
+from recam_core.data.sample import ClassList, Dataset
 from recam_core.errors import UserError
 from recam_core.guest import is_own
 from recam_core.maps.activation_maps import argmax_and_activation, lowest_kept
 from recam_core.progress import ProgressFn, silent
 from recam_core.records import RecordError, read_record
+from recam_core.scores.metrics import scored_pixels
 
 #: Bump when what is kept changes, so that old folders are not read.
 FORMAT = 1
@@ -231,9 +232,7 @@ def _readings(
         read = [argmax_and_activation(method.store[id]) for method in (first, second)]
         if any(argmax.shape != mask.shape for argmax, _ in read):
             raise UserError(f"{id} has another size than its maps; make them again.")
-        scored = mask != VOID
-        if not classes.has_background:
-            scored &= mask != BACKGROUND
+        scored = scored_pixels(mask, classes.has_background)
         yield mask[scored], [argmax[scored] for argmax, _ in read], [activation[scored] for _, activation in read]
 
 

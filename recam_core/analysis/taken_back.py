@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from recam_core.analysis.joint_counts import Joint
-from recam_core.data.sample import BACKGROUND, VOID, ClassList
+from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
-from recam_core.scores.metrics import ratio, value_names
+from recam_core.scores.metrics import ratio, scored_pixels, value_names
 
 #: Kinds of wrong pixels: by what they are, and what they are given to.
 FALSE_POSITIVE, WRONG_CLASS, FALSE_NEGATIVE = "false_positive", "wrong_class", "false_negative"
@@ -182,9 +182,7 @@ def moved_pixels(
     Returns:
         H x W, bool.
     """
-    scored = mask != VOID
-    if not has_background:
-        scored &= mask != BACKGROUND
+    scored = scored_pixels(mask, has_background)
     right, answers = (before, after) if lost else (after, before)
     pixels = scored & (right == mask) & (answers != mask)
     if truth is not None:
@@ -253,9 +251,7 @@ def what_changed(before: np.ndarray, after: np.ndarray, mask: np.ndarray, classe
     Returns:
         None where no pixel counts.
     """
-    scored = mask != VOID
-    if not classes.has_background:
-        scored &= mask != BACKGROUND
+    scored = scored_pixels(mask, classes.has_background)
     if not scored.any():
         return None
     key = (mask[scored].astype(np.int64) << 8 | before[scored]) << 8 | after[scored]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from recam_core.data.sample import BACKGROUND, VOID
 from recam_core.errors import UserError
+from recam_core.scores.metrics import scored_pixels
 
 
 def cell_pixels(
@@ -24,9 +24,7 @@ def cell_pixels(
     Returns:
         H x W, bool; as many pixels as :class:`~recam_core.analysis.cell_index.CellIndex` counts.
     """
-    scored = mask != VOID
-    if not has_background:
-        scored &= mask != BACKGROUND
+    scored = scored_pixels(mask, has_background)
     if truth is None and predicted is None:
         return scored & (seeds != mask)
     if truth is None:

@@ -9,12 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recam_core.attribution.subject import Attributable, Subject, subject_of
-from recam_core.data.sample import VOID, ClassList
+from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 from recam_core.gate import device_gate
 from recam_core.maps.activation_maps import FULL, ActivationMaps, full_size, threshold_level
 from recam_core.model.network import CamNetwork
 from recam_core.progress import Cancelled, ProgressFn, silent
+from recam_core.scores.metrics import scored_pixels
 
 BASELINES = ("blur", "mean")
 #: Patches along the longer side that the blurred picture is made of.
@@ -367,9 +368,7 @@ def localisation(
     if mask.shape != tuple(maps.size):
         raise UserError(f"{maps.id}: the maps are of a picture of {maps.size}, and the mask has {mask.shape} pixels.")
     limit = None if threshold is None else threshold_level(threshold)
-    scored = mask != VOID
-    if not classes.has_background:
-        scored &= mask != 0
+    scored = scored_pixels(mask, classes.has_background)
     truth = mask[scored]
     found = np.full((6, len(maps.classes)), np.nan)
     for order, (k, plane) in enumerate(zip(maps.classes.tolist(), full_size(maps), strict=True)):

@@ -23,6 +23,7 @@ from recam_core.model.network import CamNetwork
 from recam_core.progress import ProgressFn, silent
 from recam_core.retrain.features import FeatureCache
 from recam_core.scores.evaluate import count_maps
+from recam_core.scores.metrics import scored_pixels
 from recam_core.scores.pixel_counts import LEVELS, PictureCounts, PixelCounts, join
 
 #: Distance of the sampled pixels in both directions, and where the first one lies.
@@ -223,7 +224,7 @@ def _counted(
 ) -> tuple[PictureCounts, np.ndarray]:
     """Rows of all heads, head after head, and the N + 1 places where they begin and end."""
     heads = len(argmax)
-    scored = truth != VOID if classes.has_background else (truth != VOID) & (truth > 0)
+    scored = scored_pixels(truth, classes.has_background)
     values, places = np.unique(truth[scored], return_inverse=True)
     values_won = len(present) + 1
     width = len(values) * values_won * LEVELS

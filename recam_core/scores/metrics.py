@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from recam_core.data.sample import ClassList
+from recam_core.data.sample import BACKGROUND, VOID, ClassList
 
 
 def ratio(part: np.ndarray | float, whole: np.ndarray | float) -> np.ndarray:
@@ -28,6 +28,11 @@ def mean_of_present(values: np.ndarray, axis: int | None = None) -> Any:
 def scored_values(has_background: bool) -> slice:
     """Which of the K + 1 values are scored: all, or the K classes alone."""
     return slice(0 if has_background else 1, None)
+
+
+def scored_pixels(mask: np.ndarray, has_background: bool) -> np.ndarray:
+    """Which pixels of ground truth (255 void) count: all but void, and all but 0 where the background is no class."""
+    return mask != VOID if has_background else (mask != VOID) & (mask != BACKGROUND)
 
 
 def value_names(classes: ClassList) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from recam_core.data.sample import VOID, ClassList
+from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import lowest_kept, seed_mask
 from recam_core.scores.bootstrap import COVERAGE, check_draws, paired_bootstrap, picture_weights
@@ -15,6 +15,7 @@ from recam_core.scores.metrics import (
     class_iou,
     mean_of_present,
     ratio,
+    scored_pixels,
     scored_values,
     wrong_class,
     wrong_class_share,
@@ -348,9 +349,7 @@ def picture_scores(
         classes: the K classes.
         class_index: the class (from 0) that is asked about; None for all.
     """
-    scored = mask != VOID
-    if not classes.has_background:
-        scored &= mask != 0
+    scored = scored_pixels(mask, classes.has_background)
     values = len(classes) + 1
     cells = mask[scored].astype(np.int64) * values + seeds[scored]
     confusion = np.bincount(cells, minlength=values * values).reshape(values, values)

@@ -25,7 +25,7 @@ import numpy as np
 from recam_core.data.sample import BACKGROUND, VOID, ClassList
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps, argmax_and_activation
-from recam_core.scores.metrics import value_names
+from recam_core.scores.metrics import scored_pixels, value_names
 from recam_core.views.colours import COLOUR_MAPS, class_colours, colour_table
 from recam_core.views.marks import CONTOUR_STEP, GREY, PATTERNS, PITCH, SOLID_TINT, TINT, WITHIN, WITHOUT, Mark, swatch
 from recam_core.views.pictures import data_url, encode
@@ -126,7 +126,7 @@ def viewer_payload(
         exact_photo = size[0] * size[1] <= EXACT_PIXELS
     arrays.add_file("photo", encode(image, "png" if exact_photo else "jpeg"))
     # Without any ground truth that counts, there are no errors to tell.
-    has_truth = mask is not None and bool(((mask != VOID) & (classes.has_background | (mask != BACKGROUND))).any())
+    has_truth = mask is not None and bool(scored_pixels(mask, classes.has_background).any())
     if mask is not None and has_truth:
         arrays.add("truth", mask)
     for place, pane in enumerate(panes):
