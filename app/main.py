@@ -2,10 +2,12 @@
 
 import gc
 import sys
+from functools import lru_cache, wraps
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
-from streamlit import net_util
+from streamlit import config, net_util, type_util
 
 # Streamlit puts this file's folder on the path; the packages ``app`` and ``recam_core`` are one above.
 ROOT = str(Path(__file__).resolve().parent.parent)
@@ -88,6 +90,27 @@ def ask_nobody_outside() -> None:
     net_util.get_external_ip = lambda: None
 
 
+@st.cache_resource(show_spinner=False)
+def answer_once() -> None:
+    """Have Streamlit remember what it works out anew for each run of the script, though it does not change. Once a
+    server.
+
+    The options of each part of the theme, which go to the browser with every run, are looked for among all options
+    there are; and for every argument of a function whose results are kept, its signature is read anew. Together that
+    was an eighth of what a press on Explore costs the server.
+    """
+    asked = config.get_options_for_section
+    sections = lru_cache(asked)
+
+    @wraps(asked)
+    def options(section: str) -> dict[str, Any]:
+        return dict(sections(section))  # who is told may change it
+
+    config.on_config_parsed(sections.cache_clear, force_connect=True)
+    config.get_options_for_section = options
+    type_util.get_func_parameters = lru_cache(1024)(type_util.get_func_parameters)
+
+
 def explore_by_name() -> None:
     """Streamlit answers for the first page at the root alone, and people type its name, as they see those of others."""
     st.switch_page(PAGES.get({})["explore"], query_params=st.query_params.to_dict())
@@ -99,6 +122,7 @@ def main() -> None:
     leave_imports_alone()
     switch_threads_often()
     ask_nobody_outside()
+    answer_once()
     st.html(_STYLE)
     pages = {
         "explore": st.Page(explore.main, title="Explore", icon=":material/compare:", url_path="", default=True),
