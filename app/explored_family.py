@@ -130,6 +130,7 @@ def say_family(catalogue: Catalogue, family: Family) -> None:
 def _choose_family(key: str) -> None:
     st.session_state["explore_family"] = key
     _chosen_by_hand()
+    st.rerun()  # the sidebar, too
 
 
 def _chosen_by_hand() -> None:

@@ -91,6 +91,7 @@ def _set_presenting(presents: bool) -> None:
         st.query_params[_IN_ADDRESS] = "1"
     elif _IN_ADDRESS in st.query_params:
         del st.query_params[_IN_ADDRESS]
+    st.rerun()  # all of the page
 
 
 # What it shows here, and where to look next ---------------------------------------------------------------------------
@@ -146,7 +147,12 @@ def lead_on(family: Family, picture: Picture) -> None:
 
 
 def _jump(label: str, key: str, target: str | None, help: str) -> None:
-    st.button(label, key=key, help=help, disabled=target is None, on_click=choose_picture, args=(target,))
+    st.button(label, key=key, help=help, disabled=target is None, on_click=_choose, args=(target,))
+
+
+def _choose(picture_id: str) -> None:
+    choose_picture(picture_id)
+    st.rerun()  # the sidebar, too
 
 
 def _standing_on(family: Family, picture: Picture) -> Standing | None:

@@ -68,9 +68,23 @@ def fourth_pane(family: Family) -> Method | None:
 # The panel -----------------------------------------------------------------------------------------------------------
 
 
-def retrain_panel(family: Family) -> None:
-    """Everything below the panes."""
-    with st.container(border=True, key="explore_retrain"):
+def is_retrained(family: Family) -> bool:
+    """Whether the job is over whose result the page shows."""
+    job = _job(family)
+    return job is not None and job.is_over
+
+
+@st.fragment
+def retrain_panel(family: Family, is_shown: bool) -> None:
+    """Everything below the panes; its settings redraw nothing else.
+
+    Args:
+        family: whose runs are trained.
+        is_shown: whether the job was over (see :func:`is_retrained`) when the panes were drawn.
+    """
+    if is_retrained(family) and not is_shown:
+        st.rerun()  # it ended meanwhile: the panes have to show it
+    with sentences(), st.container(border=True, key="explore_retrain"):
         st.markdown("#### Make your own ReCAM")
         st.markdown(
             "Train the classifiers anew on the features that a run's backbone gives of its training pictures. The "
@@ -289,3 +303,4 @@ def _keep(family: Family, job: RetrainJob, name: str) -> None:
 def _discard(job_id: str) -> None:
     board().forget(job_id)
     keep("job", "")
+    st.rerun()  # the panes, too

@@ -37,6 +37,7 @@ _VALUES = {
 class _Shown:
     element: Element
     run: str
+    fragment: str = ""
 
 
 @dataclass
@@ -66,6 +67,8 @@ class PageVisitor:
     _oldest: int = 2
     _states: dict[str, tuple[str, Any]] = field(default_factory=dict)
     _repeats: dict[str, float] = field(default_factory=dict)
+    _places: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    _part: str = ""
 
     async def open(self, name: str, query: str = "") -> None:
         """Connect, and open a page by a link ("" for the one that opens first); returns when it is drawn."""
@@ -89,20 +92,25 @@ class PageVisitor:
     async def set(self, values: Mapping[str, Any]) -> None:
         """Change widgets by their keys, all at once; a button is pressed by True.
 
+        Widgets of one part of the page that is drawn by itself have that part drawn anew, and others the page.
+
         Raises:
             KeyError: the page shows no such widget.
         """
+        parts = set()
         for key, value in values.items():
-            element = self.widget(key)
+            shown = self._widget(key)
+            element = shown.element
+            parts.add(shown.fragment)
             kind = element.WhichOneof("type")
             state = _VALUES[kind]
             self._states[getattr(element, kind).id] = (state, json.dumps(value) if state == "json_value" else value)
-        await self._ask()
+        await self._ask(fragment=parts.pop() if len(parts) == 1 else "")
 
     async def repeat(self) -> bool:
         """Do what a page asks for that redraws a part of itself; whether there was such a part."""
         for part in list(self._repeats):
-            await self._ask(fragment=part)
+            await self._ask(fragment=part, by_itself=True)
         return bool(self._repeats)
 
     # What is on the page ---------------------------------------------------------------------------------------------
@@ -119,10 +127,13 @@ class PageVisitor:
 
     def widget(self, key: str) -> Element:
         """The element of a widget. Raises KeyError."""
+        return self._widget(key).element
+
+    def _widget(self, key: str) -> _Shown:
         for shown in self._shown.values():
             kind = shown.element.WhichOneof("type")
             if kind in _VALUES and getattr(shown.element, kind).id.endswith(f"-{key}"):
-                return shown.element
+                return shown
         raise KeyError(key)
 
     def keys(self, kind: str, begin: str) -> list[str]:
@@ -137,7 +148,7 @@ class PageVisitor:
 
     # The protocol ----------------------------------------------------------------------------------------------------
 
-    async def _ask(self, name: str = "", fragment: str = "") -> None:
+    async def _ask(self, name: str = "", fragment: str = "", by_itself: bool = False) -> None:
         message = BackMsg()
         state = message.rerun_script
         state.query_string, state.page_script_hash, state.page_name = self.query, self.page, name
@@ -145,7 +156,7 @@ class PageVisitor:
         state.context_info.url = f"{self.url}/{name}"
         state.context_info.timezone = "UTC"
         if fragment:
-            state.fragment_id, state.is_auto_rerun = fragment, True
+            state.fragment_id, state.is_auto_rerun = fragment, by_itself
         for identity, (kind, value) in self._states.items():
             widget = state.widget_states.widgets.add(id=identity)
             if kind.endswith("array_value"):
@@ -199,15 +210,19 @@ class PageVisitor:
     def _begin(self, message: ForwardMsg) -> None:
         self._run = message.metadata.run.script_run_id
         self._oldest = message.new_session.config.max_cached_message_age or self._oldest
-        if not message.metadata.run.fragment_ids:
+        self._part = "".join(message.metadata.run.fragment_ids[:1])
+        if not self._part:
             self._repeats.clear()
+            self._places.clear()
             self.page = message.new_session.page_script_hash or self.page
 
     def _draw(self, message: ForwardMsg) -> None:
         path = tuple(message.metadata.delta_path)
         if message.delta.WhichOneof("type") == "new_element":
-            self._shown[path] = _Shown(message.delta.new_element, self._run)
+            self._shown[path] = _Shown(message.delta.new_element, self._run, message.delta.fragment_id)
         elif message.delta.WhichOneof("type") == "add_block":
+            if message.delta.fragment_id:
+                self._places.setdefault(message.delta.fragment_id, path)  # the first block of a part holds all of it
             self._shown.pop(path, None)
 
     def _end(self, is_whole: bool) -> None:
@@ -215,3 +230,9 @@ class PageVisitor:
             self._runs += 1
             self._shown = {path: shown for path, shown in self._shown.items() if shown.run == self._run}
             self._kept = {key: kept for key, kept in self._kept.items() if self._runs - kept[1] <= self._oldest}
+        elif place := self._places.get(self._part, ()):
+            self._shown = {
+                path: shown
+                for path, shown in self._shown.items()
+                if shown.run == self._run or path[: len(place)] != place
+            }

@@ -114,23 +114,30 @@ def _sections(compared: Comparison) -> None:
         st.warning(plain(unseen), icon=":material/visibility_off:")
     for note in notes_of_set(compared.spec):
         st.caption(f":material/info: {plain(note)}")
-    wanted = selection(len(compared.names), Selection(*most_confused(compared)))
-    with st.container(horizontal=True, vertical_alignment="center"):
-        name = _section()
-        st.space("stretch")
-        report_button(
-            compared.methods,
-            dataset(compared.spec),
-            compared.thresholds,
-            chosen_pictures(compared),
-            compared.filter_words,
-            with_single=compared.with_single,
-            key="confusions_report",
-        )
-    _, sentence, draw = _SECTIONS[name]
-    st.caption(sentence)
-    draw(compared, wanted)
+    _section_of(compared)
     prepare(compared)
+
+
+@st.fragment
+def _section_of(compared: Compared) -> None:
+    """The chosen section, and what chooses it: what is pressed here redraws no more than this."""
+    wanted = selection(len(compared.names), Selection(*most_confused(compared)))
+    with sentences():
+        with st.container(horizontal=True, vertical_alignment="center"):
+            name = _section()
+            st.space("stretch")
+            report_button(
+                compared.methods,
+                dataset(compared.spec),
+                compared.thresholds,
+                chosen_pictures(compared),
+                compared.filter_words,
+                with_single=compared.with_single,
+                key="confusions_report",
+            )
+        _, sentence, draw = _SECTIONS[name]
+        st.caption(sentence)
+        draw(compared, wanted)
 
 
 def _section() -> str:

@@ -23,7 +23,7 @@ from app.picker import can_step, open_picture, pick_picture, step_picture
 from app.pictures import FROM_SET, Picture
 from app.plain_words import plain
 from app.recipe_fields import rule_name, rules_help
-from app.retrain_panel import fourth_pane, retrain_panel
+from app.retrain_panel import fourth_pane, is_retrained, retrain_panel
 from app.shared_state import ARRIVING, CHOSEN_RUNS, WHY_PHOTO
 from app.viewer import viewer
 from recam_core.analysis.shown_first import seen_classes
@@ -67,7 +67,6 @@ def main() -> None:
     step_picture(st.session_state.pop("explore_step", 0))
     propose_family(catalogue)
     picture = None
-    top = top_of_page()
     with st.sidebar:
         family = explored_family(catalogue)
         with sentences():
@@ -76,7 +75,30 @@ def main() -> None:
         attributions = _attributions(family, entries)
         with sentences():
             st.caption(f":material/memory: Computing on **{device_words()}**")
+    # None while the whole page is drawn: see _main_area.
+    st.session_state["explore_is_whole"] = None
+    is_whole = _main_area(catalogue, family, picture, entries, rule, how, attributions)
+    st.session_state["explore_is_whole"] = is_whole
+    if is_whole:
+        retrain_panel(family, is_retrained(family))
+    _faults(catalogue)
+
+
+@st.fragment
+def _main_area(
+    catalogue: Catalogue,
+    family: Family,
+    picture: Picture | None,
+    entries: list[Entry],
+    rule: str | None,
+    how: Inference,
+    attributions: list[tuple[Entry, str, str]],
+) -> bool:
+    """What is said of the picture and its panes, redrawn by itself whenever the viewer reports another view; whether
+    there are panes, and controls with them."""
+    top = top_of_page()
     say_family(catalogue, family)
+    is_whole = False
     if picture is None:
         st.info(
             "Choose a picture in the sidebar, and its maps appear here. Where one cannot be shown, the sidebar says "
@@ -85,8 +107,10 @@ def main() -> None:
         )
     else:
         with sentences():
-            _look(top, family, picture, entries, rule, how, attributions)
-    _faults(catalogue)
+            is_whole = _look(top, family, picture, entries, rule, how, attributions)
+    if st.session_state["explore_is_whole"] not in (None, is_whole):
+        st.rerun()  # there are panes now, or none any more: the panel below comes or goes
+    return is_whole
 
 
 def _photo_came() -> None:
@@ -284,8 +308,8 @@ def _look(
     rule: str | None,
     how: Inference,
     attributions: list[tuple[Entry, str, str]],
-) -> None:
-    """Panes and retraining for one picture; what is said of it stands at the top."""
+) -> bool:
+    """Panes for one picture; what is said of it stands at the top. Whether all of it could be drawn."""
     methods: list[Method] = []
     for entry in entries:
         with sentences():
@@ -299,16 +323,16 @@ def _look(
         st.info(
             "No method is chosen: add one under *Methods and maps* in the sidebar.", icon=":material/visibility_off:"
         )
-        return
+        return False
     for note in picture.notes:
         st.caption(f":material/info: {plain(note)}")
     asked = methods[0] if methods else method_of_entry(attributions[0][0])
     present = _present_classes(family, picture, asked)
     if not present:
-        return
+        return False
     methods += _attributed(picture, present, attributions, MOST_PANES + 1 - len(methods))
     if not methods:
-        return
+        return False
     _overlay_of_sets()
     lead = top.container(key="explore_lead")
     heading = top.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="explore_heading")
@@ -339,7 +363,7 @@ def _look(
         st.markdown(f"**{plain(picture.title)}** · {plain(names)}", width="stretch")
         if is_presenting():
             leave_button()
-            return
+            return False
         lead_on(family, picture)
         present_button()
         _copy_link(picture)
@@ -354,7 +378,7 @@ def _look(
         )
     # Below the picture: above it, one button more would push the scores out of sight in a small window.
     _why_button(family, picture, methods, shown["view"])
-    retrain_panel(family)
+    return True
 
 
 def _say_silent(
