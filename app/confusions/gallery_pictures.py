@@ -16,7 +16,7 @@ from recam_core.data.match_classes import match_classes
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import argmax_and_activation, seed_mask
-from recam_core.views.pictures import data_url, outlined
+from recam_core.views.pictures import data_url, outlined_on, quietened
 from recam_core.views.pixel_kinds import TAKEN_BACK_MARKS
 
 
@@ -75,13 +75,13 @@ def _places(spec: str) -> dict[str, int]:
 
 
 @st.cache_resource(max_entries=96, ttl="30m", show_spinner=False)
-def _picture(spec: str, picture: str, classes: ClassList) -> tuple[np.ndarray, np.ndarray]:
-    """H x W x 3 image and H x W mask, both uint8."""
+def _picture(spec: str, picture: str, classes: ClassList) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The small picture and the quiet one, both h x w x 3, and the H x W mask; all uint8."""
     found = dataset(spec)
     sample = sample_of(found, _places(spec)[picture])
     if sample.mask is None:
         raise UserError(f"{picture} has no ground truth.")
-    return sample.image, match_classes(found.classes, classes).mask(sample.mask)
+    return *quietened(sample.image), match_classes(found.classes, classes).mask(sample.mask)
 
 
 @st.cache_resource(max_entries=192, ttl="30m", show_spinner=False)
@@ -95,7 +95,7 @@ def _outlined(
     maps: str, spec: str, picture: str, threshold: float | None, cells: tuple[tuple[int, int], ...], _method: Analysed
 ) -> str:
     classes = _method.counts.classes
-    image, mask = _picture(spec, picture, classes)
+    small, quiet, mask = _picture(spec, picture, classes)
     winner, level = _reading(maps, picture, _method)
     if mask.shape != winner.shape:
         raise UserError(f"{picture} has another size than its maps; make them again.")
@@ -104,7 +104,7 @@ def _outlined(
     for cell in cells:
         truth, predicted = (None if value == ANY else value for value in cell)
         pixels |= cell_pixels(seeds, mask, truth, predicted, classes.has_background)
-    return data_url(outlined(image, pixels), "jpeg")
+    return data_url(outlined_on(small, quiet, pixels), "jpeg")
 
 
 @st.cache_data(max_entries=1000, ttl="1h", show_spinner=False)
@@ -119,7 +119,7 @@ def _outlined_moved(
     _methods: tuple[Analysed, Analysed],
 ) -> str:
     classes = _methods[0].counts.classes
-    image, mask = _picture(spec, picture, classes)
+    small, quiet, mask = _picture(spec, picture, classes)
     seeds = [
         seed_mask(*_reading(name, picture, method), threshold)
         for name, method, threshold in zip(maps, _methods, thresholds, strict=True)
@@ -132,7 +132,7 @@ def _outlined_moved(
         pixels |= moved_pixels(before, after, mask, truth, wrong, classes.has_background, kind=kind, lost=lost)
     # The colours of the view of Explore that a press opens.
     taken_back, lost_mark, _ = TAKEN_BACK_MARKS
-    return data_url(outlined(image, pixels, colour=(lost_mark if lost else taken_back).colour), "jpeg")
+    return data_url(outlined_on(small, quiet, pixels, (lost_mark if lost else taken_back).colour), "jpeg")
 
 
 def outlined_url(

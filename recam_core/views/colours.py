@@ -50,7 +50,7 @@ def colourise(values: np.ndarray, name: str = "viridis") -> np.ndarray:
 
 
 #: Luma weights of red, green and blue (ITU-R BT.601), in 1/256.
-_LUMA = np.array([77, 150, 29], dtype=np.uint16)
+_LUMA = np.uint16(77), np.uint16(150), np.uint16(29)
 
 
 def blend(below: np.ndarray, above: np.ndarray, alpha: np.ndarray | float) -> np.ndarray:
@@ -83,7 +83,8 @@ def muted(image: np.ndarray, colour: float = 0.25, light: float = 0.5) -> np.nda
     Returns:
         H x W x 3, uint8.
     """
-    grey = ((image.astype(np.uint16) * _LUMA).sum(axis=2, dtype=np.uint32) >> 8).astype(np.uint8)
+    red, green, blue = (image[:, :, place] * weight for place, weight in enumerate(_LUMA))  # 255 x 256 at most
+    grey = ((red + green + blue) >> 8).astype(np.uint8)
     quiet = blend(np.repeat(grey[:, :, None], 3, axis=2), image, colour)
     return blend(quiet, np.full_like(quiet, 140), light)
 

@@ -50,12 +50,61 @@ def thumbnail(image: np.ndarray, side: int = 112) -> np.ndarray:
 _TINT = 0.28
 
 
+def quietened(image: np.ndarray, side: int = 256) -> tuple[np.ndarray, np.ndarray]:
+    """The whole picture made small (or large), and the same quietened: what pixels are outlined on.
+
+    Args:
+        image: H x W x 3, uint8.
+        side: of the longer side of the result, in pixels.
+
+    Returns:
+        Two of h x w x 3, uint8, in the proportions of the picture.
+    """
+    height, width = image.shape[:2]
+    scale = side / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = image
+    if size != (width, height):
+        small = np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize(size, Image.Resampling.LANCZOS))
+    return small, muted(small, colour=0.35, light=0.25)
+
+
+def outlined_on(
+    small: np.ndarray, quiet: np.ndarray, chosen: np.ndarray, colour: tuple[int, int, int] = VERMILION
+) -> np.ndarray:
+    """The quiet picture, with an outline around the chosen pixels, which stay as they are but for a weak tint.
+
+    The line is white with a dark edge, so that it stands out from any picture.
+
+    Args:
+        small, quiet: h x w x 3, uint8, both from :func:`quietened`.
+        chosen: H x W, bool, of the whole picture.
+        colour: red, green, blue, 0..255, that the chosen pixels are tinted with.
+
+    Returns:
+        h x w x 3, uint8.
+    """
+    height, width = small.shape[:2]
+    # A box filter and half as the limit: thin lines stay where most of a pixel is chosen, and so do single pixels of
+    # a large picture only if they are seen at this size at all.
+    area = Image.fromarray(chosen.astype(np.uint8) * 255).resize((width, height), Image.Resampling.BILINEAR)
+    here = np.asarray(area) >= 128
+    if chosen.any() and not here.any():
+        here = np.asarray(area) > 0
+    line = outline(here) & here
+    edge = outline(here, 2) & ~line
+    picture = quiet.copy()
+    # Of a picture's pixels few are chosen: a gallery is drawn anew at each threshold.
+    picture[here] = blend(small[here], np.array(colour, dtype=np.uint8), _TINT)
+    picture[edge] = blend(picture[edge], np.zeros(3, dtype=np.uint8), 0.55)
+    picture[line] = 255
+    return picture
+
+
 def outlined(
     image: np.ndarray, chosen: np.ndarray, side: int = 256, colour: tuple[int, int, int] = VERMILION
 ) -> np.ndarray:
-    """The whole picture made small (or large), quietened, with an outline around the chosen pixels.
-
-    The line is white with a dark edge, so that it stands out from any picture.
+    """A picture of its own by :func:`quietened` and :func:`outlined_on`.
 
     Args:
         image: H x W x 3, uint8.
@@ -66,24 +115,7 @@ def outlined(
     Returns:
         h x w x 3, uint8, in the proportions of the picture.
     """
-    height, width = image.shape[:2]
-    scale = side / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize(size, Image.Resampling.LANCZOS))
-    # A box filter and half as the limit: thin lines stay where most of a pixel is chosen, and so do single pixels of
-    # a large picture only if they are seen at this size at all.
-    area = Image.fromarray(chosen.astype(np.uint8) * 255).resize(size, Image.Resampling.BILINEAR)
-    here = np.asarray(area) >= 128
-    if chosen.any() and not here.any():
-        here = np.asarray(area) > 0
-    line = outline(here) & here
-    edge = outline(here, 2) & ~line
-    rest = muted(small, colour=0.35, light=0.25)
-    picture = np.where(here[:, :, None], small, rest)
-    picture = blend(picture, np.full_like(picture, colour), np.where(here, _TINT, 0.0))
-    picture = blend(picture, np.zeros_like(picture), np.where(edge, 0.55, 0.0))
-    picture[line] = 255
-    return picture
+    return outlined_on(*quietened(image, side), chosen, colour)
 
 
 def draw_pin(image: np.ndarray, column: int, row: int, factor: int = 1) -> np.ndarray:
