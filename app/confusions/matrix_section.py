@@ -145,7 +145,9 @@ def _drawn(
         cells = matrix_cells(confusion, names, order, colours, normalised=normalised, marked=marked)
     else:
         cells = difference_cells(before, confusion, names, order, colours, normalised=normalised, marked=marked)
-    return cells, matrix_chart(cells, colours)
+    figure = matrix_chart(cells, colours)
+    figure.update_layout(dragmode="zoom")  # as show_chart would have it, which changes no figure of its own accord then
+    return cells, figure
 
 
 def _lists(cells: MatrixCells, normalised: bool) -> None:

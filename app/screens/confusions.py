@@ -119,7 +119,7 @@ def _sections(compared: Comparison) -> None:
 
 
 @st.fragment
-def _section_of(compared: Compared) -> None:
+def _section_of(compared: Comparison) -> None:
     """The chosen section, and what chooses it: what is pressed here redraws no more than this."""
     wanted = selection(len(compared.names), Selection(*most_confused(compared)))
     with sentences():

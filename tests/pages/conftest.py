@@ -1,10 +1,13 @@
 """The app's pages without a browser, on checkpoints that are made for them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
+from streamlit.testing.v1 import AppTest, local_script_runner
 from tiny_families import TINY_SCENES, write_family
 
 from app import catalogue, picker
@@ -53,3 +56,20 @@ def opened(
         return page
 
     return run
+
+
+@pytest.fixture
+def in_part(monkeypatch: pytest.MonkeyPatch) -> Callable[[AppTest, int], AbstractContextManager[None]]:
+    """``with in_part(page, 0):`` runs the first of the parts that a page has drawn by themselves, and not the page, as
+    a browser does when something is changed there."""
+
+    @contextmanager
+    def part(page: AppTest, number: int) -> Iterator[None]:
+        parents = page._fragment_storage._parent_by_id
+        name = [one for one, parent in parents.items() if parent is None][number]
+        with monkeypatch.context() as patch:
+            patch.setattr(local_script_runner, "RerunData", partial(RerunData, fragment_id=name))
+            yield
+        assert not page.exception
+
+    return part

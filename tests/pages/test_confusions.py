@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from app import datasets
 from app.chart import frames_nothing, key_while, pressed_number, pressed_numbers
 from app.confusions import gallery, matrix_section, moved
 from app.confusions.selection import ANY, MOST_PAIRS, Selection
+from app.screens import confusions
 from recam_core.analysis.analysed import Analysed, analyse, analysed_name, settings_of
 from recam_core.analysis.tags import TagBook
 from recam_core.checkpoint.run_folder import RunInfo, load_run, read_info
@@ -317,6 +319,50 @@ def test_a_matrix_is_drawn_once_for_all_who_look_at_it(
     page.segmented_control(key="confusions_matrix_unit").set_value("pixels").run()
     assert len(drawn) == 2
     assert figures(page)[0] != first
+
+
+def test_a_matrix_that_is_shared_stays_as_it_was_drawn(
+    shown: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, drawn = [], matrix_section._drawn
+    monkeypatch.setattr(matrix_section, "_drawn", lambda *values: (asked.append(values), drawn(*values))[1])
+    page = shown()
+    page.segmented_control(key="confusions_matrix_unit").set_value("pixels").run()
+    page.segmented_control(key="confusions_method_choice").set_value("scenes/bce").run()
+    assert len(asked) == 3
+    for values in asked:
+        (cells, shared), (fresh_cells, fresh) = drawn(*values), drawn.__wrapped__(*values)
+        assert shared is drawn(*values)[1]
+        assert shared is not fresh
+        assert shared.to_json() == fresh.to_json()
+        assert (cells.words == fresh_cells.words).all()
+        assert (cells.pixels == fresh_cells.pixels).all()
+
+
+def test_what_is_pressed_at_the_matrix_draws_its_section_alone(
+    shown: Callable[..., AppTest],
+    in_part: Callable[[AppTest, int], AbstractContextManager[None]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole, choose = [], confusions.choose
+    monkeypatch.setattr(confusions, "choose", lambda catalogue: (whole.append(1), choose(catalogue))[1])
+    page = shown()
+    (before,) = figures(page)
+    with in_part(page, 0):
+        page.segmented_control(key="confusions_matrix_unit").set_value("pixels").run()
+    (pixels,) = figures(page)
+    assert pixels["data"] != before["data"]
+    assert page.query_params["unit"] == "pixels"
+    line = next(b.key for b in page.button if b.key.startswith("confusions_line_") and b.proto.type == "secondary")
+    with in_part(page, 0):
+        page.button(key=line).click().run()
+    truth, predicted = line.removeprefix("confusions_line_").split("_")
+    assert page.query_params["cell"] == f"{truth}.{predicted}"
+    of_the_part = heading(page), pixels_shown(page), figures(page)
+    assert whole == [1]
+    page.run()
+    assert whole == [1, 1]
+    assert (heading(page), pixels_shown(page), figures(page)) == of_the_part
 
 
 def test_behind_a_cell_of_a_difference_are_the_pictures_that_moved(

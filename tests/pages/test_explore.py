@@ -1,7 +1,10 @@
 """The Explore page: what the viewer gets, links, other pictures, other families."""
 
+from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -10,6 +13,7 @@ from viewer_content import viewer_of, viewers
 
 from app import map_cache
 from app.links import as_list, from_list
+from app.screens import explore
 from recam_core.data.spec import open_dataset
 
 
@@ -44,6 +48,44 @@ def test_looking_again_runs_no_network_and_sends_nothing_new(
     page.run()
     assert not page.exception
     assert viewer_of(page).sent == before
+
+
+def test_another_view_redraws_the_panes_alone_and_a_setting_of_retraining_not_even_them(
+    opened: Callable[..., AppTest],
+    in_part: Callable[[AppTest, int], AbstractContextManager[None]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn = Counter()
+
+    def counting(name: str) -> None:
+        function = getattr(explore, name)
+
+        def counted(*args: Any, **options: Any) -> Any:
+            drawn[name] += 1
+            return function(*args, **options)
+
+        monkeypatch.setattr(explore, name, counted)
+
+    for name in ("pick_picture", "viewer"):
+        counting(name)
+    page = opened(picture="val_00001")
+    before = viewer_of(page).sent
+    with in_part(page, 0):  # as when the viewer reports a view
+        page.run()
+    assert drawn == {"pick_picture": 1, "viewer": 2}
+    assert viewer_of(page).sent == before
+    with in_part(page, 1):
+        page.number_input(key="explore_epochs_both").set_value(3).run()
+    assert drawn == {"pick_picture": 1, "viewer": 2}
+    with in_part(page, 0):  # what the panes' part has for all of the page draws all of it
+        page.button(key="explore_present_start").click().run()
+    assert drawn["pick_picture"] == 2
+    assert page.query_params["present"] == "1"
+    assert not [one for one in page.number_input if one.key == "explore_epochs_both"]
+    with in_part(page, 0):
+        page.button(key="explore_present_leave").click().run()
+    assert drawn["pick_picture"] == 3
+    assert page.number_input(key="explore_epochs_both").value == 3
 
 
 def test_the_address_restores_the_whole_view(opened: Callable[..., AppTest]) -> None:
