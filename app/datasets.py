@@ -78,7 +78,8 @@ def refuse_much_drawing(spec: str) -> None:
         )
 
 
-@st.cache_resource(max_entries=96, ttl="30m", show_spinner=False)
+# So many of the usual size take 67 MB.
+@st.cache_resource(max_entries=256, ttl="30m", show_spinner=False)
 def _drawn(spec: str, index: int, _found: Dataset) -> Sample:
     sample = _found.load(index)
     for array in (sample.image, sample.labels, sample.mask):
@@ -100,14 +101,14 @@ def sample_of(found: Dataset, index: int) -> Sample:
 
 
 @st.cache_data(max_entries=2000, ttl="30m", show_spinner=False)
-def _thumbnail(spec: str, index: int, picture_id: str) -> str:
-    return data_url(thumbnail(sample_of(dataset(spec), index).image), "jpeg")
+def _thumbnail(spec: str, index: int, picture_id: str, _found: Dataset) -> str:
+    return data_url(thumbnail(sample_of(_found, index).image), "jpeg")
 
 
-def thumbnail_url(spec: str, index: int) -> str | None:
-    """A thumbnail as a data address; None for a picture that is broken (choosing it says why)."""
+def thumbnail_url(spec: str, found: Dataset, index: int) -> str | None:
+    """A thumbnail of an opened data set as a data address; None for a picture that is broken (choosing it says why)."""
     try:
-        return _thumbnail(spec, index, dataset(spec).ids[index])
+        return _thumbnail(spec, index, found.ids[index], found)
     except BrokenItem:
         return None
 
@@ -119,9 +120,8 @@ def notes_of_set(spec: str) -> tuple[str, ...]:
     return notes_of(dataset(spec), _MOST_MASKS)
 
 
-def labels_of(spec: str, index: int) -> np.ndarray:
+def labels_of(found: Dataset, index: int) -> np.ndarray:
     """K bools; none set for a broken picture."""
-    found = dataset(spec)
     try:
         return found.labels(index)
     except BrokenItem:

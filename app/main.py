@@ -97,7 +97,7 @@ def answer_once() -> None:
 
     The options of each part of the theme, which go to the browser with every run, are looked for among all options
     there are; and for every argument of a function whose results are kept, its signature is read anew. Together that
-    was an eighth of what a press on Explore costs the server.
+    was a tenth of what a press on Explore costs the server.
     """
     asked = config.get_options_for_section
     sections = lru_cache(asked)

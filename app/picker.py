@@ -139,7 +139,7 @@ def _search(spec: str, found: Dataset) -> np.ndarray:
 def _chosen(family: Family, spec: str, found: Dataset, match: ClassMatch) -> int:
     """The index of the picture that was pressed last, or that the address names, or that the family opens with."""
     ids = list(found.ids)
-    first = ids[0] if spec != family.pictures else _first(family, spec, ids, match)
+    first = ids[0] if spec != family.pictures else _first(family, found, ids, match)
     named = bool(kept("picture")) and kept("picture") == st.session_state.get(f"explore_picture_{spec}")
     elsewhere = taken_over(CHOSEN_PICTURE, spec, "explore_shown", named)
     if elsewhere in ids:
@@ -151,11 +151,11 @@ def _chosen(family: Family, spec: str, found: Dataset, match: ClassMatch) -> int
     return index
 
 
-def _first(family: Family, spec: str, ids: list[str], match: ClassMatch) -> str:
+def _first(family: Family, found: Dataset, ids: list[str], match: ClassMatch) -> str:
     """What a family opens with: by its kept maps, or else the first picture that shows one of its classes."""
     if family.standing is not None and family.standing.first in ids:
         return family.standing.first
-    shows_one = (id for index, id in enumerate(ids[:_LOOKED_AT]) if match.labels(labels_of(spec, index)).any())
+    shows_one = (id for index, id in enumerate(ids[:_LOOKED_AT]) if match.labels(labels_of(found, index)).any())
     return next(shows_one, ids[0])
 
 
@@ -226,7 +226,7 @@ def _thumbnails(spec: str, found: Dataset, indices: np.ndarray, chosen: int) -> 
         for start in range(0, len(shown), _COLUMNS):
             for column, index in zip(st.columns(_COLUMNS, wrap=False), shown[start : start + _COLUMNS], strict=False):
                 picture_id = found.ids[index]
-                names = [found.classes.names[k] for k in np.flatnonzero(labels_of(spec, index))]
+                names = [found.classes.names[k] for k in np.flatnonzero(labels_of(found, index))]
                 single = len(names) == 1 and not found.classes.has_background
                 about = ", ".join(names) + (f" ({_SINGLE})" if single else "")
                 column.button(
@@ -238,7 +238,7 @@ def _thumbnails(spec: str, found: Dataset, indices: np.ndarray, chosen: int) -> 
                     type="primary" if index == chosen else "secondary",
                     width="stretch",
                 )
-                if url := thumbnail_url(spec, index):
+                if url := thumbnail_url(spec, found, index):
                     rules.append(f".st-key-explore_thumb_{index} button {{ background-image: url({url}) !important; }}")
                 if single:
                     rules.append(f'.st-key-explore_thumb_{index} button::after {{ content: "1 class"; }}')

@@ -70,14 +70,15 @@ def test_another_view_redraws_the_panes_alone_and_a_setting_of_retraining_not_ev
         counting(name)
     page = opened(picture="val_00001")
     before = viewer_of(page).sent
+    with in_part(page, 1):  # of a part alone, a test sees no more than that part
+        page.number_input(key="explore_epochs_both").set_value(3).run()
+    assert drawn == {"pick_picture": 1, "viewer": 1}
+    assert page.number_input(key="explore_epochs_both").value == 3
     with in_part(page, 0):  # as when the viewer reports a view
         page.run()
     assert drawn == {"pick_picture": 1, "viewer": 2}
     assert viewer_of(page).sent == before
-    with in_part(page, 1):
-        page.number_input(key="explore_epochs_both").set_value(3).run()
-    assert drawn == {"pick_picture": 1, "viewer": 2}
-    with in_part(page, 0):  # what the panes' part has for all of the page draws all of it
+    with in_part(page, 0):  # what stands among the panes and is about all of the page draws all of it
         page.button(key="explore_present_start").click().run()
     assert drawn["pick_picture"] == 2
     assert page.query_params["present"] == "1"
