@@ -128,9 +128,9 @@ def gallery(
         ids = [compared.methods[0].counts.ids[place] for place in positions[shown].tolist()]
         words = [f"{count:,} px" for count in pixels[shown].tolist()]
         picture_buttons(compared, key, wanted, ids, words, columns, moved)
-        turn, buttons = st.columns([1, 1], vertical_alignment="center")
+        paging, buttons = st.columns([1, 1], vertical_alignment="center")
         if pages > 1:
-            turn.pagination(pages, max_visible_pages=5, key=f"confusions_gallery_page_{name}")
+            paging.pagination(pages, max_visible_pages=5, key=f"confusions_gallery_page_{name}")
         with buttons, st.container(horizontal=True, horizontal_alignment="right"):
             with sentences():
                 tag_panel(compared, ids, wanted)
