@@ -56,8 +56,8 @@ WHY_ARRIVING: Shared[bool] = Shared("shared_why_arriving")
 #: Whether the cell in the address of Confusions counts more than the one that was chosen there. Written by Why, taken
 #: by Confusions.
 CELL_ARRIVING: Shared[bool] = Shared("shared_cell_arriving")
-#: The experiment that the Lab shows, a key of ``app.lab.kinds.KINDS``. The Lab's own choice, also set by a grid's card
-#: in the queue of Training.
+#: The question that the Lab asks, a key of ``recam_core.experiments.questions.QUESTIONS``. Its own choice, also
+#: set by a grid's card in the queue of Training.
 LAB_KIND: Shared[str] = Shared("shared_lab_kind")
 #: How deep the Lab's grids go, ``heads`` or ``full``. As ``LAB_KIND``.
 LAB_DEPTH: Shared[str] = Shared("shared_lab_depth")

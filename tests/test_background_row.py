@@ -12,7 +12,6 @@ import torch
 from PIL import Image
 
 from recam_core.checkpoint.run_folder import INFO_FILE, Run, check_run_rule, load_run, read_info, rules_of_run
-from recam_core.cli import experiment
 from recam_core.cli import train as cli_train
 from recam_core.cli.main import build_parser
 from recam_core.cli.train import recipe_of
@@ -20,10 +19,9 @@ from recam_core.data.sample import ClassList, Sample
 from recam_core.errors import UserError
 from recam_core.experiments.axes import axis, full_axis
 from recam_core.experiments.full_grid import plan_full_grid
-from recam_core.experiments.grid import grid_settings
 from recam_core.experiments.head_scores import count_exact, count_sampled, read_sampled_truth
-from recam_core.experiments.iterations import rules_of_rounds
 from recam_core.experiments.protocol import Protocol
+from recam_core.experiments.questions import ask, round_rules
 from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
 from recam_core.maps.inference import PictureFeatures, activation_maps, maps_from_features
 from recam_core.method.background import background_masks, check_background
@@ -482,9 +480,8 @@ def test_data_without_a_background_refuse_the_row_before_anything_is_computed(ru
         retrain_many(build_feature_cache(run, Padded()), other, [HeadRecipe(background=0.2)])
     with pytest.raises(UserError, match="no background class"):
         check_background(HeadRecipe(background=0.2), False, "some data")
-    words, classes = argparse.Namespace(kind="masks", data="d", seeds=[0], values=None), NoBackground().classes
     with pytest.raises(UserError, match="no background class"):
-        experiment._prepared(words, HeadRecipe(background=0.2), classes)
+        ask("masks", base=HeadRecipe(background=0.2)).check(NoBackground().classes, "d")
 
 
 def test_a_grid_of_full_trainings_refuses_the_row_where_there_is_no_background(run, tmp_path):
@@ -589,19 +586,19 @@ def test_the_queue_takes_the_settings_that_train_takes(monkeypatch, stuff, beta,
 def test_a_grid_of_the_exponent_needs_the_row():
     x, y = axis("background-power", ["1", "2"]), axis("mask", ["soft"])
     with pytest.raises(UserError, match="give the row a weight above 0"):
-        grid_settings(x, y, (0,), HeadRecipe())
-    assert len(grid_settings(x, y, (0,), HeadRecipe(background=0.2))) == 2
-    assert len(grid_settings(x, axis("background", ["0.1", "0.2"]), (0,), HeadRecipe())) == 4
+        ask("grid", x=x, y=y)
+    assert len(ask("grid", base=HeadRecipe(background=0.2), x=x, y=y).settings) == 2
+    assert len(ask("grid", x=x, y=axis("background", ["0.1", "0.2"])).settings) == 4
 
 
 def test_rounds_are_offered_the_rules_that_make_masks():
     plain, row = HeadRecipe(), HeadRecipe(background=0.2)
-    assert set(rules_of_rounds(row)) - set(rules_of_rounds(plain)) == {
+    assert set(round_rules(row)) - set(round_rules(plain)) == {
         "difference",
         "difference_sum",
         "difference_product",
     }
-    for rule in rules_of_rounds(row):
+    for rule in round_rules(row):
         completed(dataclasses.replace(row, rule=rule, rounds=2))
 
 

@@ -32,7 +32,7 @@ BEFORE = {"mIoU": {SELECT: 0.42, REPORT: 0.4}}
 
 def experiment(chart: Chart, keys: tuple[str, ...], chosen: str | None) -> Experiment:
     settings = tuple(SimpleNamespace(label=key) for key in keys)
-    return Experiment("lambda", "t", PROTOCOL, {}, False, {}, (), chart, "s", chosen, settings=settings)
+    return Experiment("lambda", "t", PROTOCOL, {}, False, {}, (), chart, "s", chosen, (), settings[0], settings)
 
 
 def sweep(x: tuple[Any, ...], kind: str = "line", scale: str = "log0", spread: bool = True) -> Experiment:

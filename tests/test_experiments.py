@@ -16,16 +16,12 @@ from recam_core.errors import UserError
 from recam_core.experiments.axes import AXES, axis
 from recam_core.experiments.experiment import Experiment, select_words, start_notes, text_table
 from recam_core.experiments.figures import FIGURES
-from recam_core.experiments.grid import grid
-from recam_core.experiments.iterations import iterations
+from recam_core.experiments.grid import GRID, PAIR, most_confused, pair_figures
 from recam_core.experiments.lab import REFERENCE, HeadLab, open_lab
-from recam_core.experiments.lambda_sweep import lambda_sweep
-from recam_core.experiments.loss_control import loss_control
-from recam_core.experiments.mask_comparison import mask_comparison
 from recam_core.experiments.noise import Difference, Draws, points
-from recam_core.experiments.pair_advice import find_pair, most_confused, pair_advice, pair_figures
 from recam_core.experiments.protocol import Protocol, check_apart, choose_best, open_parts, protocol_for
-from recam_core.experiments.rule_comparison import rule_comparison
+from recam_core.experiments.questions import ask
+from recam_core.experiments.study import Outcome, find_pair
 from recam_core.method.extraction import share_of_double_negatives
 from recam_core.progress import Cancelled
 from recam_core.retrain.features import build_feature_cache
@@ -64,18 +60,29 @@ def lab(started):
 
 
 @pytest.fixture(scope="module")
-def tried(lab) -> Experiment:
-    return grid(lab, axis("mask", ["none", "soft", "oracle"]), axis("rule"), base=QUICK)
+def measured(lab) -> Outcome:
+    """A grid, before anything is said of it."""
+    return ask("grid", x=axis("mask", ["none", "soft", "oracle"]), y=axis("rule"), base=QUICK).measured(lab)
+
+
+@pytest.fixture(scope="module")
+def tried(measured) -> Experiment:
+    return GRID.answer("grid", measured)
+
+
+def advice(measured: Outcome, *pair: str) -> Experiment:
+    """Of the pair by its names; by default, of the one that is confused most."""
+    return PAIR.answer("pair", dataclasses.replace(measured, values={**measured.values, "pair": pair}))
 
 
 @pytest.fixture(scope="module")
 def swept(lab) -> Experiment:
-    return lambda_sweep(lab, (0.1, 1.0, 10.0), (0,), BOTH)
+    return ask("lambda", (0,), BOTH, values=(0.1, 1.0, 10.0)).run(lab)
 
 
 @pytest.fixture(scope="module")
 def masked(lab) -> Experiment:
-    return mask_comparison(lab, ("none", "soft"), base=QUICK)
+    return ask("masks", base=QUICK, values=("none", "soft")).run(lab)
 
 
 def test_the_parts_follow_from_the_training_data():
@@ -164,12 +171,12 @@ def test_the_report_part_has_no_say_in_what_is_chosen(started, monkeypatch):
     run, spec = started
     lab = open_lab(load_run(run), protocol_for(spec))
     axes = axis("mask", ["none", "soft", "hard:0.5"]), axis("rule")
-    before = grid(lab, *axes, base=QUICK)
+    before = ask("grid", x=axes[0], y=axes[1], base=QUICK).run(lab)
     truth = lab.truths["report"]
     turned = tuple(np.where(values == 255, values, (values.astype(int) + 1) % 4).astype(np.uint8)
                    for values in truth.values)  # fmt: skip
     lab.truths["report"] = dataclasses.replace(truth, values=turned)
-    after = grid(lab, *axes, base=QUICK)
+    after = ask("grid", x=axes[0], y=axes[1], base=QUICK).run(lab)
     assert after.chosen == before.chosen
     for one, other in zip(before.rows, after.rows, strict=True):
         assert one["threshold"] == other["threshold"]
@@ -202,7 +209,7 @@ def check_shape(found: Experiment, settings: int) -> None:
 
 
 def test_lambda_sweep(lab):
-    found = lambda_sweep(lab, (0.1, 1.0, 10.0), (0, 1, 2), BOTH)
+    found = ask("lambda", (0, 1, 2), BOTH, values=(0.1, 1.0, 10.0)).run(lab)
     check_shape(found, 4)
     assert [one.setting.values["lambda"] for one in found.settings] == [0, 0.1, 1, 10]
     assert found.chart.x_scale == "log0"
@@ -242,7 +249,7 @@ def test_a_range_of_lambdas_is_called_alike_if_all_of_it_is(lab, swept, monkeypa
 
     monkeypatch.setattr(HeadLab, "measure", lambda *_: (swept.reference, found))
     monkeypatch.setattr(Draws, "difference", difference)
-    told = lambda_sweep(lab, (0.1, 1.0, 10.0), (0,), BOTH)
+    told = ask("lambda", (0,), BOTH, values=(0.1, 1.0, 10.0)).run(lab)
     assert told.chosen == "lambda 1"
     assert told.sentence.endswith(words)
 
@@ -252,7 +259,7 @@ def test_the_best_point_of_a_sweep_is_what_the_run_says(started, tmp_path):
     run, spec = started
     protocol = protocol_for(spec)
     source = load_run(run)
-    found = lambda_sweep(open_lab(source, protocol, exact=True), (0.3, 3.0), (0, 1), BOTH)
+    found = ask("lambda", (0, 1), BOTH, values=(0.3, 3.0)).run(open_lab(source, protocol, exact=True))
     assert found.exact
     best = found.setting(found.chosen)
     for seed, score in enumerate(best.report):
@@ -271,7 +278,7 @@ def test_the_best_point_of_a_sweep_is_what_the_run_says(started, tmp_path):
 
 def test_intervals_of_one_seed_are_said_to_be_of_pictures_alone(lab):
     def said(seeds, base):
-        notes = mask_comparison(lab, ("none", "soft"), seeds, base).notes
+        notes = ask("masks", seeds, base, values=("none", "soft")).run(lab).notes
         return any(note.startswith("With one seed") for note in notes)
 
     assert said((0,), BOTH)
@@ -280,7 +287,7 @@ def test_intervals_of_one_seed_are_said_to_be_of_pictures_alone(lab):
 
 
 def test_fc2_alone_does_not_depend_on_lambda_and_the_lab_says_why(lab):
-    found = lambda_sweep(lab, (0.1, 10.0), (0, 1), dataclasses.replace(QUICK, update="fc2"))
+    found = ask("lambda", (0, 1), dataclasses.replace(QUICK, update="fc2"), values=(0.1, 10.0)).run(lab)
     assert "cannot depend on lambda" in found.notes[0]
     rows = {row["key"]: row for row in found.rows if row["part"] == "report"}
     assert rows["lambda 0.1"]["miou"] == rows["lambda 10"]["miou"]
@@ -293,7 +300,7 @@ def test_fc2_alone_does_not_depend_on_lambda_and_the_lab_says_why(lab):
 
 
 def test_masks(lab):
-    found = mask_comparison(lab, ("none", "soft", "hard:0.3", "power:2", "oracle"), base=QUICK)
+    found = ask("masks", base=QUICK, values=("none", "soft", "hard:0.3", "power:2", "oracle")).run(lab)
     check_shape(found, 5)
     assert found.chosen != "oracle"
     assert "the best mask besides the oracle" in found.sentence
@@ -305,7 +312,7 @@ def test_masks(lab):
 
 
 def test_the_question_of_the_masks_is_added_where_it_is_missing(lab):
-    found = mask_comparison(lab, ("hard:0.3",), base=QUICK)
+    found = ask("masks", base=QUICK, values=("hard:0.3",)).run(lab)
     assert {one.label for one in found.settings} == {"hard:0.3", "none", "soft"}
 
 
@@ -332,13 +339,13 @@ def test_every_answer_about_masks_is_worded(lab, masked, monkeypatch, positives,
 
     monkeypatch.setattr(HeadLab, "measure", lambda *_: (masked.reference, list(masked.settings)))
     monkeypatch.setattr(Draws, "difference", difference)
-    sentence = mask_comparison(lab, ("none", "soft"), base=QUICK).sentence
+    sentence = ask("masks", base=QUICK, values=("none", "soft")).run(lab).sentence
     assert words in sentence
     assert f"by {points(positives)} and the false negative rate by {points(negatives)}" in sentence
 
 
 def test_rules(lab):
-    found = rule_comparison(lab, base=QUICK)
+    found = ask("rules", base=QUICK).run(lab)
     check_shape(found, 5)
     head = found.setting("product").heads[0]
     share = float(share_of_double_negatives(head.fc1, head.fc2).mean())
@@ -350,14 +357,14 @@ def test_rules(lab):
 
 
 def test_loss_on_fc2(lab):
-    found = loss_control(lab, (0.5, 2.0), base=QUICK)
+    found = ask("loss", base=QUICK, values=(0.5, 2.0)).run(lab)
     check_shape(found, 4)
     assert {one.setting.recipes[0].loss for one in found.settings} == {"sce", "bce"}
     assert {one.setting.recipes[0].mask for one in found.settings} == {"soft"}
 
 
 def test_rounds(lab):
-    found = iterations(lab, (2,), ("fc2", "sum"), QUICK)
+    found = ask("rounds", base=QUICK, values=(2,), rules=("fc2", "sum")).run(lab)
     check_shape(found, 4)
     assert [one.setting.values["rounds"] for one in found.settings] == [1, 2, 1, 2]
     assert len(found.setting("fc2, 2 rounds").heads[0].history) == 30
@@ -384,7 +391,7 @@ def test_every_axis_can_be_varied(lab):
         other = axis("loss", ["sce"]) if name != "loss" else axis("mask", ["soft"])
         row = {"background": 0.2} if name == "background-power" else {}
         base = dataclasses.replace(BOTH if name == "update" else QUICK, epochs=2, **row)
-        found = grid(lab, axis(name, values), other, base=base)
+        found = ask("grid", x=axis(name, values), y=other, base=base).run(lab)
         assert len(found.settings) == 2
 
 
@@ -404,21 +411,21 @@ def test_axes_are_checked(lab):
         with pytest.raises(UserError, match=words):
             axis(name, values)
     with pytest.raises(UserError, match="two different"):
-        grid(lab, axis("mask"), axis("mask"), base=QUICK)
+        ask("grid", x=axis("mask"), y=axis("mask"), base=QUICK).run(lab)
     many = axis("lr", [str(0.001 * step) for step in range(1, 30)])
     with pytest.raises(UserError, match="most"):
-        grid(lab, many, axis("weight-decay", [str(0.01 * step) for step in range(20)]), base=QUICK)
+        ask("grid", x=many, y=axis("weight-decay", [str(0.01 * step) for step in range(20)]), base=QUICK)
     with pytest.raises(UserError, match="never chosen"):
-        grid(lab, axis("mask", ["oracle"]), axis("rule"), base=QUICK)
+        ask("grid", x=axis("mask", ["oracle"]), y=axis("rule"), base=QUICK).run(lab)
     with pytest.raises(UserError, match="more than one round"):
-        grid(lab, axis("rounds"), axis("update"), base=QUICK)
+        ask("grid", x=axis("rounds"), y=axis("update"), base=QUICK).run(lab)
     with pytest.raises(UserError, match="twice"):
-        mask_comparison(lab, ("soft", "soft", "none"), base=QUICK)
+        ask("masks", base=QUICK, values=("soft", "soft", "none")).run(lab)
 
 
-def test_pair_advice(lab, tried):
+def test_pair_advice(lab, measured, tried):
     one, other = most_confused(tried.reference)
-    found = pair_advice(lab, tried)
+    found = advice(measured)
     check_shape(found, 15)
     names = lab.run.info.classes
     assert found.title == f"Advice for {names[one - 1]} and {names[other - 1]}"
@@ -436,12 +443,10 @@ def test_pair_advice(lab, tried):
         assert chosen["confused"] == min(row["confused"] for row in allowed)
     else:
         assert found.sentence.startswith("None of")
-    assert (
-        pair_advice(lab, tried, find_pair(["Blue", " red"], lab.run.info.class_list)).title == "Advice for blue and red"
-    )
+    assert advice(measured, "Blue", " red").title == "Advice for blue and red"
 
 
-def test_advice_says_what_the_others_lose_also_where_the_best_setting_is_advised(lab, tried):
+def test_advice_says_what_the_others_lose_also_where_the_best_setting_is_advised(lab, measured, tried):
     reference = tried.reference
     draws = Draws(lab.pictures("report"))
     # A setting whose maps of the class beside the pair are others than those of the run as it is.
@@ -461,8 +466,8 @@ def test_advice_says_what_the_others_lose_also_where_the_best_setting_is_advised
         confusion[value, taken_for] = whole
     before = dataclasses.replace(before, scores=dataclasses.replace(before.scores, confusion=confusion))
     reference = dataclasses.replace(reference, select=(before,))
-    alone = dataclasses.replace(tried, reference=reference, settings=(chosen,), chosen=chosen.label)
-    found = pair_advice(lab, alone, pair)
+    alone = dataclasses.replace(measured, reference=reference, settings=(chosen,))
+    found = advice(alone, *(lab.run.info.classes[value - 1] for value in pair))
     assert found.chosen == chosen.label
     assert f"the other classes' mean IoU changes by {points(cost)} against no retraining" in found.sentence
     assert "nothing" not in found.sentence
@@ -474,8 +479,8 @@ def test_advice_without_the_pair_where_it_is_reported(started):
     truth = lab.truths["report"]
     blue = tuple(np.where(np.isin(values, (1, 2)), 255, values).astype(np.uint8) for values in truth.values)
     lab.truths["report"] = dataclasses.replace(truth, values=blue)
-    tried = grid(lab, axis("mask", ["none", "soft"]), axis("rule"), base=QUICK)
-    found = pair_advice(lab, tried, (1, 2))
+    study = ask("pair", x=axis("mask", ["none", "soft"]), y=axis("rule"), base=QUICK, pair=lab.run.info.classes[:2])
+    found = study.run(lab)
     check_shape(found, 10)
     assert "has no pixel of them" in found.sentence
 
@@ -487,7 +492,7 @@ def test_one_picture_gives_no_interval(started, tmp_path):
     (tmp_path / "data" / "ImageSets" / "Segmentation" / "one.txt").write_text("squares_48\n")
     lab = open_lab(load_run(run), protocol_for(f"voc:{tmp_path / 'data'}@train", "@one"))
     assert lab.pictures("report") == 1
-    found = mask_comparison(lab, ("none", "soft"), base=QUICK)
+    found = ask("masks", base=QUICK, values=("none", "soft")).run(lab)
     assert "what masking changes is within the noise" in found.sentence
     assert "no interval from one picture" in found.sentence
     rows = [row for row in found.rows if row["part"] == "report"]
@@ -513,7 +518,7 @@ def test_an_experiment_can_be_cancelled(lab):
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        rule_comparison(lab, base=QUICK, progress=stop)
+        ask("rules", base=QUICK).run(lab, stop)
 
 
 @pytest.mark.parametrize(

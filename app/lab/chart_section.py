@@ -6,8 +6,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app.chart import key_while, palette, pressed, show_chart
-from app.lab.chosen_point import look_at
-from app.lab.shown import Shown
+from app.lab.lab_result import LabResult, look_at
 from app.plain_words import as_code, plain
 from recam_core.experiments.figures import FIGURES
 from recam_core.experiments.protocol import SELECT
@@ -22,7 +21,7 @@ _DIRECTIONS = {title: "more is better" if more else "less is better" for _, titl
 _PANELS = {"line": line_chart, "bar": dot_chart, "scatter": scatter_chart}
 
 
-def chart_section(job: Shown, marked: int | None) -> None:
+def chart_section(job: LabResult, marked: int | None) -> None:
     """Draw it; a press on a mark looks at its setting."""
     colours = palette()
     with st.container(key="lab_chart"):
@@ -32,7 +31,7 @@ def chart_section(job: Shown, marked: int | None) -> None:
             _panels(job, marked, colours)
 
 
-def _panels(job: Shown, marked: int | None, colours: Palette) -> None:
+def _panels(job: LabResult, marked: int | None, colours: Palette) -> None:
     found, chart = job.found, job.found.chart
     _legend(chart.kind == "scatter", groups_of(found), _has_spread(job), colours)
     columns: list[st.delta_generator.DeltaGenerator] = []
@@ -47,7 +46,7 @@ def _panels(job: Shown, marked: int | None, colours: Palette) -> None:
             _chart(f"lab_panel_{place}", drawn, job, marked, f"{found.title}: {title}")
 
 
-def _heats(job: Shown, marked: int | None, colours: Palette) -> None:
+def _heats(job: LabResult, marked: int | None, colours: Palette) -> None:
     chart = job.found.chart
     columns = st.columns(len(chart.heats), gap="large")
     for place, (column, heat) in enumerate(zip(columns, chart.heats, strict=True)):
@@ -67,7 +66,7 @@ def _heats(job: Shown, marked: int | None, colours: Palette) -> None:
     )  # fmt: skip
 
 
-def _chart(name: str, drawn: go.Figure, job: Shown, marked: int | None, words: str) -> None:
+def _chart(name: str, drawn: go.Figure, job: LabResult, marked: int | None, words: str) -> None:
     def place(key: str) -> int | None:
         found = pressed(key)
         return int(found[0][0]) if found else None
@@ -80,11 +79,11 @@ def _chart(name: str, drawn: go.Figure, job: Shown, marked: int | None, words: s
             modes=("points",),
             name=name,
             alt=f"{words}. The table below has the same figures; the field below it chooses a setting by keyboard.",
-            on_press=lambda: None if place(key) is None else look_at(job.id, place(key)),
+            on_press=lambda: look_at(job.id, place(key)),
         )
 
 
-def _has_spread(job: Shown) -> bool:
+def _has_spread(job: LabResult) -> bool:
     panels = job.found.chart.panels.values()
     return any(low is not None for panel in panels for series in panel for low in series.low)
 

@@ -8,15 +8,16 @@ import streamlit as st
 
 from app.guard import sentences
 from app.job_progress import duration
-from app.lab.bench import Bench
-from app.lab.values_input import values_input
+from app.lab.form import axis_choices, axis_values
+from app.lab.setup import Setup
 from app.recipe_fields import number_field, weight_field
 from app.visitors import visitor, visitor_address
 from recam_core.device import device_names
 from recam_core.errors import UserError
-from recam_core.experiments.axes import FULL_AXES, OF_THE_ROW, Axis, full_axis, setting_of
+from recam_core.experiments.axes import FULL_AXES, Axis, full_axis
 from recam_core.experiments.dispatch import ray_is_installed
 from recam_core.experiments.full_cost import Speed
+from recam_core.experiments.study import AxisOption
 from recam_core.method.extraction import rules_of
 from recam_core.queue.start_grid import GridCost, GridQuestion, grid_cost, start_grid, usual_workers
 from recam_core.setting import settings
@@ -24,19 +25,20 @@ from recam_core.train.recipe import PRESETS, Recipe, preset
 
 _PRESETS = {"small": "small (no GPU)", "paper": "as published"}
 _MOST_SEEDS = 5
+_AXES = (AxisOption("--x", "Across", usual="lambda"), AxisOption("--y", "Down", usual="rule"))
 #: Seconds for which a speed that was measured is believed: what else the machine does changes.
 _BELIEVED = 600
 
 
-def full_form(bench: Bench) -> str | None:
+def full_form(setup: Setup) -> str | None:
     """Draw the form; returns the id of a grid that was just started.
 
     Raises:
         UserError: settings that cannot work, or pictures that are not there.
     """
-    question = _question(bench)
+    question = _question(setup)
     with st.spinner("Timing a step of such a training on this machine"):
-        cost = _cost(question, bench.entry.info.weights_sha256)
+        cost = _cost(question, setup.entry.info.weights_sha256)
     with st.container(horizontal=True, vertical_alignment="center"):
         pressed = st.button("Start the grid", type="primary", icon=":material/play_arrow:", key="lab_full_start")
         st.caption(_cost_words(question, cost))
@@ -48,20 +50,8 @@ def full_form(bench: Bench) -> str | None:
     return None
 
 
-def _question(bench: Bench) -> GridQuestion:
-    # Without a background class there is nothing that the row could learn.
-    offered = [name for name in FULL_AXES if bench.has_background or name not in OF_THE_ROW]
-    names, places = {}, {}
-    for side, label, usual in (("x", "Across", "lambda"), ("y", "Down", "rule")):
-        left, places[side] = st.columns([1, 3.6], gap="medium")
-        names[side] = left.selectbox(
-            label,
-            offered,
-            index=offered.index(usual),
-            key=f"lab_full_{side}",
-            persist_state="session",
-            help="\n".join(f"- **{axis}**: {setting_of(Recipe, axis).meaning}" for axis in offered),
-        )
+def _question(setup: Setup) -> GridQuestion:
+    names, places = axis_choices(_AXES, "lab_full_", FULL_AXES, Recipe, setup.has_background)
     if names["x"] == names["y"]:
         raise UserError("Vary two different settings.")
     line = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
@@ -84,9 +74,9 @@ def _question(bench: Bench) -> GridQuestion:
     base = preset("recam", chosen)
     if "epochs" not in names.values():
         epochs = number_field(line, settings(Recipe)["epochs"], base.epochs, f"lab_full_epochs_{chosen}", width=130)
-        base = dataclasses.replace(base, epochs=epochs)
+        base = dataclasses.replace(base, epochs=int(epochs))
     weights = [one.values for one in found.values() if one.name == "background"]
-    if bench.has_background and not weights:
+    if setup.has_background and not weights:
         base = dataclasses.replace(
             base, background=weight_field(line, base.background, "lab_full_background", width=180)
         )
@@ -118,9 +108,9 @@ def _question(bench: Bench) -> GridQuestion:
         help="Trainings side by side. " + _ray_words(),
     )
     return GridQuestion(
-        bench.entry.path.absolute(),
-        bench.data,
-        bench.protocol,
+        setup.entry.path.absolute(),
+        setup.data,
+        setup.protocol,
         found["x"],
         found["y"],
         chosen,
@@ -132,11 +122,7 @@ def _question(bench: Bench) -> GridQuestion:
 
 
 def _axis(name: str, usual: Sequence[object], key: str, place: st.delta_generator.DeltaGenerator) -> Axis:
-    with place:
-        texts = values_input("Values", usual, key, setting_of(Recipe, name).meaning)
-    if not texts:
-        raise UserError(f"Name at least one value of {name}.")
-    return full_axis(name, texts)
+    return full_axis(name, axis_values(name, usual, key, Recipe, place))
 
 
 def _device(line: st.delta_generator.DeltaGenerator) -> str:

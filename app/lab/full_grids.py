@@ -6,8 +6,8 @@ import streamlit as st
 
 from app.catalogue import Catalogue
 from app.guard import sentences
-from app.lab.result_section import result_section
-from app.lab.shown_grid import ShownGrid, shown_grid
+from app.lab.lab_result import GridResult, grid_result
+from app.lab.result import result_section
 from app.links import TRAINING, keep, kept
 from app.plain_words import plain
 from app.shared_state import MY_TRAININGS
@@ -29,15 +29,15 @@ def full_grids(catalogue: Catalogue) -> None:
     queue("lab", grids_only=True)
     details("lab")
     grids = {grid.name: grid for grid in list_grids()}
-    named = kept(ShownGrid.address)
+    named = kept(GridResult.address)
     if named and named not in grids:
         st.info("The result that this address names is not there (any more).", icon=":material/history:")
     if not grids:
-        keep(ShownGrid.address, "")
+        keep(GridResult.address, "")
         return
     grid = _choose(grids, named)
     with sentences():
-        shown = shown_grid(grid, catalogue)
+        shown = grid_result(grid, catalogue)
         result_section(shown, shown.family)
     _deleting(grid)
 
@@ -57,7 +57,7 @@ def _choose(grids: dict[str, KeptGrid], named: str) -> KeptGrid:
         + (", and are there for everybody who uses this app." if guest() is None else ", and you alone see yours."),
     )
     st.session_state["lab_grid_named"] = name
-    keep(ShownGrid.address, name)
+    keep(GridResult.address, name)
     return grids[name]
 
 
@@ -91,6 +91,6 @@ def _deleting(grid: KeptGrid) -> None:
             _ask(None)
             with sentences():
                 delete_grid(grid)
-                keep(ShownGrid.address, "")
+                keep(GridResult.address, "")
                 st.rerun()
         st.button("No", key="lab_grid_no", on_click=_ask, args=(None,))

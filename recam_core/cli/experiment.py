@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,25 +13,16 @@ from recam_core.cli.figure1 import add_figure1
 from recam_core.cli.output import write_results, write_table
 from recam_core.cli.settings_options import add_settings
 from recam_core.errors import UserError
-from recam_core.retrain.head_recipe import HeadRecipe
+from recam_core.experiments.axes import axis
+from recam_core.experiments.noise import capital
+from recam_core.experiments.questions import QUESTIONS, ask
+from recam_core.experiments.study import AxisOption, ListOption, Option, PairOption, Question, Study
+from recam_core.retrain.head_recipe import UPDATES, HeadRecipe, check_lambda, completed
+from recam_core.setting import settings
 
 if TYPE_CHECKING:
-    from recam_core.data.sample import ClassList
     from recam_core.experiments.experiment import Experiment
-    from recam_core.experiments.lab import HeadLab
-    from recam_core.progress import ProgressFn
     from recam_core.queue.start_grid import GridQuestion
-
-#: Each experiment with what ``--update`` is unless given, and a line of help.
-KINDS = {
-    "lambda": ("both", "mIoU, false positives and negatives over lambda, several seeds"),
-    "masks": ("fc2", "masking choices side by side"),
-    "rules": ("fc2", "extraction rules against each other"),
-    "loss": ("fc2", "SCE against BCE on FC2: is it the softmax?"),
-    "grid": ("fc2", "any two settings against each other"),
-    "pair": ("fc2", "which setting of a grid separates two classes best, and what it costs the others"),
-    "rounds": ("fc2", "masks made anew from FC2's maps, and FC2 trained again"),
-}
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -43,42 +34,38 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "and figures reported on a third (@val); the three never mix.",
     )
     kinds = parser.add_subparsers(dest="kind", metavar="EXPERIMENT", required=True)
-    for kind, (update, meaning) in KINDS.items():
-        _add_kind(kinds.add_parser(kind, help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}."), kind, update)
+    for kind, question in QUESTIONS.items():
+        meaning = question.help
+        _add_question(kinds.add_parser(kind, help=meaning, description=f"{capital(meaning)}."), question)
     meaning = "the paper's tables: BCE, SCE, FC2 with BCE and ReCAM; lambda; masks; rules - over several seeds"
-    add_ablation(kinds.add_parser("ablation", help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}."))
+    add_ablation(kinds.add_parser("ablation", help=meaning, description=f"{capital(meaning)}."))
     meaning = "the paper's figure 1: single-label pictures told apart by BCE and by SCE, all classes and a hard group"
-    add_figure1(kinds.add_parser("figure1", help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}."))
+    add_figure1(kinds.add_parser("figure1", help=meaning, description=f"{capital(meaning)}."))
     meaning = "a grid of full trainings, backbone and all, by processes of this machine or by Ray"
-    _add_full(kinds.add_parser("full", help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}."))
+    _add_full(kinds.add_parser("full", help=meaning, description=f"{capital(meaning)}."))
 
 
-def _add_kind(parser: argparse.ArgumentParser, kind: str, update: str) -> None:
+def _add_question(parser: argparse.ArgumentParser, question: Question) -> None:
     _add_common(parser)
     parser.add_argument("--exact", action="store_true", help="score all pixels at the usual scales (minutes)")
-    if kind == "lambda":
-        parser.add_argument("--values", nargs="+", type=float, metavar="LAMBDA", help="lambdas to try; 0 is added")
-    if kind == "masks":
-        parser.add_argument("--values", nargs="+", metavar="MASK", help="none, soft, hard:T, power:G or oracle")
-    if kind in ("rules", "rounds"):
-        parser.add_argument("--rules", nargs="+", metavar="RULE", help="extraction rules to try")
-    if kind == "rounds":
-        parser.add_argument("--values", nargs="+", type=int, metavar="N", help="numbers of rounds to try")
-    if kind == "loss":
-        parser.add_argument("--values", nargs="+", type=float, metavar="F", help="factors on the learning rate")
-    if kind in ("grid", "pair"):
-        names = "lambda, mask, rule, background, background-power, loss, update, rounds, epochs, lr or weight-decay"
-        named = {"nargs": "+", "metavar": ("NAME", "VALUE")}
-        parser.add_argument("--x", default=["mask"], help=f"an axis: {names}, and its values (default: mask)", **named)
-        parser.add_argument("--y", default=["rule"], help="the other axis (default: rule)", **named)
-    if kind == "pair":
-        parser.add_argument("--pair", metavar="A,B", help="two classes (default: the most confused on the select part)")
-    if kind != "rounds":
-        parser.add_argument("--update", choices=("fc2", "both"), default=update, help=f"what is trained ({update})")
-        seeds = [0, 1, 2] if kind == "lambda" else [0]
+    for option in question.options:
+        if isinstance(option, ListOption):
+            parser.add_argument(option.flag, nargs="+", type=option.read, metavar=option.metavar, help=option.help)
+        elif isinstance(option, AxisOption):
+            _add_axis(parser, option.flag, option.usual, option.help)
+        else:
+            parser.add_argument(option.flag, metavar="A,B", help=option.help)
+    if question.has_update:
+        update = question.update
+        parser.add_argument("--update", choices=UPDATES, default=update, help=f"what is trained ({update})")
+        seeds = list(question.seeds)
         parser.add_argument("--seeds", nargs="+", type=int, default=seeds, metavar="N", help="for --update both")
     add_settings(parser, HeadRecipe, but=("update", "seed", "loss", "rounds"))
     parser.set_defaults(run=run)
+
+
+def _add_axis(parser: argparse.ArgumentParser, flag: str, usual: str, help: str) -> None:
+    parser.add_argument(flag, nargs="+", metavar=("NAME", "VALUE"), default=[usual], help=help)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
@@ -100,9 +87,8 @@ def _add_full(parser: argparse.ArgumentParser) -> None:
         help="let the queue of full trainings do it, in a process of its own; the Lab page shows the result",
     )
     names = "lambda, mask, rule, background, epochs, lr-fc2 or lr-backbone"
-    named = {"nargs": "+", "metavar": ("NAME", "VALUE")}
-    parser.add_argument("--x", default=["lambda"], help=f"an axis: {names}, and its values (default: lambda)", **named)
-    parser.add_argument("--y", default=["rule"], help="the other axis (default: rule)", **named)
+    _add_axis(parser, "--x", "lambda", f"an axis: {names}, and its values (default: lambda)")
+    _add_axis(parser, "--y", "rule", "the other axis (default: rule)")
     parser.add_argument("--preset", choices=("small", "paper"), default="small", help="every other setting (small)")
     parser.add_argument("--background", type=float, metavar="BETA", help="weight of the background row (0: none)")
     parser.add_argument("--epochs", type=int, help="passes over the data (default: the preset's)")
@@ -130,13 +116,13 @@ def run(arguments: argparse.Namespace) -> int:
     from recam_core.progress import terminal
 
     protocol = protocol_for(arguments.data, arguments.report)
-    base = _base(arguments)
+    study = asked(arguments)
     source = load_run(arguments.source, pick_device(arguments.device))
-    perform = _prepared(arguments, base, source.info.class_list)
+    study.check(source.info.class_list, arguments.data)
     with terminal("features") as progress:
         lab = open_lab(source, protocol, arguments.exact, progress)
     with terminal(arguments.kind) as progress:
-        found = perform(lab, progress)
+        found = study.run(lab, progress)
     _show(arguments, found)
     return 0
 
@@ -220,63 +206,29 @@ def _check_seeds(seeds: Sequence[int]) -> None:
         raise UserError("Seeds are whole numbers from 0 on.")
 
 
-def _base(arguments: argparse.Namespace) -> HeadRecipe:
-    """The settings that the experiment does not vary, checked."""
-    from recam_core.retrain.head_recipe import check_lambda, completed
+def asked(arguments: argparse.Namespace) -> Study:
+    """The study that a command asks for, with all checked that can be without a run; says what does nothing.
 
-    names = ("weight", "mask", "rule", "background", "background_power", "epochs", "lr", "weight_decay")
-    names = (*names, "batch_size", "update")
-    given = {name: getattr(arguments, name, None) for name in names}
-    base = HeadRecipe(**{name: value for name, value in given.items() if value is not None})
-    completed(base)
-    axes = {words[0] for words in (getattr(arguments, "x", None), getattr(arguments, "y", None)) if words}
-    # Of 0 the experiments have a sentence of their own.
-    if base.weight and "update" not in axes and (note := check_lambda(given["weight"], base.update)):
-        print(note, file=sys.stderr)
-    return base
-
-
-def _prepared(
-    arguments: argparse.Namespace, base: HeadRecipe, classes: ClassList
-) -> Callable[[HeadLab, ProgressFn], Experiment]:
-    """What the command asks for, with everything checked that can be before features are computed."""
-    from recam_core.experiments import axes, iterations, lambda_sweep, loss_control, mask_comparison, pair_advice
-    from recam_core.experiments import grid as grids
-    from recam_core.experiments import rule_comparison as rules
-    from recam_core.method.background import check_background
-
-    kind, seeds = arguments.kind, getattr(arguments, "seeds", [0])
+    Raises:
+        UserError: what is asked for cannot be.
+    """
+    question = QUESTIONS[arguments.kind]
+    seeds = arguments.seeds if question.has_update else question.seeds
     _check_seeds(seeds)
-    check_background(base, classes.has_background, arguments.data)
-    values = getattr(arguments, "values", None)
-    if kind in ("grid", "pair"):
-        x, y = (axes.axis(name, some) for name, *some in (arguments.x, arguments.y))
-        names = arguments.pair.split(",") if kind == "pair" and arguments.pair else None
-        pair = pair_advice.find_pair(names, classes) if names else None
-        for setting in grids.grid_settings(x, y, seeds, base):
-            check_background(setting.recipes[0], classes.has_background, arguments.data)
+    names = [name for name in settings(HeadRecipe) if getattr(arguments, name, None) is not None]
+    base = HeadRecipe(**{name: getattr(arguments, name) for name in names})
+    completed(base)
+    values = {one.name: _value(one, getattr(arguments, one.name)) for one in question.options}
+    study = ask(arguments.kind, seeds, base, **values)
+    # Of 0 the experiments have a sentence of their own.
+    if base.weight and "update" not in study.varied and (note := check_lambda(arguments.weight, base.update)):
+        print(note, file=sys.stderr)
+    return study
 
-        def on_grid(lab: HeadLab, progress: ProgressFn) -> Experiment:
-            tried = grids.grid(lab, x, y, seeds, base, progress)
-            return tried if kind == "grid" else pair_advice.pair_advice(lab, tried, pair)
 
-        return on_grid
-    if kind == "lambda":
-        weights = values or lambda_sweep.WEIGHTS
-        lambda_sweep.lambda_settings(weights, seeds, base)
-        return lambda lab, progress: lambda_sweep.lambda_sweep(lab, weights, seeds, base, progress)
-    if kind == "masks":
-        masks = values or mask_comparison.MASKS
-        mask_comparison.mask_settings(masks, seeds, base)
-        return lambda lab, progress: mask_comparison.mask_comparison(lab, masks, seeds, base, progress)
-    if kind == "rules":
-        named = arguments.rules or rules.usual_rules(base)
-        rules.rule_settings(named, seeds, base)
-        return lambda lab, progress: rules.rule_comparison(lab, named, seeds, base, progress)
-    if kind == "loss":
-        rates = values or loss_control.RATES
-        loss_control.loss_settings(rates, seeds, base)
-        return lambda lab, progress: loss_control.loss_control(lab, rates, seeds, base, progress)
-    rounds, named = values or iterations.ROUNDS, arguments.rules or iterations.RULES
-    iterations.round_settings(rounds, named, base)
-    return lambda lab, progress: iterations.iterations(lab, rounds, named, base, progress)
+def _value(option: Option, given: Sequence[str] | str | None) -> object:
+    """What an option was given, as the study takes it; None where it was not given."""
+    if isinstance(option, AxisOption) and given:
+        name, *values = given
+        return axis(name, values)
+    return given.split(",") if isinstance(option, PairOption) and isinstance(given, str) else given or None

@@ -52,15 +52,11 @@ def run_figure1(arguments: argparse.Namespace) -> int:
     from recam_core.progress import terminal
     from recam_core.train.recipe import preset
 
-    given = {
-        "epochs": arguments.epochs if arguments.depth == "heads" else None,
-        "rates": arguments.rates and tuple(arguments.rates),
-    }
-    settings = HeadSettings(
-        group=arguments.group,
-        seeds=tuple(arguments.seeds),
-        **{name: value for name, value in given.items() if value is not None},
-    )
+    settings = HeadSettings(group=arguments.group, seeds=tuple(arguments.seeds))
+    if arguments.depth == "heads" and arguments.epochs is not None:
+        settings = replace(settings, epochs=arguments.epochs)
+    if arguments.rates:
+        settings = replace(settings, rates=tuple(arguments.rates))
     device = pick_device(arguments.device)
     if arguments.depth == "heads":
         with terminal("figure 1") as progress:

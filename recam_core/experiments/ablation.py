@@ -1,6 +1,6 @@
 """The paper's tables: BCE, SCE, FC2 with BCE and ReCAM; lambda; masks; rules - over several seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ class Ablation:
 def row_of(plan: AblationPlan, table: str, row: Row, report: str, found: Found) -> dict[str, Any]:
     """A row of a table on a data set, see :class:`Ablation`."""
     figures = [found[row.key, seed][report] for seed in plan.seeds]
-    base = [found[BASE_KEY, seed][report]["miou"] for seed in plan.seeds]
+    base = [_figure(found[BASE_KEY, seed][report], "miou") for seed in plan.seeds]
     values: dict[str, Any] = {
         "table": table,
         "label": row.label,
@@ -91,13 +91,20 @@ def row_of(plan: AblationPlan, table: str, row: Row, report: str, found: Found) 
         "data": report,
         "seeds": len(plan.seeds),
     }
-    columns = {name: [one[name] for one in figures] for name in FIGURES}
-    columns["gain"] = [one["miou"] - other for one, other in zip(figures, base, strict=True)]
+    columns = {name: [_figure(one, name) for one in figures] for name in FIGURES}
+    columns["gain"] = [one - other for one, other in zip(columns["miou"], base, strict=True)]
     for name, each in columns.items():
         values[name] = float(np.mean(each))
         values[f"{name}_spread"] = float(np.std(each, ddof=1)) if len(each) > 1 else None
         values[f"{name}_seeds"] = each
     return values
+
+
+def _figure(figures: Mapping[str, float | None], name: str) -> float:
+    """A figure that every row has; a threshold may be None."""
+    value = figures[name]
+    assert value is not None, name
+    return value
 
 
 def sentence_of(plan: AblationPlan, found: Found) -> str:
@@ -106,8 +113,8 @@ def sentence_of(plan: AblationPlan, found: Found) -> str:
         return ""
     parts = []
     for report in plan.reports:
-        one = [found[f"{RECAM}-{plan.rule}", seed][report]["miou"] for seed in plan.seeds]
-        base = [found[BASE_KEY, seed][report]["miou"] for seed in plan.seeds]
+        one = [_figure(found[f"{RECAM}-{plan.rule}", seed][report], "miou") for seed in plan.seeds]
+        base = [_figure(found[BASE_KEY, seed][report], "miou") for seed in plan.seeds]
         gains = [100 * (a - b) for a, b in zip(one, base, strict=True)]
         mean = float(np.mean(gains))
         steady = min(gains) > 0 or max(gains) < 0
@@ -188,7 +195,7 @@ def ablation(plan: AblationPlan, way: str = "auto", workers: int = 1, progress: 
     rows = tuple(
         row_of(plan, table, row, report, found) for report in plan.reports for table in tables for row in tables[table]
     )
-    pictures = {report: int(found[BASE_KEY, plan.seeds[0]][report]["pictures"]) for report in plan.reports}
+    pictures = {report: int(_figure(found[BASE_KEY, plan.seeds[0]][report], "pictures")) for report in plan.reports}
     return Ablation(plan, pictures, rows, sentence_of(plan, found), tuple(notes_of(plan, select)))
 
 
@@ -279,7 +286,7 @@ def _starts_from(info: RunInfo, folder: Path, start: RunInfo | None, init: Path 
     if start is None or info.parent_sha256 is not None:
         return info.parent_sha256 == (start.weights_sha256 if start else None) and bool(info.parent) == bool(start)
     # Early records only name their start; it then has to lie beside them.
-    return info.parent == start.name and folder.resolve().parent == init.resolve().parent
+    return info.parent == start.name and init is not None and folder.resolve().parent == init.resolve().parent
 
 
 def _full_scores(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from recam_core.data.spec import Spec, parse_spec
 from recam_core.errors import UserError
@@ -37,7 +38,7 @@ class Row:
     label: str
     name: str
     rule: str
-    changes: tuple[tuple[str, float | str], ...] = ()
+    changes: tuple[tuple[str, Any], ...] = ()
 
     @property
     def key(self) -> str:

@@ -9,9 +9,9 @@ from recam_core.method.background import USUAL_BACKGROUND
 from recam_core.method.extraction import rules_of
 from recam_core.retrain.head_recipe import LOSSES, UPDATES, HeadRecipe, completed
 from recam_core.setting import SettingKind, settings
-from recam_core.train.recipe import check_recipe, preset
+from recam_core.train.recipe import Recipe, check_recipe, preset
 
-AnyRecipe = TypeVar("AnyRecipe")
+AnyRecipe = TypeVar("AnyRecipe", HeadRecipe, Recipe)
 
 #: The settings of a head run that a grid may vary, by their options, and the values that are tried unless the user says
 #: otherwise.

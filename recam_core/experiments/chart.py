@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from recam_core.experiments.figures import FIGURES
-from recam_core.experiments.lab import Measured
+from recam_core.experiments.lab import SettingResult
 from recam_core.experiments.noise import measured
 from recam_core.experiments.protocol import REPORT, SELECT, Protocol
 
@@ -82,7 +82,7 @@ SEED_SPREAD = "lowest and highest of the seeds"
 
 
 def panels(
-    settings: Sequence[Measured],
+    settings: Sequence[SettingResult],
     x: Sequence[float | str],
     protocol: Protocol,
     figures: Sequence[str] = tuple(FIGURES),
@@ -123,3 +123,11 @@ def joined(*groups: dict[str, tuple[Series, ...]]) -> dict[str, tuple[Series, ..
     """The panels of several groups, those of the same title in one."""
     titles = dict.fromkeys(title for group in groups for title in group)
     return {title: tuple(series for group in groups for series in group.get(title, ())) for title in titles}
+
+
+def reference_figures(reference: SettingResult, names: Sequence[str] = tuple(FIGURES)) -> dict[str, dict[str, float]]:
+    """By panel title and part: the figures of the run before it was retrained."""
+    return {
+        FIGURES[name][1]: {part: measured(reference.on(part), FIGURES[name][0]) for part in (SELECT, REPORT)}
+        for name in names
+    }

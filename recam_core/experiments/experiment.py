@@ -14,8 +14,8 @@ from recam_core.data.spec import KINDS, Spec, parse_spec
 from recam_core.errors import UserError
 from recam_core.experiments.chart import Chart
 from recam_core.experiments.figures import FIGURES
-from recam_core.experiments.lab import HeadLab, Measured
-from recam_core.experiments.noise import Difference, Draws, measured, percent
+from recam_core.experiments.lab import HeadLab, SettingResult
+from recam_core.experiments.noise import Difference, Draws, percent
 from recam_core.experiments.part_score import PartScore
 from recam_core.experiments.protocol import FIT, PARTS, REPORT, SELECT, Protocol, choose_best
 from recam_core.scores.table import in_columns
@@ -30,8 +30,7 @@ class Experiment:
     """What an experiment found.
 
     Attributes:
-        kind: ``lambda``, ``masks``, ``rules``, ``loss``, ``grid``, ``pair`` or ``rounds``; ``full`` is a grid of whole
-            trainings.
+        kind: a key of :data:`recam_core.experiments.questions.QUESTIONS`; ``full`` is a grid of whole trainings.
         title: for people.
         protocol: which pictures did what.
         pictures: how many each part has.
@@ -56,14 +55,14 @@ class Experiment:
     chart: Chart
     sentence: str
     chosen: str | None
-    notes: tuple[str, ...] = ()
-    reference: Measured | None = None
-    settings: tuple[Measured, ...] = field(default=(), repr=False)
+    notes: tuple[str, ...]
+    reference: SettingResult
+    settings: tuple[SettingResult, ...] = field(repr=False)
 
-    def setting(self, key: str) -> Measured:
+    def setting(self, key: str) -> SettingResult:
         """The setting (or the reference) of a table row or a point of the chart, with its heads."""
         for one in (self.reference, *self.settings):
-            if one is not None and one.label == key:
+            if one.label == key:
                 return one
         raise KeyError(key)
 
@@ -90,7 +89,9 @@ class Experiment:
         return csv_text(header, ([row.get(name) for name in header] for row in self.rows))
 
 
-def table_rows(reference: Measured, settings: Sequence[Measured], protocol: Protocol, chosen: str | None) -> list[Row]:
+def table_rows(
+    reference: SettingResult, settings: Sequence[SettingResult], protocol: Protocol, chosen: str | None
+) -> list[Row]:
     """The table: two rows a setting, one of each part, the reference first.
 
     A row has ``key``, ``part`` and ``data`` (which pictures), the varied values, ``chosen`` (whether the select part
@@ -128,7 +129,7 @@ def table_rows(reference: Measured, settings: Sequence[Measured], protocol: Prot
     return rows
 
 
-def choose(settings: Sequence[Measured]) -> Measured:
+def choose(settings: Sequence[SettingResult]) -> SettingResult:
     """The setting with the highest mIoU on the select part, of those that may be chosen.
 
     Raises:
@@ -138,7 +139,7 @@ def choose(settings: Sequence[Measured]) -> Measured:
     return fair[choose_best([one.miou(SELECT) for one in fair], SELECT)]
 
 
-def select_words(chosen: Measured, settings: Sequence[Measured]) -> str:
+def select_words(chosen: SettingResult, settings: Sequence[SettingResult]) -> str:
     """What the chosen setting scores on the select part, and how many of the others score just the same there."""
     score = chosen.miou(SELECT)
     ties = sum(one.setting.fair and one is not chosen and one.miou(SELECT) == score for one in settings)
@@ -150,13 +151,13 @@ def pictures_of(lab: HeadLab) -> dict[str, int]:
     return {part: lab.pictures(part) for part in PARTS}
 
 
-def seed_notes(settings: Sequence[Measured]) -> list[str]:
+def seed_notes(settings: Sequence[SettingResult]) -> list[str]:
     """That intervals cannot hold the spread over seeds, where a training that is random ran once."""
     once = any(len(one.report) == 1 and getattr(one.setting.recipes[0], "update", "") != "fc2" for one in settings)
     return ["With one seed, the intervals are of other pictures alone, not of another training."] if once else []
 
 
-def standing_notes(lab: HeadLab, settings: Sequence[Measured]) -> list[str]:
+def standing_notes(lab: HeadLab, settings: Sequence[SettingResult]) -> list[str]:
     """What is true of every experiment on a bench, and of the settings that were measured on it."""
     protocol = lab.protocol
     pixels = (
@@ -192,14 +193,6 @@ def start_notes(info: RunInfo, protocol: Protocol) -> list[str]:
             "reported: those of new pictures would be lower."
         )
     return notes
-
-
-def reference_figures(reference: Measured, names: Sequence[str] = tuple(FIGURES)) -> dict[str, dict[str, float]]:
-    """By panel title and part: the figures of the run before it was retrained."""
-    return {
-        FIGURES[name][1]: {part: measured(reference.on(part), FIGURES[name][0]) for part in (SELECT, REPORT)}
-        for name in names
-    }
 
 
 def _same_split(one: str, other: str) -> bool:
@@ -272,7 +265,7 @@ def text_table(experiment: Experiment) -> str:
 
 def _figure(row: dict[str, Any], name: str) -> str:
     spread = row.get(f"{name}_spread")
-    return in_percent(row[name], 2) + (f" ±{100 * spread:.2f}" if not _missing(spread) else "")
+    return in_percent(row[name], 2) + ("" if spread is None or math.isnan(spread) else f" ±{100 * spread:.2f}")
 
 
 def _gain(row: dict[str, Any]) -> str:

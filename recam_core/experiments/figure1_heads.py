@@ -82,11 +82,17 @@ def figure1(
     if what == "pictures":  # before any feature is computed
         single_label_classes(fit, tested, settings.group, progress)
     read = single_label_pictures if what == "pictures" else single_label_features
-    vectors = [read(pooled_vectors(run, one, progress)) for one in (fit, tested)]
+    vectors, tested_vectors = (read(pooled_vectors(run, one, progress)) for one in (fit, tested))
     return figure1_heads(
-        *vectors, fit.classes, settings, source=source_name(source, run), what=what, specs=(fit.spec, tested.spec),
+        vectors,
+        tested_vectors,
+        fit.classes,
+        settings,
+        source=source_name(source, run),
+        what=what,
+        specs=(fit.spec, tested.spec),
         progress=progress,
-    )  # fmt: skip
+    )
 
 
 def source_name(source: str, run: Run) -> str:
@@ -134,7 +140,9 @@ def figure1_heads(
     rates, confusion = cross_validated(fit_all, len(used), settings, next_stage)
     group = hardest_group(confusion, settings.group)
     scopes = {ALL: used, GROUP: tuple(used[place] for place in group)}
-    rows, gains, counts = [], {}, {"fit": {}, "report": {}, "pictures": {}}
+    rows: list[Figure1Row] = []
+    gains: dict[str, Difference] = {}
+    counts: dict[str, dict[str, int]] = {"fit": {}, "report": {}, "pictures": {}}
     for scope, members in scopes.items():
         train, test = (fit_all, report_all) if scope == ALL else (fit.of(members), report.of(members))
         if scope == GROUP:
@@ -189,7 +197,8 @@ def usable_classes(fit: np.ndarray, report: np.ndarray, group: int) -> tuple[int
 def single_label_classes(fit: Dataset, report: Dataset, group: int, progress: ProgressFn = silent) -> tuple[int, ...]:
     """:func:`usable_classes` for pictures of a single class, by their labels alone; raises as that does."""
     labels = [all_labels(one, progress) for one in (fit, report)]
-    return usable_classes(*(rows[rows.sum(axis=1) == 1].sum(axis=0) for rows in labels), group)
+    fit_counts, report_counts = (rows[rows.sum(axis=1) == 1].sum(axis=0) for rows in labels)
+    return usable_classes(fit_counts, report_counts, group)
 
 
 def train_linear(
@@ -262,13 +271,13 @@ def cross_validated(
         weights = train_linear(
             vectors, classes, loss, runs, settings, next_stage(), [part for _ in settings.rates for part in out]
         )
-        best = None
+        best: tuple[float, float, Tensor] = (-1.0, settings.rates[0], vectors.y)
         for number, rate in enumerate(settings.rates):
             predicted = torch.empty_like(vectors.y)
             for one in range(FOLDS):
                 predicted[out[one]] = (vectors.x[out[one]] @ weights[number * FOLDS + one].T).argmax(dim=1)
             right = float((predicted == vectors.y).float().mean())
-            if best is None or right > best[0]:
+            if right > best[0]:
                 best = right, rate, predicted
         rates[loss] = best[1]
         np.add.at(confusion, (vectors.y.numpy(), best[2].numpy()), 1)

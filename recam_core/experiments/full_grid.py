@@ -13,10 +13,11 @@ from recam_core.experiments.axes import Axis, check_axes, point_label, with_valu
 from recam_core.experiments.dispatch import dispatch, pick_way
 from recam_core.experiments.experiment import Experiment, seed_notes, start_notes
 from recam_core.experiments.full_task import FullTask, carry_out
-from recam_core.experiments.grid import grid_result
+from recam_core.experiments.grid import GRID
 from recam_core.experiments.kept_result import write_result
-from recam_core.experiments.lab import REFERENCE, Measured, Setting, check_labels
+from recam_core.experiments.lab import REFERENCE, Setting, SettingResult, check_labels
 from recam_core.experiments.protocol import FIT, REPORT, SELECT, Protocol, open_parts
+from recam_core.experiments.study import Outcome
 from recam_core.method.background import check_background
 from recam_core.method.masks import parse_mask
 from recam_core.progress import ProgressFn, silent
@@ -144,12 +145,14 @@ def full_grid(
     parts = check_start(own)
     outcomes = dispatch(carry_out, plan.tasks, way, workers, progress)
     select, report = outcomes[0]["fc1"]
-    reference = Measured(Setting(REFERENCE, ()), (), (select,), (report,))
+    reference = SettingResult(Setting(REFERENCE, ()), (), (select,), (report,))
     found = []
     for setting, (places, rule) in zip(plan.settings, plan.wanted, strict=True):
         pairs = [outcomes[place][rule] for place in places]
         runs = tuple(str(plan.tasks[place].run) for place in places)
-        found.append(Measured(setting, (), tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs), runs))
+        found.append(
+            SettingResult(setting, (), tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs), runs)
+        )
     pictures = {FIT: len(parts[FIT]), SELECT: select.outcomes.pictures, REPORT: report.outcomes.pictures}
     protocol = own.protocol
     untrained = any(recipe.weight == 0 for setting in plan.settings for recipe in setting.recipes)
@@ -163,7 +166,8 @@ def full_grid(
         *seed_notes(found),
     )
     title = f"Grid of full trainings: {x.name} and {y.name}"
-    result = grid_result("full", title, protocol, pictures, True, (x, y), reference, found, notes)
+    outcome = Outcome({"x": x, "y": y}, protocol, pictures, True, reference, tuple(found), notes)
+    result = replace(GRID, title=title).answer("full", outcome)
     write_result(Path(own.folder), result, _scored_ids(parts[REPORT]))
     return result
 

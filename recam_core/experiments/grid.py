@@ -1,44 +1,46 @@
-"""Any two settings against each other, as a heat map of seed mIoU."""
+"""Any two settings against each other, and advice for a confused pair: which of them tells its classes apart best, and
+what it costs the others.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from recam_core.errors import UserError
 from recam_core.experiments.axes import Axis, check_axes, point_label, value_text, with_values
-from recam_core.experiments.chart import SEED_SPREAD, Chart, Heat
-from recam_core.experiments.experiment import (
-    Experiment,
-    choose,
-    pictures_of,
-    reference_figures,
-    select_words,
-    standing_notes,
-    table_rows,
-)
-from recam_core.experiments.figures import FIGURES
-from recam_core.experiments.lab import (
-    ORACLE_NOTE,
-    HeadLab,
-    Measured,
-    Setting,
-    check_fc2_trained,
-    check_settings,
-    seeded,
-)
-from recam_core.experiments.noise import Draws, capital, percent, points
-from recam_core.experiments.protocol import REPORT, SELECT, Protocol
+from recam_core.experiments.chart import SEED_SPREAD, Chart, Heat, Series, reference_figures
+from recam_core.experiments.experiment import Row
+from recam_core.experiments.figures import Figure, mean_iou
+from recam_core.experiments.lab import ORACLE_NOTE, Setting, SettingResult, check_fc2_trained
+from recam_core.experiments.noise import Draws, capital, measured, percent, points
+from recam_core.experiments.protocol import REPORT, SELECT, choose_best
+from recam_core.experiments.study import AxisOption, Outcome, PairOption, Question, Study, find_pair
 from recam_core.method.masks import parse_mask
-from recam_core.progress import ProgressFn, silent
-from recam_core.retrain.head_recipe import HeadRecipe, completed
+from recam_core.retrain.head_recipe import completed
+from recam_core.scores.metrics import ratio
 
-#: A minute or two on two cores.
+#: Points of a grid and seeds: a minute or two on two cores.
 MOST_POINTS = 400
+_AXES = "lambda, mask, rule, background, background-power, loss, update, rounds, epochs, lr or weight-decay"
 #: Settings of FC2 alone.
 _OF_FC2 = {"mask", "rule", "loss", "rounds"}
+#: What makes a setting one to advise.
+PAIR_NOTE = (
+    "A setting may be advised if it confuses the pair less than the run as it is and does not lower the mean "
+    "IoU of the two classes, both on the part that chooses."
+)
 
 
-def grid_settings(x: Axis, y: Axis, seeds: Sequence[int], base: HeadRecipe) -> list[Setting]:
-    """What :func:`grid` tries, row by row; raises UserError as it does."""
-    check_axes(x, y, len(seeds), MOST_POINTS)
+def grid_settings(study: Study) -> list[Setting]:
+    """Every value of x with every value of y, row by row.
+
+    Raises:
+        UserError: twice the same axis, too many points, settings that exclude each other, or settings of FC2 where
+            lambda 0 leaves it untrained.
+    """
+    (x, y), base = study.axes, study.base
+    check_axes(x, y, len(study.seeds), MOST_POINTS)
     names = {x.name, y.name}
     if "lambda" not in names and (names & _OF_FC2 or (base.update == "fc2" and "update" not in names)):
         check_fc2_trained(base)
@@ -53,90 +55,35 @@ def grid_settings(x: Axis, y: Axis, seeds: Sequence[int], base: HeadRecipe) -> l
             settings.append(
                 Setting(
                     point_label(x, column, y, row),
-                    seeded(recipe, seeds),
+                    replace(study, base=recipe).seeded(),
                     {x.name: column, y.name: row},
                     fair=not parse_mask(recipe.mask).needs_truth,
                 )
             )
     if not any(setting.fair for setting in settings):
         raise UserError("The mask 'oracle' is the ground truth and is never chosen: name another mask as well.")
-    return check_settings(settings)
+    return settings
 
 
-def grid(
-    lab: HeadLab,
-    x: Axis,
-    y: Axis,
-    seeds: Sequence[int] = (0,),
-    base: HeadRecipe = HeadRecipe(),  # noqa: B008 - frozen
-    progress: ProgressFn = silent,
-) -> Experiment:
-    """Every value of one setting with every value of another.
-
-    Args:
-        lab: run and data.
-        x, y: the axes, see :func:`recam_core.experiments.axes.axis`.
-        seeds: of the order of the batches, where FC1 is trained as well.
-        base: every other setting.
-        progress: see :meth:`HeadLab.measure`.
-
-    Raises:
-        UserError: twice the same axis, too many points, settings that exclude each other, or settings of FC2 where
-            lambda 0 leaves it untrained.
-    """
-    settings = grid_settings(x, y, seeds, base)
-    reference, found = lab.measure(settings, progress)
-    title = f"Grid: {x.name} and {y.name}"
-    return grid_result(
-        "grid", title, lab.protocol, pictures_of(lab), lab.exact, (x, y), reference, found, standing_notes(lab, found)
-    )
+def _grid_title(found: Outcome) -> str:
+    x, y = found.axes
+    return f"Grid: {x.name} and {y.name}"
 
 
-def grid_result(
-    kind: str,
-    title: str,
-    protocol: Protocol,
-    pictures: dict[str, int],
-    exact: bool,
-    axes: tuple[Axis, Axis],
-    reference: Measured,
-    found: Sequence[Measured],
-    notes: Sequence[str],
-) -> Experiment:
-    """Table, heat maps and sentence of a grid whose points are measured.
+def _axes_varied(found: Outcome) -> dict[str, str]:
+    return {one.name: one.meaning for one in found.axes}
 
-    Args:
-        kind, title: of the experiment.
-        protocol, pictures, exact: which pictures did what, how many they are, and whether all pixels were scored.
-        axes: x and y.
-        reference: the run that all points started from.
-        found: the points, row by row.
-        notes: what a reader should know besides.
-    """
-    x, y = axes
-    chosen = choose(found)
-    return Experiment(
-        kind,
-        title,
-        protocol,
-        pictures,
-        exact,
-        {x.name: x.meaning, y.name: y.meaning},
-        tuple(table_rows(reference, found, protocol, chosen.label)),
-        Chart(
-            "heat", x.name, y.name, "category", SEED_SPREAD, {},
-            heats=tuple(_heat(part, x, y, found) for part in (SELECT, REPORT)),
-            reference=reference_figures(reference, ["miou"]),
-        ),
-        _sentence(protocol, pictures[REPORT], found, chosen, reference),
-        chosen.label,
-        (*([ORACLE_NOTE] if any(not one.setting.fair for one in found) else []), *notes),
-        reference,
-        tuple(found),
+
+def _grid_chart(found: Outcome) -> Chart:
+    x, y = found.axes
+    return Chart(
+        "heat", x.name, y.name, "category", SEED_SPREAD, {},
+        heats=tuple(_heat(part, x, y, found.settings) for part in (SELECT, REPORT)),
+        reference=reference_figures(found.reference, ["miou"]),
     )  # fmt: skip
 
 
-def _heat(part: str, x: Axis, y: Axis, found: Sequence[Measured]) -> Heat:
+def _heat(part: str, x: Axis, y: Axis, found: Sequence[SettingResult]) -> Heat:
     width = len(x.values)
     lines = [found[place : place + width] for place in range(0, len(found), width)]
     return Heat(
@@ -148,23 +95,240 @@ def _heat(part: str, x: Axis, y: Axis, found: Sequence[Measured]) -> Heat:
     )
 
 
-def _sentence(
-    protocol: Protocol, pictures: int, found: Sequence[Measured], chosen: Measured, reference: Measured
-) -> str:
-    seeds = max(len(one.report) for one in found)
-    draws, figure = Draws(pictures, seeds), FIGURES["miou"][0]
-    gain = draws.difference(chosen.on(REPORT), reference.on(REPORT), figure)
+def _grid_notes(found: Outcome) -> tuple[str, ...]:
+    return (*([ORACLE_NOTE] if any(not one.setting.fair for one in found.settings) else []), *found.notes)
+
+
+def _grid_sentence(found: Outcome) -> str:
+    chosen = found.best
+    gain = found.difference(chosen, found.reference)
     # A setting that looks at ground truth is shown, but is no rival.
-    rivals = [one for one in found if one.setting.fair]
-    alike = sum(
-        draws.difference(chosen.on(REPORT), one.on(REPORT), figure).within_noise for one in rivals if one is not chosen
-    )
+    rivals = [one for one in found.settings if one.setting.fair]
+    alike = sum(found.difference(chosen, one).within_noise for one in rivals if one is not chosen)
     text = (
-        f"{capital(chosen.label)} is the best of {len(rivals)} settings on {protocol.select} "
-        f"({select_words(chosen, found)}); on {protocol.report} it gives {percent(chosen.miou(REPORT))}, "
+        f"{capital(chosen.label)} is the best of {len(rivals)} settings on {found.protocol.select} "
+        f"({found.select_words(chosen)}); on {found.protocol.report} it gives {percent(chosen.miou(REPORT))}, "
         f"{points(gain)} against no retraining"
     )
     text += ", which is within the noise" if gain.within_noise else ""
     if alike:
         text += f"; {alike} of the other settings {'is' if alike == 1 else 'are'} within the noise of it there"
     return text + "."
+
+
+@dataclass(frozen=True)
+class PairFigures:
+    """The figures of a pair of values a and b of a confusion matrix (k + 1 for class k).
+
+    Attributes:
+        confused: of the pixels of both, the share that is given to the other of the two.
+        iou: mean IoU of the two. A setting that gives up both classes confuses nothing; this tells.
+        others: mean IoU of all other classes (and the background).
+    """
+
+    confused: Figure
+    iou: Figure
+    others: Figure
+
+
+def pair_figures(one: int, other: int) -> PairFigures:
+    """The figures of the values ``one`` and ``other``."""
+
+    def confused(confusions: np.ndarray, has_background: bool) -> np.ndarray:
+        swapped = confusions[..., one, other] + confusions[..., other, one]
+        return ratio(swapped, confusions[..., [one, other], :].sum(axis=(-2, -1)))[..., None]
+
+    def others(values: int, has_background: bool) -> list[int]:
+        return [value for value in range(0 if has_background else 1, values) if value not in (one, other)]
+
+    return PairFigures(Figure(confused), mean_iou(lambda values, has_background: [one, other]), mean_iou(others))
+
+
+def most_confused(reference: SettingResult) -> tuple[int, int]:
+    """The two classes that take most pixels from each other on the select part, smaller value first.
+
+    Raises:
+        UserError: no class is taken for another.
+    """
+    total = np.sum([score.scores.confusion for score in reference.on(SELECT)], axis=0, dtype=float)
+    both = np.triu(total + total.T, 1)
+    both[0] = 0
+    if not both.any():
+        raise UserError(f"On the part '{SELECT}' no class is taken for another, so there is no pair to give advice on.")
+    one, other = np.unravel_index(int(both.argmax()), both.shape)
+    return int(one), int(other)
+
+
+def _pair(found: Outcome) -> tuple[PairFigures, str]:
+    """The figures of the pair that was named, or of the one that the run as it is confuses most where settings are
+    chosen; and its name for people.
+
+    Raises:
+        UserError: no pair is confused, or a pair whose pixels the part that chooses lacks.
+    """
+    named = found.values.get("pair")
+    one, other = find_pair(named, found.classes) if named else most_confused(found.reference)
+    figures = pair_figures(one, other)
+    title = f"{found.classes.names[one - 1]} and {found.classes.names[other - 1]}"
+    if np.isnan(measured(found.reference.on(SELECT), figures.confused)):
+        raise UserError(f"{found.protocol.select} has no pixel of {title}; name another pair.")
+    return figures, title
+
+
+def _pair_title(found: Outcome) -> str:
+    """Of the result."""
+    return f"Advice for {_pair(found)[1]}"
+
+
+def _advised(found: Outcome) -> SettingResult | None:
+    """The setting of a grid that separates two classes best.
+
+    The select part chooses: of the settings that do not lower the mean IoU of the two classes below that of the run as
+    it is, the one with the fewest of their pixels given to the other; None where there is none. The report part tells
+    what it is worth, and what the other classes lose against the setting that is best for all.
+
+    Raises:
+        UserError: no pair is confused, or a pair whose pixels the part that chooses lacks.
+    """
+    figures, _ = _pair(found)
+    before = found.reference.on(SELECT)
+    allowed = [
+        one
+        for one in found.settings
+        if one.setting.fair
+        and measured(one.on(SELECT), figures.iou) >= measured(before, figures.iou)
+        and measured(one.on(SELECT), figures.confused) < measured(before, figures.confused)
+    ]
+    if not allowed:
+        return None
+    return allowed[choose_best([-measured(one.on(SELECT), figures.confused) for one in allowed], SELECT)]
+
+
+def _pair_rows(found: Outcome) -> list[Row]:
+    """The table: what each setting confuses of the pair, and how the pair and the other classes fare."""
+    (figures, title), chosen = _pair(found), _advised(found)
+    seeds = max(len(each.select) for each in (found.reference, *found.settings))
+    rows: list[Row] = []
+    for part in (SELECT, REPORT):
+        before = found.reference.on(part)
+        draws = Draws(before[0].outcomes.pictures, seeds)
+        for each in (found.reference, *found.settings):
+            scores, is_before = each.on(part), each is found.reference
+            change = draws.difference(scores, before, figures.confused)
+            rows.append(
+                {
+                    "key": each.label,
+                    "part": part,
+                    "data": getattr(found.protocol, part),
+                    **each.setting.values,
+                    "pair": title,
+                    "chosen": each is chosen,
+                    "seeds": len(scores),
+                    "confused": measured(scores, figures.confused),
+                    "confused_change": None if is_before else change.value,
+                    "confused_change_low": None if is_before else change.low,
+                    "confused_change_high": None if is_before else change.high,
+                    "pair_iou": measured(scores, figures.iou),
+                    "others_iou": measured(scores, figures.others),
+                    "miou": each.miou(part),
+                    "recipe": None if is_before else each.setting.recipes[0].to_json(),
+                }
+            )
+    return rows
+
+
+def _pair_chart(found: Outcome) -> Chart:
+    """Each setting as a point: what it confuses, and how the other classes fare."""
+    figures, title = _pair(found)
+    series = []
+    for part in (SELECT, REPORT):
+        nothing = tuple(None for _ in found.settings)
+        confused, others = (
+            tuple(measured(one.on(part), figure) for one in found.settings)
+            for figure in (figures.confused, figures.others)
+        )
+        keys = tuple(one.label for one in found.settings)
+        series.append(Series(getattr(found.protocol, part), part, confused, others, nothing, nothing, keys))
+    panel = "mean IoU of the other classes"
+    reference = {
+        name: {part: measured(found.reference.on(part), figure) for part in (SELECT, REPORT)}
+        for name, figure in ((panel, figures.others), ("confused", figures.confused))
+    }
+    given = f"pixels of {title} given to the other"
+    return Chart("scatter", given, panel, "linear", "", {panel: tuple(series)}, reference=reference)
+
+
+def _pair_sentence(found: Outcome) -> str:
+    """What the _advised setting is worth where figures are reported, and what the other classes lose."""
+    (figures, title), chosen, best, protocol = _pair(found), _advised(found), found.best, found.protocol
+    none = (
+        f"None of the {sum(each.setting.fair for each in found.settings)} settings separates {title} better than no "
+        f"retraining does on {protocol.select} without lowering their IoU"
+    )
+    separates = f"{capital(chosen.label)} separates {title} best on {protocol.select}" if chosen else none
+    before = found.reference.on(REPORT)
+    share = measured(before, figures.confused)
+    if np.isnan(share):
+        return f"{separates}; {protocol.report} has no pixel of them, so nothing can be said of it there."
+    if chosen is None:
+        return f"{none}; on {protocol.report} {percent(share)} of their pixels are taken for the other."
+    gain = found.draws.difference(chosen.on(REPORT), before, figures.confused)
+    text = (
+        f"{separates}; on {protocol.report} it takes {percent(measured(chosen.on(REPORT), figures.confused))} of their "
+        f"pixels for the other, where no retraining takes {percent(share)} ({points(gain)}"
+    )
+    text += ", within the noise)" if gain.within_noise else ")"
+    same = chosen is best
+    cost = found.draws.difference(chosen.on(REPORT), before if same else best.on(REPORT), figures.others)
+    if np.isnan(cost.value):
+        return f"{text}; {protocol.report} shows no other classes that could lose by it."
+    text += "; it is also the best setting for all classes" if same else ""
+    against = "no retraining" if same else f"{best.label}, the best for all classes"
+    text += f"{', and' if same else ';'} the other classes' mean IoU changes by {points(cost)} against {against}"
+    return text + (", within the noise." if cost.within_noise else ".")
+
+
+_GRID_AXES = (
+    AxisOption("--x", "Across", help=f"an axis: {_AXES}, and its values (default: mask)", usual="mask"),
+    AxisOption("--y", "Down", help="the other axis (default: rule)", usual="rule"),
+)
+
+GRID = Question(
+    help="any two settings against each other",
+    name="Grid",
+    icon="grid_view",
+    asks="Any two settings against each other.",
+    button="Fill the grid",
+    title=_grid_title,
+    options=_GRID_AXES,
+    settings=grid_settings,
+    varied=_axes_varied,
+    chart=_grid_chart,
+    sentence=_grid_sentence,
+    notes=_grid_notes,
+)
+
+PAIR = Question(
+    help="which setting of a grid separates two classes best, and what it costs the others",
+    name="Pair",
+    icon="call_split",
+    asks="Which setting of a grid tells two confused classes apart best, and at what cost to the others?",
+    button="Ask for advice",
+    title=_pair_title,
+    options=(
+        PairOption(
+            "--pair",
+            "Pair of classes",
+            "Advice for another pair on the same grid trains nothing anew.",
+            "two classes (default: the most confused on the select part)",
+        ),
+        *_GRID_AXES,
+    ),
+    settings=grid_settings,
+    varied=lambda found: {**_axes_varied(found), "pair": "pair"},
+    chart=_pair_chart,
+    sentence=_pair_sentence,
+    notes=lambda found: (PAIR_NOTE, *_grid_notes(found)),
+    choose=_advised,
+    rows=_pair_rows,
+)

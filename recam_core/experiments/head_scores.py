@@ -215,7 +215,7 @@ def _sampled_argmax(grids: np.ndarray, classes: np.ndarray, size: tuple[int, int
     at = sampled_places(size[0]), sampled_places(size[1])
     shape = (len(grids), len(at[0]) * len(at[1]))
     planes = (upsampled(grids[:, order], size, at).reshape(shape) for order in range(len(classes)))
-    silent = ~grids.any(axis=(2, 3)).all(axis=1)
+    silent = ~np.asarray(grids.any(axis=(2, 3))).all(axis=1)
     return strongest(planes, range(1, len(classes) + 1), shape, silent[:, None])
 
 

@@ -9,7 +9,7 @@ from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 from recam_core.experiments.chart import Chart, Heat
 from recam_core.experiments.experiment import Experiment
-from recam_core.experiments.lab import Measured, Setting
+from recam_core.experiments.lab import Setting, SettingResult
 from recam_core.experiments.part_score import PartScore, score_from_json, score_to_json
 from recam_core.experiments.protocol import PARTS, REPORT, SELECT, Protocol
 from recam_core.records import RecordError, opened_record
@@ -37,8 +37,8 @@ def write_result(folder: Path, found: Experiment, scored: Sequence[str]) -> None
         "has_background": classes.has_background,
         "exact": found.exact,
         "varied": found.varied,
-        "reference": _measured_to_json(found.reference, folder),
-        "settings": [_measured_to_json(one, folder) for one in found.settings],
+        "reference": _result_to_json(found.reference, folder),
+        "settings": [_result_to_json(one, folder) for one in found.settings],
         "scored": list(scored),
     }
     write_json(folder / RESULT_FILE, values)
@@ -80,7 +80,7 @@ def _read_result(file: Path, folder: Path) -> tuple[Experiment, tuple[str, ...]]
         return found, tuple(str(id) for id in values["scored"])
 
 
-def _measured_to_json(one: Measured, folder: Path) -> dict[str, Any]:
+def _result_to_json(one: SettingResult, folder: Path) -> dict[str, Any]:
     return {
         "label": one.label,
         "recipes": [recipe.to_json() for recipe in one.setting.recipes],
@@ -92,12 +92,12 @@ def _measured_to_json(one: Measured, folder: Path) -> dict[str, Any]:
     }
 
 
-def _measured(values: dict[str, Any], folder: Path, classes: ClassList) -> Measured:
+def _measured(values: dict[str, Any], folder: Path, classes: ClassList) -> SettingResult:
     recipes = tuple(from_json(recipe) for recipe in values["recipes"])
     setting = Setting(str(values["label"]), recipes, dict(values["values"]), bool(values["fair"]))
     select, report = (_scores(values[part], classes) for part in (SELECT, REPORT))
     # A name becomes a path inside the folder, wherever that lies by now.
-    return Measured(setting, (), select, report, tuple(str(folder / run) for run in values["runs"]))
+    return SettingResult(setting, (), select, report, tuple(str(folder / run) for run in values["runs"]))
 
 
 def _scores(values: list, classes: ClassList) -> tuple[PartScore, ...]:

@@ -1,7 +1,7 @@
-"""The bench of all experiments at heads' depth: train on one part, choose on another, report on a third."""
+"""What all experiments over heads stand on: train on one part, choose on another, report on a third."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -43,8 +43,13 @@ class Setting:
     fair: bool = True
 
 
+def head_recipes(setting: Setting) -> list[HeadRecipe]:
+    """The recipes of a setting of heads."""
+    return [recipe for recipe in setting.recipes if isinstance(recipe, HeadRecipe)]
+
+
 @dataclass(frozen=True, eq=False)
-class Measured:
+class SettingResult:
     """What came out for a setting.
 
     Attributes:
@@ -72,13 +77,6 @@ class Measured:
     def miou(self, part: str) -> float:
         """Mean over the seeds."""
         return float(np.mean([score.scores.miou for score in self.on(part)]))
-
-
-def seeded(recipe: HeadRecipe, seeds: Sequence[int]) -> tuple[HeadRecipe, ...]:
-    """The recipe once a seed; once in all where the training has nothing random."""
-    if recipe.update == "fc2":
-        return (replace(recipe, seed=0),)
-    return tuple(replace(recipe, seed=int(seed)) for seed in dict.fromkeys(seeds))
 
 
 #: How the run that an experiment starts from is called.
@@ -109,7 +107,9 @@ class HeadLab:
         """How many pictures a part has (those that can be scored, where it scores)."""
         return len(self.fit) if part == FIT else self.truths[part].pictures
 
-    def measure(self, settings: Sequence[Setting], progress: ProgressFn = silent) -> tuple[Measured, list[Measured]]:
+    def measure(
+        self, settings: Sequence[Setting], progress: ProgressFn = silent
+    ) -> tuple[SettingResult, list[SettingResult]]:
         """Train every head, choose its background threshold on ``select`` and score it on both parts.
 
         Args:
@@ -122,18 +122,18 @@ class HeadLab:
         Raises:
             UserError: a recipe that cannot work, or the mask ``oracle`` without masks.
         """
-        recipes = [recipe for setting in settings for recipe in setting.recipes]
+        recipes = [recipe for setting in settings for recipe in head_recipes(setting)]
         results = retrain_many(self.fit, self.run, recipes, progress)
         fc1 = self.run.network.fc1.detach().float()
         before = HeadResult(fc1.cpu(), torch.zeros_like(fc1, device="cpu"), HeadRecipe(weight=0.0, rule="fc1"), [], 0.0)
         scores = self._scores([maps_weight(result) for result in (before, *results)], progress)
-        reference = Measured(Setting(REFERENCE, (before.recipe,)), (before,), (scores[0][0],), (scores[0][1],))
+        reference = SettingResult(Setting(REFERENCE, (before.recipe,)), (before,), (scores[0][0],), (scores[0][1],))
         measured, first = [], 1
         for setting in settings:
             last = first + len(setting.recipes)
             of_seeds = scores[first:last]
             measured.append(
-                Measured(
+                SettingResult(
                     setting,
                     tuple(results[first - 1 : last - 1]),
                     tuple(select for select, _ in of_seeds),
@@ -217,7 +217,7 @@ def check_settings(settings: Sequence[Setting]) -> list[Setting]:
     """
     check_labels(settings)
     for setting in settings:
-        for recipe in setting.recipes:
+        for recipe in head_recipes(setting):
             completed(recipe)
     return list(settings)
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -172,8 +172,10 @@ def _same_files(one: Dataset, other: Dataset) -> list[str]:
 def _files_by_length(dataset: Dataset) -> dict[int, list[tuple[int, str]]]:
     """(Place, path) of each picture that is a file, by its number of bytes."""
     found: dict[int, list[tuple[int, str]]] = {}
-    path_of = getattr(dataset, "photo_path", None)
-    for index in range(len(dataset) if path_of else 0):
+    path_of: Callable[[int], str] | None = getattr(dataset, "photo_path", None)
+    if path_of is None:
+        return found
+    for index in range(len(dataset)):
         try:
             path = path_of(index)
             found.setdefault(os.path.getsize(path), []).append((index, path))

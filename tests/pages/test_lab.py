@@ -16,18 +16,18 @@ from viewer_content import viewer_of
 
 from app import jobs
 from app.lab import lab_job
-from app.lab.bench import whole_split
-from app.lab.kinds import KINDS
 from app.lab.lab_job import LabJob
+from app.lab.setup import whole_split
 from app.shared_state import LAB_KIND
 from recam_core.checkpoint.run_folder import load_run, read_info
-from recam_core.cli.experiment import _base, _prepared
+from recam_core.cli.experiment import asked
 from recam_core.cli.main import build_parser
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.experiments.lab import REFERENCE, maps_weight
 from recam_core.experiments.part_score import picture_changes
 from recam_core.experiments.protocol import REPORT, SELECT
+from recam_core.experiments.questions import QUESTIONS
 from recam_core.maps.activation_maps import argmax_and_activation
 from recam_core.maps.inference import activation_maps
 from recam_core.method.extraction import rules_of
@@ -137,7 +137,7 @@ def pages_words(page: AppTest) -> str:
     return "\n".join(map(str, boxes))
 
 
-@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("kind", list(QUESTIONS))
 def test_each_experiment_ends_in_chart_table_and_sentence(shown: Callable[..., AppTest], kind: str) -> None:
     page, job = finished(shown, kind)
     words = pages_words(page)
@@ -190,7 +190,7 @@ def test_from_the_sweep_to_the_maps_of_a_point(shown: Callable[..., AppTest], ru
     assert page.selectbox(key="lab_picture_choice").value == expected
     pictures = open_dataset(job.found.protocol.report)
     sample = pictures.load(list(pictures.ids).index(expected))
-    network = load_run(job.bench.entry.path).network
+    network = load_run(job.setup.entry.path).network
     maps = activation_maps(
         network, sample.image, maps_weight(one.heads[0]), np.flatnonzero(sample.labels), scales=(1.0,), mirror=False
     )
@@ -314,7 +314,9 @@ def arguments_of(page: AppTest, job: LabJob) -> object:
     command = next(box.value for box in page.code if " experiment " in box.value)
     assert command == job.command
     arguments = build_parser().parse_args(shlex.split(command)[3:])
-    _prepared(arguments, _base(arguments), job.bench.entry.info.class_list)
+    study = asked(arguments)
+    study.check(job.setup.entry.info.class_list, arguments.data)
+    assert study.settings == job.study.settings
     return arguments
 
 
@@ -350,7 +352,7 @@ def test_rules_follow_the_background_row(shown: Callable[..., AppTest]) -> None:
 
 def test_every_form_goes_with_and_without_the_row(shown: Callable[..., AppTest]) -> None:
     page = shown()
-    for kind in KINDS:
+    for kind in QUESTIONS:
         page.segmented_control(key=LAB_KIND.key).set_value(kind).run()
         for weight in (0.2, 0.0):
             page.number_input(key=f"lab_{kind}_background").set_value(weight).run()
@@ -444,7 +446,7 @@ def test_cancelling_and_failing(shown: Callable[..., AppTest], monkeypatch: pyte
             progress(step, 10_000, "computing features")
             time.sleep(0.02)
 
-    monkeypatch.setattr(lab_job, "open_bench", endless)
+    monkeypatch.setattr(lab_job, "open_setup", endless)
     page = shown()
     page.button(key="lab_start").click().run()
     job = job_of(page)
@@ -458,7 +460,7 @@ def test_cancelling_and_failing(shown: Callable[..., AppTest], monkeypatch: pyte
     def failing(*_: object) -> None:
         raise UserError("The disk is full.")
 
-    monkeypatch.setattr(lab_job, "open_bench", failing)
+    monkeypatch.setattr(lab_job, "open_setup", failing)
     page.button(key="lab_start").click().run()
     page = until_over(page, job_of(page))
     assert page.error[0].value == "The disk is full."

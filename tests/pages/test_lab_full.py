@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from tiny_families import write_family
 from viewer_content import viewer_of
 
-from app.lab.shown_grid import ShownGrid, shown_grid
+from app.lab.full_grids import ShownGrid, shown_grid
 from app.shared_state import LAB_DEPTH
 from recam_core.checkpoint.run_folder import read_info
 from recam_core.cli.main import build_parser

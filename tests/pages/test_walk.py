@@ -9,10 +9,10 @@ from streamlit.util import calc_hash
 from viewer_content import viewer_of
 
 from app import catalogue
-from app.lab.kinds import KINDS
 from app.pictures import FROM_SET, OWN_PHOTO
 from app.screens.theory import SECTIONS as THEORY
 from app.shared_state import LAB_DEPTH, LAB_KIND
+from recam_core.experiments.questions import QUESTIONS
 from recam_core.train.recipe import METHODS
 
 #: What the keys of each page begin with; those of entries that pages share begin with ``shared_``.
@@ -58,7 +58,7 @@ def nothing(page: AppTest, section: object) -> None:
 SECTIONS: dict[str, tuple[Sequence, Callable[[AppTest, object], None]]] = {
     "explore": ((FROM_SET, OWN_PHOTO), choose("explore_source")),
     "confusions": (("matrix", "pairs", "classes", "pictures"), choose("confusions_section")),
-    "lab": ((*((kind, "heads") for kind in KINDS), ("grid", "full")), experiment),
+    "lab": ((*((kind, "heads") for kind in QUESTIONS), ("grid", "full")), experiment),
     "trainings": (METHODS, choose("training_method")),
     "results": (("",), nothing),
     "runs": (("none", "one", "several"), choose_runs),

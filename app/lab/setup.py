@@ -31,7 +31,7 @@ _DATA_HELP = (
 
 
 @dataclass(frozen=True)
-class Bench:
+class Setup:
     """The choice.
 
     Attributes:
@@ -73,7 +73,7 @@ def whole_split(spec: str) -> str:
     return str(Spec(parsed.kind, parsed.root, parsed.split, None))
 
 
-def choose_bench(catalogue: Catalogue, full: bool = False) -> Bench:
+def choose_setup(catalogue: Catalogue, full: bool = False) -> Setup:
     """Draw the row of choices.
 
     Args:
@@ -97,7 +97,7 @@ def choose_bench(catalogue: Catalogue, full: bool = False) -> Bench:
         protocol = protocol_for(data, report)
         settled(CHOSEN_DATA, family.key, f"lab_carried_{entry.key}", protocol.report)
         if full:
-            return Bench(family, entry, protocol, True)
+            return Setup(family, entry, protocol, True)
         exact = st.toggle(
             "Score every pixel at the usual scales",
             value=kept("exact") == "1",
@@ -108,7 +108,7 @@ def choose_bench(catalogue: Catalogue, full: bool = False) -> Bench:
             "with its mirror image: minutes, and the scores are those of an evaluation.",
         )
     keep("exact", "1" if exact else "")
-    return Bench(family, entry, protocol, exact)
+    return Setup(family, entry, protocol, exact)
 
 
 def _entry(family: Family) -> Entry:

@@ -1,15 +1,56 @@
-"""The table of a result: every figure on both parts, CSV, and rows that look at their setting."""
+"""What came out of an experiment: the sentence, the chart, the table, the maps of a point."""
+
+from collections.abc import Mapping
+from html import escape
 
 import pandas as pd
 import streamlit as st
 
+from app.catalogue import Family
 from app.chart import key_while, marked_row
-from app.lab.chosen_point import look_at
-from app.lab.shown import Shown
+from app.lab.chart_section import chart_section
+from app.lab.lab_result import LabResult, look_at, looked_at
+from app.lab.point_maps import point_section
+from app.plain_words import plain
 from recam_core.experiments.experiment import Experiment
 from recam_core.experiments.figures import FIGURES
-from recam_core.experiments.protocol import PARTS
+from recam_core.experiments.protocol import PARTS, Protocol
 from recam_core.views.charts.setting_points import PART_WORDS, REFERENCE_PLACE
+
+
+def result_section(job: LabResult, family: Family) -> None:
+    """Draw it."""
+    found, marked = job.found, looked_at(job)
+    st.markdown(f"### {plain(found.title)}")
+    st.html(f'<p class="lab-sentence">{escape(found.sentence)}</p>')
+    st.caption(f"Starting from **{plain(job.entry.title)}** ({plain(job.entry.key)}).")
+    parts_strip(found.protocol, found.pictures, "networks" if found.kind == "full" else "heads")
+    chart_section(job, marked)
+    table_section(job, marked)
+    with st.expander("What else to know", icon=":material/info:"):
+        st.html(f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in found.notes)}</ul>")
+        st.caption("The same experiment from the command line:")
+        st.code(job.command, language="bash", wrap_lines=True)
+    point_section(job, family)
+
+
+_WORDS = {
+    "fit": ("1 · train", "the {learners} learn from their labels"),
+    "select": ("2 · choose", "settings and thresholds are picked here"),
+    "report": ("3 · report", "figures are told here, nothing is picked"),
+}
+
+
+def parts_strip(protocol: Protocol, pictures: Mapping[str, int], learners: str = "heads") -> None:
+    """Draw the cards; ``learners`` says what is trained."""
+    words = {part: (_WORDS[part][0], _WORDS[part][1].format(learners=learners)) for part in PARTS}
+    cards = [
+        f"<div><b>{words[part][0]}: {escape(getattr(protocol, part))}</b>"
+        f"<small>{pictures[part]:,} pictures; {words[part][1]}</small></div>"
+        for part in PARTS
+    ]
+    st.html(f'<div class="lab-parts">{"".join(cards)}</div>')
+
 
 _BOTH = "both parts"
 #: Shares that some experiments add, as the table heads them.
@@ -23,7 +64,7 @@ _MORE = {
 _CHANGES = {"gain": "gain", "confused_change": "change"}
 
 
-def table_section(job: Shown, marked: int | None) -> None:
+def table_section(job: LabResult, marked: int | None) -> None:
     """Draw it."""
     found = job.found
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -67,7 +108,7 @@ def table_section(job: Shown, marked: int | None) -> None:
             placeholder="–",
             column_config=columns,
             key=key,
-            on_select=lambda: None if pressed(key) is None else look_at(job.id, pressed(key)),
+            on_select=lambda: look_at(job.id, pressed(key)),
             selection_mode="single-row",
             alt=f"Figures of {found.title}; a chosen row shows its maps",
         )
