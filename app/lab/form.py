@@ -49,7 +49,7 @@ def study_form(kind: str, setup: Setup) -> Study:
     for option, place in places.items():
         if option.offered is None:
             with place:
-                key = _key(kind, question, option)
+                key = f"lab_{kind}_{_field(question, option)}"
                 texts[option] = values_input(option.label, option.usual(HeadRecipe()), key, option.hint)
     names, rows = axis_choices(axes, f"lab_{kind}--", AXES, HeadRecipe, setup.has_background)
     for option in axes:
@@ -62,12 +62,13 @@ def study_form(kind: str, setup: Setup) -> Study:
     has_row = base.background > 0
     for option, place in places.items():
         if option.offered is not None:
+            key = f"lab_{kind}_{_field(question, option)}"
             offered, begin = option.offered(base), (option.begin or option.usual)(base)
             texts[option] = place.multiselect(
                 option.label,
                 offered,
                 default=begin,
-                key=_key(kind, question, option) + ("_with_row" if has_row else ""),
+                key=f"{key}_with_row" if has_row else key,
                 persist_state="session",
                 help=option.hint or rules_help(offered),
             )
@@ -82,9 +83,9 @@ def study_form(kind: str, setup: Setup) -> Study:
     return study
 
 
-def _key(kind: str, question: Question, option: ListOption) -> str:
-    """Of a field; the first of a question is its values, whatever its flag."""
-    return f"lab_{kind}_{'values' if option is question.options[0] else option.name}"
+def _field(question: Question, option: ListOption) -> str:
+    """What the key of a field ends with; the first of a question has its values, whatever its flag."""
+    return "values" if option is question.options[0] else option.name
 
 
 def _is_background(value: object) -> bool:
@@ -132,7 +133,7 @@ def axis_choices(
             index=offered.index(option.usual),
             key=f"{key}{option.name}",
             persist_state="session",
-            help="\n".join(f"- **{name}**: {setting_of(recipe, name).meaning}" for name in offered),
+            help="\n".join(f"- **{one}**: {setting_of(recipe, one).meaning}" for one in offered),
         )
     return names, places
 
@@ -156,7 +157,7 @@ def _axis(
     option: AxisOption, name: str, kind: str, place: st.delta_generator.DeltaGenerator, has_row: bool = False
 ) -> Axis:
     usual = rules_of(True, has_row) if name == "rule" else AXES[name]
-    key = f"lab_{kind}{option.flag}_{name}" + ("_with_row" if has_row else "")
+    key = f"lab_{kind}{option.flag}_{name}{'_with_row' if has_row else ''}"
     return axis(name, axis_values(name, usual, key, HeadRecipe, place))
 
 

@@ -95,7 +95,7 @@ def _kind() -> str:
         list(QUESTIONS),
         default=begin if begin in QUESTIONS else "lambda",
         required=True,
-        format_func=lambda kind: f":material/{QUESTIONS[kind].icon}: {QUESTIONS[kind].name}",
+        format_func=lambda kind: f":material/{QUESTIONS[kind].icon}: {QUESTIONS[kind].tab}",
         key=LAB_KIND.key,
         persist_state="session",
         wrap=True,

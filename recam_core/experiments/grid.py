@@ -295,7 +295,7 @@ _GRID_AXES = (
 
 GRID = Question(
     help="any two settings against each other",
-    name="Grid",
+    tab="Grid",
     icon="grid_view",
     asks="Any two settings against each other.",
     button="Fill the grid",
@@ -310,7 +310,7 @@ GRID = Question(
 
 PAIR = Question(
     help="which setting of a grid separates two classes best, and what it costs the others",
-    name="Pair",
+    tab="Pair",
     icon="call_split",
     asks="Which setting of a grid tells two confused classes apart best, and at what cost to the others?",
     button="Ask for advice",

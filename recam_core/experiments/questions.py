@@ -288,7 +288,7 @@ def _round_sentence(found: Outcome) -> str:
 QUESTIONS: dict[str, Question] = {
     "lambda": Question(
         help="mIoU, false positives and negatives over lambda, several seeds",
-        name="Lambda",
+        tab="Lambda",
         icon="show_chart",
         asks="How much should the softmax loss weigh beside the binary one?",
         button="Sweep lambda",
@@ -317,7 +317,7 @@ QUESTIONS: dict[str, Question] = {
     ),
     "masks": Question(
         help="masking choices side by side",
-        name="Masks",
+        tab="Masks",
         icon="texture",
         asks="Does masking the features lower false positives, and fail to lower false negatives? The paper masks on "
         "VOC, copies on COCO, and leaves open why.",
@@ -344,7 +344,7 @@ QUESTIONS: dict[str, Question] = {
     ),
     "rules": Question(
         help="extraction rules against each other",
-        name="Rules",
+        tab="Rules",
         icon="function",
         asks="Which weights should make the map, once FC2 is trained? And how much of a plain product comes from "
         "channels whose two weights are both negative?",
@@ -370,7 +370,7 @@ QUESTIONS: dict[str, Question] = {
     ),
     "loss": Question(
         help="SCE against BCE on FC2: is it the softmax?",
-        name="Loss",
+        tab="Loss",
         icon="balance",
         asks="Is it the softmax, or merely a second layer? FC2 learns by SCE and by BCE from the same masked features.",
         button="Compare losses",
@@ -403,7 +403,7 @@ QUESTIONS: dict[str, Question] = {
     ),
     "rounds": Question(
         help="masks made anew from FC2's maps, and FC2 trained again",
-        name="Rounds",
+        tab="Rounds",
         icon="cycle",
         asks="Does it help to make masks anew from FC2's maps, and to train FC2 again on them?",
         button="Try rounds",

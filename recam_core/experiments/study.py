@@ -197,7 +197,7 @@ class Question:
 
     Attributes:
         help: a line of the command line.
-        name, icon: of its tab in the Lab; the icon is one of Material's.
+        tab, icon: of it in the Lab; the icon is one of Material's.
         asks: the question as people ask it.
         button: what starts it.
         title: of its result.
@@ -218,7 +218,7 @@ class Question:
     """
 
     help: str
-    name: str
+    tab: str
     icon: str
     asks: str
     button: str

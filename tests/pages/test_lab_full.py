@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from tiny_families import write_family
 from viewer_content import viewer_of
 
-from app.lab.full_grids import ShownGrid, shown_grid
+from app.lab.lab_result import GridResult, grid_result
 from app.shared_state import LAB_DEPTH
 from recam_core.checkpoint.run_folder import read_info
 from recam_core.cli.main import build_parser
@@ -76,7 +76,7 @@ def shown(places: Path) -> Callable[..., AppTest]:
 
 
 @pytest.fixture
-def kept(places: Path, assets: Path) -> ShownGrid:
+def kept(places: Path, assets: Path) -> GridResult:
     """A finished grid of two trainings, with two seeds, as the queue leaves it."""
     base = dataclasses.replace(preset("recam", "small"), epochs=1, batch_size=4, crop=48, resize_long=(40, 56))
     x, y = full_axis("mask", ["soft"]), full_axis("rule", ["fc2", "sum"])
@@ -93,7 +93,7 @@ def kept(places: Path, assets: Path) -> ShownGrid:
     (grid,) = list_grids()
     from app.catalogue import read_catalogue
 
-    again = shown_grid(grid, read_catalogue())
+    again = grid_result(grid, read_catalogue())
     assert again.found.sentence == found.sentence
     return again
 
@@ -153,7 +153,7 @@ def test_a_grid_is_counted_started_seen_by_others_and_cancelled(shown: Callable[
 
 
 def test_a_result_on_disk_has_chart_table_sentence_and_maps(
-    shown: Callable[..., AppTest], kept: ShownGrid, places: Path
+    shown: Callable[..., AppTest], kept: GridResult, places: Path
 ) -> None:
     page = shown(grid=kept.id)
     assert not page.error
@@ -203,7 +203,7 @@ def test_a_result_on_disk_has_chart_table_sentence_and_maps(
 
 
 def test_results_that_cannot_be_shown_are_sentences(
-    shown: Callable[..., AppTest], kept: ShownGrid, assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shown: Callable[..., AppTest], kept: GridResult, assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = shown(grid="gone")
     assert any("is not there (any more)" in box.value for box in page.info)
