@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from recam_core.cli.output import write_results, write_table
+from recam_core.cli.options import add_device, write_results, write_table
 from recam_core.errors import UserError
 
 
@@ -45,7 +45,7 @@ def add_ablation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="trainings at a time (default: 1)")
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="of the processor, a training")
     parser.add_argument("--by", choices=("auto", "one", "local", "ray"), default="auto", help="see experiment full")
-    parser.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu")
+    add_device(parser)
     parser.add_argument("--markdown", action="store_true", help="print the tables for a document")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to FILE")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the tables to FILE")

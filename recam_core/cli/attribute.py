@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recam_core.cli.attribute_compare import add_compare
-from recam_core.cli.output import write_results
+from recam_core.cli.options import add_device, check_files, write_files, write_results
 from recam_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _add_network_options(parser: argparse.ArgumentParser) -> None:
         "--random-weights", action="store_true", help="none that were trained: what the architecture does"
     )
     group.add_argument("--class-list", type=Path, metavar="FILE", help="its classes, one a line (default: ImageNet's)")
-    parser.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu (default: auto)")
+    add_device(parser)
 
 
 def run_list(arguments: argparse.Namespace) -> int:
@@ -169,13 +169,11 @@ def _network(arguments: argparse.Namespace) -> _Network:
 
 
 def _picture(arguments: argparse.Namespace) -> Sample:
+    from recam_core.data.sample import picture_index
     from recam_core.data.spec import open_dataset
 
     dataset = open_dataset(arguments.data)
-    wanted = dataset.ids[0] if arguments.picture is None else arguments.picture
-    if wanted not in dataset.ids:
-        raise UserError(f"{dataset.spec} has no picture {wanted!r}; its first one is {dataset.ids[0]!r}.")
-    return dataset.load(list(dataset.ids).index(wanted))
+    return dataset.load(picture_index(dataset, arguments.picture))
 
 
 def _asked(arguments: argparse.Namespace, loaded: _Network) -> Attributed:
@@ -242,7 +240,6 @@ def _explained(arguments: argparse.Namespace, loaded: _Network, asked: Attribute
 def _write_files(arguments: argparse.Namespace) -> int:
     import numpy as np
 
-    from recam_core.atomic_write import replacing_file
     from recam_core.attribution.table import METHODS
     from recam_core.data.sample import ClassList
     from recam_core.maps.activation_maps import ActivationMaps
@@ -253,11 +250,7 @@ def _write_files(arguments: argparse.Namespace) -> int:
     from recam_core.views.figure_style import FigureStyle
     from recam_core.views.figure_text import figure_bytes
 
-    for path in arguments.out:
-        if path.suffix.lower() not in _ENDINGS:
-            raise UserError(f"{path}: files end in {', '.join(_ENDINGS)}; the ending says what is written.")
-        if path.is_dir():
-            raise UserError(f"{path} is a folder; name a file in it.")
+    check_files(arguments.out, _ENDINGS)
     if arguments.limit is not None:
         raise UserError("--limit belongs to --store.")
     loaded = _network(arguments)
@@ -282,10 +275,7 @@ def _write_files(arguments: argparse.Namespace) -> int:
             style = FigureStyle(title=sample.id, truth=False, captions=False)
             content = figure_bytes(comparison_figure(rows, classes, style), path.suffix.lower().removeprefix("."))
         made.append((path, content))
-    for path, content in made:
-        with replacing_file(path) as temporary:
-            temporary.write_bytes(content)
-        print(f"{path}: {len(content) / 1e3:,.0f} kB")
+    write_files(made)
     empty = [name for name, one in zip(names, maps.activations, strict=True) if not one.any()]
     if empty:
         print(f"Nothing speaks for {', '.join(empty)}: the map is empty.")

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recam_core.cli.output import write_results
+from recam_core.cli.options import add_device, write_results
 from recam_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def add_compare(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--shakes", type=int, default=3, help="noisy pictures of sensitivity; 0 for none (default: 3)")
     parser.add_argument("--baseline", choices=("blur", "mean"), default="blur", help="what hidden parts show")
     parser.add_argument("--bootstrap", type=int, default=1000, metavar="N", help="draws for intervals (default: 1000)")
-    parser.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu (default: auto)")
+    add_device(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to FILE, after each method anew")
     parser.set_defaults(run=run)
 

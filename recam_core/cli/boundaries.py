@@ -6,8 +6,8 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from recam_core.cli.inference_options import add_inference_options, only_rule, rules_for, settings_for
-from recam_core.cli.output import print_notes, write_results
+from recam_core.cli.cams import add_inference_options, only_rule, rules_for, settings_for
+from recam_core.cli.options import print_notes, write_results
 from recam_core.errors import UserError
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recam_core.cli.output import write_results
+from recam_core.cli.options import write_results
 from recam_core.errors import UserError
 from recam_core.scores.table import settings_lines
 

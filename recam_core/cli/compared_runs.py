@@ -1,4 +1,4 @@
-"""Runs that are compared on a data set: what they are called, and their maps and counts."""
+"""Runs that are compared on a data set: what they are called, their maps and counts, and which pictures count."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recam_core.cli.filter_options import filter_from
-from recam_core.cli.output import print_notes
+from recam_core.cli.options import add_device, print_notes
 from recam_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         help="one extraction rule for all, or an attribution method with a head, such as grad_cam-fc1 (default: each "
         "run's own)",
     )
-    parser.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu (default: auto)")
+    add_device(parser)
 
 
 def check_threshold(threshold: float | None) -> None:
@@ -66,7 +65,7 @@ def checked_infos(paths: Sequence[Path], rule: str | None, classes: ClassList, w
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparedRuns:
     """Runs on a data set, ready for :func:`recam_core.report.report_data.report_data`.
 
     Attributes:
@@ -84,12 +83,12 @@ class Compared:
     about: str
 
 
-def compared_runs(arguments: argparse.Namespace) -> Compared:
+def compared_runs(arguments: argparse.Namespace) -> ComparedRuns:
     """Runs with their maps and counts of a data set: those that ship or were kept, or else made now and kept.
 
     Args:
         arguments: with ``spec`` and the options of :func:`add_run_options` and
-            :func:`~recam_core.cli.filter_options.add_filter_options`.
+            :func:`~recam_core.cli.compared_runs.add_filter_options`.
 
     Raises:
         UserError: data without masks, runs that do not fit it, filters that cannot be.
@@ -113,7 +112,7 @@ def compared_runs(arguments: argparse.Namespace) -> Compared:
     about = [f"Only the first {arguments.limit:,} pictures."] if arguments.limit else []
     about.append(filter_words(wanted, dataset.classes, {title: title for title in titles}))
     methods, dataset, some = _analysed(arguments, infos, titles, dataset)
-    return Compared(
+    return ComparedRuns(
         dataset,
         methods,
         None if some is None else np.array([id in some for id in methods[0].counts.ids], dtype=bool),
@@ -154,3 +153,88 @@ def _analysed(
                 ready = analyse(run, rule, dataset, settings_of(info), progress, title, title)
         methods.append(ready)
     return methods, dataset, None
+
+
+# Options that choose pictures by what they show and how methods do on them --------------------------------------------
+
+
+def add_filter_options(parser: argparse.ArgumentParser) -> None:
+    """``--classes``, ``--any-class``, ``--number``, ``--size``, ``--score``, ``--score-of``, ``--worse``, ``--by``,
+    ``--limit`` and ``--single-class``.
+    """
+    group = parser.add_argument_group("which pictures", "Pictures that meet all of these count; without any, all do.")
+    group.add_argument("--classes", nargs="+", default=[], metavar="NAME", help="the picture shows all these classes")
+    group.add_argument("--any-class", action="store_true", help="it shows at least one of them")
+    group.add_argument("--number", nargs=2, type=int, metavar=("LEAST", "MOST"), help="how many classes it shows")
+    group.add_argument(
+        "--size",
+        nargs=2,
+        type=float,
+        metavar=("LEAST", "MOST"),
+        help="per cent of the picture that one of --classes covers (without it, any class)",
+    )
+    group.add_argument("--score", nargs=2, type=float, metavar=("LEAST", "MOST"), help="its mIoU in per cent")
+    group.add_argument("--score-of", metavar="RUN", help="by this run (default: the first)")
+    group.add_argument("--worse", nargs=2, metavar=("RUN", "RUN"), help="the first has a lower mIoU than the second")
+    group.add_argument("--by", type=float, default=0.0, metavar="POINTS", help="with --worse: by at least so much")
+    group.add_argument("--limit", type=int, metavar="N", help="only the first N pictures")
+    group.add_argument(
+        "--single-class",
+        action="store_true",
+        help="let pictures of a single class and no background, which every method has right, stand in lists and means "
+        "of pictures; what is pooled over all pixels always holds them",
+    )
+
+
+def filter_from(arguments: argparse.Namespace, titles: Sequence[str], classes: ClassList) -> PictureFilter:
+    """What was asked for.
+
+    Args:
+        arguments: with the options above and ``runs``.
+        titles: of these runs; they are the keys of methods.
+        classes: of the data set.
+
+    Raises:
+        UserError: a class or run that is not there, or a number out of range.
+    """
+    from recam_core.analysis.picture_filter import PictureFilter
+
+    unknown = next((name for name in arguments.classes if name not in classes.names), None)
+    if unknown is not None:
+        raise UserError(f"The data set has no class {unknown!r}; its classes are {', '.join(classes.names)}.")
+    if arguments.limit is not None and arguments.limit < 1:
+        raise UserError(f"--limit takes a number from 1, got {arguments.limit}.")
+    if not 0 <= arguments.by <= 100:
+        raise UserError(f"--by takes 0 to 100 points, got {arguments.by:g}.")
+    for name in ("number", "size", "score"):
+        limits = getattr(arguments, name)
+        if limits and not 0 <= limits[0] <= limits[1] <= (len(classes) if name == "number" else 100):
+            most = f"{len(classes)} classes" if name == "number" else "100 per cent"
+            raise UserError(
+                f"--{name} takes the least and the most, from 0 to {most}; got {limits[0]:g} {limits[1]:g}."
+            )
+    worse = None
+    if arguments.worse:
+        one, other = (_title(arguments, titles, run) for run in arguments.worse)
+        worse = one, other
+    return PictureFilter(
+        classes=tuple(classes.names.index(name) for name in dict.fromkeys(arguments.classes)),
+        class_mode="any" if arguments.any_class else "all",
+        number=tuple(arguments.number) if arguments.number else None,
+        size=_shares(arguments.size),
+        score=_shares(arguments.score),
+        score_of=_title(arguments, titles, arguments.score_of) if arguments.score_of else "",
+        worse=worse,
+        margin=arguments.by / 100,
+    )
+
+
+def _shares(limits: Sequence[float] | None) -> tuple[float, float] | None:
+    return (limits[0] / 100, limits[1] / 100) if limits else None
+
+
+def _title(arguments: argparse.Namespace, titles: Sequence[str], wanted: str) -> str:
+    for path, title in zip(arguments.runs, titles, strict=True):
+        if wanted == title or Path(wanted).resolve() == path.resolve():
+            return title
+    raise UserError(f"{wanted} is none of the runs of --runs: {', '.join(str(path) for path in arguments.runs)}.")

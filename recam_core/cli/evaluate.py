@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recam_core.cli.inference_options import add_inference_options, rules_for, settings_for
-from recam_core.cli.output import print_notes, write_results
+from recam_core.cli.cams import add_inference_options, rules_for, settings_for
+from recam_core.cli.options import print_notes, write_results
 from recam_core.errors import UserError
 from recam_core.records import read_record
 
 if TYPE_CHECKING:
-    from recam_core.analysis.analysed import Analysed
     from recam_core.analysis.head_to_head import HeadToHead, PictureWins
     from recam_core.checkpoint.run_folder import RunInfo
     from recam_core.data.sample import Dataset
+    from recam_core.maps.activation_maps import SilentCount
     from recam_core.scores.evaluate import Evaluation
+    from recam_core.scores.pixel_counts import PixelCounts
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -211,13 +212,13 @@ def _score_run(path: Path, dataset: Dataset, arguments: argparse.Namespace) -> d
     if len(counted) == len(rules):
         return {
             rule: evaluate_counts(
-                each.counts,
+                counts,
                 f"{info.name} {rule}",
                 **options[rule],
-                without_mask=len(dataset) - len(each.counts),
-                silent=each.store.silent,
+                without_mask=len(dataset) - len(counts),
+                silent=silent,
             )
-            for rule, each in counted.items()
+            for rule, (counts, silent) in counted.items()
         }
     loaded = load_run(path, pick_device(arguments.device))
     tallies = {rule: Tally(dataset.classes) for rule in rules}
@@ -233,7 +234,7 @@ def _score_run(path: Path, dataset: Dataset, arguments: argparse.Namespace) -> d
 
 def _kept_counts(
     info: RunInfo, rules: list[str], dataset: Dataset, arguments: argparse.Namespace
-) -> dict[str, Analysed]:
+) -> dict[str, tuple[PixelCounts, SilentCount]]:
     """By rule: what is kept of this run on these pictures, as far as its counts can be scored whole."""
     from recam_core.analysis.analysed import find_analysed
     from recam_core.data.digest import dataset_digest
@@ -241,7 +242,11 @@ def _kept_counts(
 
     digest = dataset_digest(dataset)
     found = {rule: find_analysed(info, rule, dataset, settings_for(arguments, info), digest=digest) for rule in rules}
-    return {rule: each for rule, each in found.items() if each and isinstance(each.counts, PixelCounts)}
+    return {
+        rule: (each.counts, each.store.silent)
+        for rule, each in found.items()
+        if each and isinstance(each.counts, PixelCounts)
+    }
 
 
 def _options(arguments: argparse.Namespace, own: float | None, run_name: str) -> dict:

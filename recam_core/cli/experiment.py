@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from recam_core.cli.ablation import add_ablation
 from recam_core.cli.figure1 import add_figure1
-from recam_core.cli.output import write_results, write_table
-from recam_core.cli.settings_options import add_settings
+from recam_core.cli.options import add_device, add_settings, write_results, write_table
 from recam_core.errors import UserError
 from recam_core.experiments.axes import axis
 from recam_core.experiments.noise import capital
@@ -72,7 +71,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="RUN", type=Path, help="the run to start from, such as a bce run")
     parser.add_argument("--data", required=True, metavar="SPEC", help="training data, such as scenes@train")
     parser.add_argument("--report", metavar="SPEC", help="where figures are reported (default: @val of --data)")
-    parser.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu")
+    add_device(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to FILE")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the table to FILE")
 

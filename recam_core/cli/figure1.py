@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from recam_core.cli.output import write_results, write_table
+from recam_core.cli.options import add_device, write_results, write_table
 from recam_core.errors import UserError
 
 
@@ -32,7 +32,7 @@ def add_figure1(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--depth", choices=("heads", "full"), default="heads", help="train the backbone as well?")
     parser.add_argument("--folder", type=Path, help="with --depth full: where the runs go; those there are kept")
     parser.add_argument("--preset", choices=("small", "paper"), default="small", help="with --depth full (small)")
-    parser.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu")
+    add_device(parser)
     parser.add_argument("--workers", type=int, help="with --depth full: processes that load pictures")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to FILE")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the table to FILE")

@@ -11,7 +11,7 @@ from recam_core.errors import UserError
 from recam_core.memory import keep_large_blocks, memory_told
 from recam_core.progress import Cancelled
 
-#: One file a sub-command, each with ``add_parser(subparsers)``; a new one is one entry.
+#: Files with a sub-command or two, each with ``add_parser(subparsers)``; a new one is one entry.
 COMMANDS = (
     "data",
     "train",
@@ -19,13 +19,10 @@ COMMANDS = (
     "evaluate",
     "boundaries",
     "masks",
-    "analyse",
     "report",
     "pictures",
-    "striking",
     "why",
     "figure",
-    "page",
     "attribute",
     "tags",
     "retrain",

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recam_core.cli.inference_options import add_inference_options, only_rule, rules_for, settings_for
-from recam_core.cli.output import print_notes, write_results
+from recam_core.cli.cams import add_inference_options, only_rule, rules_for, settings_for
+from recam_core.cli.options import print_notes, write_results
 from recam_core.errors import UserError
 
 if TYPE_CHECKING:

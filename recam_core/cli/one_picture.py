@@ -33,7 +33,7 @@ def add_picture_options(parser: argparse.ArgumentParser) -> None:
 
 
 @dataclass(frozen=True)
-class Seen:
+class PictureOfRuns:
     """A picture, and the runs that look at it.
 
     Attributes:
@@ -94,7 +94,7 @@ class Seen:
         return tuple(panes)
 
 
-def seen_by_runs(arguments: argparse.Namespace) -> Seen:
+def seen_by_runs(arguments: argparse.Namespace) -> PictureOfRuns:
     """The picture and the runs, after all that can be wrong with either was looked for.
 
     Args:
@@ -114,7 +114,7 @@ def seen_by_runs(arguments: argparse.Namespace) -> Seen:
     present = class_numbers(arguments.present or (), classes, "--present")
     sample = _sample(arguments, classes)
     rules = tuple(arguments.rule or info.rule for info in infos)
-    return Seen(sample, classes, tuple(infos), tuple(titles), rules, present or _labels(sample), arguments)
+    return PictureOfRuns(sample, classes, tuple(infos), tuple(titles), rules, present or _labels(sample), arguments)
 
 
 def _sample(arguments: argparse.Namespace, classes: ClassList) -> Sample:
@@ -138,16 +138,13 @@ def _sample(arguments: argparse.Namespace, classes: ClassList) -> Sample:
 
 def _of_data(arguments: argparse.Namespace, classes: ClassList) -> Sample:
     from recam_core.data.match_classes import match_classes
-    from recam_core.data.sample import Sample
+    from recam_core.data.sample import Sample, picture_index
     from recam_core.data.spec import open_dataset
 
     if arguments.mask is not None:
         raise UserError("--mask belongs to --photo; a data set has its own.")
     dataset = open_dataset(arguments.data)
-    wanted = dataset.ids[0] if arguments.picture is None else arguments.picture
-    if wanted not in dataset.ids:
-        raise UserError(f"{dataset.spec} has no picture {wanted!r}; its first one is {dataset.ids[0]!r}.")
-    sample = dataset.load(list(dataset.ids).index(wanted))
+    sample = dataset.load(picture_index(dataset, arguments.picture))
     match = match_classes(dataset.classes, classes)
     mask = None if sample.mask is None else match.mask(sample.mask)
     return Sample(sample.id, sample.image, match.labels(sample.labels), mask)

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from recam_core.cli.out_folder import check_out
-from recam_core.cli.output import write_results
+from recam_core.cli.options import check_out, write_results
 from recam_core.errors import UserError
 
 

@@ -1,17 +1,22 @@
-"""``python -m recam_core report``: an analysis as one HTML file that opens offline, and its tables as CSV."""
+"""``analyse`` and ``report``: maps and counts made beforehand, and an analysis as one HTML file or as tables."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from recam_core.cli.compared_runs import add_run_options, compared_runs
-from recam_core.cli.filter_options import add_filter_options
+from recam_core.cli.compared_runs import add_filter_options, add_run_options, compared_runs
+from recam_core.cli.options import add_device, write_results
 from recam_core.errors import UserError
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    """Register ``report``."""
+    """Register ``analyse`` and ``report``."""
+    _add_analyse(subparsers)
+    _add_report(subparsers)
+
+
+def _add_report(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "report",
         help="write an analysis of runs as one HTML file, or as CSV",
@@ -28,10 +33,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--pairs", type=int, default=20, metavar="N", help="confused pairs that are listed (20)")
     parser.add_argument("--bootstrap", type=int, default=1000, metavar="N", help="draws behind intervals (1000)")
     add_filter_options(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run_report)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run_report(arguments: argparse.Namespace) -> int:
     """Write the report, whole or not at all."""
     from recam_core.analysis.picture_table import single_class_words
     from recam_core.atomic_write import replacing_file
@@ -94,3 +99,53 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UserError(f"{arguments.out} is a folder; name a file for the report, such as report.html.")
     if arguments.csv is not None and arguments.csv.exists() and not arguments.csv.is_dir():
         raise UserError(f"{arguments.csv} is a file; name a folder for the tables.")
+
+
+# What reports and the app need, made beforehand -----------------------------------------------------------------------
+
+
+def _add_analyse(subparsers: argparse._SubParsersAction) -> None:
+    parser = subparsers.add_parser(
+        "analyse",
+        help="prepare a data set for error analysis in the app",
+        description="Make the maps and pixel counts of runs on a data set and keep them, so that the pages of the app "
+        "and `report` open at once. What is kept already is not made again.",
+    )
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders")
+    parser.add_argument("--data", required=True, metavar="SPEC", help="the data set, such as scenes@val")
+    parser.add_argument(
+        "--rule",
+        metavar="RULE",
+        help="extraction rule, or attribution method with a head, such as grad_cam-fc1 (default: each run's own)",
+    )
+    parser.add_argument("--to", type=Path, metavar="DIR", help="keep them here, and not in the cache")
+    add_device(parser)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what was made to FILE")
+    parser.set_defaults(run=run_analyse)
+
+
+def run_analyse(arguments: argparse.Namespace) -> int:
+    """Analyse each run; each result is kept whole or not at all."""
+    from recam_core.analysis.analysed import analyse, check_maps, settings_of
+    from recam_core.checkpoint.run_folder import load_run, read_info
+    from recam_core.data.spec import open_dataset
+    from recam_core.device import pick_device
+    from recam_core.progress import terminal
+    from recam_core.scores.evaluate import check_classes
+
+    device = pick_device(arguments.device)
+    dataset = open_dataset(arguments.data)
+    infos = [read_info(path) for path in arguments.runs]
+    # Everything that can be wrong is looked for before the first of what may be hours of inference.
+    rules = [check_maps(info, arguments.rule or info.rule) for info in infos]
+    for info in infos:
+        check_classes(info.class_list, dataset.classes, f"The run {info.name}", f"the data set {dataset.spec}")
+    made = []
+    for path, info, rule in zip(arguments.runs, infos, rules, strict=True):
+        with terminal(info.name) as progress:
+            done = analyse(load_run(path, device), rule, dataset, settings_of(info), progress, folder=arguments.to)
+        folder = done.store.path.parent
+        print(f"{info.name} {rule}: {len(done.store)} pictures in {folder}")
+        made.append({"run": str(path), "rule": rule, "pictures": len(done.store), "folder": str(folder)})
+    write_results(arguments.json, {"data": dataset.spec, "analysed": made})
+    return 0

@@ -5,10 +5,8 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from recam_core.cli.out_folder import check_out
-from recam_core.cli.output import print_notes, write_results
+from recam_core.cli.options import add_device, add_settings, check_out, print_notes, write_results
 from recam_core.cli.repeat_run import add_from, repeat
-from recam_core.cli.settings_options import add_settings
 from recam_core.errors import UserError
 from recam_core.retrain.head_recipe import HeadRecipe
 
@@ -31,7 +29,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add_settings(parser, HeadRecipe, more={"epochs": suits, "lr": suits, "background": row, "weight": nothing})
     parser.add_argument("--choose-threshold", action="store_true",
                         help="choose the background threshold on the training pictures, as the app does")  # fmt: skip
-    parser.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu")
+    add_device(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the record and the curve as JSON")
     parser.set_defaults(run=run)
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recam_core.cli.output import write_results
+from recam_core.cli.options import write_results
 from recam_core.errors import UserError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from recam_core.cli.output import write_table
+from recam_core.cli.options import write_table
 from recam_core.errors import UserError
 
 
@@ -52,15 +52,14 @@ def _list(arguments: argparse.Namespace) -> int:
 
 def _add(arguments: argparse.Namespace) -> int:
     from recam_core.analysis.tags import TagBook, Tagged
+    from recam_core.data.sample import picture_index
     from recam_core.data.spec import open_dataset
     from recam_core.folders import tags_file
     from recam_core.scores.metrics import value_names
 
     dataset = open_dataset(arguments.data)
-    ids = set(dataset.ids)
-    strange = next((picture for picture in arguments.pictures if picture not in ids), None)
-    if strange is not None:
-        raise UserError(f"{dataset.spec} has no picture {strange!r}; its first one is {dataset.ids[0]!r}.")
+    for picture in arguments.pictures:
+        picture_index(dataset, picture)  # refuses one that is not there
     if bool(arguments.truth) != bool(arguments.taken_for):
         raise UserError("--truth and --taken-for go together; leave both out to tag whole pictures.")
     names = value_names(dataset.classes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from recam_core.cli.output import write_results
+from recam_core.cli.options import add_device, write_results
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -20,7 +20,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     gradients = kinds.add_parser("gradients", help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}.")
     gradients.add_argument("source", metavar="RUN", type=Path, help="a finished run")
     gradients.add_argument("--data", metavar="SPEC", help="pictures; without it, the curve kept at training is printed")
-    gradients.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu")
+    add_device(gradients)
     gradients.add_argument("--json", type=Path, metavar="FILE", help="write the quantiles to FILE")
     gradients.set_defaults(run=run_gradients)
     meaning = "cosine similarity of the rows of FC1 and FC2 between classes"

@@ -5,10 +5,8 @@ import dataclasses
 import json
 from pathlib import Path
 
-from recam_core.cli.out_folder import check_out
-from recam_core.cli.output import print_notes, write_results
+from recam_core.cli.options import add_device, add_settings, check_out, print_notes, write_results
 from recam_core.cli.repeat_run import add_from, repeat
-from recam_core.cli.settings_options import add_settings
 from recam_core.errors import UserError
 from recam_core.train.recipe import Recipe
 
@@ -31,7 +29,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     again.add_argument("--init", metavar="RUN", type=Path, help="the run that it started from, if it has moved")
     again.add_argument("--weights", metavar="FILE", help="the file of its ImageNet weights, if it has moved")
     again.add_argument("--workers", type=_worker_count, help="loader processes")
-    again.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu")
+    add_device(again)
     again.add_argument("--json", type=Path, metavar="FILE", help="write the record as JSON")
     parser.set_defaults(run=run_again)
     methods = parser.add_subparsers(dest="method", metavar="METHOD")
@@ -50,7 +48,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         command.add_argument("--train-norm", action="store_true", help="train batch norm instead of freezing it")
         command.add_argument("--no-amp", action="store_true", help="no mixed precision on CUDA")
         command.add_argument("--workers", type=_worker_count, help="loader processes")
-        command.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu")
+        add_device(command)
         command.add_argument("--half", action="store_true", help="store the weights in half precision")
         command.add_argument("--show-recipe", action="store_true", help="print all settings and stop")
         command.add_argument("--json", type=Path, metavar="FILE", help="write the record and the curves as JSON")

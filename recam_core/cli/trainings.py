@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from recam_core.cli.output import write_results
+from recam_core.cli.options import write_results
 from recam_core.errors import UserError
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from recam_core.cli.compared_runs import add_run_options
 from recam_core.cli.one_picture import add_picture_options, class_numbers, seen_by_runs
-from recam_core.cli.output import write_table
+from recam_core.cli.options import write_table
 from recam_core.errors import UserError
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from recam_core.data.class_file import role_of_name
-from recam_core.data.coco_index import CocoObject, CocoPicture, read_index
+from recam_core.data.coco_annotations import CocoObject, CocoPicture, runs_of_code
+from recam_core.data.coco_index import read_index
 from recam_core.data.coco_layout import CocoFile, Place, coco_files, find_pictures
-from recam_core.data.coco_runs import runs_of_code
 from recam_core.data.image_io import DATASET_LIMITS
 from recam_core.data.mask_turns import MaskTurns
 from recam_core.data.photo_dataset import PhotoDataset

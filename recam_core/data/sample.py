@@ -124,6 +124,15 @@ class Dataset(Protocol):
         """Read everything and yield each fault: what ``data check`` lists."""
 
 
+def picture_index(dataset: Dataset, id: str | None = None) -> int:
+    """The place of the picture ``id`` in a data set, of the first one where none is named. Raises UserError."""
+    if id is None:
+        return 0
+    if id not in dataset.ids:
+        raise UserError(f"{dataset.spec} has no picture {id!r}; its first one is {dataset.ids[0]!r}.")
+    return list(dataset.ids).index(id)
+
+
 def label_matrix(dataset: Dataset, progress: ProgressFn = silent) -> np.ndarray:
     """N x K bool: the image-level labels of the whole data set."""
     rows = np.zeros((len(dataset), len(dataset.classes)), dtype=bool)

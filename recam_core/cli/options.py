@@ -1,0 +1,108 @@
+"""Options that many commands have: settings of a recipe, ``--device``, where a run is written, results as files."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recam_core.atomic_write import replacing_file, write_json
+from recam_core.errors import UserError
+from recam_core.setting import settings
+
+if TYPE_CHECKING:
+    from recam_core.data.sample import Dataset
+
+
+def add_device(parser: argparse._ActionsContainer) -> None:
+    """``--device``."""
+    parser.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu (default: auto)")
+
+
+def write_results(file: Path | None, results: Any) -> None:
+    """Write results to the file that ``--json`` named, if it named one."""
+    if file is not None:
+        write_json(file, results)
+        print(f"Results written to {file}.")
+
+
+def check_files(paths: Sequence[Path], endings: Sequence[str]) -> None:
+    """Raise UserError for files that ``--out`` names and that cannot be written, before anything slow begins."""
+    for path in paths:
+        if path.suffix.lower() not in endings:
+            raise UserError(f"{path}: files end in {', '.join(endings)}; the ending says what is written.")
+        if path.is_dir():
+            raise UserError(f"{path} is a folder; name a file in it.")
+
+
+def write_files(made: Iterable[tuple[Path, bytes]]) -> None:
+    """Write what was made to the files that ``--out`` named, each whole or not at all, and say how large it is."""
+    for path, content in made:
+        with replacing_file(path) as temporary:
+            temporary.write_bytes(content)
+        print(f"{path}: {len(content) / 1e3:,.0f} kB")
+
+
+def print_notes(dataset: Dataset) -> None:
+    """Say on standard error what was decided about a data set that its files do not state."""
+    from recam_core.data.check import notes_of
+
+    for note in notes_of(dataset):
+        print(f"Note on {dataset.spec}: {note}", file=sys.stderr)
+
+
+def write_table(file: Path | None, table: str) -> None:
+    """Write a table as CSV to the file that ``--csv`` named, if it named one."""
+    if file is not None:
+        with replacing_file(file) as temporary:
+            temporary.write_text(table, encoding="utf-8", newline="")
+        print(f"Table written to {file}.")
+
+
+def add_settings(
+    parser: argparse.ArgumentParser, recipe: type, but: Collection[str] = (), more: Mapping[str, str] | None = None
+) -> None:
+    """Add an option a setting that has one, left at None unless it is given.
+
+    Args:
+        parser: of a command.
+        recipe: the dataclass whose fields they are.
+        but: settings that the command asks for in its own way, or not at all.
+        more: what the help says of a setting besides its meaning.
+    """
+    for name, known in settings(recipe).items():
+        if known.flag and name not in but:
+            parser.add_argument(
+                known.flag,
+                dest=name,
+                type=known.kind,
+                choices=known.choices or None,
+                metavar=None if known.choices else known.flag[2:].replace("-", "_").upper(),
+                help=f"{known.meaning} ({more[name]})" if more and name in more else known.meaning,
+            )
+
+
+def check_out(out: Path) -> None:
+    """Find what is wrong with a folder before anything slow begins.
+
+    The folders of trainings in the queue are left to them, whether they wait, run, or were cut off and may go on.
+
+    Raises:
+        UserError: the folder is one of them, or no folder can be made there.
+    """
+    from recam_core.queue.listing import writer_of
+
+    there = next(place for place in (out.absolute(), *out.absolute().parents) if os.path.lexists(place))
+    if not there.is_dir():
+        raise UserError(f"Cannot write {out}: {there} is no folder. Choose another place.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"Cannot write {out}: nothing may be written to {there}. Choose another place.")
+    training = writer_of(out)
+    if training is not None and training.out.resolve() == out.resolve():
+        raise UserError(
+            f"{out} belongs to a training in the queue ({training.state}): choose another folder, or see "
+            f"`trainings resume {training.id}` and `trainings remove {training.id}`."
+        )
