@@ -350,7 +350,7 @@ def test_what_boundaries_cannot_be_learnt_from_is_refused(place, tmp_path, capsy
 
 
 def test_a_training_of_boundaries_goes_on_where_it_was_cut_off(place, tmp_path, monkeypatch):
-    from recam_core.refine import boundaries as module
+    from recam_core.train import epochs as module
 
     asked = ("--epochs", 2, "--foreground", 0.6, "--background", 0.4)
     assert boundaries(place, tmp_path / "whole", *asked) == 0

@@ -19,7 +19,7 @@ STAGES = (
     *("setting", "priority"),
     *("lock", "gate", "folders", "typed_path", "zip_entries"),
     *("data", "scenes", "model", "method", "checkpoint", "maps", "scores", "theory", "attribution"),
-    *("train", "retrain", "refine"),
+    *("train", "retrain", "refine", "segment"),
     *("analysis", "experiments", "queue", "runs", "views", "report", "library", "cli"),
 )
 

@@ -19,6 +19,7 @@ COMMANDS = (
     "evaluate",
     "boundaries",
     "masks",
+    "segment",
     "report",
     "pictures",
     "why",

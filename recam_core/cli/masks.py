@@ -186,7 +186,7 @@ def _pass(work: _Work, dataset: Dataset, thresholds: dict[Route, float], out: Pa
     from recam_core.maps.activation_maps import seed_mask
     from recam_core.progress import terminal
     from recam_core.refine.ways import refined_of_dataset
-    from recam_core.report.mask_set import writing_mask_set
+    from recam_core.report.mask_set import split_name, writing_mask_set
     from recam_core.scores.evaluate import Tally
 
     arguments, info, last = work.arguments, work.loaded.info, work.routes[-1]
@@ -206,7 +206,7 @@ def _pass(work: _Work, dataset: Dataset, thresholds: dict[Route, float], out: Pa
                 "threshold": thresholds.get(last),
                 "settings": asdict(settings),
             }
-            split = dataset.spec.rpartition("@")[2] if "@" in dataset.spec else "all"
+            split = split_name(dataset.spec)
             writer = stack.enter_context(writing_mask_set(out, dataset.classes, split, about, arguments.with_pictures))
         progress = stack.enter_context(terminal(f"{info.name}, {dataset.spec}"))
         pictures = refined_of_dataset(

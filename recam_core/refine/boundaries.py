@@ -1,7 +1,6 @@
 """Learning boundaries from seeds: confident labels, the training of IRN's heads, and the folder that keeps them."""
 
 import hashlib
-import math
 import shutil
 from dataclasses import asdict, dataclass, replace
 from io import BytesIO
@@ -13,15 +12,13 @@ import torch
 from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch.utils.data import DataLoader
+from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
 from recam_core.atomic_write import replacing_file, write_json
 from recam_core.checkpoint.run_folder import Run
 from recam_core.data.sample import VOID, Dataset
-from recam_core.device import half_type, make_current, repeatable
 from recam_core.errors import UserError
-from recam_core.gate import device_gate
 from recam_core.guest import refuse_training
 from recam_core.maps.activation_maps import GRID_STRIDE, seed_mask, threshold_level
 from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
@@ -30,10 +27,10 @@ from recam_core.records import opened_record
 from recam_core.refine.boundary_network import BoundaryNetwork
 from recam_core.refine.finishes import check_finish, finished_pixels
 from recam_core.refine.pairs import pair_sums
-from recam_core.train.loop import LossReader, lr_factor
+from recam_core.train.epochs import Epochs, refuse_another, train_epochs
 from recam_core.train.recipe import Recipe
-from recam_core.train.state import STATE_FILE, load_state, save_state
-from recam_core.train.views import EpochOrder, augment, epoch_seed
+from recam_core.train.state import STATE_FILE
+from recam_core.train.views import EpochOrder, augment
 
 HEADS_FILE, RECORD_FILE = "boundaries.safetensors", "boundaries.json"
 FORMAT, FORMAT_VERSION = "recam-boundaries", 1
@@ -211,75 +208,36 @@ def train_boundaries(
     check_recipe(recipe, dataset.classes.has_background)
     out, device = Path(out), run.network.device
     identity = _identity(run, dataset, labels, rule, recipe)
-    resumed = load_state(out)
-    if resumed is None and (out / RECORD_FILE).exists():
-        raise UserError(f"{out} holds trained boundaries already; choose another folder or delete it.")
-    if resumed is not None and resumed["identity"] != identity:
-        raise UserError(
-            f"{out} holds another training that was cut off; choose another folder or delete {STATE_FILE} there."
-        )
-    make_current(device)
+    state = refuse_another(out, out / RECORD_FILE, identity, "boundaries")
     torch.manual_seed(recipe.seed)
     heads = BoundaryNetwork(run.network).to(device)
     edge = [*heads.edge.parameters(), *heads.edge_all.parameters()]
     rest = [one for name, one in heads.named_parameters() if not name.startswith("edge")]
     groups = [{"params": edge, "lr": recipe.lr}, {"params": rest, "lr": 10 * recipe.lr}]
     optimizer = torch.optim.SGD(groups, momentum=0.9, weight_decay=recipe.weight_decay)
-    history: list[dict[str, Any]] = []
-    if resumed is not None:
-        heads.load_state_dict(resumed["heads"])
-        optimizer.load_state_dict(resumed["optimizer"])
-        history = resumed["history"]
     red, green, blue = (round(value * 255) for value in run.network.spec.mean)
     views = _Views(dataset, labels, recipe, (red, green, blue))
-    order = EpochOrder(len(views), recipe.batch_size, recipe.seed)
-    if workers is None:
-        workers = 0 if device.type == "cpu" else 8
-    loader = DataLoader(
-        views, batch_sampler=order, num_workers=workers, pin_memory=device.type == "cuda", generator=torch.Generator()
+
+    def loss_of(images: Tensor, truth: Tensor) -> Tensor:
+        logits, moves = heads(run.network.preprocess(images))
+        return pair_sums(logits.float(), moves.float(), truth).loss
+
+    plan = Epochs(recipe.epochs, recipe.batch_size, recipe.seed)
+    history = train_epochs(
+        heads,
+        loss_of,
+        views,
+        groups,
+        optimizer,
+        plan,
+        out,
+        identity,
+        state,
+        device=device,
+        workers=workers,
+        progress=progress,
     )
-    steps = len(order) * recipe.epochs
-    for epoch in range(len(history), recipe.epochs):
-        torch.manual_seed(epoch_seed(recipe.seed, epoch))
-        order.epoch = epoch
-        heads.train()
-        losses_of, sums = LossReader(), 0.0
-        with repeatable(device), device_gate(device) as gate:
-
-            def account(step: int, losses: dict[str, float], epoch: int = epoch) -> float:
-                if not math.isfinite(losses["loss"]):
-                    raise UserError(f"The loss is no number any more in epoch {epoch + 1}: lower the learning rate.")
-                done = epoch * len(order) + step + 1
-                progress(done, steps, f"epoch {epoch + 1}/{recipe.epochs} loss {losses['loss']:.4f}")
-                return losses["loss"]
-
-            for step, (images, truth) in enumerate(loader):
-                factor = lr_factor(epoch * len(order) + step, steps, 0.0, 0.9)
-                for group, times in zip(optimizer.param_groups, (1, 10), strict=True):
-                    group["lr"] = recipe.lr * times * factor
-                x = run.network.preprocess(images.to(device, non_blocking=True))
-                half = half_type(device)
-                with torch.autocast(device.type, dtype=half or torch.bfloat16, enabled=half == torch.bfloat16):
-                    logits, moves = heads(x)
-                loss = pair_sums(logits.float(), moves.float(), truth.to(device, non_blocking=True)).loss
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                optimizer.step()
-                if gate is not None:
-                    gate.give_way()
-                sums += sum(account(*read) for read in losses_of.put(step, {"loss": loss}))
-            sums += sum(account(*read) for read in losses_of.rest())
-        history.append({"epoch": epoch + 1, "loss": sums / len(order)})
-        save_state(
-            out,
-            {
-                "identity": identity,
-                "heads": heads.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "history": history,
-            },
-        )
-    _subtract_mean(heads, run, loader)
+    _subtract_mean(heads, run, views, recipe)
     record = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -330,13 +288,15 @@ def load_boundaries(folder: str | Path, run: Run) -> BoundaryNetwork:
 
 
 @torch.inference_mode()
-def _subtract_mean(heads: BoundaryNetwork, run: Run, loader: DataLoader) -> None:
+def _subtract_mean(heads: BoundaryNetwork, run: Run, views: "_Views", recipe: BoundaryRecipe) -> None:
     """Let the displacements of the training's own views have no mean: half-way between them there is no object."""
     heads.eval()
     heads.mean_displacement.zero_()
-    means = [
-        heads(run.network.preprocess(images.to(run.network.device)))[1].mean(dim=(0, 2, 3)) for images, _ in loader
-    ]
+    order = EpochOrder(len(views), recipe.batch_size, recipe.seed)
+    means = []
+    for batch in order:
+        images = torch.from_numpy(np.stack([views[key][0] for key in batch]))
+        means.append(heads(run.network.preprocess(images.to(run.network.device)))[1].mean(dim=(0, 2, 3)))
     heads.mean_displacement.copy_(torch.stack(means).mean(dim=0))
 
 

@@ -9,9 +9,55 @@ import numpy as np
 from PIL import Image
 
 from recam_core.atomic_write import replacing_folder
-from recam_core.data.sample import ClassList, Sample
+from recam_core.data.class_file import find_class_list
+from recam_core.data.mask_io import read_mask
+from recam_core.data.sample import VOID, ClassList, Sample
 from recam_core.errors import UserError
 from recam_core.report.files import mask_png
+from recam_core.typed_path import plain_name
+
+
+def split_name(spec: str) -> str:
+    """What the list of ids is called: the split of the data set's specification."""
+    name = spec.rpartition("@")[2] if "@" in spec else "all"
+    return plain_name(name, "all")
+
+
+class MaskSet:
+    """Masks that :func:`writing_mask_set` wrote, or any others in that layout, by the id of their picture."""
+
+    def __init__(self, folder: Path, classes: ClassList):
+        """Open a folder.
+
+        Raises:
+            UserError: it holds no masks, or masks of other classes.
+        """
+        self._folder = folder / "SegmentationClass"
+        if not self._folder.is_dir():
+            raise UserError(f"{folder} holds no masks: it has no folder SegmentationClass. `masks --out` makes one.")
+        listed = find_class_list(folder)
+        if listed is not None and listed.names != classes.names:
+            raise UserError(f"The masks in {folder} are of other classes than the data; make them from this data.")
+        self._values = len(classes) + 1
+
+    def mask(self, id: str) -> np.ndarray | None:
+        """H x W uint8, or None where there is none of this picture. Raises UserError for a damaged one."""
+        place = _place(id)
+        file = self._folder / f"{place}.png"
+        if not file.is_file():
+            return None
+        mask = read_mask(file)
+        highest = int(mask[mask != VOID].max(initial=0))
+        if highest >= self._values:
+            raise UserError(f"{file} has the value {highest}, beyond the classes of the data.")
+        return mask
+
+
+def _place(id: str) -> PurePosixPath:
+    place = PurePosixPath(id)
+    if place.is_absolute() or ".." in place.parts or not place.name:
+        raise UserError(f"The picture {id!r} has an id that cannot be the name of a file.")
+    return place
 
 
 class MaskSetWriter:
@@ -27,9 +73,7 @@ class MaskSetWriter:
         Raises:
             UserError: its id cannot be the name of a file.
         """
-        place = PurePosixPath(sample.id)
-        if place.is_absolute() or ".." in place.parts or not place.name:
-            raise UserError(f"The picture {sample.id!r} has an id that cannot be the name of a file.")
+        place = _place(sample.id)
         target = self._folder / "SegmentationClass" / f"{place}.png"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(mask_png(mask, len(self._classes)))

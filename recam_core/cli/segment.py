@@ -1,0 +1,157 @@
+"""``python -m recam_core segment``: a segmentation network on pseudo masks: train, score and use it."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recam_core.cli.output import print_notes, write_results
+from recam_core.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
+    from recam_core.data.sample import Dataset
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Register ``segment`` with its sub-commands."""
+    from recam_core.segment.networks import NETWORKS
+    from recam_core.segment.prediction import PAPER_SCALES
+    from recam_core.segment.training import PRESETS
+
+    parser = subparsers.add_parser("segment", help="train, score and use a segmentation network on pseudo masks")
+    parts = parser.add_subparsers(dest="part", metavar="PART", required=True)
+    train = parts.add_parser(
+        "train",
+        help="train a network on masks",
+        description="Networks: " + "; ".join(f"{name}: {kind.title}. {kind.about}" for name, kind in NETWORKS.items()),
+    )
+    train.add_argument("--data", required=True, metavar="SPEC", help="the pictures, such as scenes@train")
+    train.add_argument("--masks", type=Path, metavar="DIR", help="what `masks --out` wrote (default: the ground truth)")
+    train.add_argument("--out", required=True, type=Path, metavar="DIR", help="the folder of the network")
+    train.add_argument("--preset", choices=tuple(PRESETS), default="paper", help="(default: paper)")
+    train.add_argument("--network", choices=tuple(NETWORKS), help="(default: the preset's)")
+    train.add_argument("--weights", default="auto", help="ImageNet weights: auto, packaged, download, none or a file")
+    train.add_argument("--steps", type=int, metavar="N", help="steps of the optimizer (default: the preset's)")
+    train.add_argument("--batch-size", type=int, metavar="N", help="pictures a batch (default: the preset's)")
+    train.add_argument("--crop", type=int, metavar="N", help="side of the crop in pixels (default: the preset's)")
+    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--workers", type=int, help="loader processes")
+    score = parts.add_parser("eval", help="score a network against ground truth")
+    score.add_argument("networks", nargs="+", type=Path, metavar="NETWORK", help="folders of networks")
+    score.add_argument("--band", type=int, metavar="N", help="besides, score only pixels within N of a contour")
+    use = parts.add_parser("predict", help="write the masks that a network sees")
+    use.add_argument("networks", nargs=1, type=Path, metavar="NETWORK", help="the folder of the network")
+    use.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the masks go, in the layout of VOC")
+    for one in (score, use):
+        one.add_argument("--data", required=True, metavar="SPEC", help="the pictures, such as scenes@val")
+        one.add_argument("--scales", nargs="+", type=float, default=list(PAPER_SCALES), metavar="S", help="of the test")
+        one.add_argument("--no-mirror", action="store_true", help="leave the mirror images out")
+        one.add_argument("--limit", type=int, metavar="N", help="only the first N pictures")
+    for one, run in ((train, _train), (score, _score), (use, _predict)):
+        one.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu (default: auto)")
+        if one is not use:
+            one.add_argument("--json", type=Path, metavar="FILE", help="write the results to FILE")
+        one.set_defaults(run=run)
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from recam_core.data.spec import open_dataset
+    from recam_core.device import describe_device, pick_device
+    from recam_core.progress import terminal
+    from recam_core.segment.networks import NETWORKS
+    from recam_core.segment.training import PRESETS, train_segmentation
+
+    device, dataset = pick_device(arguments.device), open_dataset(arguments.data)
+    recipe = replace(PRESETS[arguments.preset], weights=arguments.weights, seed=arguments.seed)
+    for name in ("network", "steps", "batch_size", "crop"):
+        if getattr(arguments, name) is not None:
+            recipe = replace(recipe, **{name: getattr(arguments, name)})
+    mask_of, masks = _masks_of(dataset, arguments.masks)
+    print(f"{NETWORKS[recipe.network].title} on {dataset.spec}, masks of {masks}, {describe_device(device)}.")
+    with terminal("segment") as progress:
+        record = train_segmentation(
+            recipe,
+            dataset,
+            mask_of,
+            masks,
+            arguments.out,
+            device=device,
+            workers=arguments.workers,
+            progress=progress,
+        )
+    if record["weights"] == "none":
+        print("Its backbone did not start from ImageNet: say so beside any figure of it.")
+    print(f"{arguments.out}: {record['pictures']} pictures, loss {record['history'][-1]['loss']:.4f}")
+    print_notes(dataset)
+    write_results(arguments.json, record)
+    return 0
+
+
+def _masks_of(dataset: Dataset, folder: Path | None) -> tuple[Callable[[int], np.ndarray | None], str]:
+    """The mask of each picture, and where they come from."""
+    if folder is None:
+        if not dataset.has_masks:
+            raise UserError(f"{dataset.spec} has no ground truth; name pseudo masks with --masks DIR.")
+        return dataset.mask, "the ground truth"
+    from recam_core.report.mask_set import MaskSet
+
+    found = MaskSet(folder, dataset.classes)
+    return lambda index: found.mask(dataset.ids[index]), str(folder)
+
+
+def _score(arguments: argparse.Namespace) -> int:
+    from recam_core.data.spec import open_dataset
+    from recam_core.device import pick_device
+    from recam_core.progress import terminal
+    from recam_core.scores.table import summary_table
+    from recam_core.segment.prediction import scored
+    from recam_core.segment.training import load_segmentation
+
+    device, dataset = pick_device(arguments.device), open_dataset(arguments.data)
+    networks = [load_segmentation(folder, device) for folder in arguments.networks]
+    results = {}
+    for band in (None, arguments.band) if arguments.band is not None else (None,):
+        found = []
+        for one in networks:
+            with terminal(one.path.name) as progress:
+                scales, mirror = arguments.scales, not arguments.no_mirror
+                found.append(scored(one, dataset, scales, mirror, band, arguments.limit, progress))
+        print("All pixels" if band is None else f"\nWithin {band} pixels of a contour")
+        print(summary_table(found))
+        results["all" if band is None else f"within {band}"] = [each.to_json() for each in found]
+    print_notes(dataset)
+    for one in networks:
+        if one.record.get("weights") == "none":
+            print(f"{one.path.name} did not start from ImageNet.")
+    write_results(arguments.json, {"data": dataset.spec, "scores": results})
+    return 0
+
+
+def _predict(arguments: argparse.Namespace) -> int:
+    from recam_core.data.spec import open_dataset
+    from recam_core.device import pick_device
+    from recam_core.progress import terminal
+    from recam_core.report.mask_set import split_name, writing_mask_set
+    from recam_core.segment.prediction import predictions
+    from recam_core.segment.training import load_segmentation
+
+    device, dataset = pick_device(arguments.device), open_dataset(arguments.data)
+    network = load_segmentation(arguments.networks[0], device)
+    about = {"network": network.path.name, "weights_sha256": network.record.get("weights_sha256"), "data": dataset.spec}
+    total = min(arguments.limit or len(dataset), len(dataset))
+    with ExitStack() as stack:
+        writer = stack.enter_context(writing_mask_set(arguments.out, dataset.classes, split_name(dataset.spec), about))
+        progress = stack.enter_context(terminal(network.path.name))
+        found = predictions(network, dataset, arguments.scales, not arguments.no_mirror, arguments.limit)
+        for done, (sample, mask) in enumerate(found, start=1):
+            writer.add(sample, mask)
+            progress(done, total, "")
+    print(f"{total} masks written to {arguments.out}.")
+    return 0

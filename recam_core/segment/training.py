@@ -1,0 +1,271 @@
+"""Training a segmentation network on masks, and the folder that keeps it."""
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.utils.data import Dataset as TorchDataset
+
+from recam_core.atomic_write import replacing_file, write_json
+from recam_core.data.sample import VOID, ClassList, Dataset
+from recam_core.errors import UserError
+from recam_core.guest import refuse_training
+from recam_core.progress import ProgressFn, silent
+from recam_core.records import opened_record
+from recam_core.segment.networks import SegmentationNetwork, network_kind
+from recam_core.train.epochs import Epochs, refuse_another, train_epochs
+from recam_core.train.recipe import Recipe
+from recam_core.train.state import STATE_FILE
+from recam_core.train.views import augment
+
+WEIGHTS_FILE, RECORD_FILE = "model.safetensors", "segment.json"
+FORMAT, FORMAT_VERSION = "recam-segmentation", 1
+
+#: H x W uint8 of a picture's index: 0 background, k + 1 class k, 255 not to be learnt from; None where there is none.
+MaskOf = Callable[[int], np.ndarray | None]
+
+
+@dataclass(frozen=True)
+class SegmentRecipe:
+    """The settings of one training; the defaults are DeepLabV2's as published for VOC.
+
+    Attributes:
+        network: of :data:`recam_core.segment.networks.NETWORKS`.
+        weights: ``auto``, ``packaged``, ``download``, ``none`` or a file.
+        steps: of the optimizer; whole epochs are made of them.
+        batch_size, accumulated: pictures a batch, and batches a step.
+        crop: side of the crop in pixels.
+        rescale: the range of sizes that pictures are resized to at random.
+        optimizer: ``sgd`` or ``adamw``.
+        lr: of the backbone; the head has ten times as much, its biases twenty times.
+        weight_decay: of all weights.
+        seed: of the head, the order and the views.
+    """
+
+    network: str = "deeplabv2_resnet101"
+    weights: str = "auto"
+    steps: int = 20_000
+    batch_size: int = 5
+    accumulated: int = 2
+    crop: int = 321
+    rescale: tuple[float, float] = (0.5, 1.5)
+    optimizer: str = "sgd"
+    lr: float = 2.5e-4
+    weight_decay: float = 5e-4
+    seed: int = 0
+
+
+#: The published one, and one that suits two CPU cores.
+PRESETS = {
+    "paper": SegmentRecipe(),
+    "small": SegmentRecipe(
+        "lite0", steps=1500, batch_size=16, accumulated=1, crop=224, rescale=(0.6, 1.0), optimizer="adamw", lr=2e-4,
+        weight_decay=0.01,
+    ),
+}  # fmt: skip
+
+
+def check_recipe(recipe: SegmentRecipe) -> None:
+    """Refuse settings that cannot work. Raises UserError."""
+    network_kind(recipe.network)
+    if recipe.batch_size < 2:
+        raise UserError("A batch of a segmentation network holds 2 pictures or more: batch norm needs them.")
+    if recipe.steps < 1 or recipe.accumulated < 1 or not 64 <= recipe.crop <= 2048:
+        raise UserError("A segmentation network takes 1 step or more, and a crop of 64 to 2048 pixels.")
+    if recipe.optimizer not in ("sgd", "adamw") or not 0 < recipe.lr < 1:
+        raise UserError("The optimizer is sgd or adamw, and the learning rate lies between 0 and 1.")
+    if not 0.1 <= recipe.rescale[0] <= recipe.rescale[1] <= 4:
+        raise UserError("Pictures are resized by 0.1 to 4.")
+
+
+def labels_of(classes: ClassList) -> int:
+    """How many labels a network of these classes tells apart: one more with a background."""
+    return len(classes) + classes.has_background
+
+
+class _Views(TorchDataset):
+    """Random views of pictures and masks; (epoch, index) decides each."""
+
+    def __init__(
+        self, dataset: Dataset, indices: list[int], mask_of: MaskOf, recipe: SegmentRecipe, fill: tuple[int, int, int]
+    ) -> None:
+        self.dataset, self.indices, self.mask_of, self.recipe, self.fill = dataset, indices, mask_of, recipe, fill
+        self.base = Recipe("bce", crop=recipe.crop, jitter=(0.0, 0.0, 0.0, 0.0))
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        epoch, place = key
+        index = self.indices[place]
+        sample, mask = self.dataset.load(index), self.mask_of(index)
+        if mask is None or mask.shape != sample.image.shape[:2]:
+            raise UserError(
+                f"{sample.id}: the mask is missing, or not of the size of the picture; make the masks from this data."
+            )
+        longest = max(mask.shape)
+        low, high = (max(round(longest * factor), 1) for factor in self.recipe.rescale)
+        rng = np.random.default_rng((self.recipe.seed, epoch, index))
+        view, truth = augment(sample.image, mask, replace(self.base, resize_long=(low, high)), self.fill, rng)
+        return np.array(view), np.array(truth)
+
+
+def train_segmentation(
+    recipe: SegmentRecipe,
+    dataset: Dataset,
+    mask_of: MaskOf,
+    masks: str,
+    out: str | Path,
+    *,
+    device: torch.device,
+    workers: int | None = None,
+    progress: ProgressFn = silent,
+) -> dict[str, Any]:
+    """Train a network and leave a folder; the same call after a kill goes on with the epoch that was cut off.
+
+    Args:
+        recipe: every setting.
+        dataset: the pictures.
+        mask_of: the mask of each; pictures without one are left out.
+        masks: where the masks come from, for the record.
+        out: the folder.
+        device: where to train.
+        workers: loader processes; none on a CPU, else up to 8, unless given.
+        progress: called after each batch; may raise Cancelled.
+
+    Returns:
+        The record as written.
+
+    Raises:
+        UserError: settings that cannot work, no mask at all, weights that cannot be had, a finished or another training
+            in the folder, a loss that is no number.
+    """
+    refuse_training()
+    check_recipe(recipe)
+    out, classes = Path(out), dataset.classes
+    indices = [index for index in range(len(dataset)) if mask_of(index) is not None]
+    if not indices:
+        raise UserError(f"{masks} has no mask of any picture of {dataset.spec}.")
+    identity = _identity(recipe, dataset, indices, masks)
+    state = refuse_another(out, out / RECORD_FILE, identity, "weights")
+    torch.manual_seed(recipe.seed)
+    kind = network_kind(recipe.network)
+    network = kind.build(labels_of(classes))
+    # What a training goes on from has its weights already; the record says where they came from.
+    weights = kind.weights(network.backbone, recipe.weights)
+    network.to(device).to(memory_format=torch.channels_last)
+    biases = {id(one) for one in network.head_biases()}
+    groups: list[dict[str, Any]] = [
+        {"params": list(network.backbone.parameters()), "lr": recipe.lr},
+        {"params": [one for one in network.head.parameters() if id(one) not in biases], "lr": 10 * recipe.lr},
+        {"params": list(network.head_biases()), "lr": 20 * recipe.lr, "weight_decay": 0.0},
+    ]
+    optimizer: torch.optim.Optimizer
+    if recipe.optimizer == "adamw":
+        optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
+    else:
+        optimizer = torch.optim.SGD(groups, momentum=0.9, weight_decay=recipe.weight_decay)
+    views = _Views(dataset, indices, mask_of, recipe, network.fill)
+    batches = max(len(views) // recipe.batch_size, 1)
+    epochs = max(round(recipe.steps * recipe.accumulated / batches), 1)
+
+    def loss_of(images: Tensor, truth: Tensor) -> Tensor:
+        return pixel_loss(network(network.preprocess(images)), truth, classes.has_background)
+
+    history = train_epochs(
+        network,
+        loss_of,
+        views,
+        groups,
+        optimizer,
+        Epochs(epochs, recipe.batch_size, recipe.seed, accumulated=recipe.accumulated),
+        out,
+        identity,
+        state,
+        device=device,
+        workers=workers,
+        ready=network.freeze_norm,
+        progress=progress,
+    )
+    record = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "classes": list(classes.names),
+        "has_background": classes.has_background,
+        "data": dataset.spec,
+        "masks": masks,
+        "pictures": len(indices),
+        "recipe": asdict(recipe),
+        "weights": weights,
+        "epochs": epochs,
+        "history": history,
+    }
+    with replacing_file(out / WEIGHTS_FILE) as temporary:
+        try:
+            save_file({name: value.cpu().contiguous() for name, value in network.state_dict().items()}, temporary)
+        except SafetensorError as error:
+            raise UserError(f"Cannot write {out / WEIGHTS_FILE}: the disk may be full ({error}).") from error
+        record["weights_sha256"] = hashlib.sha256(temporary.read_bytes()).hexdigest()
+    write_json(out / RECORD_FILE, record)
+    shutil.rmtree((out / STATE_FILE).parent, ignore_errors=True)
+    return record
+
+
+def pixel_loss(scores: Tensor, truth: Tensor, has_background: bool) -> Tensor:
+    """Cross-entropy over the pixels that have a label.
+
+    Args:
+        scores: B x L x H x W.
+        truth: B x H x W uint8: 0 background, k + 1 class k, 255 void. Without a background 0 is no label either.
+        has_background: whether label 0 of the scores is the background, else class 0.
+    """
+    target = truth.long()
+    if not has_background:
+        target = torch.where((target == 0) | (target == VOID), VOID, target - 1)
+    known = (target != VOID).sum()
+    summed = F.cross_entropy(scores.float(), target, ignore_index=VOID, reduction="sum")
+    # Not torch's own mean: of a batch without a label it is no number.
+    return summed / known.clamp(min=1)
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """A trained network in evaluation mode, and its record."""
+
+    path: Path
+    network: SegmentationNetwork
+    classes: ClassList
+    record: dict[str, Any]
+
+
+def load_segmentation(folder: str | Path, device: torch.device) -> Segmentation:
+    """The network of a folder. Raises UserError where there is none, or the files are damaged."""
+    folder = Path(folder)
+    if not (folder / RECORD_FILE).is_file():
+        raise UserError(f"{folder} holds no segmentation network: it has no {RECORD_FILE}.")
+    with opened_record(folder / RECORD_FILE) as values:
+        if values["format"] != FORMAT or int(values["format_version"]) > FORMAT_VERSION:
+            raise UserError(f"{folder / RECORD_FILE} was written by another version of this program.")
+        classes = ClassList(tuple(map(str, values["classes"])), bool(values["has_background"]))
+        kind, record = network_kind(str(values["recipe"]["network"])), dict(values)
+    network = kind.build(labels_of(classes))
+    try:
+        network.load_state_dict(load_file(folder / WEIGHTS_FILE))
+    except (OSError, SafetensorError, RuntimeError, ValueError) as error:
+        raise UserError(f"{folder / WEIGHTS_FILE} cannot be read ({type(error).__name__}): train it again.") from error
+    network.to(device).to(memory_format=torch.channels_last)
+    return Segmentation(folder, network.eval(), classes, record)
+
+
+def _identity(recipe: SegmentRecipe, dataset: Dataset, indices: list[int], masks: str) -> str:
+    ids = "\n".join(dataset.ids[index] for index in indices)
+    return hashlib.sha256("\0".join([repr(recipe), ids, repr(dataset.classes), masks]).encode()).hexdigest()

@@ -1,0 +1,172 @@
+"""Segmentation networks: their forms, the loss, training on masks, scores and the masks that they write."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from recam_core.cli.main import main
+from recam_core.data.sample import ClassList
+from recam_core.data.spec import open_dataset
+from recam_core.errors import UserError
+from recam_core.report.mask_set import MaskSet, split_name
+from recam_core.segment.networks import NETWORKS, network_kind
+from recam_core.segment.prediction import contour_band, predicted_mask
+from recam_core.segment.training import PRESETS, SegmentRecipe, check_recipe, load_segmentation, pixel_loss
+from tiny_voc import tiny_voc
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "lite0"])
+def test_networks_give_a_score_for_each_label_at_each_pixel(name):
+    with torch.device("meta"):
+        network = NETWORKS[name].build(5).eval()
+        assert network(torch.zeros(2, 3, 65, 97)).shape == (2, 5, 65, 97)
+        # ImageNet's names, so that its weights load.
+        names = set(network.backbone.state_dict())
+    assert ("layer4.2.conv3.weight" in names) == ("resnet" in name)
+
+
+def test_deeplab_v2_has_the_published_form():
+    with torch.device("meta"):
+        network = NETWORKS["deeplabv2_resnet101"].build(21)
+        assert network.backbone(torch.zeros(1, 3, 64, 64)).shape == (1, 2048, 8, 8)  # a stride of 8
+    assert [branch.dilation for branch in network.head.branches] == [(6, 6), (12, 12), (18, 18), (24, 24)]
+    paper = PRESETS["paper"]
+    assert (paper.crop, paper.batch_size * paper.accumulated, paper.steps, paper.lr) == (321, 10, 20_000, 2.5e-4)
+
+
+@pytest.mark.parametrize("has_background", [True, False])
+def test_the_loss_is_the_mean_over_the_pixels_with_a_label(has_background):
+    generator = torch.Generator().manual_seed(0)
+    labels = 3 if has_background else 2
+    scores = torch.randn(2, labels, 4, 5, generator=generator)
+    truth = torch.tensor([0, 1, 2, 255])[torch.randint(0, 4, (2, 4, 5), generator=generator)].to(torch.uint8)
+    chances, summed, count = scores.softmax(dim=1), 0.0, 0
+    for b, y, x in np.ndindex(2, 4, 5):
+        value = int(truth[b, y, x])
+        if value == 255 or (value == 0 and not has_background):
+            continue
+        summed -= float(chances[b, value if has_background else value - 1, y, x].log())
+        count += 1
+    assert float(pixel_loss(scores, truth, has_background)) == pytest.approx(summed / count, rel=1e-5)
+    nothing = torch.full_like(truth, 255)
+    assert float(pixel_loss(scores, nothing, has_background)) == 0
+
+
+def test_the_band_is_what_lies_near_a_contour():
+    rng = np.random.default_rng(0)
+    mask = np.zeros((14, 17), dtype=np.uint8)
+    mask[4:9, 5:12] = 2
+    mask[0:3] = 255
+    mask[12, rng.integers(0, 17)] = 1
+    meets = [
+        (y, x)
+        for y, x in np.ndindex(mask.shape)
+        for r, c in ((y + 1, x), (y - 1, x), (y, x + 1), (y, x - 1))
+        if 0 <= r < 14 and 0 <= c < 17 and 255 not in (mask[y, x], mask[r, c]) and mask[y, x] != mask[r, c]
+    ]
+    for pixels in (1, 2, 3):
+        found = contour_band(mask, pixels)
+        for y, x in np.ndindex(mask.shape):
+            nearest = min((y - r) ** 2 + (x - c) ** 2 for r, c in meets) ** 0.5
+            assert found[y, x] == (nearest < pixels)
+    assert not contour_band(np.zeros((5, 5), dtype=np.uint8), 3).any()
+    with pytest.raises(UserError, match="1 pixel"):
+        contour_band(mask, 0)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    place = tmp_path_factory.mktemp("segment")
+    tiny_voc(place / "squares", train_pictures=4, val_pictures=2)
+    return place
+
+
+def segment(part, place, *arguments, split="train"):
+    data = ("--data", f"voc:{place / 'squares'}@{split}", "--device", "cpu")
+    return main(["segment", part, *map(str, arguments), *data])
+
+
+def test_from_masks_to_a_scored_network_to_masks(place, tmp_path, capsys):
+    out, scores, masks = tmp_path / "net", tmp_path / "scores.json", tmp_path / "masks"
+    asked = ("--preset", "small", "--weights", "none", "--steps", 4, "--batch-size", 2, "--crop", 64, "--out", out)
+    assert segment("train", place, *asked) == 0
+    assert "did not start from ImageNet" in capsys.readouterr().out
+    record = json.loads((out / "segment.json").read_text())
+    assert (record["epochs"], record["pictures"], record["masks"]) == (2, 4, "the ground truth")
+    assert not (out / "state").exists()
+    assert segment("train", place, *asked) == 2
+    assert "trained weights already" in capsys.readouterr().err
+    test = ("--scales", 1, "--no-mirror")
+    assert segment("eval", place, out, *test, "--band", 2, "--json", scores, split="val") == 0
+    said = capsys.readouterr().out
+    assert "Within 2 pixels of a contour" in said
+    assert "net did not start from ImageNet" in said
+    found = json.loads(scores.read_text())["scores"]
+    assert found["all"][0]["fixed"]["pixels"] > found["within 2"][0]["fixed"]["pixels"] > 0
+    assert segment("predict", place, out, *test, "--out", masks, split="val") == 0
+    data = open_dataset(f"voc:{place / 'squares'}@val")
+    network, written = load_segmentation(out, torch.device("cpu")), MaskSet(masks, data.classes)
+    seen = []
+    for index, id in enumerate(data.ids):
+        sample = data.load(index)
+        mine = predicted_mask(network, sample.image, [1.0], mirror=False)
+        np.testing.assert_array_equal(written.mask(id), mine)
+        seen.append((mine, sample.mask))
+    # What was scored is what was written.
+    mine, truth = (np.stack(part) for part in zip(*seen, strict=True))
+    fixed = found["all"][0]["fixed"]
+    assert fixed["pixels"] == mine.size
+    for label, iou in enumerate(fixed["per_class"]["iou"]):
+        both, either = (mine == label) & (truth == label), (mine == label) | (truth == label)
+        assert iou == (pytest.approx(both.sum() / either.sum()) if either.any() else None)
+    # Masks that were written train another network.
+    again = (*asked[:-1], tmp_path / "second", "--masks", masks)
+    assert segment("train", place, *again, split="val") == 0
+
+
+def test_a_test_with_the_mirror_image_is_the_mean_of_both(place, tmp_path):
+    out = tmp_path / "net"
+    asked = ("--preset", "small", "--weights", "none", "--steps", 1, "--batch-size", 2, "--crop", 64, "--out", out)
+    assert segment("train", place, *asked) == 0
+    network = load_segmentation(out, torch.device("cpu"))
+    image = open_dataset(f"voc:{place / 'squares'}@val").load(0).image
+    x = network.network.preprocess(torch.from_numpy(image.copy())[None])
+    with torch.inference_mode():
+        total = 0
+        for size in (48, 72):
+            view = torch.nn.functional.interpolate(x, size=(size, size), mode="bilinear") if size != 48 else x
+            both = network.network(view).softmax(1), network.network(view.flip(-1)).softmax(1).flip(-1)
+            total = total + torch.nn.functional.interpolate(both[0] + both[1], size=(48, 48), mode="bilinear")
+    np.testing.assert_array_equal(predicted_mask(network, image, [1.0, 1.5]), total[0].argmax(0).numpy())
+
+
+def test_what_cannot_be_trained_is_refused(place, tmp_path, capsys):
+    out = tmp_path / "net"
+    for arguments, sentence in (
+        (("--preset", "small", "--batch-size", 1, "--out", out), "2 pictures or more"),
+        (("--preset", "small", "--weights", tmp_path / "no.pth", "--out", out), "no ImageNet weights"),
+        (("--network", "deeplabv3_resnet50", "--weights", "packaged", "--out", out), "packaged"),
+        (("--preset", "small", "--masks", tmp_path, "--out", out), "no folder SegmentationClass"),
+    ):
+        assert segment("train", place, *arguments) == 2
+        assert sentence in capsys.readouterr().err
+    assert not (out / "segment.json").exists()
+    assert segment("eval", place, tmp_path) == 2
+    assert "no segmentation network" in capsys.readouterr().err
+    with pytest.raises(UserError, match="there are lite0"):
+        network_kind("unet")
+    with pytest.raises(UserError, match="1 step or more"):
+        check_recipe(SegmentRecipe("lite0", steps=0))
+
+
+def test_masks_of_other_classes_and_hostile_ids_are_refused(place, tmp_path):
+    with pytest.raises(UserError, match="other classes"):
+        MaskSet(place / "squares", ClassList(("a", "b", "c"), True))
+    found = MaskSet(place / "squares", ClassList(("red", "green", "blue"), True))
+    assert found.mask("not there") is None
+    for id in ("../secret", "/etc/passwd", ""):
+        with pytest.raises(UserError, match="name of a file"):
+            found.mask(id)
+    assert (split_name("voc:x@train"), split_name("folder:x"), split_name("voc:x@../../y")) == ("train", "all", "y")
