@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recam_core.cli.output import print_notes, write_results
+from recam_core.cli.options import print_notes, write_results
 from recam_core.errors import UserError
 
 if TYPE_CHECKING:
