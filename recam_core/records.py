@@ -2,6 +2,8 @@
 
 Records lie where people, other programs and killed processes reach them. Whoever lists records leaves a damaged one
 out, or shows it as such; it never costs more than its own row.
+
+What a record consists of is said once, by the annotations of its dataclass: :func:`read_as` holds values to them.
 """
 
 import json
@@ -11,7 +13,9 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
+
+import msgspec
 
 from recam_core.errors import UserError
 
@@ -19,12 +23,18 @@ from recam_core.errors import UserError
 LARGEST, DEEPEST = 64 << 20, 32
 #: Seconds since 1970 that a record may name: until the year 5000. Calendars fail far behind it.
 LATEST = 1e11
+#: Of a field that holds such a time (0 stands for none), and of one that counts.
+Time = Annotated[float, msgspec.Meta(ge=0, le=LATEST)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
 #: Whole numbers beyond this are none that arrays and browsers hold.
 _MOST = 1 << 63
 #: What makes a closer look worth its time: an escaped half of a surrogate pair, a number of 19 digits or more.
 _HALVES, _LONG = re.compile(rb"\\u[dD][89a-fA-F]"), re.compile(rb"\d{19}")
 #: What values of another form raise where they are used.
 _OTHER_FORM = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
+Kind = TypeVar("Kind")
 
 
 class RecordError(UserError):
@@ -34,9 +44,13 @@ class RecordError(UserError):
         is_missing: whether there is no such file.
     """
 
-    def __init__(self, file: Path, reason: str, is_missing: bool = False):
-        super().__init__(f"{file} is damaged: {reason}." if not is_missing else f"There is no file {file}.")
+    def __init__(self, sentence: str, is_missing: bool = False):
+        super().__init__(sentence)
         self.is_missing = is_missing
+
+
+class _UnknownVersionError(Exception):
+    pass
 
 
 @contextmanager
@@ -56,17 +70,57 @@ def opened_record(file: str | Path, largest: int = LARGEST) -> Iterator[Any]:
     try:
         yield _read(file, largest)
     except FileNotFoundError as error:
-        raise RecordError(file, "", is_missing=True) from error
+        raise RecordError(f"There is no file {file}.", is_missing=True) from error
     except OSError as error:
-        raise RecordError(file, f"it cannot be read ({error.strerror or error})") from error
+        raise RecordError(f"{file} is damaged: it cannot be read ({error.strerror or error}).") from error
+    except _UnknownVersionError as error:
+        raise RecordError(f"{file} {error}.") from error
     except _OTHER_FORM as error:
-        raise RecordError(file, _words(error)) from error
+        raise RecordError(f"{file} is damaged: {_words(error)}.") from error
 
 
 def read_record(file: str | Path, largest: int = LARGEST) -> Any:
     """The values of a record that the caller checks itself. Raises as :func:`opened_record`."""
     with opened_record(file, largest) as values:
         return values
+
+
+def read_as(file: str | Path, kind: type[Kind], newest: int = 0, largest: int = LARGEST) -> Kind:
+    """A record as what it is a record of.
+
+    Args:
+        file: in JSON.
+        kind: a dataclass; fields that it does not have are passed over, so that newer programs can add some.
+        newest: the version of the form that this program writes; records of before there were versions are of 0.
+        largest: bytes that it may have.
+
+    Raises:
+        RecordError: as :func:`opened_record`, or it was written by a newer version of the program.
+    """
+    with opened_record(file, largest) as values:
+        return as_kind(values, kind, newest)
+
+
+def as_kind(values: Any, kind: type[Kind], newest: int = 0) -> Kind:
+    """Values of a record as a dataclass, for use in the block of :func:`opened_record`.
+
+    Raises:
+        ValueError: in words: what is missing, of another kind or out of range.
+    """
+    if isinstance(values, dict):
+        check_version(values.get("version", 0), range(newest + 1))
+    try:
+        return msgspec.convert(values, kind)
+    except msgspec.ValidationError as error:
+        raise ValueError(_fault(str(error))) from error
+
+
+def check_version(version: Any, known: range) -> None:
+    """Raise an error, for use in the block of :func:`opened_record`, for a version that this program does not know."""
+    if isinstance(version, bool) or not isinstance(version, int):
+        raise ValueError("its format version is no whole number")
+    if version not in known:
+        raise _UnknownVersionError(f"is of format version {version}; this program reads {known[0]} to {known[-1]}")
 
 
 def read_rows(file: str | Path, largest: int = LARGEST) -> list[dict[str, float | None]]:
@@ -138,6 +192,19 @@ def _refuse_long(values: Any) -> None:
         if isinstance(value, int) and not -_MOST < value < _MOST:
             raise ValueError("it holds a number that is out of range")
         ahead.extend(_held(value))
+
+
+#: What msgspec says of a value that does not fit, and where that lies.
+_MISFIT, _LACK = re.compile(r"(.+?)(?: - at `\$\.?(.*)`)?"), re.compile(r"Object missing required field (.+)")
+
+
+def _fault(words: str) -> str:
+    """What a library says of a misfit, in our words."""
+    match = _MISFIT.fullmatch(words)
+    reason, place = (match[1].replace("`", ""), match[2] or "") if match else (words, "")
+    if lack := _LACK.fullmatch(reason):
+        return f"it lacks '{lack[1]}'" + (f" in '{place[:60]}'" if place else "")
+    return f"'{place[:60] or 'all of it'}' is of another kind ({reason[:1].lower()}{reason[1:]})"
 
 
 def _words(error: Exception) -> str:

@@ -251,16 +251,16 @@ def _queue(place: Path) -> dict[str, Surface]:
 
     from app.trainings.details import loss_curves, score_curves
     from app.trainings.queue import standing
-    from recam_core.queue.job import TrainingJob, grid_request
+    from recam_core.queue.job import TrainingJob
     from recam_core.queue.kept_grids import list_grids
     from recam_core.queue.listing import grids_folder, read_queue, trainings_folder
-    from recam_core.queue.status import Status
+    from recam_core.queue.status import Losses, Status
     from recam_core.views.charts.curves import curve_chart, curves_csv
     from recam_core.views.charts.style import LIGHT
 
     number = "20250101-000000-abcdef"
     job = asdict(TrainingJob(number, {"method": "bce", "epochs": 3}, "scenes", "", "", "OUT", "cpu", "/", "x"))
-    losses = {"names": ["loss", "bce"], "points": [[1, 0.5, 0.5], [2, 0.25, 0.25]], "stride": 1}
+    losses = Losses(["loss", "bce"], [[1, 0.5, 0.5], [2, 0.25, 0.25]])
     live = {"state": "running", "step": 2, "steps": 9, "epoch": 1, "epochs": 3, "queued": 1.7e9, "began": 1.7e9}
     status = asdict(Status(losses=losses, updated=1.7e9, **live))
     metrics = [{"epoch": 1, "loss": 0.7, "val_map": 0.5}, {"epoch": 2, "loss": 0.5, "val_map": None}]
@@ -284,9 +284,6 @@ def _queue(place: Path) -> dict[str, Surface]:
                     if drawn:
                         curve_chart(drawn, LIGHT, until=count, log=drawn is curves).to_json()
                         curves_csv(drawn)
-                if one.job.grid is not None:
-                    with suppressed():
-                        grid_request(one.job.grid)
             return found
 
         return read

@@ -323,7 +323,7 @@ def test_an_upload_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"seed": "0"}, "seed"),
         ({"threshold": float("nan")}, "threshold"),
         ({"versions": {"torch": [1]}}, "version"),
-        ({"network": {"backbone": "x"}}, "missing or of another kind"),
+        ({"network": {"backbone": "x"}}, "it lacks 'output_stride'"),
     ],
 )
 def test_a_damaged_record_costs_its_own_row(good_run: Path, runs: Path, change: dict[str, Any], words: str) -> None:
@@ -422,7 +422,7 @@ def test_a_damaged_job_is_named_and_the_others_are_listed(runs: Path) -> None:
     found, faults = read_queue()
     assert [one.job.name for one in found] == ["a"]
     assert len(faults) == 1
-    assert "its epochs are of another kind" in faults[0]
+    assert "its epochs are out of range" in faults[0]
 
 
 def test_rows_of_other_types_cost_themselves(tmp_path: Path) -> None:

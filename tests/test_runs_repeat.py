@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from recam_core.atomic_write import write_json
+from recam_core.checkpoint.old_records import split_command
 from recam_core.checkpoint.run_folder import INFO_FILE, load_run, read_info
 from recam_core.cli.main import main
 from recam_core.data.spec import open_dataset
@@ -19,7 +20,6 @@ from recam_core.retrain.features import build_feature_cache
 from recam_core.retrain.head_recipe import HeadRecipe
 from recam_core.retrain.heads import retrain_heads
 from recam_core.retrain.named_run import keep_heads, retrain_command
-from recam_core.runs.lineage import split_command
 from recam_core.runs.repeat import changed_versions, recorded_recipe, repeat_run
 from recam_core.scores.evaluate import Tally
 from recam_core.scores.thresholds import choose_threshold
@@ -250,7 +250,7 @@ def test_a_run_that_was_not_trained_here(runs: Path, tmp_path: Path) -> None:
     write_json(tmp_path / "published" / INFO_FILE, dataclasses.asdict(info) | {"recipe": {"source": "x.pth"}})
     with pytest.raises(UserError, match="cannot be made again"):
         repeat_run(tmp_path / "published", tmp_path / "again")
-    info.recipe["weights"] = "file resnet.pth"
+    info.recipe["weights"], info.imagenet = "file resnet.pth", "resnet.pth"
     with pytest.raises(UserError, match="name the file with --weights"):
         recorded_recipe(info)
     assert recorded_recipe(info, "there.pth").weights == "there.pth"

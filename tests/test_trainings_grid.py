@@ -17,12 +17,13 @@ from recam_core.experiments.axes import full_axis
 from recam_core.experiments.kept_result import RESULT_FILE, read_result
 from recam_core.experiments.protocol import protocol_for
 from recam_core.lock import holding, try_lock
-from recam_core.queue.job import grid_request
+from recam_core.queue.job import GridRequest
 from recam_core.queue.listing import Training, find_training, grids_folder, list_trainings, trainings_folder
 from recam_core.queue.start import resume_training
 from recam_core.queue.start_grid import GridQuestion, grid_cost, question_of, start_grid
 from recam_core.queue.stop import cancel_training, remove_training
 from recam_core.queue.waiting import device_lock
+from recam_core.records import as_kind
 from recam_core.train.loop import train
 from recam_core.train.recipe import preset
 
@@ -107,7 +108,7 @@ def test_a_waiting_grid_is_cancelled_resumed_and_removed(runs: Path, question: G
         grid = start_grid(question)
         assert (grid.state, grid.job.method, grid.job.data) == ("waiting", "recam", DATA)
         assert grid.out.parent == grids_folder()
-        assert question_of(grid.job, grid_request(grid.job.grid)) == question
+        assert question_of(grid.job) == question
         assert cancel_training(grid.id).state == "cancelled"
         assert "finished trainings and epochs are kept" in find_training(grid.id).log_tail()
         assert resume_training(grid.id).state == "waiting"
@@ -142,8 +143,8 @@ def test_the_cost_counts_trainings_that_points_share(runs: Path, question: GridQ
 
 @pytest.mark.parametrize("values", [{}, {"x": []}, {"x": ["lambda"], "y": ["rule"], "seeds": "a"}, {"x": 3}])
 def test_a_damaged_request_is_a_sentence(values: dict) -> None:
-    with pytest.raises(UserError, match="damaged"):
-        grid_request(values)
+    with pytest.raises(ValueError, match=r"it lacks|of another kind"):
+        as_kind(values, GridRequest)
 
 
 def test_the_queue_from_the_command_line(runs: Path, bce: Path, capsys: pytest.CaptureFixture) -> None:

@@ -63,7 +63,7 @@ def _choose(grids: dict[str, KeptGrid], named: str) -> KeptGrid:
 
 def _title(grid: KeptGrid) -> str:
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(grid.finished))
-    return f"{grid.x} and {grid.y} on {grid.data}, {when} ({grid.name})"
+    return f"{grid.asked.x} and {grid.asked.y} on {grid.asked.data}, {when} ({grid.name})"
 
 
 def _ask(name: str | None) -> None:

@@ -12,6 +12,7 @@ from app.plain_words import plain
 from recam_core.errors import UserError
 from recam_core.guest import told
 from recam_core.queue.listing import Training, find_training
+from recam_core.queue.status import Losses
 from recam_core.views.charts.curves import Curve, curve_chart, curves_csv
 
 #: Key of a curve -> what the chart calls it.
@@ -19,19 +20,19 @@ _LOSSES = {"loss": "total", "bce": "L_bce", "sce": "L_sce", "fc2_bce": "L_bce of
 _SCORES = {"val_seed_miou": "seed mIoU", "val_map": "mAP of the labels"}
 
 
-def loss_curves(losses: dict[str, Any], epochs: list[dict[str, Any]], steps: int, count: int) -> list[Curve]:
+def loss_curves(losses: Losses, epochs: list[dict[str, Any]], steps: int, count: int) -> list[Curve]:
     """Losses over the epochs, with fractions.
 
     Args:
-        losses: the curve of the steps, see :class:`recam_core.queue.reporter.LossCurve`.
+        losses: of the steps.
         epochs: entries of the finished epochs.
         steps, count: steps and epochs of the whole training.
     """
-    names = losses.get("names", [])
+    names = losses.names
     # With a single part the total says it all.
     shown = [name for name in names if name in _LOSSES and (len(names) > 2 or name == "loss")]
     scale = count / steps if steps else 0
-    points = losses.get("points", [])
+    points = losses.points
     curves = [
         Curve(
             _LOSSES[name],

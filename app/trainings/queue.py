@@ -17,7 +17,6 @@ from app.shared_state import MY_TRAININGS
 from app.visitors import visitor, visitor_address
 from recam_core.errors import UserError
 from recam_core.guest import guest, serving
-from recam_core.queue.job import grid_request
 from recam_core.queue.listing import Training, every_training, list_trainings, read_queue
 from recam_core.queue.start import resume_training
 from recam_core.queue.status import LIVE
@@ -183,12 +182,10 @@ def _card(page: str, training: Training, before: int, in_lab: bool) -> None:
 
 
 def _what(training: Training) -> str:
-    if training.job.grid is None:
+    grid = training.job.grid
+    if grid is None:
         return METHOD_TITLES.get(training.job.method, "?")
-    with contextlib.suppress(UserError):
-        request = grid_request(training.job.grid)
-        return f"Grid of full trainings, {request.x[0]} and {request.y[0]},"
-    return "Grid of full trainings"
+    return f"Grid of full trainings, {grid.x[0]} and {grid.y[0]},"
 
 
 def _buttons(page: str, training: Training, shown: bool, in_lab: bool) -> None:

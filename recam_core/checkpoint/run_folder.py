@@ -5,28 +5,30 @@ import json
 import platform
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from msgspec import Meta
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import recam_core
 from recam_core.atomic_write import replacing_file, sweep, write_json
+from recam_core.checkpoint.old_records import command_of_now, with_start
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 from recam_core.method import extraction
 from recam_core.model.network import CamNetwork
-from recam_core.records import opened_record
+from recam_core.records import as_kind, check_version, opened_record
 
 #: Version 2 came with the background row of FC2; the only version before it lacks nothing but that.
 FORMAT_VERSION = 2
-_READ = (1, 2)
+_READ = range(1, 3)
 WEIGHTS_FILE = "model.safetensors"
 INFO_FILE = "run.json"
 METRICS_FILE = "metrics.json"
@@ -52,6 +54,10 @@ class RunInfo:
         threshold: the background threshold that was chosen on a part of train, or None.
         parent: the name of the run that this one started from, or None.
         parent_sha256: of the weights that it started from, so that they are found under another name, too.
+        val: the specification of the pictures that its training watched; "" for none.
+        init: the folder of the run that it started from, as one types it in the project's folder; "" for none.
+        imagenet: where its ImageNet weights came from, see :func:`recam_core.model.backbones.imagenet_source`; "" for a
+            run that started from another.
         command: the command line that makes the run again.
         scores: what was measured, for instance ``{"val": {"rectified_product": {"miou": ...}}}``.
         weights_sha256: of ``model.safetensors``.
@@ -61,12 +67,12 @@ class RunInfo:
     method: str
     rule: str
     network: dict[str, Any]
-    classes: list[str]
+    classes: Annotated[list[str], Meta(min_length=1)]
     has_background: bool
     data: str
     recipe: dict[str, Any]
     seed: int
-    threshold: float | None = None
+    threshold: Annotated[float, Meta(ge=0, le=1)] | None = None
     parent: str | None = None
     parent_sha256: str | None = None
     command: str = ""
@@ -75,6 +81,9 @@ class RunInfo:
     created: str = ""
     weights_sha256: str = ""
     format_version: int = FORMAT_VERSION
+    val: str = ""
+    init: str = ""
+    imagenet: str = ""
 
     @property
     def class_list(self) -> ClassList:
@@ -136,68 +145,35 @@ def read_info(path: str | Path) -> RunInfo:
     if not file.is_file():
         raise UserError(f"{path} is no run folder: it has no {INFO_FILE}.")
     with opened_record(file, LARGEST_RECORD) as values:
-        version = values.get("format_version")
-        if version not in _READ:
-            raise UserError(f"{file} is of format version {version}; this version reads {_READ[0]} to {_READ[-1]}.")
-        known = {item.name for item in fields(RunInfo)}
-        info = RunInfo(**{name: value for name, value in values.items() if name in known})
+        check_version(values.get("format_version"), _READ)
+        info = as_kind(with_start(values), RunInfo)
         _check_record(info)
-        if version == 1:
-            info.command = _command_of_now(info)
-        info.command = _with_update(info)
+        had_no_row = info.format_version == 1 and info.has_background
+        info.command = command_of_now(info.command, info.method, info.recipe, had_no_row)
         return info
 
 
-def _command_of_now(info: RunInfo) -> str:
-    """The command of a run of version 1, which had no background row and did not have to say so."""
-    had_fc2 = any(words in info.command for words in (" train recam ", " retrain "))
-    if had_fc2 and info.has_background and "--background" not in info.command:
-        return f"{info.command} --background 0"
-    return info.command
+@dataclass
+class _NetworkForm:
+    """What a record must say of a network, see :class:`recam_core.model.network.NetworkSpec`."""
 
-
-def _with_update(info: RunInfo) -> str:
-    """The command of a retraining with what it updates, which older ones left to another default than that of now."""
-    update = info.recipe.get("update", "fc2")
-    is_silent = not any(word in info.command for word in (" --update", " --from"))
-    if info.method == "heads" and " retrain " in info.command and is_silent and update in ("fc2", "both"):
-        return f"{info.command} --update {update}"
-    return info.command
+    backbone: str
+    output_stride: int
+    num_classes: int
+    channels: int
+    has_fc2: bool
+    background_row: bool = False
 
 
 def _check_record(info: RunInfo) -> None:
-    """Raise ValueError for a record whose values are not of the form that the rest relies on."""
+    """Raise ValueError for a record whose values do not go together."""
     if info.method not in METHODS:
         raise ValueError(f"the method '{info.method}' is unknown")
-    if not isinstance(info.classes, list) or not info.classes or not all(isinstance(n, str) for n in info.classes):
-        raise ValueError("the class names are missing")
-    texts = ("name", "rule", "data", "command", "created", "weights_sha256")
-    tables = ("network", "recipe", "scores", "versions")
-    kinds: tuple[tuple[tuple[str, ...], type], ...] = ((texts, str), (tables, dict), (("has_background",), bool))
-    for names, kind in kinds:
-        for name in names:
-            if not isinstance(getattr(info, name), kind):
-                raise ValueError(f"'{name}' is of another kind")
-    numbers = ("output_stride", "channels", "num_classes")
-    for name, kind in (("backbone", str), ("has_fc2", bool), *((number, int) for number in numbers)):
-        if not isinstance(info.network.get(name), kind):
-            raise ValueError(f"the network's '{name}' is missing or of another kind")
-    if not isinstance(info.network.get("background_row", False), bool):
-        raise ValueError("the network's 'background_row' is of another kind")
-    for name in ("parent", "parent_sha256"):
-        if not isinstance(getattr(info, name), (str, type(None))):
-            raise ValueError(f"'{name}' is of another kind")
-    number = info.threshold
-    if number is not None and not (isinstance(number, (int, float)) and 0 <= number <= 1):
-        raise ValueError("the threshold is no number from 0 to 1")
-    if info.network["num_classes"] != len(info.classes):
-        raise ValueError(f"{len(info.classes)} class names for {info.network['num_classes']} classes")
-    if isinstance(info.seed, bool) or not isinstance(info.seed, int):
-        raise ValueError("the seed is no whole number")
-    if not all(isinstance(value, str) for value in info.versions.values()):
-        raise ValueError("a version is no text")
+    network = as_kind(info.network, _NetworkForm)
+    if network.num_classes != len(info.classes):
+        raise ValueError(f"{len(info.classes)} class names for {network.num_classes} classes")
     try:
-        extraction.check_rule(info.rule, info.network["has_fc2"], bool(info.network.get("background_row")), "the run")
+        extraction.check_rule(info.rule, network.has_fc2, network.background_row, "the run")
     except UserError as error:
         raise ValueError(str(error)) from error
 

@@ -160,11 +160,9 @@ def load_imagenet(backbone: nn.Module, name: str, source: str = "auto") -> str:
     Raises:
         UserError: the weights cannot be had, or are of another network.
     """
+    source = imagenet_source(name, source)
     if source == "none":
         return "none"
-    if source == "auto":
-        has_package = name == SMALL_BACKBONE or (name in PACKAGES and find_spec(PACKAGES[name][0]) is not None)
-        source = "packaged" if has_package else "download"
     if source == "packaged":
         return f"package {_load_packaged(backbone, name)}"
     if source == "download":
@@ -174,6 +172,14 @@ def load_imagenet(backbone: nn.Module, name: str, source: str = "auto") -> str:
         raise UserError(f"There are no ImageNet weights at {source}; give {SOURCES}.")
     load_matching(backbone, read_state(path), str(path))
     return f"file {path.name}"
+
+
+def imagenet_source(name: str, source: str) -> str:
+    """The source, ``auto`` decided: ``packaged``, ``download``, ``none`` or the path of a file."""
+    if source != "auto":
+        return source
+    has_package = name == SMALL_BACKBONE or (name in PACKAGES and find_spec(PACKAGES[name][0]) is not None)
+    return "packaged" if has_package else "download"
 
 
 def load_matching(backbone: nn.Module, state: dict[str, Tensor], where: str) -> None:

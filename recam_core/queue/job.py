@@ -3,14 +3,15 @@
 import re
 import secrets
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from recam_core.atomic_write import write_json
 from recam_core.errors import UserError
-from recam_core.records import RecordError, is_time, opened_record
+from recam_core.records import RecordError, Time, as_kind, opened_record
 
 JOB_FILE = "job.json"
 LOG_FILE = "log.txt"
@@ -18,11 +19,39 @@ LOG_FILE = "log.txt"
 LOCK_FILE = "lock"
 #: Its being there asks that process to stop.
 CANCEL_FILE = "cancel"
+#: Of the form of ``job.json``; those of before there were versions are of 0, and lack nothing else.
+VERSION = 1
 #: Bytes that a job and a status may have.
 _LARGEST = 1 << 20
 #: As :func:`recam_core.train.recipe.check_recipe` allows them.
 _MOST_EPOCHS = 10_000
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
+
+
+@dataclass(frozen=True)
+class GridRequest:
+    """What a grid of full trainings varies, as plain values: a part of the job.
+
+    Attributes:
+        x, y: name of each axis, then its values as text.
+        preset: name of the preset that the recipe began as.
+        report: specification of the pictures that figures are reported on.
+        seeds: each point once a seed.
+        workers: trainings at a time.
+        by: see :func:`recam_core.experiments.dispatch.dispatch`.
+        train, score: seconds that a picture took when it was asked for, see
+            :class:`recam_core.experiments.full_cost.Speed`; they say how much of the work is done.
+    """
+
+    x: Annotated[tuple[str, ...], Meta(min_length=1)]
+    y: Annotated[tuple[str, ...], Meta(min_length=1)]
+    preset: str
+    report: str
+    seeds: tuple[int, ...]
+    workers: int
+    by: str
+    train: float
+    score: float
 
 
 @dataclass(frozen=True)
@@ -41,10 +70,11 @@ class TrainingJob:
         half: store the weights in half precision.
         workers: loader processes; None leaves it to the training.
         created: seconds since 1970.
-        grid: of a grid of full trainings, what it varies, see :mod:`recam_core.queue.job`; the recipe is
-            then the one that it varies. None for a single training.
+        grid: of a grid of full trainings, what it varies; the recipe is then the one that it varies. None for a
+            single training.
         visitor: who asked for it, of the visitors of the app; "" for the command line.
         address: stands for the network address that they asked from; "" where that is not known.
+        version: of the form of the record.
     """
 
     id: str
@@ -58,10 +88,11 @@ class TrainingJob:
     command: str
     half: bool = False
     workers: int | None = None
-    created: float = 0.0
-    grid: dict[str, Any] | None = None
+    created: Time = 0.0
+    grid: GridRequest | None = None
     visitor: str = ""
     address: str = ""
+    version: int = VERSION
 
     @property
     def name(self) -> str:
@@ -105,85 +136,15 @@ def read_job(folder: Path) -> TrainingJob:
     Raises:
         UserError: it is missing or damaged.
     """
-    file = folder / JOB_FILE
     try:
-        return _read_job(file)
+        with opened_record(folder / JOB_FILE, _LARGEST) as values:
+            job = as_kind(values, TrainingJob, VERSION)
+            if not 0 < as_kind(job.recipe.get("epochs", 1), int) <= _MOST_EPOCHS:
+                raise ValueError("its epochs are out of range")
+            if job.id != folder.name or not Path(job.out).is_absolute() or "\0" in job.out:
+                raise ValueError("it belongs to another folder")
+            return job
     except RecordError as error:
         if not error.is_missing:
             raise
         raise UserError(no_training(folder.name)) from error
-
-
-def _read_job(file: Path) -> TrainingJob:
-    with opened_record(file, _LARGEST) as values:
-        known = {field.name: values[field.name] for field in fields(TrainingJob) if field.name in values}
-        job = TrainingJob(**known)
-        texts = (job.id, job.data, job.val, job.init, job.out, job.device, job.folder, job.command)
-        texts += (job.visitor, job.address)
-        if not all(isinstance(text, str) for text in texts) or not isinstance(job.recipe, dict):
-            raise ValueError("a value is of another kind")
-        if not is_time(job.created):
-            raise ValueError("its time is of another kind")
-        epochs = job.recipe.get("epochs", 1)
-        if not isinstance(epochs, int) or not 0 < epochs <= _MOST_EPOCHS:
-            raise ValueError("its epochs are of another kind")
-        if not isinstance(job.grid, (dict, type(None))):
-            raise ValueError("its grid is of another kind")
-        if job.id != file.parent.name or not Path(job.out).is_absolute() or "\0" in job.out:
-            raise ValueError("it belongs to another folder")
-        return job
-
-
-@dataclass(frozen=True)
-class GridRequest:
-    """The request.
-
-    Attributes:
-        x, y: name of each axis, then its values as text.
-        preset: name of the preset that the recipe began as.
-        report: specification of the pictures that figures are reported on.
-        seeds: each point once a seed.
-        workers: trainings at a time.
-        by: see :func:`recam_core.experiments.dispatch.dispatch`.
-        train, score: seconds that a picture took when it was asked for, see
-            :class:`recam_core.experiments.full_cost.Speed`; they say how much of the work is done.
-    """
-
-    x: tuple[str, ...]
-    y: tuple[str, ...]
-    preset: str
-    report: str
-    seeds: tuple[int, ...]
-    workers: int
-    by: str
-    train: float
-    score: float
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return asdict(self)
-
-
-def grid_request(values: Mapping[str, Any]) -> GridRequest:
-    """What :meth:`GridRequest.to_json` gave.
-
-    Raises:
-        UserError: the values are damaged.
-    """
-    try:
-        x, y = (tuple(str(word) for word in values[name]) for name in ("x", "y"))
-        if not (x and y):
-            raise ValueError("an axis has no name")
-        return GridRequest(
-            x,
-            y,
-            str(values["preset"]),
-            str(values["report"]),
-            tuple(int(seed) for seed in values["seeds"]),
-            int(values["workers"]),
-            str(values["by"]),
-            float(values["train"]),
-            float(values["score"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"The request of this grid is damaged: {error}.") from error

@@ -11,7 +11,7 @@ from recam_core.experiments.kept_result import RESULT_FILE
 from recam_core.folders import runs_folder
 from recam_core.queue.job import TrainingJob
 from recam_core.queue.listing import grids_folder, list_trainings
-from recam_core.records import RecordError, opened_record
+from recam_core.records import RecordError, read_as
 from recam_core.retrain.named_run import check_run_name
 from recam_core.theory.negatives import NEGATIVES_FILE
 from recam_core.train.recipe import Recipe, train_command
@@ -21,26 +21,43 @@ from recam_core.typed_path import as_typed
 GRID_FILE = "grid.json"
 
 
+#: Of the form of ``grid.json``; those of before there were versions are of 0, and lack nothing else.
+VERSION = 1
+
+
 @dataclass(frozen=True)
-class KeptGrid:
-    """A finished grid.
+class GridRecord:
+    """What ``grid.json`` holds.
 
     Attributes:
-        folder: with its runs and its result, see :func:`recam_core.experiments.kept_result.read_result`.
         init, weights_sha256: the run that its trainings started from, and its weights, should the run have moved.
         data: the training split.
         x, y: names of the axes.
         command: the command line that makes it again.
-        finished: seconds since 1970.
+        version: of the form of the record.
     """
 
-    folder: Path
     init: str
     weights_sha256: str
     data: str
     x: str
     y: str
     command: str
+    version: int = VERSION
+
+
+@dataclass(frozen=True)
+class KeptGrid:
+    """A finished grid.
+
+    Attributes:
+        folder: with its runs and its result, see :func:`recam_core.experiments.kept_result.read_result`.
+        asked: what it was asked to do.
+        finished: seconds since 1970.
+    """
+
+    folder: Path
+    asked: GridRecord
     finished: float
 
     @property
@@ -51,15 +68,8 @@ class KeptGrid:
 
 def write_grid(job: TrainingJob, x: str, y: str) -> None:
     """Say in the folder of a grid what it was asked to do. Raises UserError where it cannot be written to."""
-    values = {
-        "init": job.init,
-        "weights_sha256": read_info(job.init).weights_sha256,
-        "data": job.data,
-        "x": x,
-        "y": y,
-        "command": job.command,
-    }
-    write_json(Path(job.out) / GRID_FILE, values)
+    record = GridRecord(job.init, read_info(job.init).weights_sha256, job.data, x, y, job.command)
+    write_json(Path(job.out) / GRID_FILE, asdict(record))
 
 
 def list_grids() -> list[KeptGrid]:
@@ -67,10 +77,9 @@ def list_grids() -> list[KeptGrid]:
     found = []
     for file in grids_folder().glob(f"*/{RESULT_FILE}"):
         try:
-            with opened_record(file.parent / GRID_FILE) as values:
-                words = (str(values[name]) for name in ("init", "weights_sha256", "data", "x", "y", "command"))
-                found.append(KeptGrid(file.parent, *words, file.stat().st_mtime))
-        except RecordError:
+            asked = read_as(file.parent / GRID_FILE, GridRecord, VERSION)
+            found.append(KeptGrid(file.parent, asked, file.stat().st_mtime))
+        except (RecordError, FileNotFoundError):
             continue  # deleted meanwhile, or damaged
     return sorted(found, key=lambda grid: -grid.finished)
 
@@ -96,7 +105,7 @@ def delete_grid(grid: KeptGrid) -> None:
 
 def kept_run_command(grid: KeptGrid, recipe: Recipe, data: str, name: str) -> str:
     """The command line that trains a run of a grid again, under a name among the user's runs."""
-    start, out = as_typed(Path(grid.init)), as_typed(runs_folder() / name)
+    start, out = as_typed(Path(grid.asked.init)), as_typed(runs_folder() / name)
     return train_command(recipe, data=data, init=str(start), out=str(out))
 
 

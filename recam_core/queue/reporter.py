@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from recam_core.errors import UserError
-from recam_core.queue.status import Status, own_start, write_status
+from recam_core.queue.status import Losses, Status, own_start, write_status
 
 #: Above this many points, neighbours are merged.
 MOST_POINTS = 400
@@ -41,22 +41,16 @@ class LossCurve:
             self.points = [[b[0], *((x + y) / 2 for x, y in zip(a[1:], b[1:], strict=True))] for a, b in pairs]
             self.stride *= 2
 
-    def to_json(self) -> dict[str, Any]:
-        """``names`` of the losses, ``points`` of [step, one value a name], and the ``stride`` in steps."""
-        return {"names": list(self.names), "points": list(self.points), "stride": self.stride}
+    def so_far(self) -> Losses:
+        """The curve as statuses hold it."""
+        return Losses(list(self.names), list(self.points), self.stride)
 
     @classmethod
-    def up_to(cls, values: Mapping[str, Any], step: int) -> "LossCurve":
-        """The curve that :meth:`to_json` gave, without what came after ``step``: it is trained again."""
+    def up_to(cls, losses: Losses, step: int) -> "LossCurve":
+        """The curve of a status, without what came after ``step``: it is trained again."""
         curve = cls()
-        try:
-            curve.names = [str(name) for name in values["names"]]
-            points = [[float(value) for value in point] for point in values["points"]]
-            curve.points = [point for point in points if point[0] <= step and len(point) == len(curve.names) + 1]
-            curve.points = curve.points[: MOST_POINTS - 1]
-            curve.stride = max(int(values["stride"]), 1)
-        except (KeyError, TypeError, ValueError, OverflowError):
-            return cls()  # no curve was written yet, or something else is there
+        curve.names, curve.stride = list(losses.names), losses.stride
+        curve.points = [point for point in losses.points if point[0] <= step][: MOST_POINTS - 1]
         return curve
 
 

@@ -198,15 +198,18 @@ def start_grid(question: GridQuestion, speed: Speed | None = None, visitor: str 
             folder=str(Path.cwd()),
             command=question.command(folder),
             created=time.time(),
-            grid=request.to_json(),
+            grid=request,
             visitor=visitor,
             address=address,
         )
     )
 
 
-def question_of(job: TrainingJob, request: GridRequest) -> GridQuestion:
-    """What a job in the queue asks for. Raises UserError for one of another version."""
+def question_of(job: TrainingJob) -> GridQuestion:
+    """What a job in the queue asks for. Raises UserError for one of another version, or of a single training."""
+    request = job.grid
+    if request is None:
+        raise UserError(f"{job.name} is no grid.")
     try:
         base = from_json(job.recipe)
     except TypeError as error:

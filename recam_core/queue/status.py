@@ -5,12 +5,14 @@ import platform
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from msgspec import Meta
 
 from recam_core.atomic_write import write_json
-from recam_core.records import RecordError, is_finite, is_time, opened_record
+from recam_core.records import Count, RecordError, Time, as_kind, is_finite, opened_record
 
 #: The machine, as statuses name it.
 HOST = platform.node() or "this machine"
@@ -52,6 +54,8 @@ def _start_by_ps(pid: int) -> str | None:
 
 
 STATUS_FILE = "status.json"
+#: Of the form of ``status.json``; those of before there were versions are of 0, and lack nothing else.
+VERSION = 1
 #: Bytes that a status may have.
 _LARGEST = 1 << 20
 WAITING, RUNNING, DONE, FAILED, CANCELLED, KILLED = "waiting", "running", "done", "failed", "cancelled", "killed"
@@ -60,6 +64,21 @@ STATES = (WAITING, RUNNING, DONE, FAILED, CANCELLED, KILLED)
 LIVE = (WAITING, RUNNING)
 #: Seconds after which the word of another machine's process, which writes every few seconds, no longer counts.
 _SILENCE = 60.0
+
+
+@dataclass
+class Losses:
+    """The losses of a training so far, thinned to a few hundred points.
+
+    Attributes:
+        names: of the losses.
+        points: each the step, then a mean a name over the steps since the point before.
+        stride: steps a point.
+    """
+
+    names: list[str] = field(default_factory=list)
+    points: list[list[float]] = field(default_factory=list)
+    stride: Annotated[int, Meta(ge=1)] = 1
 
 
 @dataclass
@@ -74,29 +93,31 @@ class Status:
         step, steps: how far it is.
         epoch, epochs: the epoch that it is in, from 1; of a grid, the trainings that are finished, and all of them.
         seconds_left: None until enough is known to say.
-        losses: the curve so far, see :class:`recam_core.queue.reporter.LossCurve`.
+        losses: the curve so far.
         message: the sentence of a failure.
         awaits: name of the run that it starts from, while another training is still to make that; it stands in nobody's
             way meanwhile.
+        version: of the form of the record.
     """
 
     state: str = WAITING
     doing: str = ""
-    pid: int = 0
+    pid: Count = 0
     process_start: str = ""
     host: str = HOST
-    queued: float = 0.0
-    began: float = 0.0
-    updated: float = 0.0
-    ended: float = 0.0
-    step: int = 0
-    steps: int = 0
-    epoch: int = 0
-    epochs: int = 0
-    seconds_left: float | None = None
-    losses: dict[str, Any] = field(default_factory=dict)
+    queued: Time = 0.0
+    began: Time = 0.0
+    updated: Time = 0.0
+    ended: Time = 0.0
+    step: Count = 0
+    steps: Count = 0
+    epoch: Count = 0
+    epochs: Count = 0
+    seconds_left: Time | None = None
+    losses: Losses = field(default_factory=Losses)
     message: str = ""
     awaits: str = ""
+    version: int = VERSION
 
 
 def write_status(folder: Path, status: Status) -> None:
@@ -108,13 +129,9 @@ def read_status(folder: Path) -> Status | None:
     """The status as last written; None where there is none, or something else in its place."""
     try:
         with opened_record(folder / STATUS_FILE, _LARGEST) as values:
-            if not isinstance(values, dict) or "state" not in values:
+            status = as_kind(values, Status, VERSION)
+            if "state" not in values or status.state not in STATES:
                 raise ValueError("it is no status")
-            status = Status(**{item.name: values[item.name] for item in fields(Status) if item.name in values})
-            if status.state not in STATES:
-                raise ValueError(f"there is no state '{status.state}'")
-            for item in fields(Status):
-                _check(getattr(status, item.name), getattr(Status(), item.name), item.name)
             _check_curve(status.losses)
             return status
     except RecordError:
@@ -132,23 +149,8 @@ def true_state(status: Status) -> str:
     return status.state if alive else KILLED
 
 
-def _check(value: Any, example: Any, name: str) -> None:
-    """Raise ValueError for a value of another kind than the field's default, or out of range: all numbers are times
-    and counts.
-    """
-    if example is None or isinstance(example, (int, float)):
-        fits = is_time(value) and (isinstance(value, int) or not isinstance(example, int))
-    else:
-        fits = isinstance(value, type(example))
-    if not fits and not (value is None and example is None):
-        raise ValueError(f"'{name}' is of another kind")
-
-
-def _check_curve(losses: dict[str, Any]) -> None:
-    """Raise an error for what is no curve of losses; none begins with nothing. Losses may be no numbers any more."""
-    names, points = losses.get("names", []), losses.get("points", [])
-    if not all(isinstance(name, str) for name in names) or not isinstance(points, list):
-        raise ValueError("it holds no losses")
-    for step, *values in points:
-        if not is_finite(step) or len(values) != len(names) or not all(isinstance(one, (int, float)) for one in values):
+def _check_curve(losses: Losses) -> None:
+    """Raise ValueError for points that are none. Losses may be no numbers any more."""
+    for point in losses.points:
+        if len(point) != len(losses.names) + 1 or not is_finite(point[0]):
             raise ValueError("a point of the losses is of another kind")

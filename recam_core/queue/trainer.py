@@ -101,13 +101,13 @@ def _work(folder: Path, job: TrainingJob, is_cancelled: Callable[[], bool]) -> i
 def _train(job: TrainingJob, reporter: Reporter, before: Status, is_cancelled: Callable[[], bool]) -> None:
     from recam_core.queue.work import train_job
 
-    curve: LossCurve | None = None
+    curve = LossCurve()
     epochs = int(job.recipe["epochs"])
     clock = TimeLeft(epochs)
 
     def on_step(step: int, losses: dict[str, float]) -> None:
         nonlocal curve
-        if curve is None:
+        if not curve.names:
             # What a kill cut off after the last finished epoch is trained, and drawn, again.
             curve = LossCurve.up_to(before.losses, step - 1)
         curve.add(step, losses)
@@ -124,7 +124,7 @@ def _train(job: TrainingJob, reporter: Reporter, before: Status, is_cancelled: C
             epoch=min((done - 1) // per_epoch + 1, epochs),
             epochs=epochs,
             seconds_left=clock.seconds(),
-            losses=curve.to_json(),
+            losses=curve.so_far(),
         )
         if done % per_epoch == 0:
             say(note)

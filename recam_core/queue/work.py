@@ -14,7 +14,7 @@ from recam_core.experiments.full_task import SCORING, TRAINING, FullTask, task_p
 from recam_core.experiments.protocol import PARTS
 from recam_core.memory import memory_told
 from recam_core.progress import Cancelled, ProgressFn
-from recam_core.queue.job import TrainingJob, grid_request
+from recam_core.queue.job import TrainingJob
 from recam_core.queue.kept_grids import write_grid
 from recam_core.queue.start_grid import question_of
 from recam_core.train.loop import train
@@ -82,12 +82,13 @@ def train_grid(job: TrainingJob, told: ToldFn, is_cancelled: Callable[[], bool])
         UserError: data or a run that is not there any more, a training that failed, a full disk.
     """
     device_name(job.device)
-    request = grid_request(job.grid or {})
-    question = question_of(job, request)
+    question = question_of(job)
     plan = question.plan(Path(job.out))
     parts = check_start(plan.tasks[0])
     pictures = {part: len(parts[part]) for part in PARTS}
-    each = [task_seconds(task, pictures, Speed(request.train, request.score)) for task in plan.tasks]
+    assert job.grid is not None  # or there was no question
+    speed = Speed(job.grid.train, job.grid.score)
+    each = [task_seconds(task, pictures, speed) for task in plan.tasks]
     whole = sum(seconds[TRAINING] + seconds[SCORING] for seconds in each)
     write_grid(job, question.x.name, question.y.name)
     began, since, looked = time.monotonic(), time.time(), 0.0

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from recam_core.checkpoint.places import as_typed
 from recam_core.checkpoint.run_folder import Run, RunInfo, command_line, save_run
 from recam_core.errors import UserError
 from recam_core.gate import device_gate, give_way
@@ -202,6 +203,7 @@ def save_heads(path: str | Path, run: Run, cache_spec: str, result: HeadResult, 
         threshold=None,
         parent=run.info.name,
         parent_sha256=run.info.weights_sha256,
+        init=str(as_typed(run.path)),
         command=command_line(),
     )
     return save_run(path, network, info, half=half)

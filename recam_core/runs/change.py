@@ -12,7 +12,7 @@ from recam_core.atomic_write import write_json
 from recam_core.checkpoint.run_folder import INFO_FILE, read_info
 from recam_core.retrain.named_run import check_run_name
 from recam_core.runs.folder import locked
-from recam_core.runs.lineage import children_of, rewritten
+from recam_core.runs.lineage import children_of, renamed, rewritten
 from recam_core.runs.listed import ListedRun, key_of, list_runs
 from recam_core.runs.folder import move_star
 import shutil
@@ -77,9 +77,9 @@ def rename_run(run: ListedRun, name: str) -> Path:
             raise UserError(f"Cannot rename {old}: {error.strerror or error}.") from error
         move_star(key_of(old, False), key_of(new, False))
         for child in children:
-            command = rewritten(child.info.command, old, new)
             parent = name if child.info.parent == old.name else child.info.parent
-            write_json(child.path / INFO_FILE, asdict(replace(child.info, parent=parent, command=command)))
+            init, command = renamed(child.info.init, old, new), rewritten(child.info.command, old, new)
+            write_json(child.path / INFO_FILE, asdict(replace(child.info, parent=parent, init=init, command=command)))
     return new
 
 

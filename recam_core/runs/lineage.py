@@ -2,9 +2,9 @@
 
 import shlex
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 
+from recam_core.checkpoint.old_records import split_command
 from recam_core.home import ROOT
 from recam_core.checkpoint.run_folder import INFO_FILE, RunInfo, read_info
 from recam_core.errors import UserError
@@ -16,7 +16,7 @@ def find_parent(info: RunInfo) -> Path | None:
     """The folder of the run that a run started from; None if it started from none.
 
     The weights tell, where the record names them: the parent may have another name by now. Older records name the
-    parent only: then the folder in their command counts, or else the one run of that name with the same classes.
+    parent only: then the folder that they name counts, or else the one run of that name with the same classes.
 
     Raises:
         UserError: it is not here any more.
@@ -24,7 +24,7 @@ def find_parent(info: RunInfo) -> Path | None:
     if info.parent is None:
         return None
     runs = list_runs().runs
-    at = source_in_command(info.command)
+    at = _folder_of(info.init)
     if info.parent_sha256:
         found = [run.path for run in runs if run.info.weights_sha256 == info.parent_sha256]
         if not found and at is not None and (at / INFO_FILE).is_file():
@@ -54,22 +54,10 @@ def _is_child(info: RunInfo, run: ListedRun) -> bool:
     return info.parent == run.path.name and info.classes == run.info.classes
 
 
-def source_in_command(command: str) -> Path | None:
-    """The folder that a run's command names as its start, absolute; None where it names none."""
-    words = split_command(command)
-    for before, value in pairwise(words):
-        if before == "--init" or (before == "retrain" and not value.startswith("-")):
-            path = typed_path(value)
-            return path if path is None or path.is_absolute() else ROOT / path
-    return None
-
-
-def split_command(command: str) -> list[str]:
-    """The words of a command line; none for a text that is no command line."""
-    try:
-        return shlex.split(command)
-    except ValueError:
-        return []
+def _folder_of(text: str) -> Path | None:
+    """The folder that a record names, absolute; None where it names none, or none that leads anywhere."""
+    path = typed_path(text) if text else None
+    return path if path is None or path.is_absolute() else ROOT / path
 
 
 def again_command(run: ListedRun, out: str) -> str:
@@ -78,25 +66,15 @@ def again_command(run: ListedRun, out: str) -> str:
     return shlex.join(["python", "-m", "recam_core", verb, "--from", run.name, "--out", out])
 
 
-def option(command: str, flag: str) -> str | None:
-    """The value of ``FLAG VALUE`` or ``FLAG=VALUE``; None where the command has no such option."""
-    words = split_command(command)
-    for place, word in enumerate(words):
-        if word == flag and place + 1 < len(words):
-            return words[place + 1]
-        if word.startswith(f"{flag}="):
-            return word.partition("=")[2]
-    return None
-
-
 def rewritten(command: str, old: Path, new: Path) -> str:
     """The command with another folder in place of ``old``, written as it was (relative, if so)."""
     words = split_command(command)
-    changed = [_replaced(word, old, new) for word in words]
+    changed = [renamed(word, old, new) for word in words]
     return command if changed == words else shlex.join(changed)
 
 
-def _replaced(word: str, old: Path, new: Path) -> str:
+def renamed(word: str, old: Path, new: Path) -> str:
+    """The folder ``new`` for a word that means ``old``, typed as that was; any other word as it is."""
     if not word or word.startswith("-"):
         return word
     path, typed = Path(word), typed_path(word)

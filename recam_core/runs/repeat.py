@@ -28,7 +28,7 @@ from recam_core.retrain.features import build_feature_cache
 from recam_core.retrain.head_recipe import HeadRecipe
 from recam_core.retrain.heads import retrain_heads, save_heads
 from recam_core.retrain.named_run import retrain_command
-from recam_core.runs.lineage import find_parent, option
+from recam_core.runs.lineage import find_parent
 from recam_core.runs.weights_header import is_half
 from recam_core.train.loop import train
 from recam_core.train.recipe import Recipe, from_json
@@ -66,7 +66,7 @@ def repeat_run(
         out: the new run's folder. A full training that was cut off goes on when it is called again.
         data: the same training pictures at another place (or opened already); as recorded by default.
         parent: the run that it started from, if that has moved.
-        val: the pictures of the validation curve; as in the run's command by default.
+        val: the pictures of the validation curve; as recorded by default.
         weights: the file of ImageNet weights, if they came from a file that has moved.
         device: where to train.
         workers: loader processes of a full training.
@@ -122,25 +122,17 @@ def recorded_recipe(info: RunInfo, weights: str | None = None) -> Recipe | HeadR
 
 
 def _source_of_weights(info: RunInfo) -> str:
-    """Where ImageNet weights come from, from the word that the record keeps on it."""
-    word = info.recipe.get("weights")
-    if not isinstance(word, str):
+    """Where ImageNet weights come from; those of the run that it starts from take their place."""
+    if not isinstance(info.recipe.get("weights"), str):
         raise ValueError("the recipe does not say where its weights come from")
-    if word == "none":
-        return "none"
-    if word.startswith("package "):
-        return "packaged"
-    if word.startswith("run "):
-        return "auto"  # those of the run that it starts from take their place
-    if word.startswith("file "):
-        given = option(info.command, "--weights")
-        if given is None or (path := typed_path(given)) is None or not path.is_file():
-            raise UserError(
-                f"The run {info.name} started from ImageNet weights in {word.removeprefix('file ')}, which is not "
-                "here; name the file with --weights."
-            )
-        return given
-    return "download"
+    if info.imagenet in ("", "none", "packaged", "download"):
+        return info.imagenet or "auto"
+    if (path := typed_path(info.imagenet)) is None or not path.is_file():
+        raise UserError(
+            f"The run {info.name} started from ImageNet weights in {info.imagenet}, which is not here; name the file "
+            "with --weights."
+        )
+    return info.imagenet
 
 
 def _open(data: str | Dataset | None, info: RunInfo) -> Dataset:
@@ -197,7 +189,7 @@ def _repeat_training(task: "_Task") -> RunInfo:
     recipe, half = recorded_recipe(info, task.weights), is_half(task.path / WEIGHTS_FILE)
     init = None if task.parent is None else _start(task.parent, info, "cpu")
     dataset = _open(task.data, info)
-    val = option(info.command, "--val") if task.val is None else task.val
+    val = task.val if task.val is not None else info.val and recorded_data(info.val, info.class_list)
     val = (open_dataset(val) if val else None) if isinstance(val, str) else val
     with task.stages(info.method) as bar:
         progress, scoring = with_pauses(bar)

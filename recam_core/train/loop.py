@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from recam_core.atomic_write import write_json
+from recam_core.checkpoint.places import as_typed
 from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, Run, RunInfo, command_line, save_run
 from recam_core.data.check import listing_faults, refuse_faults
 from recam_core.data.sample import Dataset
@@ -26,7 +27,7 @@ from recam_core.memory import keep_large_blocks
 from recam_core.method.background import check_background
 from recam_core.method.masks import parse_mask
 from recam_core.method.step import BatchLoss, BatchPairs, bce_batch, recam_batch, sce_batch
-from recam_core.model.backbones import load_imagenet
+from recam_core.model.backbones import imagenet_source, load_imagenet
 from recam_core.model.network import CamNetwork
 from recam_core.progress import ProgressFn, silent
 from recam_core.theory.negatives import PARTS, NegativeCounts, watched, write_negatives
@@ -248,7 +249,7 @@ def train(
     # Once more: a kill between the last state and its curves must not leave a run without them.
     write_json(out / METRICS_FILE, history)
     write_negatives(out, *watched(recipe.method, recipe.to_json()), negatives)
-    record = _record(recipe, dataset, out, init, weights, command or command_line())
+    record = _record(recipe, dataset, out, val, init, weights, command or command_line())
     info = save_run(out, network.eval(), record, half=half)
     # A finished run needs no state to go on from; it is as large as three copies of the weights.
     shutil.rmtree((out / STATE_FILE).parent, ignore_errors=True)
@@ -392,7 +393,9 @@ def _go_on_in(precision: torch.dtype | None, scaler: torch.amp.GradScaler, resum
         )
 
 
-def _record(recipe: Recipe, dataset: Dataset, out: Path, init: Run | None, weights: str, command: str) -> RunInfo:
+def _record(
+    recipe: Recipe, dataset: Dataset, out: Path, val: Dataset | None, init: Run | None, weights: str, command: str
+) -> RunInfo:
     return RunInfo(
         name=out.name,
         method=recipe.method,
@@ -405,5 +408,8 @@ def _record(recipe: Recipe, dataset: Dataset, out: Path, init: Run | None, weigh
         seed=recipe.seed,
         parent=init.info.name if init else None,
         parent_sha256=init.info.weights_sha256 if init else None,
+        val=val.spec if val is not None else "",
+        init=str(as_typed(init.path)) if init else "",
+        imagenet="" if init else imagenet_source(recipe.backbone, recipe.weights),
         command=command,
     )

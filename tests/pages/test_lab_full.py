@@ -128,7 +128,7 @@ def test_a_grid_is_counted_started_seen_by_others_and_cancelled(shown: Callable[
         assert not page.exception
         assert not page.error
         (grid,) = list_trainings()
-        assert grid.job.grid["x"] == ["lambda", "0.1", "1.0"]
+        assert grid.job.grid.x == ("lambda", "0.1", "1.0")
         assert "next on cpu" in words(page)
         assert any(f"--folder {grid.out}" in box.value for box in page.code)
 
@@ -211,7 +211,7 @@ def test_results_that_cannot_be_shown_are_sentences(
     page = shown(grid=kept.id)
     assert "is damaged" in page.error[0].value
     record = kept.grid.folder / "grid.json"
-    record.write_text(record.read_text().replace(kept.grid.weights_sha256, "0" * 64))
+    record.write_text(record.read_text().replace(kept.grid.asked.weights_sha256, "0" * 64))
     page = shown(grid=kept.id)
     assert "is not there any more" in page.error[0].value
 
