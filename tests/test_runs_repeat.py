@@ -20,7 +20,7 @@ from recam_core.retrain.features import build_feature_cache
 from recam_core.retrain.head_recipe import HeadRecipe
 from recam_core.retrain.heads import retrain_heads
 from recam_core.retrain.named_run import keep_heads, retrain_command
-from recam_core.runs.repeat import changed_versions, recorded_recipe, repeat_run
+from recam_core.runs.repeat import changed_versions, recorded_heads, recorded_recipe, repeat_run
 from recam_core.scores.evaluate import Tally
 from recam_core.scores.thresholds import choose_threshold
 from recam_core.train.loop import train
@@ -99,7 +99,8 @@ def test_the_command_that_a_repetition_keeps_makes_it_again_too(
     shutil.rmtree(tmp_path / "again")
     assert main(split_command(made.command)[3:]) == 0
     assert read_info(tmp_path / "again").weights_sha256 == read_info(runs / name).weights_sha256
-    assert recorded_recipe(read_info(tmp_path / "again")) == recorded_recipe(read_info(runs / name))
+    recorded = recorded_heads if name == "mine" else recorded_recipe
+    assert recorded(read_info(tmp_path / "again")) == recorded(read_info(runs / name))
 
 
 def test_the_command_line(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -237,7 +238,7 @@ def test_a_command_of_before_says_what_it_updated(runs: Path, tmp_path: Path) ->
         write_json(tmp_path / "mine" / INFO_FILE, record)
         found = read_info(tmp_path / "mine")
         assert found.command == f"{command} --update {update}"
-        assert recorded_recipe(found).update == update
+        assert recorded_heads(found).update == update
         write_json(tmp_path / "mine" / INFO_FILE, record | {"command": f"{command} --update both"})
         assert read_info(tmp_path / "mine").command == f"{command} --update both"
         write_json(tmp_path / "mine" / INFO_FILE, record | {"command": "python -m recam_core retrain --from x --out y"})

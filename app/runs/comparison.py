@@ -55,8 +55,8 @@ def _scores(chosen: Sequence[ListedRun], catalogue: Catalogue) -> bool:
         st.info("These runs know different classes, so only their settings are compared.", icon=":material/category:")
         return False
     spec = _spec(family, chosen)
-    if not (found := recorded(spec, family.classes)).is_here and spec == _measured_on(family, chosen):
-        say_missing(found)
+    if not (pictures := recorded(spec, family.classes)).is_here and spec == _measured_on(family, chosen):
+        say_missing(pictures)
         return False
     entries = {entry.key: entry for entry in family.entries}
     ready, missing = analysed_of(family, [entries[run.key] for run in chosen], spec)
@@ -277,7 +277,6 @@ def _class_pictures(
         if name is None:
             return
         gains, loses = found.by_class[place][order[names.index(name)]]
-        pictures = []
         picture = None
         if st.button("Where it gains most", icon=_COMPARE, key="runs_class_gains", disabled=gains is None, help=_MOST):
             picture = gains
@@ -314,8 +313,9 @@ def _recorded(chosen: Sequence[ListedRun], expanded: bool) -> None:
     first = scores[0]
     rows = []
     for run, score in zip(chosen, scores, strict=True):
-        same = score is not None and first is not None and score.protocol == first.protocol
-        change = signed(100 * (score.miou - first.miou)) if same and score is not first else None
+        change = None
+        if score is not None and first is not None and score is not first and score.protocol == first.protocol:
+            change = signed(100 * (score.miou - first.miou))
         rows.append(
             (
                 run.name,

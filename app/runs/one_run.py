@@ -76,9 +76,10 @@ def _read_curves(run: ListedRun) -> dict[str, Curve]:
     points: dict[str, list[tuple[float, float]]] = {}
     for place, row in enumerate(rows, start=1):
         epoch = row.get("epoch")
+        at = float(epoch) if epoch is not None and is_finite(epoch) else float(place)
         for name, value in row.items():
-            if name not in _NO_CURVES and is_finite(value):
-                points.setdefault(name, []).append((float(epoch if is_finite(epoch) else place), float(value)))
+            if name not in _NO_CURVES and value is not None and is_finite(value):
+                points.setdefault(name, []).append((at, float(value)))
     return {name: Curve(name.replace("_", " "), *zip(*sorted(of_it), strict=True)) for name, of_it in points.items()}
 
 

@@ -4,6 +4,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Sequence
+from typing import Literal
 
 import streamlit as st
 
@@ -37,7 +38,7 @@ def send_queue_style() -> None:
 
 
 #: State -> word, icon and colour of its badge.
-BADGES = {
+BADGES: dict[str, tuple[str, str, Literal["gray", "blue", "green", "red", "orange"]]] = {
     "waiting": ("waiting", ":material/hourglass_empty:", "gray"),
     "running": ("running", ":material/play_circle:", "blue"),
     "done": ("done", ":material/check_circle:", "green"),

@@ -248,9 +248,9 @@ def _numbers(recipe: Recipe, key: str, column: st.delta_generator.DeltaGenerator
     known = settings(Recipe)
     return dataclasses.replace(
         recipe,
-        epochs=number_field(one, known["epochs"], recipe.epochs, f"training_epochs_{key}"),
-        batch_size=number_field(other, known["batch_size"], recipe.batch_size, f"training_batch_{key}"),
-        seed=number_field(one, known["seed"], recipe.seed, "training_seed"),
+        epochs=int(number_field(one, known["epochs"], recipe.epochs, f"training_epochs_{key}")),
+        batch_size=int(number_field(other, known["batch_size"], recipe.batch_size, f"training_batch_{key}")),
+        seed=int(number_field(one, known["seed"], recipe.seed, "training_seed")),
     )
 
 

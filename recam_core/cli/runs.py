@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -352,7 +353,7 @@ def _agreed(question: str) -> bool:
         return False
 
 
-def _print_table(rows: list[tuple[str, ...]], head: bool = True) -> None:
+def _print_table(rows: Sequence[tuple[str, ...]], head: bool = True) -> None:
     """Columns as wide as they must be; a line under the head."""
     columns = len(rows[0])
     widths = [max(len(row[column]) for row in rows) for column in range(columns)]

@@ -274,7 +274,7 @@ def _find(plan: AblationPlan, out: Path, recipe: Recipe, init: Path | None) -> P
         recorded = {**info.recipe, "rule": recipe.rule, "weights": recipe.weights}
         try:
             same = from_json(recorded) == recipe and parse_spec(info.data) == parse_spec(plan.data)
-        except (TypeError, UserError):
+        except (ValueError, UserError):
             same = False
         if same and _starts_from(info, folder, start, init):
             return folder

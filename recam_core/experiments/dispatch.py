@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from recam_core.errors import UserError
@@ -90,7 +91,9 @@ def _local(work: Callable[[Any], Any], tasks: Sequence[Any], workers: int, progr
     """A process a task: memory is given back after each, and a killed one is noticed at once."""
     # Torch's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    waiting, running, results = list(enumerate(tasks)), {}, {}
+    waiting = list(enumerate(tasks))
+    running: dict[Connection, tuple[int, BaseProcess]] = {}
+    results: dict[int, Any] = {}
     try:
         while waiting or running:
             while waiting and len(running) < workers:
@@ -100,14 +103,15 @@ def _local(work: Callable[[Any], Any], tasks: Sequence[Any], workers: int, progr
                 process.start()
                 theirs.close()
                 running[ours] = (place, process)
-            for ready in wait(list(running), POLL):
-                place, process = running.pop(ready)
-                results[place] = _received(ready, process)
+            heard = wait(list(running), POLL)
+            for ready in [one for one in running if one in heard]:
+                at, worker = running.pop(ready)
+                results[at] = _received(ready, worker)
             progress(len(results), len(tasks), f"{len(running)} running")
     finally:
-        for connection, (_, process) in running.items():
-            process.terminate()
-            process.join()
+        for connection, (_, worker) in running.items():
+            worker.terminate()
+            worker.join()
             connection.close()
     return [results[place] for place in range(len(tasks))]
 
@@ -126,11 +130,13 @@ def _worker(connection: Connection, work: Callable[[Any], Any], task: Any) -> No
 
 def _end_with_parent() -> None:
     """Nobody waits for the result of a worker whose parent was killed, and whoever goes on must find its run free."""
-    wait([multiprocessing.parent_process().sentinel])
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # a worker is started by another process
+    wait([parent.sentinel])
     os._exit(1)
 
 
-def _received(connection: Connection, process: Any) -> Any:
+def _received(connection: Connection, process: BaseProcess) -> Any:
     try:
         fine, value = connection.recv()
     except EOFError:

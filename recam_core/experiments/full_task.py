@@ -135,13 +135,13 @@ def task_progress(task: FullTask) -> tuple[str, float]:
 
 def is_trained(task: FullTask) -> bool:
     """Whether the run is there already, from the same recipe."""
-    if not (task.run / INFO_FILE).is_file():
+    if task.recipe is None or not (task.run / INFO_FILE).is_file():
         return False
     recipe = dict(read_info(task.run).recipe)
     recipe["weights"] = task.recipe.weights
     try:
         return from_json(recipe) == task.recipe
-    except TypeError:
+    except ValueError:
         return False
 
 

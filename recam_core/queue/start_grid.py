@@ -212,7 +212,7 @@ def question_of(job: TrainingJob) -> GridQuestion:
         raise UserError(f"{job.name} is no grid.")
     try:
         base = from_json(job.recipe)
-    except TypeError as error:
+    except ValueError as error:
         raise UserError(f"The recipe of this grid is of another version: {error}.") from error
     x, y = (full_axis(name, words) for name, *words in (request.x, request.y))
     return GridQuestion(

@@ -35,29 +35,27 @@ def train_job(
         UserError: as :func:`recam_core.train.loop.train`; also where the disk or the memory is full.
     """
     try:
-        device = pick_device(job.device)
         recipe = from_json(job.recipe)
-        dataset = open_dataset(job.data)
-        val = open_dataset(job.val) if job.val else None
-        init = load_run(job.init) if job.init else None
-        return train(
-            recipe,
-            dataset,
-            Path(job.out),
-            val=val,
-            init=init,
-            device=device,
-            workers=job.workers,
-            progress=progress,
-            scoring=scoring,
-            half=job.half,
-            on_step=on_step,
-            command=job.command,
-        )
-    except TypeError as error:
-        if "unexpected keyword" not in str(error):
-            raise
+    except ValueError as error:
         raise UserError(f"The recipe of this training is of another version: {error}.") from error
+    device = pick_device(job.device)
+    dataset = open_dataset(job.data)
+    val = open_dataset(job.val) if job.val else None
+    init = load_run(job.init) if job.init else None
+    return train(
+        recipe,
+        dataset,
+        Path(job.out),
+        val=val,
+        init=init,
+        device=device,
+        workers=job.workers,
+        progress=progress,
+        scoring=scoring,
+        half=job.half,
+        on_step=on_step,
+        command=job.command,
+    )
 
 
 #: Called with what goes on in words, trainings that are finished, all trainings, the share of the work that is done,

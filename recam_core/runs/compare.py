@@ -221,7 +221,9 @@ def rate_verdicts(comparison: ScoreComparison) -> list[str]:
     """One sentence for each run but the first: which kinds of errors changed by more than chance."""
     rates, sentences = comparison.rates, []
     for place, title in enumerate(comparison.titles[1:], start=1):
-        fewer, more, open_ = [], [], []
+        fewer: list[str] = []
+        more: list[str] = []
+        open_: list[str] = []
         for number, name in enumerate(RATES.values()):
             low, high = rates.change_low[number, place], rates.change_high[number, place]
             (fewer if high < 0 else more if low > 0 else open_).append(name)

@@ -97,28 +97,36 @@ def changed_versions(info: RunInfo) -> list[str]:
     ]
 
 
-def recorded_recipe(info: RunInfo, weights: str | None = None) -> Recipe | HeadRecipe:
-    """The recipe of a run as its training takes it.
+def recorded_recipe(info: RunInfo, weights: str | None = None) -> Recipe:
+    """The recipe of a training of a network, as the training takes it.
 
     Args:
-        info: the record.
+        info: the record of a run that is none of retrained heads.
         weights: the file of ImageNet weights, if they came from one.
 
     Raises:
         UserError: the run was not trained here, or its record is of another version.
     """
-    values = dict(info.recipe)
     try:
-        if info.method == "heads":
-            known = {field.name for field in fields(HeadRecipe)}
-            # What an older record does not name had the value that is the default now.
-            return HeadRecipe(**{name: value for name, value in values.items() if name in known})
-        values["weights"] = weights or _source_of_weights(info)
-        return from_json({**values, "method": info.method})
+        return from_json({**info.recipe, "method": info.method, "weights": weights or _source_of_weights(info)})
     except (TypeError, ValueError) as error:
-        raise UserError(
-            f"The run {info.name} keeps no recipe of a training of this program, so it cannot be made again ({error})."
-        ) from error
+        raise _no_recipe(info, error) from error
+
+
+def recorded_heads(info: RunInfo) -> HeadRecipe:
+    """The recipe of retrained heads. Raises UserError as :func:`recorded_recipe`."""
+    known = {field.name for field in fields(HeadRecipe)}
+    try:
+        # What an older record does not name had the value that is the default now.
+        return HeadRecipe(**{name: value for name, value in info.recipe.items() if name in known})
+    except (TypeError, ValueError) as error:
+        raise _no_recipe(info, error) from error
+
+
+def _no_recipe(info: RunInfo, error: Exception) -> UserError:
+    return UserError(
+        f"The run {info.name} keeps no recipe of a training of this program, so it cannot be made again ({error})."
+    )
 
 
 def _source_of_weights(info: RunInfo) -> str:
@@ -162,7 +170,7 @@ def _start(parent: Path, info: RunInfo, device: torch.device | str) -> Run:
 
 def _repeat_heads(task: "_Task") -> RunInfo:
     info, out = task.info, task.out
-    recipe = recorded_recipe(info)
+    recipe = recorded_heads(info)
     if task.parent is None:
         raise UserError(f"The run {info.name} does not say which run it started from; give its folder.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -189,8 +197,8 @@ def _repeat_training(task: "_Task") -> RunInfo:
     recipe, half = recorded_recipe(info, task.weights), is_half(task.path / WEIGHTS_FILE)
     init = None if task.parent is None else _start(task.parent, info, "cpu")
     dataset = _open(task.data, info)
-    val = task.val if task.val is not None else info.val and recorded_data(info.val, info.class_list)
-    val = (open_dataset(val) if val else None) if isinstance(val, str) else val
+    watched = task.val if task.val is not None else info.val and recorded_data(info.val, info.class_list)
+    val = (open_dataset(watched) if watched else None) if isinstance(watched, str) else watched
     with task.stages(info.method) as bar:
         progress, scoring = with_pauses(bar)
         made = train(

@@ -149,7 +149,7 @@ def train(
     make_current(device)
     torch.manual_seed(recipe.seed)
     network, weights = _start(recipe, len(dataset.classes), init, pretrained=resumed is None)
-    network.to(device=device, memory_format=torch.channels_last)
+    network.to(device).to(memory_format=torch.channels_last)
     optimizer = _optimizer(recipe, network)
     precision = half_type(device) if recipe.amp else None
     scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
@@ -163,8 +163,9 @@ def train(
         negatives = resumed.get("negatives", [])
 
     mask = parse_mask(recipe.mask)
-    fill = tuple(round(value * 255) for value in network.spec.mean)
-    views = AugmentedViews(dataset, recipe, fill, with_masks=recipe.method == "recam" and mask.needs_truth)
+    red, green, blue = (round(value * 255) for value in network.spec.mean)
+    with_masks = recipe.method == "recam" and mask.needs_truth
+    views = AugmentedViews(dataset, recipe, (red, green, blue), with_masks)
     per_epoch = max(len(views) // recipe.batch_size, 1)
     steps = per_epoch * recipe.epochs
     rates = [group["lr"] for group in _groups(recipe, network)]
@@ -352,6 +353,7 @@ def _loss(
     elif recipe.method == "sce":
         loss = sce_batch(logits, labels)
     else:
+        assert network.fc2 is not None  # of a network that is trained by recam
         loss = recam_batch(
             features,
             logits,

@@ -1,7 +1,7 @@
 """Every setting of a training, the presets, and the command line that a recipe is written as."""
 
 import shlex
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from recam_core.errors import UserError
@@ -103,8 +103,16 @@ class Recipe:
 
 
 def from_json(values: dict[str, Any]) -> Recipe:
-    """The recipe that :meth:`Recipe.to_json` gave; lists become tuples again."""
-    return Recipe(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    """The recipe that :meth:`Recipe.to_json` gave; lists become tuples again.
+
+    Raises:
+        ValueError: it is of a version of the program that has other settings.
+    """
+    known = {one.name for one in fields(Recipe)}
+    if other := [name for name in values if name not in known] or [name for name in ("method",) if name not in values]:
+        raise ValueError(f"this version of the program has other settings ('{str(other[0])[:60]}')")
+    plain: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return Recipe(**plain)
 
 
 _PAPER = {

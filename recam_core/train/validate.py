@@ -53,7 +53,10 @@ def validate(network: CamNetwork, recipe: Recipe, dataset: Dataset, progress: Pr
     """
     chosen = np.unique(np.linspace(0, len(dataset) - 1, min(len(dataset), MOST_PICTURES)).round().astype(int))
     weight = map_weights(recipe.rule, network.fc1, network.fc2)
-    logits, labels, maps, masks = [], [], [], []
+    logits: list[Tensor] = []
+    labels: list[np.ndarray] = []
+    maps: list[ActivationMaps] = []
+    masks: list[np.ndarray] = []
 
     def work(sample: Sample, features: PictureFeatures) -> tuple[Tensor, ActivationMaps | None]:
         if sample.mask is None:
@@ -61,17 +64,17 @@ def validate(network: CamNetwork, recipe: Recipe, dataset: Dataset, progress: Pr
         return features.logits.cpu(), maps_from_features(features, weight, np.flatnonzero(sample.labels), sample.id)
 
     pictures = each_picture(network, dataset, work, scales=(1.0,), indices=chosen.tolist())
-    for done, (sample, (own, found)) in enumerate(pictures, 1):
+    for done, (sample, (own, shown)) in enumerate(pictures, 1):
         logits.append(own)
         labels.append(sample.labels)
-        if found is not None:
-            maps.append(found)
+        if shown is not None and sample.mask is not None:
+            maps.append(shown)
             masks.append(sample.mask)
         progress(done, len(chosen), "scoring")
     z = torch.stack(logits)
     y = np.stack(labels)
     loss = multi_label_sce_loss if recipe.method == "sce" else bce_loss
-    found = {
+    found: dict[str, Any] = {
         "val_loss": float(loss(z, torch.from_numpy(y))),
         "val_map": mean_average_precision(z.numpy(), y),
     }
