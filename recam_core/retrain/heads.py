@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from recam_core.checkpoint.places import as_typed
 from recam_core.checkpoint.run_folder import Run, RunInfo, command_line, save_run
 from recam_core.errors import UserError
 from recam_core.gate import device_gate, give_way
@@ -24,6 +23,7 @@ from recam_core.retrain.head_recipe import HeadRecipe, completed
 from recam_core.retrain.head_runs import History, train_both, train_fc2
 from recam_core.retrain.pooled import GPU_CHUNK, SharedPools, pooled_pairs
 from recam_core.retrain.pooled import ROOM as POOLED_ROOM
+from recam_core.typed_path import as_typed
 
 #: Bytes of the logits of all pairs under all recipes of a batch; there are some five tensors of that size.
 _ROOM = 1 << 28

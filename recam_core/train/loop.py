@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from recam_core.atomic_write import write_json
-from recam_core.checkpoint.places import as_typed
 from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, Run, RunInfo, command_line, save_run
 from recam_core.data.check import listing_faults, refuse_faults
 from recam_core.data.sample import Dataset
@@ -35,6 +34,7 @@ from recam_core.train.recipe import Recipe, check_recipe
 from recam_core.train.state import STATE_FILE, load_state, save_state, write_curves
 from recam_core.train.validate import validate
 from recam_core.train.views import AugmentedViews, EpochOrder, epoch_seed, loader_of
+from recam_core.typed_path import as_typed
 
 
 def lr_factor(step: int, steps: int, warmup: float, power: float) -> float:
