@@ -177,7 +177,7 @@ def _records(place: Path) -> dict[str, Surface]:
     from app.runs import table
     from recam_core.checkpoint.run_folder import rules_of_run
     from recam_core.experiments.figure1 import kept_figures
-    from recam_core.experiments.full_task import read_footprint
+    from recam_core.experiments.full_training import read_progress
     from recam_core.folders import runs_folder, shipped_theory_folder
     from recam_core.maps.store import MapStore
     from recam_core.runs.compare import compare_settings
@@ -238,9 +238,9 @@ def _records(place: Path) -> dict[str, Surface]:
         "negatives": Surface((_json(negatives),), in_file("negatives.json", read_negatives), True),
         "store": Surface(((store / "store.json").read_bytes(),), maps, True),
         "figure1": Surface((figure.read_bytes(),), in_file("cache/figure1/a.json", lambda _: kept_figures()), True),
-        "footprint": Surface(
+        "progress": Surface(
             (_json({"step": "a", "done": 1, "total": 3}),),
-            in_file("f", lambda folder: read_footprint(folder / "f")),
+            in_file("f", lambda folder: read_progress(folder / "f")),
             True,
         ),
     }

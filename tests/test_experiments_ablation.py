@@ -113,8 +113,8 @@ def test_tables_share_what_is_the_same(full):
 
 
 def test_what_is_there_is_not_made_again(plan, full, monkeypatch):
-    monkeypatch.setattr("recam_core.experiments.ablation_work.train", lambda *a, **k: pytest.fail("trained again"))
-    monkeypatch.setattr("recam_core.experiments.ablation_work.count_exact", lambda *a, **k: pytest.fail("scored again"))
+    monkeypatch.setattr("recam_core.experiments.full_training.train", lambda *a, **k: pytest.fail("trained again"))
+    monkeypatch.setattr("recam_core.experiments.full_training.count_exact", lambda *a, **k: pytest.fail("scored again"))
     assert ablation(plan).rows == full.rows
 
 
@@ -126,7 +126,7 @@ def test_finished_runs_are_taken_from_elsewhere(plan, full, tmp_path, monkeypatc
     other = dataclasses.replace(plan, folder=tmp_path, have=(plan.folder,), tables=("loss",))
     with pytest.raises(KeyError):
         ablation(other)
-    assert [type(one).__name__ for one in begun[0]] == ["ScoreWork"] * 8, "nothing is left to train"
+    assert [type(one).__name__ for one in begun[0]] == ["ScoreTask"] * 8, "nothing is left to train"
     longer = {name: dataclasses.replace(recipe, epochs=2) for name, recipe in plan.bases.items()}
     begun.clear()
     with pytest.raises(KeyError):
@@ -148,7 +148,7 @@ def test_a_record_that_only_names_its_start_is_taken_beside_it(plan, full, tmp_p
     older = dataclasses.replace(plan, folder=tmp_path, have=(tmp_path / "old",), seeds=(0,), tables=("loss",))
     with pytest.raises(KeyError):
         ablation(older)
-    assert [type(one).__name__ for one in begun[0]] == ["ScoreWork"] * 4, "nothing is left to train"
+    assert [type(one).__name__ for one in begun[0]] == ["ScoreTask"] * 4, "nothing is left to train"
 
 
 def test_heads_are_those_of_a_retraining(plan, full, tmp_path):

@@ -23,7 +23,7 @@ from recam_core.experiments.axes import full_axis
 from recam_core.experiments.dispatch import dispatch, pick_way, ray_is_installed
 from recam_core.experiments.full_cost import Speed, measure_speed, seconds_done, task_seconds
 from recam_core.experiments.full_grid import full_grid, plan_full_grid
-from recam_core.experiments.full_task import Footprint, carry_out, read_footprint, read_scores, task_progress
+from recam_core.experiments.full_training import ProgressFile, carry_out, read_progress, read_scores, task_progress
 from recam_core.experiments.kept_result import RESULT_FILE, read_result
 from recam_core.experiments.part_score import picture_changes
 from recam_core.experiments.protocol import protocol_for
@@ -110,7 +110,7 @@ def test_at_lambda_0_the_maps_are_those_of_fc1(started, base, tmp_path):
         for weight in (0, 1)
     }
     assert all(recipe.rule == "fc1" for one in plan.settings for recipe in one.recipes if recipe.weight == 0)
-    assert [(task.recipe.weight, task.rules) for task in plan.tasks[1:]] == [
+    assert [(task.training.recipe.weight, task.rules) for task in plan.tasks[1:]] == [
         (0, ("fc1",)),
         (1, ("fc1", "fc2", "product")),
     ]
@@ -185,24 +185,24 @@ def test_the_cost_is_that_of_all_steps_and_pictures(started, base, tmp_path):
     assert [seconds["training"] for seconds in each] == [0, 20, 60]
     assert {seconds["scoring"] for seconds in each} == {30}
     assert seconds_done(plan.tasks, each) == 0
-    Footprint(plan.tasks[1].footprint)("training", 1, 4)
+    ProgressFile(plan.tasks[1].progress)("training", 1, 4)
     assert seconds_done(plan.tasks, each) == 5
     measured = measure_speed(str(folder / "bce"), open_dataset(spec), base)
     assert measured.train > 0
     assert measured.score > 0
 
 
-def test_a_footprint_is_written_at_once_and_then_now_and_then(tmp_path):
+def test_progress_is_written_at_once_and_then_now_and_then(tmp_path):
     file = tmp_path / "deep" / "one.json"
-    assert read_footprint(file) == ("", 0.0)
-    footprint = Footprint(file)
-    footprint("training", 1, 4)
-    footprint("training", 2, 4)
-    assert read_footprint(file) == ("training", 0.25)
-    footprint("scoring", 0, 0)
-    assert read_footprint(file) == ("scoring", 0.0)
+    assert read_progress(file) == ("", 0.0)
+    tell = ProgressFile(file)
+    tell("training", 1, 4)
+    tell("training", 2, 4)
+    assert read_progress(file) == ("training", 0.25)
+    tell("scoring", 0, 0)
+    assert read_progress(file) == ("scoring", 0.0)
     file.write_text("[]")
-    assert read_footprint(file) == ("", 0.0)
+    assert read_progress(file) == ("", 0.0)
 
 
 def test_a_worker_does_not_outlive_a_parent_that_is_killed(tmp_path, repo_root):
@@ -237,8 +237,8 @@ def test_finished_trainings_are_not_made_again(started, base, tmp_path, monkeypa
     first = full_grid(plan, x, y, "one")
     made = {file.parent: file.stat().st_mtime_ns for file in tmp_path.glob(f"*/{INFO_FILE}")}
     assert len(made) == 2
-    monkeypatch.setattr("recam_core.experiments.full_task.train", lambda *a, **k: pytest.fail("trained again"))
-    monkeypatch.setattr("recam_core.experiments.full_task._count", lambda *a, **k: pytest.fail("scored again"))
+    monkeypatch.setattr("recam_core.experiments.full_training.train", lambda *a, **k: pytest.fail("trained again"))
+    monkeypatch.setattr("recam_core.experiments.full_training.count_exact", lambda *a, **k: pytest.fail("scored again"))
     second = full_grid(plan, x, y, "one")
     assert first.rows[1]["miou"] == second.rows[1]["miou"]
     assert {path: (path / INFO_FILE).stat().st_mtime_ns for path in made} == made

@@ -125,7 +125,8 @@ def test_a_training_makes_its_card_the_current_one(monkeypatch):
 
 
 def test_a_grids_training_makes_its_card_the_current_one(monkeypatch):
-    from recam_core.experiments import full_task
+    from recam_core.experiments import full_training
+    from recam_core.experiments.protocol import Protocol
 
     class Stop(Exception):
         pass
@@ -133,10 +134,10 @@ def test_a_grids_training_makes_its_card_the_current_one(monkeypatch):
     def stop(file: Path) -> None:
         raise Stop
 
-    monkeypatch.setattr(full_task, "Footprint", stop)
-    task = full_task.FullTask(None, None, "", "", "", (), "cuda:1")
+    monkeypatch.setattr(full_training, "ProgressFile", stop)
+    task = full_training.FullTask(None, "", Protocol("", "", ""), (), "", "", "cuda:1")
     with cards(monkeypatch) as asked, pytest.raises(Stop):
-        full_task.carry_out(task)
+        full_training.carry_out(task)
     assert asked == [("set_device", torch.device("cuda:1"))]
 
 

@@ -81,7 +81,7 @@ class GridResult:
     @property
     def command(self) -> str:
         """The command line that does the same."""
-        return self.grid.command
+        return self.grid.asked.command
 
 
 def grid_result(grid: KeptGrid, catalogue: Catalogue) -> GridResult:
@@ -92,12 +92,13 @@ def grid_result(grid: KeptGrid, catalogue: Catalogue) -> GridResult:
     """
     for family in catalogue.families:
         for entry in family.entries:
-            if entry.info.weights_sha256 == grid.weights_sha256:
+            if entry.info.weights_sha256 == grid.asked.weights_sha256:
                 changed = (grid.folder / RESULT_FILE).stat().st_mtime_ns if (grid.folder / RESULT_FILE).exists() else 0
                 found, scored = _result(grid, changed)
                 return GridResult(grid, family, entry, found, scored)
     raise UserError(
-        f"The run that {grid.name} started from ({grid.init}) is not there any more, so its result cannot be shown."
+        f"The run that {grid.name} started from ({grid.asked.init}) is not there any more, so its result "
+        "cannot be shown."
     )
 
 

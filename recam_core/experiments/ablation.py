@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from recam_core.analysis.csv_tables import csv_text
-from recam_core.checkpoint.run_folder import INFO_FILE, RunInfo, read_info
+from recam_core.checkpoint.run_folder import INFO_FILE
 from recam_core.data.spec import Spec, open_dataset, parse_spec
 from recam_core.errors import UserError
 from recam_core.experiments.ablation_plan import (
@@ -23,15 +23,15 @@ from recam_core.experiments.ablation_plan import (
     full_recipe,
     head_recipe,
 )
-from recam_core.experiments.ablation_work import Figures, ScoreWork, TrainWork, score_one, train_one
 from recam_core.experiments.dispatch import dispatch, pick_way
 from recam_core.experiments.figures import FIGURES
+from recam_core.experiments.full_training import Figures, ScoreTask, Training, figures_of, is_made, train_or_find
 from recam_core.experiments.protocol import SELECT
 from recam_core.method.masks import parse_mask
 from recam_core.progress import ProgressFn, silent
 from recam_core.retrain.head_recipe import HeadRecipe, completed
 from recam_core.scores.table import in_columns
-from recam_core.train.recipe import Recipe, check_recipe, from_json
+from recam_core.train.recipe import check_recipe
 
 #: By key of a row and seed: its figures.
 Found = dict[tuple[str, int], Figures]
@@ -188,7 +188,7 @@ def ablation(plan: AblationPlan, way: str = "auto", workers: int = 1, progress: 
     runs = _trained(plan, list(networks.values()) if plan.depth == "full" else [BASE_ROW], way, workers, progress)
     works = (_full_scores if plan.depth == "full" else _head_scores)(plan, tables, runs, select)
     found: Found = {}
-    for outcome in dispatch(score_one, works, way, workers, progress):
+    for outcome in dispatch(figures_of, works, way, workers, progress):
         for key, figures in outcome.items():
             label, _, seed = key.rpartition("-seed")
             found[label, int(seed)] = figures
@@ -252,46 +252,26 @@ def _trained(
                 continue
             for seed in plan.seeds:
                 recipe, init = full_recipe(row, plan.bases, seed), None if first else runs[BASE, seed]
-                out = plan.folder / f"{row.name}-seed{seed}"
-                there = _find(plan, out, recipe, init)
-                runs[row.name, seed] = there or out
+                out = str(plan.folder / f"{row.name}-seed{seed}")
+                work = Training(recipe, plan.data, str(init or ""), out, plan.device, plan.threads)
+                there = _find(plan, work)
+                runs[row.name, seed] = there or Path(out)
                 if there is None:
-                    works.append(TrainWork(recipe, plan.data, str(init or ""), str(out), plan.device, plan.threads))
+                    works.append(work)
         if works:
-            dispatch(train_one, works, way, workers, progress)
+            dispatch(train_or_find, works, way, workers, progress)
     return runs
 
 
-def _find(plan: AblationPlan, out: Path, recipe: Recipe, init: Path | None) -> Path | None:
-    """A finished run of the recipe, on the data, from the start."""
-    start = read_info(init) if init is not None else None
-    others = [path.parent for folder in plan.have for path in sorted(Path(folder).glob(f"*/{INFO_FILE}"))]
-    for folder in (out, *others):
-        if not (folder / INFO_FILE).is_file():
-            continue
-        info = read_info(folder)
-        # Which rule reads the maps is no matter of the training; where weights came from is told by the parent.
-        recorded = {**info.recipe, "rule": recipe.rule, "weights": recipe.weights}
-        try:
-            same = from_json(recorded) == recipe and parse_spec(info.data) == parse_spec(plan.data)
-        except (ValueError, UserError):
-            same = False
-        if same and _starts_from(info, folder, start, init):
-            return folder
-    return None
-
-
-def _starts_from(info: RunInfo, folder: Path, start: RunInfo | None, init: Path | None) -> bool:
-    """Whether a run began with the weights of ``start`` (None: not from a run)."""
-    if start is None or info.parent_sha256 is not None:
-        return info.parent_sha256 == (start.weights_sha256 if start else None) and bool(info.parent) == bool(start)
-    # Early records only name their start; it then has to lie beside them.
-    return info.parent == start.name and init is not None and folder.resolve().parent == init.resolve().parent
+def _find(plan: AblationPlan, training: Training) -> Path | None:
+    """A finished run of a training, in its own folder or among those that the plan has."""
+    others = (path.parent for folder in plan.have for path in sorted(Path(folder).glob(f"*/{INFO_FILE}")))
+    return next((folder for folder in (Path(training.out), *others) if is_made(training, folder)), None)
 
 
 def _full_scores(
     plan: AblationPlan, tables: dict[str, tuple[Row, ...]], runs: dict[tuple[str, int], Path], select: str
-) -> list[ScoreWork]:
+) -> list[ScoreTask]:
     """One piece a run: all its rules are read off one pass."""
     rules: dict[str, list[str]] = {BASE: ["fc1"]}
     for row in (row for rows in tables.values() for row in rows):
@@ -306,7 +286,7 @@ def _full_scores(
 
 def _head_scores(
     plan: AblationPlan, tables: dict[str, tuple[Row, ...]], runs: dict[tuple[str, int], Path], select: str
-) -> list[ScoreWork]:
+) -> list[ScoreTask]:
     """One piece a seed: all heads share the pass through the backbone of the BCE run."""
     works = []
     for seed in plan.seeds:
@@ -319,6 +299,6 @@ def _head_scores(
     return works
 
 
-def _score_work(plan: AblationPlan, run: Path, rows: list[tuple[str, str | HeadRecipe]], select: str) -> ScoreWork:
+def _score_work(plan: AblationPlan, run: Path, rows: list[tuple[str, str | HeadRecipe]], select: str) -> ScoreTask:
     kept = str(plan.folder / "scores")
-    return ScoreWork(str(run), tuple(rows), plan.data, select, plan.reports, kept, plan.device, plan.threads)
+    return ScoreTask(str(run), tuple(rows), plan.data, select, plan.reports, kept, plan.device, plan.threads)

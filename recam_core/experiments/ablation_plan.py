@@ -186,7 +186,7 @@ class AblationPlan:
         have: folders with finished runs that are taken where recipe, data and start are those wanted.
         select: where background thresholds are chosen; "" for a fifth of the training pictures. Needed where these have
             coarser masks than the pictures that are reported (VOC's ``train_aug``).
-        device, threads: see :class:`recam_core.experiments.ablation_work.ScoreWork`.
+        device, threads: see :class:`recam_core.experiments.full_training.Training`.
     """
 
     data: str

@@ -10,7 +10,7 @@ import torch
 
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.data.sample import Dataset
-from recam_core.experiments.full_task import SCORING, TRAINING, FullTask, task_progress
+from recam_core.experiments.full_training import SCORING, TRAINING, FullTask, task_progress
 from recam_core.experiments.protocol import FIT, REPORT, SELECT
 from recam_core.gate import device_gate
 from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
@@ -94,7 +94,7 @@ def task_seconds(task: FullTask, pictures: Mapping[str, int], speed: Speed) -> d
         pictures: how many each part has.
         speed: of this machine.
     """
-    epochs = task.recipe.epochs if task.recipe is not None else 0
+    epochs = task.training.recipe.epochs if task.training is not None else 0
     return {
         TRAINING: epochs * pictures[FIT] * speed.train,
         SCORING: (pictures[SELECT] + pictures[REPORT]) * speed.score,

@@ -12,7 +12,7 @@ from recam_core.errors import UserError
 from recam_core.experiments.axes import Axis, check_axes, point_label, with_values
 from recam_core.experiments.dispatch import dispatch, pick_way
 from recam_core.experiments.experiment import Experiment, seed_notes, start_notes
-from recam_core.experiments.full_task import FullTask, carry_out
+from recam_core.experiments.full_training import FullTask, Training, carry_out
 from recam_core.experiments.grid import GRID
 from recam_core.experiments.kept_result import write_result
 from recam_core.experiments.lab import REFERENCE, Setting, SettingResult, check_labels
@@ -70,7 +70,7 @@ def plan_full_grid(
         x, y: the axes, see :func:`recam_core.experiments.axes.full_axis`.
         base: every other setting; its method is ``recam``. The backbone is that of ``init``.
         seeds: of the initial weights, the order and the augmentation.
-        device, threads: see :class:`FullTask`.
+        device, threads: see :class:`recam_core.experiments.full_training.Training`.
         command: gives the command line of a recipe and the folder of its run.
 
     Raises:
@@ -110,14 +110,15 @@ def plan_full_grid(
     check_labels(settings)
     if len(trainings) > MOST_TRAININGS:
         raise UserError(f"The grid needs {len(trainings)} trainings; {MOST_TRAININGS} are the most. Name fewer values.")
-    own = FullTask(
-        None, protocol, str(init), str(folder), f"start-{source.weights_sha256[:10]}", ("fc1",), device, threads
-    )
+    kept = f"start-{source.weights_sha256[:10]}"
+    own = FullTask(None, str(init), protocol, ("fc1",), str(folder), kept, device, threads)
     tasks = []
     for recipe, rules in trainings.items():
         name = _name(recipe, protocol, source.weights_sha256)
-        words = command(recipe, folder / name) if command else ""
-        tasks.append(FullTask(recipe, protocol, str(init), str(folder), name, tuple(rules), device, threads, words))
+        out = folder / name
+        words = command(recipe, out) if command else ""
+        training = Training(recipe, protocol.fit, str(init), str(out), device, threads, words)
+        tasks.append(FullTask(training, str(out), protocol, tuple(rules), str(folder), name, device, threads))
     places = {recipe: place + 1 for place, recipe in enumerate(trainings)}
     wanted = tuple((tuple(places[recipe] for recipe in shared), rule) for shared, rule in points)
     return FullGridPlan((own, *tasks), tuple(settings), wanted)
@@ -142,17 +143,21 @@ def full_grid(
     """
     way = pick_way(way, workers)
     own = plan.tasks[0]
-    parts = check_start(own)
+    parts = check_start(own.protocol, own.run)
     outcomes = dispatch(carry_out, plan.tasks, way, workers, progress)
     select, report = outcomes[0]["fc1"]
     reference = SettingResult(Setting(REFERENCE, ()), (), (select,), (report,))
     found = []
     for setting, (places, rule) in zip(plan.settings, plan.wanted, strict=True):
         pairs = [outcomes[place][rule] for place in places]
+<<<<<<< HEAD
         runs = tuple(str(plan.tasks[place].run) for place in places)
         found.append(
             SettingResult(setting, (), tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs), runs)
         )
+=======
+        runs = tuple(plan.tasks[place].run for place in places)
+        found.append(Measured(setting, (), tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs), runs))
     pictures = {FIT: len(parts[FIT]), SELECT: select.outcomes.pictures, REPORT: report.outcomes.pictures}
     protocol = own.protocol
     untrained = any(recipe.weight == 0 for setting in plan.settings for recipe in setting.recipes)
@@ -160,9 +165,9 @@ def full_grid(
         f"Whole networks are trained on {protocol.fit} ({pictures[FIT]} pictures), settings and thresholds chosen on "
         f"{protocol.select} ({pictures[SELECT]}), and figures reported on {protocol.report} ({pictures[REPORT]}).",
         "All pixels are scored, at the usual scales with mirror images.",
-        f"{plan.trainings} training{'s' if plan.trainings > 1 else ''}, started from {read_info(own.init).name}.",
+        f"{plan.trainings} training{'s' if plan.trainings > 1 else ''}, started from {read_info(own.run).name}.",
         *(["At lambda 0 FC2 is not trained, and the maps are those of FC1."] if untrained else []),
-        *start_notes(read_info(own.init), protocol),
+        *start_notes(read_info(own.run), protocol),
         *seed_notes(found),
     )
     title = f"Grid of full trainings: {x.name} and {y.name}"
@@ -172,14 +177,14 @@ def full_grid(
     return result
 
 
-def check_start(task: FullTask) -> dict[str, Dataset]:
+def check_start(protocol: Protocol, init: str | Path) -> dict[str, Dataset]:
     """The three parts of the data, opened and checked against the run that the trainings start from.
 
     Raises:
         UserError: data that cannot be used, or classes that are not the run's.
     """
-    parts = open_parts(task.protocol)
-    source = read_info(task.init)
+    parts = open_parts(protocol)
+    source = read_info(init)
     for dataset in parts.values():
         check_classes(source.class_list, dataset.classes, f"The run {source.name}", f"the data set {dataset.spec}")
     return parts

@@ -12,7 +12,7 @@ from recam_core.experiments.axes import Axis, full_axis
 from recam_core.experiments.dispatch import pick_way, ray_is_installed
 from recam_core.experiments.full_cost import Speed, measure_speed, task_seconds
 from recam_core.experiments.full_grid import FullGridPlan, check_start, plan_full_grid
-from recam_core.experiments.full_task import SCORING, TRAINING
+from recam_core.experiments.full_training import SCORING, TRAINING
 from recam_core.experiments.protocol import FIT, PARTS, Protocol, protocol_for
 from recam_core.guest import as_typed_spec, refuse_training
 from recam_core.memory import memory_told
@@ -136,7 +136,7 @@ def grid_cost(question: GridQuestion, speed: Speed | None = None) -> GridCost:
         UserError: settings that cannot work, a run or pictures that cannot be read, or no memory for a step.
     """
     plan = question.plan(grids_folder())
-    parts = check_start(plan.tasks[0])
+    parts = check_start(question.protocol, question.init)
     device = pick_device(question.device)
     with memory_told(
         f"There is not enough memory on {question.device} for a step of this training; take smaller batches or "
@@ -169,8 +169,8 @@ def start_grid(question: GridQuestion, speed: Speed | None = None, visitor: str 
     question.queue_way()
     number = new_id()
     folder = grids_folder() / f"{question.x.name}-{question.y.name}-{number[-6:]}"
-    plan = question.plan(folder)
-    parts = check_start(plan.tasks[0])
+    question.plan(folder)  # refuses what cannot work
+    parts = check_start(question.protocol, question.init)
     for part in PARTS:
         if len(parts[part]) == 0:
             raise UserError(f"{getattr(question.protocol, part)} has no pictures.")

@@ -10,7 +10,7 @@ from recam_core.device import device_name, pick_device
 from recam_core.errors import UserError
 from recam_core.experiments.full_cost import Speed, seconds_done, task_seconds
 from recam_core.experiments.full_grid import check_start, full_grid
-from recam_core.experiments.full_task import SCORING, TRAINING, FullTask, task_progress
+from recam_core.experiments.full_training import SCORING, TRAINING, FullTask, task_progress
 from recam_core.experiments.protocol import PARTS
 from recam_core.memory import memory_told
 from recam_core.progress import Cancelled, ProgressFn
@@ -82,7 +82,7 @@ def train_grid(job: TrainingJob, told: ToldFn, is_cancelled: Callable[[], bool])
     device_name(job.device)
     question = question_of(job)
     plan = question.plan(Path(job.out))
-    parts = check_start(plan.tasks[0])
+    parts = check_start(question.protocol, question.init)
     pictures = {part: len(parts[part]) for part in PARTS}
     assert job.grid is not None  # or there was no question
     speed = Speed(job.grid.train, job.grid.score)
@@ -109,15 +109,15 @@ def train_grid(job: TrainingJob, told: ToldFn, is_cancelled: Callable[[], bool])
 
 
 def _words(tasks: Sequence[FullTask], since: float) -> str:
-    """What is going on now; footprints from before ``since`` are those of a process that was stopped."""
+    """What is going on now; progress from before ``since`` are those of a process that was stopped."""
     busy = []
     for task in tasks:
         step, done = task_progress(task)
-        if step and done < 1 and task.footprint.exists() and task.footprint.stat().st_mtime >= since:
+        if step and done < 1 and task.progress.exists() and task.progress.stat().st_mtime >= since:
             busy.append((task, step))
     if not busy:
         return "Starting the next training"
     task, step = busy[0]
-    name = "the run as it is" if task.recipe is None else task.name.rpartition("-")[0]
+    name = "the run as it is" if task.training is None else task.name.rpartition("-")[0]
     more = f", and {len(busy) - 1} more at a time" if len(busy) > 1 else ""
     return f"{step.capitalize()} {name}{more}"
