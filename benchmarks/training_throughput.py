@@ -22,6 +22,7 @@ from recam_core.data.subset import Subset
 from recam_core.device import describe_device, pick_device
 from recam_core.method.step import bce_batch
 from recam_core.model.network import CamNetwork
+from recam_core.progress import Moment
 from recam_core.train.loop import train
 from recam_core.train.recipe import Recipe, preset
 from recam_core.train.views import AugmentedViews, collate
@@ -76,14 +77,14 @@ def loop_steps(
     spans: list[float] = []
     left = clock()
 
-    def on_step(step: int, losses: dict[str, float]) -> None:
+    def watch(moment: Moment) -> None:
         nonlocal left
         spans.append(clock() - left)
         between()
         left = clock()
 
     with tempfile.TemporaryDirectory() as folder:
-        train(recipe, dataset, Path(folder) / "run", device=device, workers=workers, on_step=on_step)
+        train(recipe, dataset, Path(folder) / "run", device=device, workers=workers, watch=watch)
     per_epoch = len(spans) // recipe.epochs
     later = spans[per_epoch:]
     # The first step of an epoch carries what happens between epochs.

@@ -1,8 +1,9 @@
 """How long work reports where it stands, and how it is cancelled."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 #: ``progress(done, total, note)`` is called after each unit of work. It may raise :class:`Cancelled`.
 ProgressFn = Callable[[int, int, str], None]
@@ -57,3 +58,43 @@ def with_pauses(progress: ProgressFn) -> tuple[ProgressFn, ProgressFn]:
         progress(*at, f"{note} {done}/{total}")
 
     return work, pause
+
+
+#: Kinds of moments of a training.
+STEP, SCORED = "step", "scored"
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where a training stands, after each step and after each picture that is scored between its epochs.
+
+    Attributes:
+        kind: :data:`STEP` or :data:`SCORED`.
+        done, total: steps of the whole training, or pictures of this scoring.
+        note: in words.
+        losses: of the step, the total and its parts; none of a picture.
+    """
+
+    kind: str
+    done: int
+    total: int
+    note: str
+    losses: Mapping[str, float] = field(default_factory=dict)
+
+
+#: ``watch(moment)`` is all that a training tells. It may raise :class:`Cancelled`.
+WatchFn = Callable[[Moment], None]
+
+
+def unwatched(moment: Moment) -> None:
+    """Hear of nothing."""
+
+
+def on_bar(progress: ProgressFn) -> WatchFn:
+    """A training on a bar of its steps; pictures that are scored in between are in the note."""
+    work, pause = with_pauses(progress)
+
+    def watch(moment: Moment) -> None:
+        (work if moment.kind == STEP else pause)(moment.done, moment.total, moment.note)
+
+    return watch

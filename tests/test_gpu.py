@@ -40,7 +40,7 @@ from recam_core.method.single_label import pooled_single_label
 from recam_core.method.step import batch_pairs, bce_batch, recam_batch, sce_batch
 from recam_core.model.backbones import build_backbone
 from recam_core.model.network import CamNetwork
-from recam_core.progress import Cancelled, silent
+from recam_core.progress import Cancelled, on_bar, silent, unwatched
 from recam_core.retrain.features import FeatureBlock, FeatureCache
 from recam_core.retrain.head_recipe import HeadRecipe
 from recam_core.retrain.heads import retrain_heads
@@ -185,7 +185,7 @@ def test_a_training_goes_on_where_the_precision_is_another(tmp_path, monkeypatch
 
     recipe = tiny_recipe(epochs=2, batch_size=4)
     with pytest.raises(Cancelled):
-        train(recipe, TinyDataset(), tmp_path / "run", progress=broken_off)
+        train(recipe, TinyDataset(), tmp_path / "run", watch=on_bar(broken_off))
     state = torch.load(tmp_path / "run" / "state" / "last.pt", weights_only=True)
     assert state["precision"] == "float32"
     scale = {"scale": 128.0, "growth_factor": 2.0, "backoff_factor": 0.5, "growth_interval": 9, "_growth_tracker": 3}
@@ -333,7 +333,7 @@ def test_a_training_of_the_queue_says_that_memory_ran_out(monkeypatch):
     monkeypatch.setattr(work, "open_dataset", fail)
     job = argparse.Namespace(data="scenes@train", device="cpu", recipe=tiny_recipe().to_json())
     with pytest.raises(OutOfMemory, match="take smaller batches"):
-        work.train_job(job, silent, silent, lambda step, losses: None)
+        work.train_job(job, unwatched)
 
 
 def test_nothing_is_given_back_where_no_gpu_was_used(monkeypatch):

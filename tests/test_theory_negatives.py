@@ -11,7 +11,7 @@ from recam_core.checkpoint.run_folder import WEIGHTS_FILE, load_run
 from recam_core.cli.main import main
 from recam_core.errors import UserError
 from recam_core.method.cam import cam
-from recam_core.progress import Cancelled
+from recam_core.progress import Cancelled, on_bar
 from recam_core.runs.listed import find_run
 from recam_core.runs.run_zip import export_run, import_run
 from recam_core.theory.losses import sigmoid, softmax
@@ -163,7 +163,7 @@ def test_a_training_that_was_cut_off_keeps_its_curve(tmp_path) -> None:
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        train(recipe, TinyDataset(), tmp_path / "cut", progress=cut)
+        train(recipe, TinyDataset(), tmp_path / "cut", watch=on_bar(cut))
     assert read_negatives(tmp_path / "cut").points
     train(recipe, TinyDataset(), tmp_path / "cut")
     names = [(tmp_path / name / NEGATIVES_FILE).read_text() for name in ("whole", "cut")]

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.cli.main import main
 from recam_core.errors import UserError
-from recam_core.progress import Cancelled
+from recam_core.progress import SCORED, Cancelled, Moment, on_bar
 from recam_core.train.loop import lr_factor, train
 from recam_core.train.recipe import check_recipe, from_json, preset
 from tiny_data import TinyDataset
@@ -122,7 +122,7 @@ def _train_slowly(folder: str) -> None:
         time.sleep(0.15)
 
     torch.set_num_threads(1)
-    train(SMALL, TinyDataset(), folder, progress=slow)
+    train(SMALL, TinyDataset(), folder, watch=on_bar(slow))
 
 
 def test_a_killed_run_goes_on_to_the_same_weights(bce_run, tmp_path):
@@ -137,7 +137,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(bce_run, tmp_path):
     process.join()
     assert not (tmp_path / "killed" / "run.json").exists(), "killed too late to show anything"
     steps = []
-    train(SMALL, TinyDataset(), tmp_path / "killed", progress=lambda done, total, note: steps.append(done))
+    train(SMALL, TinyDataset(), tmp_path / "killed", watch=lambda moment: steps.append(moment.done))
     assert steps[0] > 1, "the finished epoch was trained again"
     assert same(weights(folder), weights(tmp_path / "killed"))
 
@@ -148,7 +148,7 @@ def test_cancel_leaves_the_last_finished_epoch(tmp_path):
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        train(SMALL, TinyDataset(), tmp_path / "run", progress=stop)
+        train(SMALL, TinyDataset(), tmp_path / "run", watch=on_bar(stop))
     assert (tmp_path / "run" / "state" / "last.pt").exists()
     assert not (tmp_path / "run" / "run.json").exists()
     with pytest.raises(UserError, match="other settings"):
@@ -157,20 +157,26 @@ def test_cancel_leaves_the_last_finished_epoch(tmp_path):
 
 def test_what_is_cut_off_while_it_is_scored_is_scored_on_resuming(tmp_path):
     said: list[tuple[int, int]] = []
-    train(SMALL, TinyDataset(), tmp_path / "whole", val=TinyDataset(5), scoring=lambda *at: said.append(at[:2]))
+
+    def hear(moment: Moment) -> None:
+        if moment.kind == SCORED:
+            said.append((moment.done, moment.total))
+
+    train(SMALL, TinyDataset(), tmp_path / "whole", val=TinyDataset(5), watch=hear)
     assert said == [(n, 5) for n in (1, 2, 3, 4, 5)] * SMALL.epochs
 
     steps: list[int] = []
     cut_at: list[int] = []
 
-    def stop(done: int, total: int, note: str) -> None:
-        if done == 3 and steps[-1] not in cut_at:
+    def stop(moment: Moment) -> None:
+        if moment.kind != SCORED:
+            steps.append(moment.done)
+        elif moment.done == 3 and steps[-1] not in cut_at:
             cut_at.append(steps[-1])
             raise Cancelled
 
     def go_on() -> None:
-        tell = {"scoring": stop, "progress": lambda done, total, note: steps.append(done)}
-        train(SMALL, TinyDataset(), tmp_path / "cut", val=TinyDataset(5), **tell)
+        train(SMALL, TinyDataset(), tmp_path / "cut", val=TinyDataset(5), watch=stop)
 
     for _ in range(SMALL.epochs):  # once an epoch, at last behind the last step
         with pytest.raises(Cancelled):

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 from torch.utils.data import DataLoader
 
+from recam_core.progress import Moment
 from recam_core.train.loop import LossReader, train
 from recam_core.train.recipe import preset
 from recam_core.train.views import EpochOrder, epoch_seed
@@ -48,10 +49,10 @@ def test_loader_processes_change_nothing(tmp_path: Path) -> None:
         steps: dict[int, list[tuple[int, float]]] = {0: [], 2: []}
         for workers, seen in steps.items():
 
-            def on_step(step: int, losses: dict[str, float], seen: list = seen) -> None:
-                seen.append((step, losses["loss"]))
+            def watch(moment: Moment, seen: list = seen) -> None:
+                seen.append((moment.done, moment.losses["loss"]))
 
-            train(SMALL, TinyDataset(), tmp_path / str(workers), workers=workers, on_step=on_step)
+            train(SMALL, TinyDataset(), tmp_path / str(workers), workers=workers, watch=watch)
     finally:
         torch.set_num_threads(threads)
     assert steps[0] == steps[2]

@@ -13,7 +13,7 @@ from recam_core.checkpoint.run_folder import Run, load_run
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 from recam_core.model.network import CamNetwork
-from recam_core.progress import Cancelled
+from recam_core.progress import Cancelled, on_bar
 from recam_core.train.loop import train
 from recam_core.train.recipe import Recipe
 from recam_core.train.validate import validate
@@ -140,7 +140,7 @@ def test_each_rate_moves_its_own_weights_and_no_others(start: dict[str, Run], tm
 def test_losses_of_an_epoch_are_the_means_of_its_steps(start: dict[str, Run], tmp_path: Path) -> None:
     steps = []
     recipe = dataclasses.replace(RECAM, fc2_loss="sce", weight=3.0)
-    train(recipe, TinyDataset(), tmp_path / "run", init=start["bce"], on_step=lambda step, losses: steps.append(losses))
+    train(recipe, TinyDataset(), tmp_path / "run", init=start["bce"], watch=lambda moment: steps.append(moment.losses))
     history = json.loads((tmp_path / "run" / "metrics.json").read_text())
     for epoch, entry in enumerate(history):
         some = steps[2 * epoch : 2 * epoch + 2]
@@ -178,7 +178,7 @@ def test_a_training_that_was_cut_off_goes_on_from_the_same_start_and_data_only(
 
     recipe = dataclasses.replace(HEADS, batch_size=8)
     with pytest.raises(Cancelled):
-        train(recipe, TinyDataset(), tmp_path / "run", init=start["bce"], progress=stop)
+        train(recipe, TinyDataset(), tmp_path / "run", init=start["bce"], watch=on_bar(stop))
     assert (tmp_path / "run" / "state" / "last.pt").exists()
     for data, init in ((TinyDataset(), start["plain"]), (TinyDataset(), None), (TinyDataset(9), start["bce"])):
         with pytest.raises(UserError, match="other settings, data or start"):
@@ -186,7 +186,7 @@ def test_a_training_that_was_cut_off_goes_on_from_the_same_start_and_data_only(
     steps = []
     train(
         recipe, TinyDataset(), tmp_path / "run", init=start["bce"],
-        progress=lambda done, total, note: steps.append(done),
+        watch=lambda moment: steps.append(moment.done),
     )  # fmt: skip
     assert steps == [2]
 

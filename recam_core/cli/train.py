@@ -106,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
     from recam_core.checkpoint.run_folder import METRICS_FILE, load_run
     from recam_core.data.spec import open_dataset
     from recam_core.device import describe_device, pick_device
-    from recam_core.progress import terminal, with_pauses
+    from recam_core.progress import on_bar, terminal
     from recam_core.train.loop import train
 
     if arguments.repeated is not None:
@@ -129,7 +129,6 @@ def run(arguments: argparse.Namespace) -> int:
     init = load_run(arguments.init) if arguments.init else None
     print(f"Training {recipe.method} ({recipe.backbone}) on {len(dataset)} pictures, {describe_device(device)}.")
     with terminal(recipe.method) as bar:
-        progress, scoring = with_pauses(bar)
         info = train(
             recipe,
             dataset,
@@ -138,8 +137,7 @@ def run(arguments: argparse.Namespace) -> int:
             init=init,
             device=device,
             workers=arguments.workers,
-            progress=progress,
-            scoring=scoring,
+            watch=on_bar(bar),
             half=arguments.half,
         )
     history = json.loads((arguments.out / METRICS_FILE).read_text(encoding="utf-8"))

@@ -16,7 +16,7 @@ from recam_core.experiments.figure1 import ALL, GROUP, LOSSES, Figure1, HeadSett
 from recam_core.experiments.figure1_heads import cross_validated, gain_of, hardest_group, row_of, single_label_classes
 from recam_core.experiments.pooled_vectors import imagenet_run, pooled_vectors, single_label_pictures
 from recam_core.gate import device_gate
-from recam_core.progress import ProgressFn, silent
+from recam_core.progress import ProgressFn, on_bar, silent
 from recam_core.train.loop import train
 from recam_core.train.recipe import Recipe, check_recipe
 
@@ -119,7 +119,7 @@ def figure1_full(
         out = folder / f"{scope}-{loss}-seed{seed}"
         one = replace(recipes[loss], seed=seed)
         if not _is_there(out, one, sets[scope][0]):
-            train(one, sets[scope][0], out, device=device, workers=workers, progress=step, half=True)
+            train(one, sets[scope][0], out, device=device, workers=workers, watch=on_bar(step), half=True)
         right.setdefault((scope, loss), []).append(_right(out, sets[scope][1], device))
     truth = {scope: _truth(report) for scope, (_, report) in sets.items()}
     return Figure1(

@@ -33,7 +33,7 @@ from recam_core.experiments.part_score import PartScore, score_from_json, score_
 from recam_core.experiments.protocol import REPORT, SELECT, Protocol
 from recam_core.maps.dataset_maps import MapSettings
 from recam_core.method.extraction import MapWeights, map_weights
-from recam_core.progress import ProgressFn, silent
+from recam_core.progress import WatchFn, unwatched
 from recam_core.records import RecordError, as_finite, as_kind, opened_record, read_record
 from recam_core.retrain.features import build_feature_cache
 from recam_core.retrain.head_recipe import HeadRecipe, completed
@@ -83,7 +83,7 @@ class Training:
     command: str = ""
 
 
-def train_or_find(training: Training, progress: ProgressFn = silent) -> None:
+def train_or_find(training: Training, watch: WatchFn = unwatched) -> None:
     """Train, or take the run that is there already; one that was cut off goes on.
 
     Raises:
@@ -98,7 +98,7 @@ def train_or_find(training: Training, progress: ProgressFn = silent) -> None:
         training.out,
         init=load_run(training.init) if training.init else None,
         device=device,
-        progress=progress,
+        watch=watch,
         command=training.command or None,
     )
 
@@ -196,7 +196,7 @@ def carry_out(task: FullTask) -> ByRule:
     device = _at_work(task.device, task.threads)
     tell = ProgressFile(task.progress)
     if task.training is not None:
-        train_or_find(task.training, lambda done, total, note: tell(TRAINING, done, total))
+        train_or_find(task.training, lambda moment: tell(TRAINING, moment.done, moment.total))
     info = read_info(task.run)
     kept = read_scores(task.scores, info.weights_sha256, task.protocol, info.class_list)
     if all(rule in kept for rule in task.rules):

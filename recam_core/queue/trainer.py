@@ -15,7 +15,7 @@ from types import FrameType
 from recam_core.errors import UserError
 from recam_core.lock import holding, try_lock
 from recam_core.priority import TRAINING, behind_others
-from recam_core.progress import Cancelled
+from recam_core.progress import SCORED, Cancelled, Moment
 from recam_core.queue.job import CANCEL_FILE, LOCK_FILE, TrainingJob, read_job
 from recam_core.queue.reporter import LossCurve, Reporter, TimeLeft
 from recam_core.queue.reserved import is_finished, release
@@ -105,16 +105,20 @@ def _train(job: TrainingJob, reporter: Reporter, before: Status, is_cancelled: C
     epochs = int(job.recipe["epochs"])
     clock = TimeLeft(epochs)
 
-    def on_step(step: int, losses: dict[str, float]) -> None:
+    def watch(moment: Moment) -> None:
         nonlocal curve
-        if not curve.names:
-            # What a kill cut off after the last finished epoch is trained, and drawn, again.
-            curve = LossCurve.up_to(before.losses, step - 1)
-        curve.add(step, losses)
-
-    def progress(done: int, total: int, note: str) -> None:
+        done, total = moment.done, moment.total
         if is_cancelled():
             raise Cancelled
+        if moment.kind == SCORED:
+            clock.scored(done, total)
+            doing = f"Scoring picture {done + 1} of {total}" if done < total else "Saving"
+            reporter.update(doing=doing, seconds_left=clock.seconds())
+            return
+        if not curve.names:
+            # What a kill cut off after the last finished epoch is trained, and drawn, again.
+            curve = LossCurve.up_to(before.losses, done - 1)
+        curve.add(done, moment.losses)
         clock.stepped(done, total)
         per_epoch = max(total // epochs, 1)
         reporter.update(
@@ -127,16 +131,9 @@ def _train(job: TrainingJob, reporter: Reporter, before: Status, is_cancelled: C
             losses=curve.so_far(),
         )
         if done % per_epoch == 0:
-            say(note)
+            say(moment.note)
 
-    def scoring(done: int, total: int, note: str) -> None:
-        if is_cancelled():
-            raise Cancelled
-        clock.scored(done, total)
-        doing = f"Scoring picture {done + 1} of {total}" if done < total else "Saving"
-        reporter.update(doing=doing, seconds_left=clock.seconds())
-
-    train_job(job, progress, scoring, on_step)
+    train_job(job, watch)
 
 
 def _train_grid(job: TrainingJob, reporter: Reporter, is_cancelled: Callable[[], bool]) -> None:

@@ -13,7 +13,7 @@ from recam_core.experiments.full_grid import check_start, full_grid
 from recam_core.experiments.full_training import SCORING, TRAINING, FullTask, task_progress
 from recam_core.experiments.protocol import PARTS
 from recam_core.memory import memory_told
-from recam_core.progress import Cancelled, ProgressFn
+from recam_core.progress import Cancelled, WatchFn
 from recam_core.queue.job import TrainingJob
 from recam_core.queue.kept_grids import write_grid
 from recam_core.queue.start_grid import question_of
@@ -22,14 +22,12 @@ from recam_core.train.recipe import from_json
 
 
 @memory_told("There is not enough memory for this training: take smaller batches or crops. What was finished is kept.")
-def train_job(
-    job: TrainingJob, progress: ProgressFn, scoring: ProgressFn, on_step: Callable[[int, dict[str, float]], None]
-) -> RunInfo:
+def train_job(job: TrainingJob, watch: WatchFn) -> RunInfo:
     """Do what the job asks; what was finished of it before is not done again.
 
     Args:
         job: what is asked.
-        progress, scoring, on_step: see :func:`recam_core.train.loop.train`.
+        watch: see :func:`recam_core.train.loop.train`.
 
     Raises:
         UserError: as :func:`recam_core.train.loop.train`; also where the disk or the memory is full.
@@ -50,10 +48,8 @@ def train_job(
         init=init,
         device=device,
         workers=job.workers,
-        progress=progress,
-        scoring=scoring,
+        watch=watch,
         half=job.half,
-        on_step=on_step,
         command=job.command,
     )
 

@@ -23,7 +23,7 @@ from recam_core.data.sample import Dataset
 from recam_core.data.recorded import recorded_data
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
-from recam_core.progress import ProgressFn, silent, with_pauses
+from recam_core.progress import ProgressFn, on_bar, silent
 from recam_core.retrain.features import build_feature_cache
 from recam_core.retrain.head_recipe import HeadRecipe
 from recam_core.retrain.heads import retrain_heads, save_heads
@@ -200,7 +200,6 @@ def _repeat_training(task: "_Task") -> RunInfo:
     watched = task.val if task.val is not None else info.val and recorded_data(info.val, info.class_list)
     val = (open_dataset(watched) if watched else None) if isinstance(watched, str) else watched
     with task.stages(info.method) as bar:
-        progress, scoring = with_pauses(bar)
         made = train(
             recipe,
             dataset,
@@ -209,8 +208,7 @@ def _repeat_training(task: "_Task") -> RunInfo:
             init=init,
             device=task.device,
             workers=task.workers,
-            progress=progress,
-            scoring=scoring,
+            watch=on_bar(bar),
             half=half,
         )
     made.threshold = info.threshold

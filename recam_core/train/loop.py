@@ -28,7 +28,7 @@ from recam_core.method.masks import parse_mask
 from recam_core.method.step import BatchLoss, BatchPairs, bce_batch, recam_batch, sce_batch
 from recam_core.model.backbones import imagenet_source, load_imagenet
 from recam_core.model.network import CamNetwork
-from recam_core.progress import ProgressFn, silent
+from recam_core.progress import SCORED, STEP, Moment, WatchFn, unwatched
 from recam_core.theory.negatives import PARTS, NegativeCounts, watched, write_negatives
 from recam_core.train.recipe import Recipe, check_recipe
 from recam_core.train.state import STATE_FILE, load_state, save_state, write_curves
@@ -98,10 +98,8 @@ def train(
     init: Run | None = None,
     device: torch.device | str = "cpu",
     workers: int | None = None,
-    progress: ProgressFn = silent,
-    scoring: ProgressFn = silent,
+    watch: WatchFn = unwatched,
     half: bool = False,
-    on_step: Callable[[int, dict[str, float]], None] | None = None,
     command: str | None = None,
 ) -> RunInfo:
     """Train a network and leave a run folder; the same call after a kill goes on with the epoch that was cut off.
@@ -118,10 +116,9 @@ def train(
         init: the run to start from; ``recam`` needs a converged BCE run, as in the paper.
         device: where to train.
         workers: loader processes; by default none on a CPU, which trains with all cores, else up to 8.
-        progress: called after each step; may raise Cancelled, which leaves the last finished epoch to go on from.
-        scoring: called after each picture of ``val`` that was scored; may raise Cancelled, too.
+        watch: called after each step, and after each picture of ``val`` that was scored; may raise Cancelled, which
+            leaves the last finished epoch to go on from. :func:`recam_core.progress.on_bar` makes one of a bar.
         half: store the weights in half precision.
-        on_step: called with the number of each step, from 1, and its losses.
         command: the command line that makes the run again; by default the one that is running.
 
     Returns:
@@ -194,7 +191,7 @@ def train(
     def score() -> None:
         if val is not None and "val_loss" not in history[-1]:
             network.eval()
-            keep(validate(network, recipe, val, scoring))
+            keep(validate(network, recipe, val, lambda *at: watch(Moment(SCORED, *at))))
 
     if history:
         score()  # what cut the run off may have come between an epoch and its scores
@@ -216,10 +213,8 @@ def train(
                 )
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + value
-            done = epoch * per_epoch + step + 1
-            if on_step is not None:
-                on_step(done, losses)
-            progress(done, steps, f"epoch {epoch + 1}/{recipe.epochs} loss {sums['loss'] / (step + 1):.4f}")
+            note = f"epoch {epoch + 1}/{recipe.epochs} loss {sums['loss'] / (step + 1):.4f}"
+            watch(Moment(STEP, epoch * per_epoch + step + 1, steps, note, losses))
 
         with repeatable(device), device_gate(device) as gate:
             for step, (images, labels, truth, pairs) in enumerate(batches):
