@@ -24,7 +24,7 @@ from recam_core.queue.job import CANCEL_FILE, check_id, new_id, read_job
 from recam_core.queue.listing import Training, find_training, list_trainings, trainings_folder, writer_of
 from recam_core.queue.reporter import MOST_POINTS, LossCurve, Reporter
 from recam_core.queue.start import resume_training, start_training, training_command
-from recam_core.queue.status import Status, read_status, true_state, write_status
+from recam_core.queue.status import Losses, Status, read_status, true_state, write_status
 from recam_core.queue.stop import cancel_training, remove_training
 from recam_core.queue.waiting import ahead, device_lock
 from recam_core.retrain.named_run import check_run_name
@@ -437,7 +437,7 @@ def test_a_job_without_a_status_is_starting_only_for_a_moment(runs: Path) -> Non
 
 
 def test_a_status_comes_back_as_written(tmp_path: Path) -> None:
-    words = Status("running", "Training", pid=3, seconds_left=4.5, losses={"names": []}, step=7)
+    words = Status("running", "Training", pid=3, seconds_left=4.5, losses=Losses(["loss"], [[1.0, 0.5]]), step=7)
     write_status(tmp_path, words)
     assert read_status(tmp_path) == words
 
@@ -448,9 +448,9 @@ def test_the_loss_curve_stays_short_and_keeps_the_mean() -> None:
         curve.add(step, {"loss": float(step)})
     assert len(curve.points) < MOST_POINTS
     assert curve.points[0] == [16, 8.5]
-    again = LossCurve.up_to(curve.to_json(), 1000)
+    again = LossCurve.up_to(curve.so_far(), 1000)
     assert (again.stride, again.points[-1][0]) == (16, 992)
-    assert LossCurve.up_to({"names": 3}, 5).points == []
+    assert LossCurve.up_to(Losses(), 5).points == []
 
 
 # Commands -------------------------------------------------------------------------------------------------------------
