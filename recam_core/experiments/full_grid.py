@@ -150,14 +150,10 @@ def full_grid(
     found = []
     for setting, (places, rule) in zip(plan.settings, plan.wanted, strict=True):
         pairs = [outcomes[place][rule] for place in places]
-<<<<<<< HEAD
-        runs = tuple(str(plan.tasks[place].run) for place in places)
+        runs = tuple(plan.tasks[place].run for place in places)
         found.append(
             SettingResult(setting, (), tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs), runs)
         )
-=======
-        runs = tuple(plan.tasks[place].run for place in places)
-        found.append(Measured(setting, (), tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs), runs))
     pictures = {FIT: len(parts[FIT]), SELECT: select.outcomes.pictures, REPORT: report.outcomes.pictures}
     protocol = own.protocol
     untrained = any(recipe.weight == 0 for setting in plan.settings for recipe in setting.recipes)
