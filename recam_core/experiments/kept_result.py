@@ -116,5 +116,7 @@ def _chart(values: dict[str, Any]) -> Chart:
         )
         for heat in values["heats"]
     )
-    texts = (values[name] for name in ("kind", "x_title", "y_title", "x_scale", "spread"))
-    return Chart(*texts, {}, heats, values["reference"])
+    kind, x_title, y_title, x_scale, spread = (
+        values[name] for name in ("kind", "x_title", "y_title", "x_scale", "spread")
+    )
+    return Chart(kind, x_title, y_title, x_scale, spread, {}, heats, values["reference"])
