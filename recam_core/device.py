@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from recam_core.errors import UserError
+from recam_core.words import counted
 
 CHOICES = ("auto", "cuda", "mps", "cpu")
 #: Bytes of a GPU that nobody plans with: workspaces of cuDNN and cuBLAS, pieces that lie between others.
@@ -51,7 +52,7 @@ def describe_device(device: torch.device) -> str:
     if device.type == "mps":
         return "MPS (Apple GPU)"
     threads = torch.get_num_threads()
-    return f"CPU ({threads} thread{'s' * (threads > 1)})"
+    return f"CPU ({counted(threads, 'thread')})"
 
 
 def make_current(device: torch.device) -> None:

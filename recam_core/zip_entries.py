@@ -1,6 +1,7 @@
 """Zips that came from elsewhere: what is checked of any of them before a byte is unpacked."""
 
 import os
+import shutil
 import stat
 import struct
 import zlib
@@ -120,3 +121,11 @@ def unpack_entry(archive: ZipFile, entry: ZipInfo, target: Path) -> None:
             sink.write(block)
     if left:
         raise UserError("The zip holds less than it says; it is damaged.")
+
+
+def refuse_full_disk(folder: Path, needed: int, what: str) -> None:
+    """Raises UserError where less than ``needed`` bytes are free for a folder, there or not; ``what`` needs them."""
+    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.is_dir())
+    free = shutil.disk_usage(there).free
+    if free < needed:
+        raise UserError(f"{what} {needed >> 20} MB, and the disk has {free >> 20} MB; free some room first.")

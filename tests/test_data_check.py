@@ -8,10 +8,9 @@ import pytest
 
 from data_layouts import folder, halves, voc, write_grey_mask, write_list, write_photo, write_xml
 from recam_core.cli import data as cli
-from recam_core.data.check import by_kind, check_dataset, listing_faults
+from recam_core.data.check import by_kind, check_dataset, listing_faults, summarise
 from recam_core.data.folder import export_folder
 from recam_core.data.spec import open_dataset
-from recam_core.data.summary import summarise
 from recam_core.errors import UserError
 from recam_core.progress import Cancelled
 

@@ -15,6 +15,7 @@ REPO_ROOT = Path(__file__).resolve().parent.parent
 #: The way of the data: a part imports only from parts before it (and from itself).
 STAGES = (
     "home",
+    "words",
     *("errors", "progress", "atomic_write", "records", "guest", "guest_room", "cache", "memory", "device"),
     *("setting", "priority"),
     *("lock", "gate", "folders", "typed_path", "zip_entries"),

@@ -16,6 +16,7 @@ from app.plain_words import plain
 from recam_core.analysis.csv_tables import cell_csv, moved_csv
 from recam_core.analysis.taken_back import TakenBack
 from recam_core.scores.scores import Scores
+from recam_core.words import few
 
 #: A page of pictures: full rows in two, three and four columns.
 PICTURES_A_PAGE = 12
@@ -165,7 +166,7 @@ def _heading(compared: Comparison, key: str, wanted: Selection, scores: Scores, 
     if wanted.pairs:
         names = compared.names
         pairs = [plain(f"{names[truth]} → {names[predicted]}") for truth, predicted in wanted.pairs]
-        st.caption(", ".join(pairs[:_NAMED]) + (f" and {len(pairs) - _NAMED} more" if len(pairs) > _NAMED else ""))
+        st.caption(few(pairs, _NAMED))
     st.caption(f"{title}: {total:,} pixels{share} in {count}.{left} Press one to open it in Explore.")
 
 

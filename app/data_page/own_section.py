@@ -26,6 +26,7 @@ from recam_core.data.zip_upload import unpack_set
 from recam_core.folders import data_root
 from recam_core.guest import NO_TRAININGS, guest, told
 from recam_core.guest_room import room_words
+from recam_core.words import counted, few
 
 #: Faults of a kind that are shown before all are asked for.
 _FIRST = 3
@@ -260,7 +261,7 @@ def _report(report: CheckReport, found: FoundSet) -> None:
         st.success(f"{words} No fault found.", icon=":material/check_circle:")
     else:
         count = len(report.faults)
-        st.warning(f"{words} {count:,} fault{'s' if count > 1 else ''} found.", icon=":material/rule:")
+        st.warning(f"{words} {counted(count, 'fault')} found.", icon=":material/rule:")
     for note in report.notes:
         if report.choices:
             st.warning(plain(note), icon=":material/help:")
@@ -269,7 +270,7 @@ def _report(report: CheckReport, found: FoundSet) -> None:
     if not _is_shown(found):
         _choose_open(report)
     if absent:
-        listed = ", ".join(absent[:8]) + (f" and {len(absent) - 8} more" if len(absent) > 8 else "")
+        listed = few(absent, 8)
         st.caption(plain(f"No picture shows {listed}."))
     for group in by_kind(report.faults):
         st.markdown(f"**{len(group.faults):,}** {plain(group.kind)}")

@@ -22,6 +22,7 @@ from recam_core.maps.inference import PictureFeatures
 from recam_core.method.cam import EPSILON, normalise, responses
 from recam_core.method.extraction import MapWeights
 from recam_core.scores.metrics import value_names
+from recam_core.words import listing
 
 
 @dataclass(frozen=True, eq=False)
@@ -328,7 +329,7 @@ def _balance(one: Answer, a: int, b: int, classes: ClassList) -> str:
     if not len(channels):
         return f"{much}, and no channel speaks for either"
     numbers = [str(c) for c in channels.tolist()]
-    listed = numbers[0] if len(numbers) == 1 else f"{', '.join(numbers[:-1])} and {numbers[-1]}"
+    listed = listing(numbers)
     word, verb = ("channels", "speak") if len(numbers) > 1 else ("channel", "speaks")
     share = found.share_of(channels, for_b)
     return f"{much}, since {word} {listed} {verb} most for it ({share:.0%} of all that does)"

@@ -27,6 +27,7 @@ from recam_core.guest_room import room_for
 from recam_core.model.backbones import PAPER_BACKBONE, SMALL_BACKBONE, build_backbone
 from recam_core.model.network import CamNetwork
 from recam_core.model.state_file import StateFile, file_record, finite, read_state, shape_words, shown_name
+from recam_core.words import few
 
 #: What a network was trained with, as far as one classifier goes.
 IMPORTED_METHODS = ("bce", "sce")
@@ -450,8 +451,8 @@ def _notes(parts: _Parts, fitted: FittedClasses, network: CamNetwork, asked: Ask
     return tuple(notes)
 
 
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(name[:80] for name in names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+def _listed(names: Iterable[str]) -> str:
+    return few((name[:80] for name in names), 4)
 
 
 def _with_shapes(rest: Mapping[str, Tensor]) -> str:

@@ -25,6 +25,7 @@ from recam_core.errors import UserError
 from recam_core.method import extraction
 from recam_core.model.network import CamNetwork
 from recam_core.records import as_kind, check_version, opened_record
+from recam_core.words import few
 
 #: Version 2 came with the background row of FC2; the only version before it lacks nothing but that.
 FORMAT_VERSION = 2
@@ -229,7 +230,7 @@ def _check_finite(file: Path, state: dict[str, Tensor], classes: list[str]) -> N
         if name in ("fc1", "fc2"):
             rows = (~torch.isfinite(value)).flatten(1).any(dim=1).nonzero().flatten().tolist()
             named = [classes[row] if row < len(classes) else "the background" for row in rows]
-            of = f" for {', '.join(named[:3])}" + (f" and {len(named) - 3} more" if len(named) > 3 else "")
+            of = f" for {few(named)}"
         raise UserError(
             f"{file} holds values that are not finite, in '{name}'{of}: its training failed, or the file is damaged. "
             "Train it again with a smaller learning rate, or copy the file again."
@@ -246,8 +247,7 @@ def rows_without_weights(weight: Tensor, classes: Sequence[str]) -> str:
     found = [name for name, row in zip(classes, weight.any(dim=1).tolist(), strict=False) if not row]
     if not found:
         return ""
-    listed = ", ".join(found[:6]) + (f" and {len(found) - 6} more" if len(found) > 6 else "")
-    return f"All weights of {listed} are zero: no picture can have an activation for it."
+    return f"All weights of {few(found, 6)} are zero: no picture can have an activation for it."
 
 
 def read_weights(file: Path) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from recam_core.cli.attribute_compare import add_compare
 from recam_core.cli.options import add_device, check_files, write_files, write_results
 from recam_core.errors import UserError
+from recam_core.words import megabytes
 
 if TYPE_CHECKING:
     from recam_core.attribution.attributed_set import Attributed
@@ -310,7 +311,7 @@ def _write_store(arguments: argparse.Namespace) -> int:
     with terminal(name) as progress:
         count = write_attributions(path, asked, dataset, progress, arguments.limit)
     size = sum(file.stat().st_size for file in path.iterdir())
-    print(f"{path}: {count} pictures, {size / 1e6:.1f} MB")
+    print(f"{path}: {count} pictures, {megabytes(size)}")
     write_results(
         arguments.json,
         {

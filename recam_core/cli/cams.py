@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from recam_core.cli.options import add_device, write_results
 from recam_core.errors import UserError
 from recam_core.maps.inference import QUICK_SCALES
+from recam_core.words import megabytes
 
 if TYPE_CHECKING:
     from recam_core.checkpoint.run_folder import Run, RunInfo
@@ -61,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     for path in arguments.runs:
         made += _write_stores(load_run(path, device), dataset, arguments)
     for entry in made:
-        print(f"{entry['store']}: {entry['pictures']} pictures, {entry['bytes'] / 1e6:.1f} MB")
+        print(f"{entry['store']}: {entry['pictures']} pictures, {megabytes(entry['bytes'])}")
         if entry["no_activation"]:
             print(f"    {entry['no_activation']}")
     write_results(arguments.json, {"data": dataset.spec, "stores": made})

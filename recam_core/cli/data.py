@@ -6,18 +6,27 @@ import time
 from pathlib import Path
 
 from recam_core.atomic_write import write_json
-from recam_core.data.check import CheckReport, by_kind, check_dataset, settle_background, settle_drawn, summed_up
+from recam_core.data.check import (
+    CheckReport,
+    Summary,
+    by_kind,
+    check_dataset,
+    settle_background,
+    settle_drawn,
+    summarise,
+    summed_up,
+)
 from recam_core.data.download import SOURCES, Source, download, find_source, is_here, kept_bytes
 from recam_core.data.folder import export_folder
 from recam_core.data.found_sets import LAYOUTS, FoundSet, find_sets
 from recam_core.data.mask_turns import DRAWN, DRAWN_FILE
 from recam_core.data.sample import Fault
 from recam_core.data.spec import KINDS, open_dataset
-from recam_core.data.summary import Summary, summarise
 from recam_core.data.zip_upload import unpack_set
 from recam_core.errors import UserError
 from recam_core.folders import data_root
 from recam_core.progress import Cancelled, terminal
+from recam_core.words import counted, megabytes
 
 #: Faults are printed so many seconds apart, all that came meanwhile at once: each time, the bar is drawn again.
 _EVERY = 1.0
@@ -210,7 +219,7 @@ def describe_source(name: str, source: Source, to: Path) -> str:
     if is_here(source, to):
         lines.append(f"  It is here: {source.spec.format(to)}")
     elif kept := kept_bytes(source, to):
-        lines.append(f"  {kept / 1e6:,.1f} MB of it were fetched before; downloading goes on from there.")
+        lines.append(f"  {megabytes(kept)} of it were fetched before; downloading goes on from there.")
     return "\n".join(lines)
 
 
@@ -230,7 +239,7 @@ def describe_check(report: CheckReport, every: bool = False) -> str:
     count = len(report.faults)
     if count and every:
         lines += [f"{len(group.faults):>9}  {group.kind}" for group in by_kind(report.faults)]
-    lines.append("No fault found." if not count else f"{count} fault{'s' if count > 1 else ''} found.")
+    lines.append("No fault found." if not count else f"{counted(count, 'fault')} found.")
     return "\n".join(lines)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from recam_core.cli.compared_runs import add_filter_options, add_run_options, compared_runs
 from recam_core.cli.options import add_device, write_results
 from recam_core.errors import UserError
+from recam_core.words import megabytes
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -74,7 +75,7 @@ def run_report(arguments: argparse.Namespace) -> int:
     if words := single_class_words(int(data.single.sum()), data.with_single):
         print(words)
     if arguments.out is not None:
-        print(f"Report on {pictures} pictures written to {arguments.out} ({len(page) / 1e6:.1f} MB).")
+        print(f"Report on {pictures} pictures written to {arguments.out} ({megabytes(len(page))}).")
     if arguments.csv is not None:
         tables = report_tables(data)
         for name, table in tables.items():

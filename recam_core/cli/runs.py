@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from recam_core.cli.options import write_results
 from recam_core.errors import UserError
+from recam_core.words import megabytes
 
 if TYPE_CHECKING:
     from recam_core.analysis.analysed import Analysed
@@ -313,7 +314,7 @@ def run_export(arguments: argparse.Namespace) -> int:
     from recam_core.runs.run_zip import export_run
 
     file = export_run(find_run(arguments.name), arguments.file)
-    print(f"{file}: {file.stat().st_size / 1e6:.1f} MB.")
+    print(f"{file}: {megabytes(file.stat().st_size)}.")
     return 0
 
 

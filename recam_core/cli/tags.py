@@ -7,6 +7,7 @@ from pathlib import Path
 
 from recam_core.cli.options import write_table
 from recam_core.errors import UserError
+from recam_core.words import counted
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -71,7 +72,7 @@ def _add(arguments: argparse.Namespace) -> int:
         for picture in dict.fromkeys(arguments.pictures)
     ]
     TagBook(tags_file()).add(entries)
-    print(f"Tagged {len(entries)} picture{'s' if len(entries) > 1 else ''} of {dataset.spec}.")
+    print(f"Tagged {counted(len(entries), 'picture')} of {dataset.spec}.")
     return 0
 
 

@@ -7,13 +7,14 @@ inside a region.
 import json
 import reprlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from recam_core.data.sample import FaultKind
+from recam_core.words import few
 
 #: Above this share, crowds are likelier to be objects that a tool marked so; of COCO's they are 1.2 %.
 _MANY_CROWDS = 0.2
@@ -22,8 +23,6 @@ _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
 #: No coordinate, and no number that an outline is drawn with; NaN is none, either.
 _LARGEST = 1e300
-#: How many things are named where all are counted.
-_NAMED = 3
 #: Characters of a compressed code stand for 0..63: five bits of a number, and whether it goes on.
 _FIRST, _MORE, _SIGN = 48, 0x20, 0x10
 #: No run of a picture needs more characters than this.
@@ -322,13 +321,6 @@ def _unpacked(text: bytes) -> np.ndarray:
 
 
 # In messages ----------------------------------------------------------------------------------------------------------
-
-
-def few(things: Iterable[Any]) -> str:
-    """The first three, and how many more there are."""
-    things = list(things)
-    more = f" and {len(things) - _NAMED} more" if len(things) > _NAMED else ""
-    return ", ".join(str(thing) for thing in things[:_NAMED]) + more
 
 
 def id_key(value: Any) -> int | str | None:

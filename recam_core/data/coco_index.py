@@ -13,7 +13,6 @@ from recam_core.data.coco_annotations import (
     AnnotationReader,
     CocoPicture,
     LeftOut,
-    few,
     id_key,
     kind_of,
     printable,
@@ -21,6 +20,7 @@ from recam_core.data.coco_annotations import (
 )
 from recam_core.data.sample import BACKGROUND, VOID
 from recam_core.errors import UserError
+from recam_core.words import few
 
 _POLYGONS = re.compile(rb'"segmentation"\s*:\s*(\[\s*\[[^"]*\]\s*\])')
 #: All that lists of numbers are written with.

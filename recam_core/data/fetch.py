@@ -16,6 +16,7 @@ from recam_core.atomic_write import write_json
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
 from recam_core.records import RecordError, opened_record
+from recam_core.words import megabytes
 
 #: Seconds without a byte after which the connection counts as lost.
 TIMEOUT_S = 30.0
@@ -116,7 +117,7 @@ def fetch(archive: Archive, folder: Path, progress: ProgressFn = silent) -> Path
             have = fetched_bytes(archive, folder)
             if attempt == ATTEMPTS - 1 or have <= before:
                 raise UserError(
-                    f"Could not download all of {archive.url} ({error}). {_megabytes(have)} are kept. Check the "
+                    f"Could not download all of {archive.url} ({error}). {megabytes(have)} are kept. Check the "
                     "connection and try again: it goes on where it ended."
                 ) from error
     else:
@@ -302,7 +303,3 @@ def _refuse(archive: Archive, file: Path, why: str) -> None:
             + advice(archive, file.parent)
         )
     raise UserError(f"{file} is damaged or incomplete: {why}. Delete it, or download it again.")
-
-
-def _megabytes(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB"

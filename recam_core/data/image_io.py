@@ -1,6 +1,7 @@
 """Photographs from anywhere as H x W x 3 uint8 RGB: shown right, or refused with a sentence."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -178,7 +179,7 @@ def read_photo(
     Raises:
         PhotoError: (a UserError) the file is missing, not an image, truncated, too small or too large.
     """
-    data, name = _read_bytes(source, limits.max_bytes, name)
+    data, name = _photo_bytes(source, limits, name)
     image = _open(data, name, limits)
     notes: list[str] = []
     try:
@@ -211,7 +212,7 @@ def opened_photo(content: bytes, *, limits: PhotoLimits = DATASET_LIMITS, name: 
     Raises:
         PhotoError: as read_photo, except for damage behind the header.
     """
-    return _open(*_read_bytes(content, limits.max_bytes, name), limits)
+    return _open(*_photo_bytes(content, limits, name), limits)
 
 
 def photo_size(source: str | Path | bytes, *, limits: PhotoLimits = DATASET_LIMITS) -> tuple[int, int]:
@@ -220,7 +221,7 @@ def photo_size(source: str | Path | bytes, *, limits: PhotoLimits = DATASET_LIMI
     Raises:
         PhotoError: as read_photo, except for damage behind the header.
     """
-    data, name = _read_bytes(source, limits.max_bytes, None)
+    data, name = _photo_bytes(source, limits, None)
     image = _open(data, name, limits)
     width, height = image.size
     return (width, height) if _orientation(image) >= 5 else (height, width)
@@ -249,32 +250,51 @@ def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return np.asarray(Image.fromarray(pixels).transpose(_TURNS[orientation]))
 
 
-def _read_bytes(source: str | Path | bytes | BinaryIO, max_bytes: int, name: str | None) -> tuple[bytes, str]:
+def file_bytes(
+    source: str | Path | bytes | BinaryIO,
+    max_bytes: int,
+    name: str | None,
+    what: str,
+    error: Callable[..., PhotoError],
+    advice: str = ".",
+) -> tuple[bytes, str]:
+    """The bytes of a picture's file, and how messages call it.
+
+    Args:
+        source: a path, the bytes, or an open binary file.
+        max_bytes: that it may have.
+        name: how messages call it; by default the path, or the open file's name, or else ``what``.
+        what: it is, such as "the mask".
+        error: makes the error of a name, a sentence, and whether there is no such file.
+        advice: behind the sentence on one that is too large.
+
+    Raises:
+        PhotoError: it is missing, cannot be read, or is too large.
+    """
+    too_large = f"the file is larger than {max_bytes / 1e6:.0f} MB{advice}"
     if isinstance(source, bytes):
-        data, name = source, name or "the picture"
+        data, name = source, name or what
     elif isinstance(source, (str, Path)):
-        name = name or str(source)
-        path = Path(source)
+        name, path = name or str(source), Path(source)
         try:
             # A named pipe or a device in place of a file would block for ever.
             if not path.is_file():
-                raise PhotoError(name, "this file is missing.", is_missing=True)
+                raise error(name, "this file is missing.", is_missing=True)
             if path.stat().st_size > max_bytes:
-                raise PhotoError(
-                    name,
-                    f"the file is larger than {max_bytes / 1e6:.0f} MB; save a smaller picture.",
-                )
+                raise error(name, too_large)
             data = path.read_bytes()
-        except OSError as error:
-            raise PhotoError(name, f"this file cannot be read ({error.strerror or error}).") from error
+        except OSError as reason:
+            raise error(name, f"this file cannot be read ({reason.strerror or reason}).") from reason
     else:
-        name = name or str(getattr(source, "name", "the picture"))
+        name = name or str(getattr(source, "name", what))
         data = source.read(max_bytes + 1)
     if len(data) > max_bytes:
-        raise PhotoError(
-            name,
-            f"the file is larger than {max_bytes / 1e6:.0f} MB; save a smaller picture.",
-        )
+        raise error(name, too_large)
+    return data, name
+
+
+def _photo_bytes(source: str | Path | bytes | BinaryIO, limits: PhotoLimits, name: str | None) -> tuple[bytes, str]:
+    data, name = file_bytes(source, limits.max_bytes, name, "the picture", PhotoError, "; save a smaller picture.")
     if not data:
         raise PhotoError(name, "the file is empty.")
     return data, name

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from recam_core.atomic_write import replacing_file
-from recam_core.data.image_io import DATASET_LIMITS, BoundedBytes, PhotoError, PhotoLimits, damage
+from recam_core.data.image_io import DATASET_LIMITS, BoundedBytes, PhotoError, PhotoLimits, damage, file_bytes
 from recam_core.data.sample import VOID, FaultKind
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -74,7 +74,7 @@ def read_mask(
         MaskError: (a UserError) missing, not a PNG, coloured without a list of colours, 16-bit, truncated, too large,
             or with a value or colour that the list lacks.
     """
-    data, name = _read_bytes(source, limits.max_bytes, name)
+    data, name = file_bytes(source, limits.max_bytes, name, "the mask", MaskError)
     if not data.startswith(_PNG_SIGNATURE) or len(data) < 33:
         raise MaskError(
             name,
@@ -163,27 +163,6 @@ def _by_colours(
 
 def _some(things: Sequence[object], most: int = 8) -> str:
     return ", ".join(map(str, things[:most])) + (" ..." if len(things) > most else "")
-
-
-def _read_bytes(source: str | Path | bytes | BinaryIO, max_bytes: int, name: str | None) -> tuple[bytes, str]:
-    if isinstance(source, bytes):
-        return source, name or "the mask"
-    if not isinstance(source, (str, Path)):
-        name = name or str(getattr(source, "name", "the mask"))
-        data = source.read(max_bytes + 1)
-        if len(data) > max_bytes:
-            raise MaskError(name, f"the file is larger than {max_bytes / 1e6:.0f} MB.")
-        return data, name
-    name = name or str(source)
-    path = Path(source)
-    try:
-        if not path.is_file():
-            raise MaskError(name, "this file is missing.", is_missing=True)
-        if path.stat().st_size > max_bytes:
-            raise MaskError(name, f"the file is larger than {max_bytes / 1e6:.0f} MB.")
-        return path.read_bytes(), name
-    except OSError as error:
-        raise MaskError(name, f"this file cannot be read ({error.strerror or error}).") from error
 
 
 def voc_palette() -> np.ndarray:

@@ -1,7 +1,6 @@
 """A data set in a zip from elsewhere: checked first, and unpacked whole or not at all."""
 
 import os
-import shutil
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from zipfile import ZipFile, ZipInfo
@@ -14,7 +13,7 @@ from recam_core.guest import told
 from recam_core.guest_room import room_for
 from recam_core.progress import ProgressFn, silent
 from recam_core.typed_path import RULE, is_plain_name, plain_name
-from recam_core.zip_entries import opened_zip, plain_parts, shown, unpack_entry
+from recam_core.zip_entries import opened_zip, plain_parts, refuse_full_disk, shown, unpack_entry
 
 #: What is taken besides photographs and masks, and how many bytes such a file may have.
 TEXTS = (".txt", ".json", ".xml", ".csv")
@@ -61,7 +60,7 @@ def unpack_set(
         if os.path.lexists(root / name):
             raise UserError(told(f"There is a folder '{name}' in {root} already; choose another name."))
         needed = sum(entry.file_size for entry in taken.values())
-        _refuse_full_disk(root, needed)
+        refuse_full_disk(root, needed, "The data need")
         with room_for(needed, len(taken)), replacing_folder(root / name, fresh=True) as temporary:
             _unpack(archive, taken, around, temporary, progress)
             if not find_sets(temporary, is_one_set=True).sets:
@@ -112,13 +111,6 @@ def _folder_around(taken: dict[tuple[str, ...], ZipInfo]) -> str:
         return ""
     name = next(iter(first))
     return "" if name in ("images", "JPEGImages", "annotations", "masks") else name
-
-
-def _refuse_full_disk(root: Path, needed: int) -> None:
-    there = next(place for place in (root.absolute(), *root.absolute().parents) if place.is_dir())
-    free = shutil.disk_usage(there).free
-    if free < needed:
-        raise UserError(f"The data need {needed >> 20} MB, and the disk has {free >> 20} MB; free some room first.")
 
 
 def _unpack(

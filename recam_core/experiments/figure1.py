@@ -22,7 +22,7 @@ from recam_core.errors import UserError
 from recam_core.experiments.noise import Difference, capital, percent, points
 from recam_core.folders import shipped_theory_folder
 from recam_core.records import RecordError, opened_record
-from recam_core.scores.table import listing
+from recam_core.words import listing
 
 LOSSES = ("bce", "sce")
 TITLES = {"bce": "BCE", "sce": "SCE"}

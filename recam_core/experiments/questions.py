@@ -16,7 +16,7 @@ from recam_core.experiments.study import ListOption, Outcome, Question, Study
 from recam_core.method.extraction import RULES, rules_of, share_of_double_negatives
 from recam_core.method.masks import parse_mask
 from recam_core.retrain.head_recipe import DEFAULTS, LOSSES, HeadRecipe
-from recam_core.scores.table import listing
+from recam_core.words import listing
 
 #: What is tried unless something else is named.
 LAMBDAS = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)

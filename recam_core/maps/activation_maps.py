@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recam_core.errors import UserError
+from recam_core.words import listing
 
 #: Pixels of the picture for one cell of the grid that maps are kept on.
 GRID_STRIDE = 4
@@ -212,7 +213,7 @@ class SilentCount:
             return ""
         # Those that are wholly without come first.
         order = found[np.argsort(-(self.silent[found] / self.made[found]), kind="stable")].tolist()
-        listed = _listed([f"{names[k]} ({_pictures(int(self.silent[k]), int(self.made[k]))})" for k in order])
+        listed = listing([f"{names[k]} ({_pictures(int(self.silent[k]), int(self.made[k]))})" for k in order], _NAMED)
         words = f"No activation for {listed}: such a map is zero everywhere and claims no pixel."
         if (self.silent[found] == self.made[found]).any():
             words += " Class weights that are all zero, or a training that failed, leave a class without any."
@@ -227,16 +228,12 @@ def no_activation_words(maps: ActivationMaps, names: Sequence[str]) -> str:
         names: of all K classes.
     """
     found = [names[k] for k in maps.classes[silent_maps(maps)].tolist()]
-    return f"No activation for {_listed(found)}: the map is zero everywhere and claims no pixel." if found else ""
+    return (
+        f"No activation for {listing(found, _NAMED)}: the map is zero everywhere and claims no pixel." if found else ""
+    )
 
 
 def _pictures(silent: int, made: int) -> str:
     if silent == made:
         return "in its only picture" if made == 1 else f"in all {made:,} of its pictures"
     return f"in {silent:,} of {made:,} pictures"
-
-
-def _listed(words: Sequence[str]) -> str:
-    if len(words) > _NAMED:
-        return f"{', '.join(words[:_NAMED])} and {len(words) - _NAMED} more"
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -18,6 +18,7 @@ from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
 from recam_core.errors import UserError
+from recam_core.words import megabytes
 
 #: A file by its path, or as a seekable stream such as an upload.
 StateFile = str | Path | BinaryIO
@@ -297,7 +298,7 @@ def _kind_of_text(head: bytes) -> str:
     lowered = text.lower()
     if lowered.startswith("version https://git-lfs.github.com/spec"):
         size = re.search(r"^size (\d+)", text, re.MULTILINE)
-        of = f" of a file of {int(size[1][:15]) / 1e6:,.1f} MB" if size else ""
+        of = f" of a file of {megabytes(int(size[1][:15]))}" if size else ""
         return f"only the git-lfs pointer{of}, not the file itself; get that by `git lfs pull`, or download it"
     if re.match(r"(\.\./|/)*(\.git/)?annex/objects/", text):
         return "only a git-annex pointer, not the file itself; get that by `git annex get`"

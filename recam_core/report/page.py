@@ -19,7 +19,7 @@ from recam_core.report.sections import (
     scores_section,
     settings_section,
 )
-from recam_core.scores.table import listing
+from recam_core.words import counted, listing
 
 #: Even if a name slipped through as markup, the browser would load nothing, and run nothing but the page's own scripts.
 _POLICY = "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -104,7 +104,7 @@ def write_report(path: str | Path, page: str) -> None:
 def _headline(data: ReportData) -> str:
     """What came out, in a sentence."""
     count = int(data.chosen.sum())
-    pictures = f"{count:,} picture{'s' if count != 1 else ''}"
+    pictures = counted(count, "picture")
     first, last = data.reference, data.subject
     words = f"{pictures}, {len(data.classes)} classes. {first.title}: {percent(data.scores[first.key].miou)}% mIoU"
     if first is last:

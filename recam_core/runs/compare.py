@@ -11,7 +11,8 @@ from recam_core.analysis.outcomes import Outcomes, outcomes_of_all
 from recam_core.analysis.picture_table import picture_table
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
-from recam_core.scores.table import listing, signed
+from recam_core.scores.table import signed
+from recam_core.words import listing
 from recam_core.scores.thresholds import usual_threshold
 
 

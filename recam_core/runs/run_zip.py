@@ -27,7 +27,7 @@ from recam_core.records import RecordError, read_rows
 from recam_core.retrain.named_run import check_run_name
 from recam_core.runs.folder import locked
 from recam_core.theory.negatives import NEGATIVES_FILE, read_negatives
-from recam_core.zip_entries import opened_zip, unpack_entry
+from recam_core.zip_entries import opened_zip, refuse_full_disk, unpack_entry
 
 
 #: The files that a run consists of, and how many bytes each may have: 1 GiB of weights is ten times the ResNet-50's.
@@ -189,8 +189,7 @@ def import_run(file: str | Path | BinaryIO, name: str = "") -> Path:
             entries = check_entries(archive.infolist(), size)
             folder.mkdir(parents=True, exist_ok=True)
             needed = sum(entry.file_size for entry in entries.values())
-            if shutil.disk_usage(folder).free < needed:
-                raise UserError(f"The run needs {needed >> 20} MB, and the disk has less; free some room first.")
+            refuse_full_disk(folder, needed, "The run needs")
             sweep(folder, own=True)
             with room_for(needed, len(entries)):
                 temporary = temporary_folder(folder, "import")

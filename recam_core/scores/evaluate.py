@@ -14,6 +14,7 @@ from recam_core.progress import ProgressFn, silent
 from recam_core.scores.metrics import scored_names, value_names
 from recam_core.scores.pixel_counts import PictureCounts, PixelCounts, count_pixels, join
 from recam_core.scores.scores import DEFAULT_THRESHOLDS, CumulativeConfusion, Scores, Sweep, bootstrap_miou
+from recam_core.words import few
 
 #: Why there are no scores where every scored pixel is background.
 NOTHING_OF_A_CLASS = (
@@ -284,16 +285,11 @@ def _differences(ours: ClassList, theirs: ClassList) -> Iterator[str]:
     missing = [name for name in ours.names if name not in theirs.names]
     more = [name for name in theirs.names if name not in ours.names]
     if missing:
-        yield f"only the former has {_listing(missing)}"
+        yield f"only the former has {few(map(repr, missing), 8)}"
     if more:
-        yield f"only the latter has {_listing(more)}"
+        yield f"only the latter has {few(map(repr, more), 8)}"
     if not missing and not more:
         place, (one, other) = next(
             (k, pair) for k, pair in enumerate(zip(ours.names, theirs.names, strict=False)) if pair[0] != pair[1]
         )
         yield f"the names are the same, but in another order (class {place + 1} is {one!r} and {other!r})"
-
-
-def _listing(names: list[str], most: int = 8) -> str:
-    shown = ", ".join(repr(name) for name in names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown

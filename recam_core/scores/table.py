@@ -9,6 +9,7 @@ from recam_core.errors import UserError
 from recam_core.scores.evaluate import Evaluation
 from recam_core.scores.metrics import value_names
 from recam_core.scores.scores import Scores, pictures_with
+from recam_core.words import few
 
 
 def check_comparable(evaluations: Sequence[Evaluation]) -> None:
@@ -73,11 +74,11 @@ def unseen_note(confusions: Iterable[np.ndarray], names: Sequence[str], most: in
     unseen = [name for name, is_unseen in zip(names, given & ~shown, strict=True) if is_unseen]
     if not unseen:
         return ""
-    listed = ", ".join(unseen[:most]) + (f" and {len(unseen) - most} more" if len(unseen) > most else "")
     them, their = ("them", "their") if len(unseen) > 1 else ("it", "its")
     return (
-        f"No mask of these pictures shows {listed}: what a method gives to {them} is wrong everywhere, and {their} IoU "
-        f"of 0 enters the mIoU where it gives {them} any pixel. 'data check' says whether labels and masks agree."
+        f"No mask of these pictures shows {few(unseen, most)}: what a method gives to {them} is wrong everywhere, and "
+        f"{their} IoU of 0 enters the mIoU where it gives {them} any pixel. 'data check' says whether labels and masks "
+        "agree."
     )
 
 
@@ -192,11 +193,6 @@ def signed(points: float, digits: int = 1) -> str:
         return "–"
     text = f"{points:+.{digits}f}"
     return text[1:] if float(text) == 0 else text.replace("-", "−")
-
-
-def listing(names: Sequence[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def in_columns(rows: list[list[str]], words: int = 1) -> str:
