@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torchvision.models import resnet18, resnet50, resnet101, vgg11
 
 from data_layouts import folder, halves, write_grey_mask, write_list
-from recam_core.checkpoint.foreign import Asked, import_weights, save_imported
+from recam_core.checkpoint.foreign import ImportSettings, import_weights, save_imported
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.cli.main import main
 from recam_core.errors import UserError
@@ -68,7 +68,7 @@ def test_the_features_are_the_originals(tmp_path):
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.5, 1.5)
     path = saved(tmp_path / "net.pth", original.state_dict())
-    imported = import_weights(path, "net", Asked(NAMES, output_stride=32))
+    imported = import_weights(path, "net", ImportSettings(NAMES, output_stride=32))
     assert imported.network.spec.backbone == "resnet18"
     x = torch.randn(2, 3, 64, 96)
     with torch.no_grad():
@@ -86,7 +86,7 @@ def test_the_features_are_the_originals(tmp_path):
 def test_a_convolution_with_a_background_class(tmp_path, names, kept):
     weight = torch.randn(4, 512, 1, 1)
     state = {f"encoder.{name}": value for name, value in hollow().items()} | {"head.conv.weight": weight}
-    imported = import_weights(saved(tmp_path / "cam.pt", state), "cam", Asked(names, method="sce"))
+    imported = import_weights(saved(tmp_path / "cam.pt", state), "cam", ImportSettings(names, method="sce"))
     assert torch.equal(imported.network.fc1, weight.flatten(1)[kept])
     assert imported.info.classes == list(NAMES)
     assert imported.info.has_background
@@ -127,7 +127,7 @@ SEQUENTIAL = {"conv1": 0, "bn1": 1, "layer1": 4, "layer2": 5, "layer3": 6, "laye
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
 def test_strange_names_are_understood(tmp_path, wrapping):
     state = with_fc()
-    imported = import_weights(saved(tmp_path / "x.pth", WRAPPINGS[wrapping](state)), "x", Asked(NAMES))
+    imported = import_weights(saved(tmp_path / "x.pth", WRAPPINGS[wrapping](state)), "x", ImportSettings(NAMES))
     assert imported.network.spec.backbone == "resnet18"
     assert torch.equal(imported.network.fc1, state["fc.weight"])
     assert float(imported.network.backbone.state_dict()["layer4.1.conv2.weight"].mean()) == 0.5
@@ -158,7 +158,7 @@ def test_strange_names_are_understood(tmp_path, wrapping):
 def test_what_is_no_weights_is_called_by_what_it_is(tmp_path, content, what, ending):
     (tmp_path / f"x.{ending}").write_bytes(content)
     with pytest.raises(UserError, match=what):
-        import_weights(tmp_path / f"x.{ending}", "x", Asked(NAMES))
+        import_weights(tmp_path / f"x.{ending}", "x", ImportSettings(NAMES))
 
 
 def test_imagenet_weights_come_in_the_same_wrappings(tmp_path):
@@ -178,10 +178,10 @@ def test_rows_without_weights_and_a_background_that_was_assumed_are_told(tmp_pat
     state = with_fc()
     state["fc.weight"][1] = 0
     path = saved(tmp_path / "x.pth", state)
-    notes = import_weights(path, "x", Asked(NAMES)).notes
+    notes = import_weights(path, "x", ImportSettings(NAMES)).notes
     assert "fc.weight: All weights of dog are zero: no picture can have an activation for it." in notes
     assert any("taken to be background" in note and "--no-background" in note for note in notes)
-    notes = import_weights(path, "x", Asked(NAMES, has_background=False)).notes
+    notes = import_weights(path, "x", ImportSettings(NAMES, has_background=False)).notes
     assert not any("taken to be background" in note for note in notes)
 
 
@@ -192,9 +192,9 @@ def test_pictures_without_a_background_say_so_of_the_classes(tmp_path):
     write_list(root / "classes.txt", ["red", "blue"])
     path, spec = saved(tmp_path / "x.pth", with_fc(2)), f"folder:{root}"
     for classes in (None, ("red", "blue"), ("Blue", "red")):
-        assert not import_weights(path, "x", Asked(classes, data=spec)).info.has_background
+        assert not import_weights(path, "x", ImportSettings(classes, data=spec)).info.has_background
     with pytest.raises(UserError, match="21 rows, which are the 20 classes of VOC or COCO and a background"):
-        import_weights(saved(tmp_path / "y.pth", with_fc(21)), "y", Asked(has_background=False))
+        import_weights(saved(tmp_path / "y.pth", with_fc(21)), "y", ImportSettings(has_background=False))
 
 
 def test_safetensors_and_streams(tmp_path):
@@ -203,12 +203,12 @@ def test_safetensors_and_streams(tmp_path):
     stream = io.BytesIO((tmp_path / "x.safetensors").read_bytes())
     stream.name = "upload.safetensors"
     for source in (tmp_path / "x.safetensors", stream):
-        imported = import_weights(source, "x", Asked(NAMES))
+        imported = import_weights(source, "x", ImportSettings(NAMES))
         assert torch.equal(imported.network.fc1, state["fc.weight"])
     assert imported.info.recipe["weights"]["file"] == "upload.safetensors"
     (tmp_path / "x.safetensors").write_bytes(b"\xff" * 100)
     with pytest.raises(UserError, match="no whole safetensors file"):
-        import_weights(tmp_path / "x.safetensors", "x", Asked(NAMES))
+        import_weights(tmp_path / "x.safetensors", "x", ImportSettings(NAMES))
 
 
 def test_another_backbone_is_taken_by_its_name(tmp_path):
@@ -219,21 +219,21 @@ def test_another_backbone_is_taken_by_its_name(tmp_path):
     state["classifier.weight"] = torch.randn(3, 1280)
     path = saved(tmp_path / "x.pth", state)
     with pytest.raises(UserError, match="fit tf_efficientnet_lite0 and efficientnet_lite0, which differ in what no"):
-        import_weights(path, "x", Asked(NAMES))
-    imported = import_weights(path, "x", Asked(NAMES, backbone="efficientnet_lite0"))
+        import_weights(path, "x", ImportSettings(NAMES))
+    imported = import_weights(path, "x", ImportSettings(NAMES, backbone="efficientnet_lite0"))
     assert imported.network.spec.backbone == "efficientnet_lite0"
     with pytest.raises(UserError, match=r"of another architecture than resnet18: expected a weight 'conv1.weight'"):
-        import_weights(path, "x", Asked(NAMES, backbone="resnet18"))
+        import_weights(path, "x", ImportSettings(NAMES, backbone="resnet18"))
     with pytest.raises(UserError, match="timm knows no model 'resnet1000'"):
-        import_weights(path, "x", Asked(NAMES, backbone="resnet1000"))
+        import_weights(path, "x", ImportSettings(NAMES, backbone="resnet1000"))
 
 
 def test_a_larger_network_is_not_taken_for_the_smaller_one_in_it(tmp_path):
     path = saved(tmp_path / "x.pth", with_fc(3, 2048, resnet101))
     with pytest.raises(UserError, match=r"more than a resnet50 and a classifier: layer3.6"):
-        import_weights(path, "x", Asked(NAMES, backbone="resnet50"))
+        import_weights(path, "x", ImportSettings(NAMES, backbone="resnet50"))
     with pytest.raises(UserError, match="3 rows, but 1 classes"):  # found as resnet101, and refused later
-        import_weights(path, "x", Asked(NAMES[:1]))
+        import_weights(path, "x", ImportSettings(NAMES[:1]))
 
 
 def test_two_classifiers_and_a_second_file(tmp_path):
@@ -241,19 +241,19 @@ def test_two_classifiers_and_a_second_file(tmp_path):
         "classifier.weight": torch.randn(3, 512, 1, 1)
     }
     path = saved(tmp_path / "x.pth", state)
-    imported = import_weights(path, "x", Asked(NAMES))
+    imported = import_weights(path, "x", ImportSettings(NAMES))
     assert torch.equal(imported.network.fc1, state["classifier.weight"].flatten(1)), "the one with as many rows"
     assert any("Not used: net.fc.bias, net.fc.weight." in note for note in imported.notes)
     with pytest.raises(UserError, match=r"several classifiers: net.fc.weight \(1000x512\), classifier.weight"):
         import_weights(path, "x")
     with pytest.raises(UserError, match="no classifier 'head'"):
-        import_weights(path, "x", Asked(NAMES, classifier="head"))
+        import_weights(path, "x", ImportSettings(NAMES, classifier="head"))
     second = torch.randn(3, 512)
-    imported = import_weights(path, "x", Asked(NAMES), saved(tmp_path / "fc2.pth", {"module.w": second}))
+    imported = import_weights(path, "x", ImportSettings(NAMES), saved(tmp_path / "fc2.pth", {"module.w": second}))
     assert (imported.info.method, imported.info.rule) == ("recam", "product")
     assert torch.equal(imported.network.fc2, second)
     with pytest.raises(UserError, match="no second classifier: expected one weight of 3 x 512"):
-        import_weights(path, "x", Asked(NAMES), saved(tmp_path / "fc2.pth", {"w": torch.zeros(4, 512)}))
+        import_weights(path, "x", ImportSettings(NAMES), saved(tmp_path / "fc2.pth", {"w": torch.zeros(4, 512)}))
 
 
 def changed(**values):
@@ -302,21 +302,21 @@ def without(*names):
 def test_what_does_not_fit_is_refused(tmp_path, change, message):
     path = saved(tmp_path / "x.pth", change(with_fc()))
     with pytest.raises(UserError, match=message):
-        import_weights(path, "x", Asked(NAMES))
+        import_weights(path, "x", ImportSettings(NAMES))
 
 
 def test_a_stated_backbone_says_what_was_expected(tmp_path):
     path = saved(tmp_path / "x.pth", without("layer4.1.bn2.weight")(with_fc()))
     with pytest.raises(UserError, match=r"expected 'layer4.1.bn2.weight' of shape 512, but it is not there"):
-        import_weights(path, "x", Asked(NAMES, backbone="resnet18"))
+        import_weights(path, "x", ImportSettings(NAMES, backbone="resnet18"))
     path = saved(tmp_path / "x.pth", changed(layer1__0__conv1__weight=torch.zeros(64, 64, 1, 1))(with_fc()))
     with pytest.raises(UserError, match="of shape 64x64x3x3, but it has 64x64x1x1"):
-        import_weights(path, "x", Asked(NAMES, backbone="resnet18"))
+        import_weights(path, "x", ImportSettings(NAMES, backbone="resnet18"))
     path = saved(tmp_path / "x.pth", hollow(vgg11))
     with pytest.raises(UserError, match="is not recognised"):
-        import_weights(path, "x", Asked(NAMES))
+        import_weights(path, "x", ImportSettings(NAMES))
     with pytest.raises(UserError, match="bce or sce, not recam"):
-        import_weights(path, "x", Asked(NAMES, method="recam"))
+        import_weights(path, "x", ImportSettings(NAMES, method="recam"))
 
 
 class Payload:
@@ -333,37 +333,37 @@ def test_code_bombs_and_huge_files_are_refused(tmp_path, monkeypatch):
     path, target = tmp_path / "x.pth", tmp_path / "ran"
     saved(path, with_fc() | {"extra": Payload(target)})
     with pytest.raises(UserError, match="nothing in it was run"):
-        import_weights(path, "x", Asked(NAMES))
+        import_weights(path, "x", ImportSettings(NAMES))
     assert not target.exists()
     saved(path, with_fc())
     with zipfile.ZipFile(path) as plain, zipfile.ZipFile(tmp_path / "y.pth", "w", zipfile.ZIP_DEFLATED) as packed:
         for entry in plain.infolist():
             packed.writestr(entry.filename, plain.read(entry))
     with pytest.raises(UserError, match="is compressed, which no file of torch is"):
-        import_weights(tmp_path / "y.pth", "x", Asked(NAMES))
+        import_weights(tmp_path / "y.pth", "x", ImportSettings(NAMES))
     # One number that claims to be a terabyte is refused by its shape, before anything is made of it.
     saved(path, with_fc() | {"fc.weight": torch.zeros(()).expand(1 << 30, 512)})
     with pytest.raises(UserError, match="has 1,073,741,824 rows; there can be 254 classes"):
-        import_weights(path, "x", Asked(NAMES))
+        import_weights(path, "x", ImportSettings(NAMES))
     monkeypatch.setattr(state_file, "LARGEST", 100)
     with pytest.raises(UserError, match="at most"):
-        import_weights(path, "x", Asked(NAMES))
+        import_weights(path, "x", ImportSettings(NAMES))
 
 
 def test_pictures_say_the_classes(tmp_path):
     spec = f"folder:{folder(tmp_path / 'set')}"
     path = saved(tmp_path / "x.pth", with_fc(2))
-    imported = import_weights(path, "x", Asked(data=spec))
+    imported = import_weights(path, "x", ImportSettings(data=spec))
     assert (imported.info.classes, imported.info.has_background) == (["red", "blue"], True)
     assert imported.info.data == spec
     with pytest.raises(UserError, match="shows none of the classes"):
-        import_weights(path, "x", Asked(("cat", "dog"), data=spec))
+        import_weights(path, "x", ImportSettings(("cat", "dog"), data=spec))
     with pytest.raises(UserError, match="There is no folder"):
-        import_weights(path, "x", Asked(("cat", "dog"), data=f"folder:{tmp_path / 'nowhere'}"))
+        import_weights(path, "x", ImportSettings(("cat", "dog"), data=f"folder:{tmp_path / 'nowhere'}"))
 
 
 def test_a_run_is_written_whole_or_not_at_all(tmp_path, capsys):
-    imported = import_weights(saved(tmp_path / "x.pth", with_fc()), "x", Asked(NAMES))
+    imported = import_weights(saved(tmp_path / "x.pth", with_fc()), "x", ImportSettings(NAMES))
     save_imported(tmp_path / "runs" / "x", imported, half=True)
     assert json.loads((tmp_path / "runs" / "x" / "run.json").read_text())["classes"] == list(NAMES)
     with pytest.raises(UserError, match="is there already"):

@@ -294,7 +294,7 @@ def test_a_full_disk_leaves_nothing(made: Path, runs: Path, monkeypatch: pytest.
     usage = namedtuple("usage", "total used free")
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "disk_usage", lambda folder: usage(10, 10, 0))
-        refused(packed(made), runs, "the disk has less")
+        refused(packed(made), runs, "the disk has 0 MB")
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")

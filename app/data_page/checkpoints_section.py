@@ -11,7 +11,7 @@ from app.plain_words import plain
 from app.recorded_pictures import recorded
 from app.run_zip import run_zip_form
 from app.settings import upload_mb
-from recam_core.checkpoint.foreign import Asked, import_command, import_weights, save_imported
+from recam_core.checkpoint.foreign import ImportSettings, import_command, import_weights, save_imported
 from recam_core.checkpoint.published import typed_names
 from recam_core.checkpoint.run_folder import read_info
 from recam_core.errors import UserError
@@ -122,7 +122,7 @@ def _weights_form() -> None:
         return
     with sentences(), st.spinner("Reading the weights"):
         name = check_run_name(name, runs_folder())
-        asked = Asked(
+        settings = ImportSettings(
             classes=_names(typed, listed),
             has_background=None if background else False,
             backbone=backbone,
@@ -131,8 +131,8 @@ def _weights_form() -> None:
             method=method,
             data=data,
         )
-        imported = import_weights(file, name, asked, fc2)
-        imported.info.command = import_command(file, f"runs/{name}", asked, fc2)
+        imported = import_weights(file, name, settings, fc2)
+        imported.info.command = import_command(file, f"runs/{name}", settings, fc2)
         save_imported(runs_folder() / name, imported)
         st.session_state["data_weights_imported"] = version + 1
         _finish(_Done(name, imported.notes))

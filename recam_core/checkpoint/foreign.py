@@ -52,7 +52,7 @@ _OF_TRAINING = ("criterion", "loss", "loss_fn", "loss_function", "metric", "metr
 
 
 @dataclass(frozen=True)
-class Asked:
+class ImportSettings:
     """What a person says of a file of weights; all of it may be left to be found.
 
     Attributes:
@@ -104,30 +104,32 @@ class _Parts:
     left_out: tuple[str, ...]
 
 
-def import_weights(file: StateFile, name: str, asked: Asked | None = None, fc2: StateFile | None = None) -> Imported:
+def import_weights(
+    file: StateFile, name: str, said: ImportSettings | None = None, fc2: StateFile | None = None
+) -> Imported:
     """Read a network from a file of weights; nothing in it is run.
 
     Args:
         file: ``.pth``, ``.pt`` or ``.safetensors``; in the published layout, or any backbone with one classifier.
         name: of the run.
-        asked: what is known of it.
+        said: what is known of it.
         fc2: a file with the second classifier of a ReCAM.
 
     Raises:
         UserError: the file is damaged, holds code or numbers that are not finite; its backbone is not recognised, or
             is another one than was said; the classes do not fit. The message says what was expected.
     """
-    asked = asked or Asked()
-    if asked.method not in IMPORTED_METHODS:
-        raise UserError(f"An imported classifier was trained with {' or '.join(IMPORTED_METHODS)}, not {asked.method}.")
+    said = said or ImportSettings()
+    if said.method not in IMPORTED_METHODS:
+        raise UserError(f"An imported classifier was trained with {' or '.join(IMPORTED_METHODS)}, not {said.method}.")
     shown = shown_name(file)
     state = read_state(file)
-    asked = _with_data(asked)
+    said = _with_data(said)
     published = is_published(state)
-    parts = _of_published(state, shown, asked, fc2) if published else _taken_apart(state, shown, asked, fc2)
-    fitted = fit_classes(asked.classes, len(parts.fc1), asked.has_background, f"'{parts.classifier}' of {shown}")
-    network = _built(parts, asked, fitted)
-    notes = _notes(parts, fitted, network, asked, published)
+    parts = _of_published(state, shown, said, fc2) if published else _taken_apart(state, shown, said, fc2)
+    fitted = fit_classes(said.classes, len(parts.fc1), said.has_background, f"'{parts.classifier}' of {shown}")
+    network = _built(parts, said, fitted)
+    notes = _notes(parts, fitted, network, said, published)
     recipe = {
         "imported": "files of the published implementation" if published else "weights that were trained elsewhere",
         "weights": file_record(file),
@@ -137,33 +139,33 @@ def import_weights(file: StateFile, name: str, asked: Asked | None = None, fc2: 
     }
     info = RunInfo(
         name=name,
-        method=asked.method if parts.fc2 is None else "recam",
+        method=said.method if parts.fc2 is None else "recam",
         # The product is what the paper extracts with once there is an FC2.
         rule="fc1" if parts.fc2 is None else "product",
         network={},
         classes=list(fitted.classes.names),
         has_background=fitted.classes.has_background,
-        data=asked.data,
+        data=said.data,
         recipe=recipe,
         seed=0,
     )
     return Imported(network.eval(), info, notes)
 
 
-def import_command(file: StateFile, out: str, asked: Asked, fc2: StateFile | None = None) -> str:
+def import_command(file: StateFile, out: str, said: ImportSettings, fc2: StateFile | None = None) -> str:
     """The command line that makes the same run of the same files again."""
     words = ["python", "-m", "recam_core", "checkpoint", "import", shown_name(file), "--out", out]
     words += [] if fc2 is None else ["--fc2", shown_name(fc2)]
-    words += [] if asked.classes is None else ["--classes", ",".join(asked.classes)]
-    words += ["--no-background"] if asked.has_background is False else []
+    words += [] if said.classes is None else ["--classes", ",".join(said.classes)]
+    words += ["--no-background"] if said.has_background is False else []
     for option, value in (
-        ("--backbone", asked.backbone),
-        ("--classifier", asked.classifier),
-        ("--data", as_typed_spec(asked.data)),
+        ("--backbone", said.backbone),
+        ("--classifier", said.classifier),
+        ("--data", as_typed_spec(said.data)),
     ):
         words += [option, value] if value else []
-    words += ["--output-stride", str(asked.output_stride)] if asked.output_stride != Asked.output_stride else []
-    words += ["--method", asked.method] if asked.method != Asked.method else []
+    words += ["--output-stride", str(said.output_stride)] if said.output_stride != ImportSettings.output_stride else []
+    words += ["--method", said.method] if said.method != ImportSettings.method else []
     return shlex.join(words)
 
 
@@ -178,41 +180,41 @@ def save_imported(folder: str | Path, imported: Imported, half: bool = False) ->
         return save_run(temporary, imported.network, imported.info, half=half)
 
 
-def _with_data(asked: Asked) -> Asked:
+def _with_data(said: ImportSettings) -> ImportSettings:
     """What the pictures that the network knows say about its classes."""
-    if not asked.data:
-        return asked
-    found = open_dataset(asked.data).classes
-    if asked.classes is None:
-        known = found.has_background if asked.has_background is None else asked.has_background
-        return replace(asked, classes=found.names, has_background=known)
-    names = [name for name in asked.classes if name.lower() != "background"]
+    if not said.data:
+        return said
+    found = open_dataset(said.data).classes
+    if said.classes is None:
+        known = found.has_background if said.has_background is None else said.has_background
+        return replace(said, classes=found.names, has_background=known)
+    names = [name for name in said.classes if name.lower() != "background"]
     same = [name.casefold() for name in names] == [name.casefold() for name in found.names]
     if not same and not match_classes(found, type(found)(tuple(names))).shared:
-        raise UserError(f"{asked.data} shows none of the classes that are named: it has {', '.join(found.names)}.")
-    if asked.has_background is None and len(names) == len(asked.classes):
-        return replace(asked, has_background=found.has_background)
-    return asked
+        raise UserError(f"{said.data} shows none of the classes that are named: it has {', '.join(found.names)}.")
+    if said.has_background is None and len(names) == len(said.classes):
+        return replace(said, has_background=found.has_background)
+    return said
 
 
 # Taking a file apart -------------------------------------------------------------------------------------------------
 
 
-def _of_published(state: dict[str, Tensor], name: str, asked: Asked, fc2: StateFile | None) -> _Parts:
-    if asked.backbone not in ("", PAPER_BACKBONE) or asked.output_stride != 16:
+def _of_published(state: dict[str, Tensor], name: str, said: ImportSettings, fc2: StateFile | None) -> _Parts:
+    if said.backbone not in ("", PAPER_BACKBONE) or said.output_stride != 16:
         raise UserError(f"{name} has the published layout, whose backbone is {PAPER_BACKBONE} with output stride 16.")
     found = from_state(state, name, fc2)
     return _Parts(PAPER_BACKBONE, found.backbone, CLASSIFIER, found.fc1, found.fc2, ())
 
 
-def _taken_apart(state: dict[str, Tensor], name: str, asked: Asked, fc2: StateFile | None) -> _Parts:
+def _taken_apart(state: dict[str, Tensor], name: str, said: ImportSettings, fc2: StateFile | None) -> _Parts:
     state = _sequential_names(state)
-    backbone, prefix = _stated(state, name, asked) if asked.backbone else _recognised(state, name)
+    backbone, prefix = _stated(state, name, said) if said.backbone else _recognised(state, name)
     shapes, channels = _shapes(backbone)
     weights = {key: _as_wanted(state[prefix + key], key, name) for key in shapes if prefix + key in state}
     backbones = {prefix + key for key in weights}
     rest = {key: value for key, value in state.items() if key not in backbones}
-    classifier = _find_classifier(rest, channels, name, backbone, asked)
+    classifier = _find_classifier(rest, channels, name, backbone, said)
     own = {classifier, _bias_of(classifier)}
     second = rest.get("fc2") if fc2 is None and classifier == "fc1" else None
     others = [key for key in rest if key not in own and not (key == "fc2" and second is not None)]
@@ -276,9 +278,9 @@ def _recognised(state: Mapping[str, Tensor], name: str) -> tuple[str, str]:
     )
 
 
-def _stated(state: Mapping[str, Tensor], name: str, asked: Asked) -> tuple[str, str]:
-    backbone = asked.backbone.strip()
-    build_backbone(backbone, asked.output_stride)  # refuses names and strides in words
+def _stated(state: Mapping[str, Tensor], name: str, said: ImportSettings) -> tuple[str, str]:
+    backbone = said.backbone.strip()
+    build_backbone(backbone, said.output_stride)  # refuses names and strides in words
     prefix, fault = _fits(state, backbone)
     if prefix is None:
         raise UserError(f"{name} is of another architecture than {backbone}: {fault}.")
@@ -332,16 +334,16 @@ def _as_wanted(value: Tensor, key: str, name: str) -> Tensor:
 # The classifier ------------------------------------------------------------------------------------------------------
 
 
-def _find_classifier(rest: Mapping[str, Tensor], channels: int, name: str, backbone: str, asked: Asked) -> str:
+def _find_classifier(rest: Mapping[str, Tensor], channels: int, name: str, backbone: str, said: ImportSettings) -> str:
     """The name of the classifier's weight among what is not the backbone's."""
     found = [key for key, value in rest.items() if _is_weight(value, channels)]
-    if asked.classifier:
-        if asked.classifier not in found:
+    if said.classifier:
+        if said.classifier not in found:
             raise UserError(
-                f"{name} has no classifier {asked.classifier!r} of shape classes x {channels} (x 1 x 1). "
+                f"{name} has no classifier {said.classifier!r} of shape classes x {channels} (x 1 x 1). "
                 + (f"It has {_listed(found)}." if found else "It has none of such a shape.")
             )
-        return asked.classifier
+        return said.classifier
     if not found:
         raise UserError(
             f"{name} has the backbone {backbone}, but no classifier on its {channels} channels: expected one weight of "
@@ -350,8 +352,8 @@ def _find_classifier(rest: Mapping[str, Tensor], channels: int, name: str, backb
         )
     if set(found) == {"fc1", "fc2"}:
         return "fc1"  # weights of a run of this project
-    if len(found) > 1 and asked.classes is not None:
-        counts = {len(asked.classes), len([one for one in asked.classes if one.lower() != "background"])}
+    if len(found) > 1 and said.classes is not None:
+        counts = {len(said.classes), len([one for one in said.classes if one.lower() != "background"])}
         found = [key for key in found if len(rest[key]) in counts] or found
     if len(found) > 1:
         raise UserError(
@@ -399,9 +401,9 @@ def _second(file: StateFile, fc1: Tensor) -> Tensor:
 # Putting it together -------------------------------------------------------------------------------------------------
 
 
-def _built(parts: _Parts, asked: Asked, fitted: FittedClasses) -> CamNetwork:
-    stride = 16 if parts.backbone == PAPER_BACKBONE else asked.output_stride
-    if parts.backbone == PAPER_BACKBONE and asked.output_stride != 16:
+def _built(parts: _Parts, said: ImportSettings, fitted: FittedClasses) -> CamNetwork:
+    stride = 16 if parts.backbone == PAPER_BACKBONE else said.output_stride
+    if parts.backbone == PAPER_BACKBONE and said.output_stride != 16:
         raise UserError(f"{PAPER_BACKBONE} has output stride 16; 'timm:{PAPER_BACKBONE}' takes a chosen one.")
     network = CamNetwork(parts.backbone, len(fitted.classes), stride, with_fc2=parts.fc2 is not None)
     own = network.backbone.state_dict()
@@ -418,12 +420,14 @@ def _class_rows(weight: Tensor, fitted: FittedClasses) -> Tensor:
     return weight[kept]
 
 
-def _notes(parts: _Parts, fitted: FittedClasses, network: CamNetwork, asked: Asked, published: bool) -> tuple[str, ...]:
+def _notes(
+    parts: _Parts, fitted: FittedClasses, network: CamNetwork, said: ImportSettings, published: bool
+) -> tuple[str, ...]:
     spec = network.spec
     mean, std = (", ".join(f"{value:g}" for value in values) for values in (spec.mean, spec.std))
     notes = [
         f"The backbone is {parts.backbone}"
-        + ("." if asked.backbone else ", by the layout." if published else ", by the names and shapes of its weights.")
+        + ("." if said.backbone else ", by the layout." if published else ", by the names and shapes of its weights.")
         + f" Pictures are normalised by the mean {mean} and the deviation {std}, as is usual for it; the maps are "
         "wrong if it was trained with others."
     ]
@@ -441,12 +445,12 @@ def _notes(parts: _Parts, fitted: FittedClasses, network: CamNetwork, asked: Ask
     for key, weight in ((parts.classifier, parts.fc1), ("FC2", parts.fc2)):
         if weight is not None and (words := rows_without_weights(_class_rows(weight, fitted), fitted.classes.names)):
             notes.append(f"{key}: {words}")
-    if asked.has_background is None and fitted.background_row is None and fitted.classes.has_background:
+    if said.has_background is None and fitted.background_row is None and fitted.classes.has_background:
         notes.append(
             "Pixels of no class are taken to be background. If each pixel has a class in these pictures, as in MSRC, "
             "say so (--no-background), or name the pictures (--data)."
         )
-    if asked.classes is None:
+    if said.classes is None:
         notes.append(f"The classes are taken to be {_listed(list(fitted.classes.names))}, by their number.")
     return tuple(notes)
 

@@ -118,14 +118,14 @@ def run_list(arguments: argparse.Namespace) -> int:
 
 
 def run_import(arguments: argparse.Namespace) -> int:
-    from recam_core.checkpoint.foreign import Asked, import_weights, save_imported
+    from recam_core.checkpoint.foreign import ImportSettings, import_weights, save_imported
     from recam_core.checkpoint.published import named_rows
     from recam_core.checkpoint.run_folder import command_line
 
     out = arguments.out
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} exists already; choose another --out, or remove it.")
-    asked = Asked(
+    settings = ImportSettings(
         classes=None if arguments.classes is None else named_rows(arguments.classes),
         has_background=False if arguments.no_background else None,
         backbone=arguments.backbone,
@@ -134,7 +134,7 @@ def run_import(arguments: argparse.Namespace) -> int:
         method=arguments.method,
         data=arguments.data,
     )
-    imported = import_weights(arguments.cam, out.resolve().name, asked, arguments.fc2)
+    imported = import_weights(arguments.cam, out.resolve().name, settings, arguments.fc2)
     imported.info.command = command_line()
     info = save_imported(out, imported, half=arguments.half)
     print(describe_run(info))
