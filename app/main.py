@@ -16,7 +16,7 @@ if ROOT not in sys.path:
 
 from app import sign_in  # noqa: E402
 from app.chart import charts_by_touch, charts_soon  # noqa: E402
-from app.first_screen import is_presenting  # noqa: E402
+from app.explore.first_screen import is_presenting  # noqa: E402
 from app.jobs import ended_meanwhile  # noqa: E402
 from app.links import back_leaves_the_page, remember_pages  # noqa: E402
 from app.screens import about, confusions, data, explore, lab, results, runs, theory, trainings, why  # noqa: E402

@@ -7,43 +7,31 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app.attributions import HEADS, attribution_method, methods_help, ready_methods
-from app.carried import forget, settled, taken_over, threshold_settled, threshold_taken_over
+from app.attributions import attribution_method, ready_methods
+from app.carried import forget, threshold_settled, threshold_taken_over
 from app.catalogue import Catalogue, Entry, Family, read_catalogue
 from app.copy_link import copy_link
-from app.explored_family import explored_family, photo_came, propose_family, restore_family, say_family
+from app.explore.family import explored_family, photo_came, propose_family, restore_family, say_family
+from app.explore.first_screen import is_presenting, lead_on, leave_button, present_button, say_sentence, top_of_page
+from app.explore.picker import can_step, open_picture, pick_picture, step_picture
+from app.explore.retrain import fourth_pane, is_retrained, retrain_panel
+from app.explore.sidebar import MOST_PANES, WantedPanes, choose_methods, restore_methods
 from app.export_panel import export_panel, panes_to_export
-from app.first_screen import is_presenting, lead_on, leave_button, present_button, say_sentence, top_of_page
 from app.guard import sentences
-from app.links import FIRST_OVERLAY, as_list, from_list, keep, keep_view, kept, open_why, view_in_address
+from app.links import FIRST_OVERLAY, from_list, keep_view, kept, open_why, view_in_address
 from app.map_cache import Inference, make_ready, payload_of, prediction_of, silence_of
 from app.methods import Method, method_of_entry
 from app.models import device_words
-from app.picker import can_step, open_picture, pick_picture, step_picture
 from app.pictures import FROM_SET, Picture
 from app.plain_words import plain
-from app.recipe_fields import rule_name, rules_help
-from app.retrain_panel import fourth_pane, is_retrained, retrain_panel
-from app.shared_state import ARRIVING, CHOSEN_RUNS, WHY_PHOTO
+from app.shared_state import ARRIVING, WHY_PHOTO
 from app.viewer import viewer
 from recam_core.analysis.shown_first import seen_classes
-from recam_core.attribution.table import METHODS
-from recam_core.checkpoint.run_folder import rules_of_run
 from recam_core.data.sample import ClassList
-from recam_core.maps.inference import PAPER_SCALES, QUICK_SCALES
-from recam_core.method.extraction import RULES
 from recam_core.report.picture_page import picture_page, picture_sentence, set_words, silent_words
 from recam_core.views.figure_cells import FigurePane
 from recam_core.views.viewer_payload import ViewerPayload
 
-#: More panes than this leave none of them enough room.
-MOST_PANES = 6
-_AS_TRAINED = "as trained"
-_SCALES = {
-    "1 and 2 (as scored)": QUICK_SCALES,
-    "1 alone (quickest)": (1.0,),
-    "0.5, 1, 1.5 and 2 (the paper's)": PAPER_SCALES,
-}
 _EMPTY = """
 There are no checkpoints to look at yet. The shipped ones belong in `assets/checkpoints`; your own are made by
 
@@ -71,13 +59,12 @@ def main() -> None:
         family = explored_family(catalogue)
         with sentences():
             picture = pick_picture(family, on_photo=_photo_came)
-        entries, rule, how = _settings(family)
-        attributions = _attributions(family, entries)
+        wanted = choose_methods(family)
         with sentences():
             st.caption(f":material/memory: Computing on **{device_words()}**")
     # None while the whole page is drawn: see _main_area.
     st.session_state["explore_is_whole"] = None
-    is_whole = _main_area(catalogue, family, picture, entries, rule, how, attributions)
+    is_whole = _main_area(catalogue, family, picture, wanted)
     st.session_state["explore_is_whole"] = is_whole
     if is_whole:
         retrain_panel(family, is_retrained(family))
@@ -89,10 +76,7 @@ def _main_area(
     catalogue: Catalogue,
     family: Family,
     picture: Picture | None,
-    entries: list[Entry],
-    rule: str | None,
-    how: Inference,
-    attributions: list[tuple[Entry, str, str]],
+    wanted: WantedPanes,
 ) -> bool:
     """What is said of the picture and its panes, redrawn by itself whenever the viewer reports another view; whether
     there are panes, and controls with them."""
@@ -107,7 +91,7 @@ def _main_area(
         )
     else:
         with sentences():
-            is_whole = _look(top, family, picture, entries, rule, how, attributions)
+            is_whole = _look(top, family, picture, wanted)
     if st.session_state["explore_is_whole"] not in (None, is_whole):
         st.rerun()  # there are panes now, or none any more: the panel below comes or goes
     return is_whole
@@ -153,120 +137,8 @@ def _restore(catalogue: Catalogue) -> None:
     of_runs = (f for f in catalogue.families if any(entry.key in runs for entry in f.entries))
     family = restore_family(catalogue, next(of_runs, catalogue.families[0]))
     open_picture(family.key, family.pictures, kept("data") or family.pictures, kept("picture"))
-    known = [key for key in runs if any(entry.key == key for entry in family.entries)]
-    if known:
-        st.session_state[f"explore_panes_{family.key}"] = known[:MOST_PANES]
-    if kept("rule") in _rules(family):
-        st.session_state["explore_rule"] = kept("rule")
-    if kept("scales") in _SCALES:
-        st.session_state["explore_scales"] = kept("scales")
-    _restore_attributions(family)
+    restore_methods(family, runs)
     st.session_state["explore_view"] = view_in_address(family.classes)
-
-
-def _restore_attributions(family: Family) -> None:
-    keys = {entry.key for entry in family.entries}
-    st.session_state["explore_attributions"] = [name for name in from_list(kept("attributions")) if name in METHODS]
-    if runs := [key for key in from_list(kept("attributed")) if key in keys]:
-        st.session_state[f"explore_attributed_{family.key}"] = runs
-    if kept("explains") in HEADS:
-        st.session_state["explore_attribution_head"] = kept("explains")
-
-
-def _settings(family: Family) -> tuple[list[Entry], str | None, Inference]:
-    """Which runs are shown, and how their maps are made."""
-    by_key, rules = {entry.key: entry for entry in family.entries}, _rules(family)
-    _add_kept_run(family, by_key)
-    panes = f"explore_panes_{family.key}"
-    usual = [entry.key for entry in family.first_choice]
-    named = any(key in by_key for key in from_list(kept("runs")))
-    elsewhere = taken_over(CHOSEN_RUNS, family.key, "explore_panes", named) or ()
-    if known := [key for key in elsewhere if key in by_key]:
-        st.session_state[panes] = known[:MOST_PANES]
-    # A run that was deleted meanwhile is no pane any more.
-    st.session_state[panes] = [key for key in st.session_state.get(panes, usual) if key in by_key]
-    with st.expander("Methods and maps"):
-        chosen = st.multiselect(
-            "Panes",
-            list(by_key),
-            format_func=lambda key: by_key[key].title,
-            key=panes,
-            persist_state="session",
-            max_selections=MOST_PANES,
-            help="The shipped methods, and runs of yours that know the same classes.",
-        )
-        rule = st.selectbox(
-            "Extraction rule of ReCAM",
-            [_AS_TRAINED, *rules],
-            key="explore_rule",
-            persist_state="session",
-            format_func=rule_name,
-            help="How the weights w of FC1 and w' of FC2 become the weights of the map. A run that cannot be read by "
-            "the chosen rule keeps its own.\n" + rules_help(rules),
-        )
-        scales = st.selectbox(
-            "Scales",
-            list(_SCALES),
-            key="explore_scales",
-            persist_state="session",
-            help="Maps of the picture at several sizes are summed. More scales give finer maps, and take longer.",
-        )
-        mirror = st.toggle(
-            "Mirror image too",
-            value=True,
-            key="explore_mirror",
-            persist_state="session",
-            help="Add the maps of the mirrored picture.",
-        )
-    settled(CHOSEN_RUNS, family.key, "explore_panes", tuple(chosen), named)
-    keep("runs", as_list(chosen), as_list(usual))
-    keep("rule", rule, _AS_TRAINED)
-    keep("scales", scales, next(iter(_SCALES)))
-    how = Inference(_SCALES[scales], mirror)
-    return [by_key[key] for key in chosen], None if rule == _AS_TRAINED else rule, how
-
-
-def _attributions(family: Family, entries: list[Entry]) -> list[tuple[Entry, str, str]]:
-    """(run, method, head) of the attribution panes that are chosen."""
-    if not entries and not family.entries:
-        return []
-    by_key = {entry.key: entry for entry in family.entries}
-    of = f"explore_attributed_{family.key}"
-    usual = [(entries or family.entries)[0].key]
-    st.session_state[of] = [key for key in st.session_state.get(of, usual) if key in by_key] or usual
-    with st.expander("Other attribution methods", expanded=bool(st.session_state.get("explore_attributions"))):
-        methods = st.multiselect(
-            "Panes of",
-            list(METHODS),
-            format_func=lambda key: METHODS[key].title,
-            key="explore_attributions",
-            persist_state="session",
-            placeholder="None",
-            help="What other methods see in the same network, as panes beside the others. What takes long is told "
-            "first, and made after a press.\n" + methods_help(),
-        )
-        runs = st.multiselect(
-            "Asked of",
-            list(by_key),
-            format_func=lambda key: by_key[key].title,
-            key=of,
-            persist_state="session",
-            disabled=not methods,
-        )
-        head = st.selectbox(
-            "They explain",
-            list(HEADS),
-            format_func=HEADS.__getitem__,
-            key="explore_attribution_head",
-            persist_state="session",
-            disabled=not methods,
-            help="The logits of FC1 or of FC2, or those of the weights that make the run's own map. A run without FC2 "
-            "explains FC1.",
-        )
-    keep("attributions", as_list(methods))
-    keep("attributed", as_list(runs if methods else usual), as_list(usual))
-    keep("explains", head if methods else "rule", "rule")
-    return [(by_key[key], method, head) for method in methods for key in runs]
 
 
 def _attributed(
@@ -285,44 +157,24 @@ def _attributed(
     return ready_methods(wanted, picture, present, "explore_attribution")
 
 
-def _rules(family: Family) -> list[str]:
-    """The extraction rules that at least one run of the family can be read by."""
-    found = {rule for entry in family.entries for rule in rules_of_run(entry.info)}
-    return [rule for rule in RULES if rule in found]
-
-
-def _add_kept_run(family: Family, by_key: dict[str, Entry]) -> None:
-    """Put a run that was kept a moment ago among the chosen panes."""
-    key, added = st.session_state.get("explore_add_pane", ("", ""))
-    if key == family.key and added in by_key:
-        del st.session_state["explore_add_pane"]
-        chosen = st.session_state.get(f"explore_panes_{family.key}", [entry.key for entry in family.first_choice])
-        st.session_state[f"explore_panes_{family.key}"] = [*chosen[: MOST_PANES - 1], added]
-
-
-def _look(
-    top: DeltaGenerator,
-    family: Family,
-    picture: Picture,
-    entries: list[Entry],
-    rule: str | None,
-    how: Inference,
-    attributions: list[tuple[Entry, str, str]],
-) -> bool:
+def _look(top: DeltaGenerator, family: Family, picture: Picture, wanted: WantedPanes) -> bool:
     """Panes for one picture; what is said of it stands at the top. Whether all of it could be drawn."""
     methods: list[Method] = []
-    for entry in entries:
-        with sentences():
-            method = method_of_entry(entry, rule)
+    how, attributions, said = wanted.how, wanted.attributions, set[str]()
+    for entry in wanted.entries:
+        with sentences(said):
+            method = method_of_entry(entry, wanted.rule)
             make_ready(method, picture, how)  # what cannot be read is left out here, and spoils no other pane
             methods.append(method)
     made = fourth_pane(family)
     if made is not None:
         methods.append(made)
     if not methods and not attributions:
-        st.info(
-            "No method is chosen: add one under *Methods and maps* in the sidebar.", icon=":material/visibility_off:"
-        )
+        if not wanted.entries:
+            st.info(
+                "No method is chosen: add one under *Methods and maps* in the sidebar.",
+                icon=":material/visibility_off:",
+            )
         return False
     for note in picture.notes:
         st.caption(f":material/info: {plain(note)}")

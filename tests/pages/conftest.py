@@ -10,7 +10,8 @@ from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 from streamlit.testing.v1 import AppTest, local_script_runner
 from tiny_families import TINY_SCENES, write_family
 
-from app import catalogue, picker
+from app import catalogue
+from app.explore import picker
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from app import map_cache
 from app.links import as_list, from_list
 from app.screens import explore
 from recam_core.data.spec import open_dataset
+from recam_core.errors import UserError
 
 
 def texts(page: AppTest) -> str:
@@ -261,3 +262,15 @@ def test_pictures_that_tell_nothing_are_marked(opened: Callable[..., AppTest]) -
     assert marked == [index for index in range(len(pictures)) if pictures.labels(index).sum() == 1] != []
     scenes = opened(family="scenes")
     assert not [button for button in scenes.button if "tells nothing" in button.label]
+
+
+def test_what_keeps_every_pane_away_is_said_once(
+    opened: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise UserError("So much work of visitors waits here that no more is taken.")
+
+    monkeypatch.setattr("app.screens.explore.make_ready", refuse)
+    page = opened()
+    assert [error.value for error in page.error] == ["So much work of visitors waits here that no more is taken."]
+    assert not any("No method is chosen" in info.value for info in page.info)

@@ -12,7 +12,8 @@ from streamlit.testing.v1 import AppTest
 from tiny_families import TINY_SCENES
 from viewer_content import viewer_of
 
-from app import jobs, retrain_job
+from app import jobs
+from app.explore import retrain
 from app.jobs import JobBoard
 from recam_core.checkpoint.run_folder import load_run, read_info
 from recam_core.cli.main import build_parser
@@ -213,7 +214,7 @@ def test_cancelling_leaves_nothing(opened: Callable[..., AppTest], monkeypatch: 
             progress(step, 10_000, "")
             time.sleep(0.02)
 
-    monkeypatch.setattr(retrain_job, "build_feature_cache", endless)
+    monkeypatch.setattr(retrain, "build_feature_cache", endless)
     page = opened()
     page.button(key="explore_start").click().run()
     assert page.button(key="explore_start").disabled
@@ -238,7 +239,7 @@ def test_a_failure_is_a_sentence(opened: Callable[..., AppTest], monkeypatch: py
     def failing(*_: object) -> None:
         raise UserError("The disk is full.")
 
-    monkeypatch.setattr(retrain_job, "build_feature_cache", failing)
+    monkeypatch.setattr(retrain, "build_feature_cache", failing)
     page = opened()
     page.button(key="explore_start").click().run()
     page = until_over(page)

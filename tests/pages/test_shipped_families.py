@@ -13,8 +13,9 @@ from streamlit.testing.v1 import AppTest
 from tiny_families import write_family
 from viewer_content import viewer_of, viewers
 
-from app import catalogue, explored_family
+from app import catalogue
 from app.catalogue import SHIPPED, read_catalogue
+from app.explore import family as explored_family
 from app.links import FIRST_OVERLAY
 from app.methods import Method
 from app.pictures import FROM_SET, OWN_PHOTO, Picture

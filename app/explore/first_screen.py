@@ -9,10 +9,10 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app.analysed import kept_analysis
 from app.catalogue import Family
+from app.explore.picker import choose_picture
 from app.guard import sentences
 from app.map_cache import Inference, maps_of, threshold_now
 from app.methods import Method
-from app.picker import choose_picture
 from app.pictures import Picture
 from app.plain_words import plain
 from recam_core.analysis.shown_first import Standing, standing

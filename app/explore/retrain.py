@@ -1,33 +1,42 @@
-"""The retraining panel: settings, a button, progress, and what to do with the result."""
+"""Retraining FC1 and FC2: settings, a button, a job in the background, and what to do with its result."""
+
+from collections import deque
+from dataclasses import dataclass
 
 import streamlit as st
 
 from app.catalogue import Entry, Family
 from app.chart import palette, show_chart
-from app.datasets import refuse_unseen
+from app.datasets import dataset, refuse_unseen
 from app.guard import sentences
-from app.job_progress import job_progress
-from app.jobs import CANCELLED, DONE, FAILED, board
+from app.job_progress import job_state
+from app.jobs import DONE, Job, board
 from app.links import keep, kept
 from app.methods import Method, method_of_heads
-from app.models import device_words, shared_run
+from app.models import device, device_words, shared_run
 from app.plain_words import plain
 from app.recipe_fields import background_fields, number_field, rule_field
 from app.recorded_pictures import recorded, say_missing
-from app.retrain_job import RetrainJob, start_retraining
-from recam_core.data.spec import open_dataset
+from recam_core.checkpoint.run_folder import load_run
+from recam_core.data.spec import open_dataset, parse_spec
 from recam_core.errors import UserError
 from recam_core.folders import runs_folder
+from recam_core.guest import is_own
 from recam_core.method.background import check_background
-from recam_core.method.extraction import rules_of
+from recam_core.method.extraction import map_weights, rules_of
 from recam_core.method.masks import MASKS
+from recam_core.retrain.features import build_feature_cache
+from recam_core.retrain.features_apart import features_apart
 from recam_core.retrain.head_recipe import DEFAULTS, HeadRecipe, completed, usual_heads
+from recam_core.retrain.heads import HeadResult, retrain_heads
 from recam_core.retrain.named_run import check_run_name, keep_heads, retrain_command
+from recam_core.scores.thresholds import choose_threshold
 from recam_core.setting import settings
 from recam_core.typed_path import as_typed
 from recam_core.views.charts.curves import Curve, curve_chart, curves_csv
 
 _TITLE = "Your ReCAM"
+_STEPS = ("Computing features", "Training", "Choosing the threshold")
 #: The line above the panes.
 _GO_TO_PANES = """<script>
 document.querySelector(".st-key-explore_heading")?.scrollIntoView({
@@ -41,6 +50,56 @@ _LAMBDA_WORDS = {
     "both": "**FC1 and FC2:** both are trained on $L_{bce} + \\lambda L_{sce}$, and FC1 makes the masks as well: λ "
     "weighs telling classes apart (large) against recognising them (small). At λ = 0 FC2 is not trained.",
 }
+
+
+# The work ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class RetrainJob(Job):
+    """One retraining.
+
+    Attributes:
+        entry: the run whose backbone and FC1 it starts from.
+        data: specification of the training pictures.
+        recipe: the settings.
+        result, threshold: what came out, once the state is ``DONE``.
+        kept_as: the name of the run that it was kept as.
+    """
+
+    entry: Entry
+    data: str
+    recipe: HeadRecipe
+    result: HeadResult | None = None
+    threshold: float | None = None
+    kept_as: str = ""
+
+
+@st.cache_resource(show_spinner=False)
+def _asked() -> deque[tuple[str, str]]:
+    """(weights, data) whose features were seen to be in the cache: no process need look again."""
+    return deque(maxlen=100)
+
+
+def _retrain(job: RetrainJob) -> None:
+    """The work of one job, on a network of its own: the panes go on using the shared one meanwhile."""
+    job.begin(_STEPS[0])
+    # Drawn pictures are shared with the pages, so that their labels are found once; files may have changed.
+    pictures = dataset(job.data) if parse_spec(job.data).kind == "scenes" else open_dataset(job.data)
+    asked = (job.entry.info.weights_sha256, job.data)
+    # What a guest uploaded is known, and kept, for them alone: another process sees nothing of it.
+    if device().type == "cpu" and asked not in _asked() and not is_own(job.data):
+        # Minutes of Python's lock, which the pages of all visitors would wait for.
+        features_apart(job.entry.path, job.data, job.progress)
+        _asked().append(asked)
+    run = load_run(job.entry.path, device())
+    cache = build_feature_cache(run, pictures, job.progress)
+    job.begin(_STEPS[1])
+    result = retrain_heads(cache, run, job.recipe, job.progress)
+    job.begin(_STEPS[2])
+    weight = map_weights(result.recipe.rule, result.fc1, result.fc2).to(run.network.device)
+    job.threshold = choose_threshold(run.network, weight, pictures, job.progress)
+    job.result = result
 
 
 # The result as a pane ------------------------------------------------------------------------------------------------
@@ -103,11 +162,8 @@ def retrain_panel(family: Family, is_shown: bool) -> None:
         found = recorded(entry.info.data, entry.info.class_list)
         if data == found.spec:
             say_missing(found)
-        if busy:
-            st.session_state["explore_waited_for"] = job.id
-            job_progress(job.id, key="explore_cancel")
-        elif job is not None:
-            _ending(family, job)
+        if job is not None:
+            _follow(family, job)
 
 
 def _recipe(family: Family) -> tuple[HeadRecipe, Entry, str]:
@@ -178,7 +234,7 @@ def _recipe(family: Family) -> tuple[HeadRecipe, Entry, str]:
         mask=mask,
         rule=rule,
         update=update,
-        epochs=epochs,
+        epochs=int(epochs),
         lr=rate,
         background=background,
         background_power=power,
@@ -228,33 +284,32 @@ def _start(entry: Entry, data: str, recipe: HeadRecipe) -> None:
         )
     check_background(recipe, found.classes.has_background, data)
     board().forget(kept("job"))
-    job = start_retraining(entry, data, recipe)
-    keep("job", job.id)
+    keep("job", board().start(RetrainJob(entry, data, recipe), _retrain).id)
     st.rerun()
 
 
-# After the end -------------------------------------------------------------------------------------------------------
+# Meanwhile, and after the end ----------------------------------------------------------------------------------------
 
 
-def _ending(family: Family, job: RetrainJob) -> None:
-    if job.state == FAILED:
-        st.error(plain(job.message), icon=":material/error:")
-    elif job.state == CANCELLED:
-        st.info("Cancelled. Nothing was kept of it.", icon=":material/cancel:")
-    elif job.kept_as:
+def _follow(family: Family, job: RetrainJob) -> None:
+    """Where the job stands, and what can be done with its result."""
+    if not job.is_over:
+        st.session_state["explore_waited_for"] = job.id
+    if not job_state(job, "explore_cancel", "Cancelled. Nothing was kept of it."):
+        return
+    if job.kept_as:
         st.success(
             f"Kept as the run **{plain(job.kept_as)}**; it stands among the panes now.",
             icon=":material/bookmark_added:",
         )
     elif job.result is not None:
-        _result(family, job)
+        _result(family, job, job.result)
 
 
-def _result(family: Family, job: RetrainJob) -> None:
+def _result(family: Family, job: RetrainJob, result: HeadResult) -> None:
     """The loss curve, keeping and discarding, and the command that makes it again."""
     if st.session_state.pop("explore_waited_for", "") == job.id:
         _go_to_panes()
-    result = job.result
     chosen = "" if job.threshold is None else f" Background threshold {job.threshold:.2f}, chosen on training pictures."
     st.success(f"Trained in {result.seconds:.1f} s: see **{_TITLE}** above.{chosen}", icon=":material/check_circle:")
     curve, keeping = st.columns([3, 2], gap="large")
@@ -274,10 +329,10 @@ def _result(family: Family, job: RetrainJob) -> None:
         with st.container(horizontal=True):
             if st.button("Keep", icon=":material/bookmark_add:", key="explore_keep"):
                 with sentences():
-                    _keep(family, job, name)
+                    _keep(family, job, result, name)
             st.button("Discard", icon=":material/delete:", key="explore_discard", on_click=_discard, args=(job.id,))
     st.caption("The same run from the command line:")
-    st.code(_command(job, name.strip() or "my-recam"), language="bash", wrap_lines=True)
+    st.code(_command(job, result, name.strip() or "my-recam"), language="bash", wrap_lines=True)
 
 
 def _go_to_panes() -> None:
@@ -286,14 +341,15 @@ def _go_to_panes() -> None:
     st.toast(f"{_TITLE} is the last pane. Keep or discard it below, where it was made.", icon=":material/check_circle:")
 
 
-def _command(job: RetrainJob, name: str) -> str:
+def _command(job: RetrainJob, result: HeadResult, name: str) -> str:
     source, out = as_typed(job.entry.path), as_typed(runs_folder() / name)
-    return retrain_command(source, job.data, out, job.result.recipe, job.threshold is not None)
+    return retrain_command(source, job.data, out, result.recipe, job.threshold is not None)
 
 
-def _keep(family: Family, job: RetrainJob, name: str) -> None:
+def _keep(family: Family, job: RetrainJob, result: HeadResult, name: str) -> None:
     name = check_run_name(name, runs_folder())
-    keep_heads(runs_folder(), name, shared_run(job.entry).run, job.data, job.result, job.threshold, _command(job, name))
+    run, command = shared_run(job.entry).run, _command(job, result, name)
+    keep_heads(runs_folder(), name, run, job.data, result, job.threshold, command)
     job.kept_as = name
     # The pane of the result becomes the pane of the run.
     st.session_state["explore_add_pane"] = (family.key, f"run/{name}")
