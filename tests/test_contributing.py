@@ -1,6 +1,8 @@
 """What CONTRIBUTING.md shows as the whole of a change is the whole of it."""
 
+import argparse
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,7 +14,9 @@ import pytest
 import torch
 from PIL import Image
 
+from recam_core.cli.experiment import add_question
 from recam_core.errors import UserError
+from test_studies import GivenScores
 
 
 @pytest.fixture
@@ -52,6 +56,21 @@ def test_a_rule(changed) -> None:
     w, w2 = torch.tensor([[1.0, -2.0]]), torch.tensor([[0.5, 3.0]])
     assert torch.equal(extraction.class_weights("maximum", w, w2), torch.tensor([[1.0, 3.0]]))
     assert "maximum" in extraction.rules_of(True, False)
+
+
+def test_an_experiment(changed) -> None:
+    questions = changed("recam_core/experiments/questions.py")
+    question = questions.QUESTIONS["decay"]
+    parser = argparse.ArgumentParser()
+    add_question(parser, question)
+    arguments = parser.parse_args(["RUN", "--data", "d@train", "--values", "0", "0.5"])
+    study = questions.ask("decay", values=arguments.values)
+    assert [setting.recipes[0].weight_decay for setting in study.settings] == [0, 0.5]
+    assert shlex.join(study.words()) == "--values 0 0.5 --update fc2"
+    found = study.run(GivenScores())
+    assert found.chosen in {"decay 0", "decay 0.5"}
+    assert found.sentence.startswith(f"On d@train.select, {found.chosen} is the best")
+    assert [one.x for one in found.chart.panels["mIoU"]] == [(0.0, 0.5)] * 2
 
 
 def test_a_chart(changed) -> None:

@@ -35,7 +35,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     kinds = parser.add_subparsers(dest="kind", metavar="EXPERIMENT", required=True)
     for kind, question in QUESTIONS.items():
         meaning = question.help
-        _add_question(kinds.add_parser(kind, help=meaning, description=f"{capital(meaning)}."), question)
+        add_question(kinds.add_parser(kind, help=meaning, description=f"{capital(meaning)}."), question)
     meaning = "the paper's tables: BCE, SCE, FC2 with BCE and ReCAM; lambda; masks; rules - over several seeds"
     add_ablation(kinds.add_parser("ablation", help=meaning, description=f"{capital(meaning)}."))
     meaning = "the paper's figure 1: single-label pictures told apart by BCE and by SCE, all classes and a hard group"
@@ -44,7 +44,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     _add_full(kinds.add_parser("full", help=meaning, description=f"{capital(meaning)}."))
 
 
-def _add_question(parser: argparse.ArgumentParser, question: Question) -> None:
+def add_question(parser: argparse.ArgumentParser, question: Question) -> None:
+    """Add the options of a question."""
     _add_common(parser)
     parser.add_argument("--exact", action="store_true", help="score all pixels at the usual scales (minutes)")
     for option in question.options:
