@@ -98,7 +98,8 @@ class Dataset(Protocol):
         has_masks: whether (at least some) pictures have ground-truth masks.
     """
 
-    spec: str
+    @property
+    def spec(self) -> str: ...
 
     @property
     def classes(self) -> ClassList: ...

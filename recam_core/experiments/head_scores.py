@@ -216,7 +216,7 @@ def _sampled_argmax(grids: np.ndarray, classes: np.ndarray, size: tuple[int, int
     shape = (len(grids), len(at[0]) * len(at[1]))
     planes = (upsampled(grids[:, order], size, at).reshape(shape) for order in range(len(classes)))
     silent = ~np.asarray(grids.any(axis=(2, 3))).all(axis=1)
-    return strongest(planes, range(1, len(classes) + 1), shape, silent[:, None])
+    return strongest(planes, range(1, len(classes) + 1), shape, np.reshape(silent, (-1, 1)))
 
 
 def _counted(
