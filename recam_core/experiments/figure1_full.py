@@ -1,7 +1,7 @@
 """Figure 1 by whole networks: backbone and all, trained by each loss on the pictures of a single class."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from recam_core.train.loop import train
 from recam_core.train.recipe import Recipe, check_recipe
 
 
-@dataclass(frozen=True)
+@dataclass
 class SingleClassPictures:
     """The pictures of a data set that show one class alone, of some of its classes; a data set itself.
 
@@ -29,16 +29,16 @@ class SingleClassPictures:
         whole: what they are of.
         members: numbers of the classes in ``whole``, which are numbered anew in this order.
         places: of the pictures in ``whole``.
+        spec: for records; it opens nothing.
     """
 
     whole: Dataset
     members: tuple[int, ...]
     places: tuple[int, ...]
+    spec: str = field(init=False)
 
-    @property
-    def spec(self) -> str:
-        """For records; it opens nothing."""
-        return f"{self.whole.spec}, pictures of one class of {', '.join(self.classes.names)}"
+    def __post_init__(self) -> None:
+        self.spec = f"{self.whole.spec}, pictures of one class of {', '.join(self.classes.names)}"
 
     @property
     def classes(self) -> ClassList:
