@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from recam_core.cli.options import write_results
 from recam_core.errors import UserError
-from recam_core.scores.table import settings_lines
 
 if TYPE_CHECKING:
     from recam_core.checkpoint.run_folder import RunInfo
@@ -145,6 +144,8 @@ def run_import(arguments: argparse.Namespace) -> int:
 
 def describe_run(info: RunInfo) -> str:
     """The record in lines for people."""
+    from recam_core.scores.table import settings_lines
+
     network = info.network
     background = "with a background class" if info.has_background else "no background class"
     head = {
