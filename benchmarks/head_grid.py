@@ -20,9 +20,9 @@ from pathlib import Path
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.device import describe_device, pick_device
 from recam_core.experiments.axes import axis
-from recam_core.experiments.grid import grid
 from recam_core.experiments.lab import HeadLab, open_lab
 from recam_core.experiments.protocol import protocol_for
+from recam_core.experiments.questions import ask
 from recam_core.folders import shipped_folder
 from recam_core.progress import terminal
 from recam_core.retrain.head_recipe import HeadRecipe
@@ -57,7 +57,7 @@ def main() -> None:
     ratio(lab, "FC1 and FC2, one epoch, 8 lambdas x 8 rates", some, max(arguments.alone // 4, 1))
 
     x, y = axis("mask", MASKS), axis("lr", [str(rate) for rate in RATES])
-    whole, processor = seconds(lambda: grid(lab, x, y))
+    whole, processor = seconds(lambda: ask("grid", x=x, y=y).run(lab))
     pictures = lab.pictures("select") + lab.pictures("report")
     print(f"64-point grid (masks x rates), trained and scored on {pictures} pictures: {whole:.1f} s (aim: under 30), "
           f"{processor:.1f} processor seconds")  # fmt: skip
