@@ -18,7 +18,7 @@ from recam_core.cli.train import recipe_of
 from recam_core.data.sample import ClassList, Sample
 from recam_core.errors import UserError
 from recam_core.experiments.axes import axis, full_axis
-from recam_core.experiments.full_grid import plan_full_grid
+from recam_core.experiments.full_grid import FullGrid
 from recam_core.experiments.head_scores import count_exact, count_sampled, read_sampled_truth
 from recam_core.experiments.protocol import Protocol
 from recam_core.experiments.questions import ask, round_rules
@@ -490,7 +490,9 @@ def test_a_grid_of_full_trainings_refuses_the_row_where_there_is_no_background(r
     (tmp_path / "bce" / INFO_FILE).write_text(json.dumps(record))
     axes = full_axis("background", ["0", "0.2"]), full_axis("lambda", ["1"])
     with pytest.raises(UserError, match="no background class"):
-        plan_full_grid(tmp_path / "bce", Protocol("a", "b", "c"), tmp_path / "grid", *axes, preset("recam", "small"))
+        FullGrid(tmp_path / "bce", "a", Protocol("a", "b", "c"), *axes, "small", preset("recam", "small")).plan(
+            tmp_path / "grid"
+        )
 
 
 def test_trainings_that_were_cut_off_before_there_was_a_row_go_on():

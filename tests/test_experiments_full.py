@@ -19,10 +19,10 @@ from recam_core.checkpoint.run_folder import INFO_FILE, load_run, read_info
 from recam_core.cli.main import main
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
-from recam_core.experiments.axes import full_axis
+from recam_core.experiments.axes import Axis, full_axis
 from recam_core.experiments.dispatch import dispatch, pick_way, ray_is_installed
 from recam_core.experiments.full_cost import Speed, measure_speed, seconds_done, task_seconds
-from recam_core.experiments.full_grid import full_grid, plan_full_grid
+from recam_core.experiments.full_grid import FullGrid, full_grid
 from recam_core.experiments.full_training import ProgressFile, carry_out, read_progress, read_scores, task_progress
 from recam_core.experiments.kept_result import RESULT_FILE, read_result
 from recam_core.experiments.part_score import picture_changes
@@ -30,7 +30,7 @@ from recam_core.experiments.protocol import protocol_for
 from recam_core.progress import Cancelled
 from recam_core.queue.status import process_start
 from recam_core.train.loop import train
-from recam_core.train.recipe import preset
+from recam_core.train.recipe import Recipe, preset
 from tiny_voc import tiny_voc
 
 SMALL = {"backbone": "timm:resnet10t", "weights": "none", "batch_size": 4, "crop": 48, "resize_long": (40, 56)}
@@ -100,10 +100,14 @@ def test_ways_are_checked(monkeypatch):
     assert pick_way("auto", 2) == "local"
 
 
-def test_at_lambda_0_the_maps_are_those_of_fc1(started, base, tmp_path):
+def grid_of(started: tuple[Path, str], x: Axis, y: Axis, base: Recipe, **more: int) -> FullGrid:
     folder, spec = started
+    return FullGrid(folder / "bce", spec, protocol_for(spec), x, y, "small", base, **more)
+
+
+def test_at_lambda_0_the_maps_are_those_of_fc1(started, base, tmp_path):
     x, y = full_axis("lambda", ["0", "1"]), full_axis("rule", ["fc1", "fc2", "product"])
-    plan = plan_full_grid(folder / "bce", protocol_for(spec), tmp_path, x, y, base)
+    plan = grid_of(started, x, y, base).plan(tmp_path)
     assert {setting.label: rule for setting, (_, rule) in zip(plan.settings, plan.wanted, strict=True)} == {
         f"lambda {weight}, rule {rule}": rule if weight else "fc1"
         for rule in ("fc1", "fc2", "product")
@@ -117,11 +121,11 @@ def test_at_lambda_0_the_maps_are_those_of_fc1(started, base, tmp_path):
 
 
 def test_a_grid_of_trainings_by_two_workers(started, base, tmp_path):
-    folder, spec = started
     x, y = full_axis("mask", ["none", "soft"]), full_axis("rule", ["fc2", "sum"])
-    plan = plan_full_grid(folder / "bce", protocol_for(spec), tmp_path, x, y, base, threads=1)
+    grid = grid_of(started, x, y, base, threads=1, workers=2)
+    plan = grid.plan(tmp_path)
     assert len(plan.tasks) == 3, "points that differ in the rule alone share a training"
-    found = full_grid(plan, x, y, "local", 2)
+    found = full_grid(grid, tmp_path, "local")
     assert [heat.part for heat in found.chart.heats] == ["select", "report"]
     assert len(found.rows) == 2 * (1 + 4)
     assert found.exact
@@ -159,10 +163,8 @@ def test_a_grid_of_trainings_by_two_workers(started, base, tmp_path):
 def test_scores_of_other_weights_or_parts_do_not_count(started, tmp_path):
     folder, spec = started
     protocol = protocol_for(spec)
-    plan = plan_full_grid(
-        folder / "bce", protocol, tmp_path, full_axis("lambda", ["1"]), full_axis("rule", ["sum"]),
-        preset("recam", "small"),
-    )  # fmt: skip
+    grid = grid_of(started, full_axis("lambda", ["1"]), full_axis("rule", ["sum"]), preset("recam", "small"))
+    plan = grid.plan(tmp_path)
     own, info = plan.tasks[0], read_info(folder / "bce")
     found = carry_out(own)
     asked = (own.scores, info.weights_sha256, protocol, info.class_list)
@@ -179,7 +181,7 @@ def test_scores_of_other_weights_or_parts_do_not_count(started, tmp_path):
 def test_the_cost_is_that_of_all_steps_and_pictures(started, base, tmp_path):
     folder, spec = started
     x, y = full_axis("epochs", ["1", "3"]), full_axis("rule", ["fc2", "sum"])
-    plan = plan_full_grid(folder / "bce", protocol_for(spec), tmp_path, x, y, base)
+    plan = grid_of(started, x, y, base).plan(tmp_path)
     pictures, speed = {"fit": 10, "select": 4, "report": 6}, Speed(2.0, 3.0)
     each = [task_seconds(task, pictures, speed) for task in plan.tasks]
     assert [seconds["training"] for seconds in each] == [0, 20, 60]
@@ -231,22 +233,20 @@ def test_a_worker_does_not_outlive_a_parent_that_is_killed(tmp_path, repo_root):
 
 
 def test_finished_trainings_are_not_made_again(started, base, tmp_path, monkeypatch):
-    folder, spec = started
     x, y = full_axis("lambda", ["0.1", "1"]), full_axis("rule", ["sum"])
-    plan = plan_full_grid(folder / "bce", protocol_for(spec), tmp_path, x, y, base)
-    first = full_grid(plan, x, y, "one")
+    grid = grid_of(started, x, y, base)
+    first = full_grid(grid, tmp_path, "one")
     made = {file.parent: file.stat().st_mtime_ns for file in tmp_path.glob(f"*/{INFO_FILE}")}
     assert len(made) == 2
     monkeypatch.setattr("recam_core.experiments.full_training.train", lambda *a, **k: pytest.fail("trained again"))
     monkeypatch.setattr("recam_core.experiments.full_training.count_exact", lambda *a, **k: pytest.fail("scored again"))
-    second = full_grid(plan, x, y, "one")
+    second = full_grid(grid, tmp_path, "one")
     assert first.rows[1]["miou"] == second.rows[1]["miou"]
     assert {path: (path / INFO_FILE).stat().st_mtime_ns for path in made} == made
     assert load_run(next(iter(made))).network.fc2 is not None
 
 
 def test_settings_that_cannot_work_are_refused(started, base, tmp_path):
-    folder, spec = started
     with pytest.raises(UserError, match="cannot vary"):
         full_axis("colour")
     with pytest.raises(UserError, match="not a value"):
@@ -257,9 +257,9 @@ def test_settings_that_cannot_work_are_refused(started, base, tmp_path):
         full_axis("rule", ["best"])
     axis = full_axis("lambda", ["1"])
     with pytest.raises(UserError, match="two different"):
-        plan_full_grid(folder / "bce", protocol_for(spec), tmp_path, axis, axis, base)
+        grid_of(started, axis, axis, base).plan(tmp_path)
     with pytest.raises(UserError, match="recam"):
-        plan_full_grid(folder / "bce", protocol_for(spec), tmp_path, axis, full_axis("rule"), preset("bce", "small"))
+        grid_of(started, axis, full_axis("rule"), preset("bce", "small")).plan(tmp_path)
 
 
 def test_a_grid_of_trainings_from_the_command_line(started, tmp_path, capsys):

@@ -14,13 +14,14 @@ from recam_core.cli.main import main
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.experiments.axes import full_axis
+from recam_core.experiments.full_grid import FullGrid
 from recam_core.experiments.kept_result import RESULT_FILE, read_result
 from recam_core.experiments.protocol import protocol_for
 from recam_core.lock import holding, try_lock
 from recam_core.queue.job import GridRequest
 from recam_core.queue.listing import Training, find_training, grids_folder, list_trainings, trainings_folder
 from recam_core.queue.start import resume_training
-from recam_core.queue.start_grid import GridQuestion, grid_cost, question_of, start_grid
+from recam_core.queue.start_grid import grid_cost, grid_of, start_grid
 from recam_core.queue.stop import cancel_training, remove_training
 from recam_core.queue.waiting import device_lock
 from recam_core.records import as_kind
@@ -54,10 +55,10 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def question(bce: Path) -> GridQuestion:
+def question(bce: Path) -> FullGrid:
     base = dataclasses.replace(preset("recam", "small"), epochs=1, **SMALL)
     x, y = full_axis("lambda", ["0.1", "1"]), full_axis("rule", ["fc2", "sum"])
-    return GridQuestion(bce, DATA, protocol_for(DATA), x, y, "small", base)
+    return FullGrid(bce, DATA, protocol_for(DATA), x, y, "small", base)
 
 
 def wait_for(condition: Callable[[], object], what: str, seconds: float = 240) -> None:
@@ -73,7 +74,7 @@ def records(grid: Training) -> dict[str, int]:
 
 
 @pytest.mark.slow
-def test_a_killed_grid_goes_on_with_what_is_left(runs: Path, question: GridQuestion) -> None:
+def test_a_killed_grid_goes_on_with_what_is_left(runs: Path, question: FullGrid) -> None:
     grid = start_grid(question)
     wait_for(lambda: len(records(find_training(grid.id))) == 1, "the first training")
     os.kill(find_training(grid.id).status.pid, signal.SIGKILL)
@@ -103,12 +104,12 @@ def test_a_killed_grid_goes_on_with_what_is_left(runs: Path, question: GridQuest
     assert list_trainings() == []
 
 
-def test_a_waiting_grid_is_cancelled_resumed_and_removed(runs: Path, question: GridQuestion) -> None:
+def test_a_waiting_grid_is_cancelled_resumed_and_removed(runs: Path, question: FullGrid) -> None:
     with holding(try_lock(device_lock(trainings_folder(), "cpu"))):
         grid = start_grid(question)
         assert (grid.state, grid.job.method, grid.job.data) == ("waiting", "recam", DATA)
         assert grid.out.parent == grids_folder()
-        assert question_of(grid.job) == question
+        assert grid_of(grid.job) == question
         assert cancel_training(grid.id).state == "cancelled"
         assert "finished trainings and epochs are kept" in find_training(grid.id).log_tail()
         assert resume_training(grid.id).state == "waiting"
@@ -118,7 +119,7 @@ def test_a_waiting_grid_is_cancelled_resumed_and_removed(runs: Path, question: G
     assert list_trainings() == []
 
 
-def test_what_cannot_work_is_refused_and_leaves_nothing(runs: Path, question: GridQuestion) -> None:
+def test_what_cannot_work_is_refused_and_leaves_nothing(runs: Path, question: FullGrid) -> None:
     for changes, match in (
         ({"x": question.y}, "two different"),
         ({"device": "cuda:99"}, "offers no device"),
@@ -133,7 +134,7 @@ def test_what_cannot_work_is_refused_and_leaves_nothing(runs: Path, question: Gr
     assert not grids_folder().exists()
 
 
-def test_the_cost_counts_trainings_that_points_share(runs: Path, question: GridQuestion) -> None:
+def test_the_cost_counts_trainings_that_points_share(runs: Path, question: FullGrid) -> None:
     cost = grid_cost(question)
     assert cost.trainings == 2
     more = dataclasses.replace(question, seeds=(0, 1))

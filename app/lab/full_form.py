@@ -17,9 +17,10 @@ from recam_core.errors import UserError
 from recam_core.experiments.axes import FULL_AXES, Axis, full_axis
 from recam_core.experiments.dispatch import ray_is_installed
 from recam_core.experiments.full_cost import Speed
+from recam_core.experiments.full_grid import FullGrid, usual_workers
 from recam_core.experiments.study import AxisOption
 from recam_core.method.extraction import rules_of
-from recam_core.queue.start_grid import GridCost, GridQuestion, grid_cost, start_grid, usual_workers
+from recam_core.queue.start_grid import GridCost, grid_cost, start_grid
 from recam_core.setting import settings
 from recam_core.train.recipe import PRESETS, Recipe, preset
 
@@ -36,21 +37,21 @@ def full_form(setup: Setup) -> str | None:
     Raises:
         UserError: settings that cannot work, or pictures that are not there.
     """
-    question = _question(setup)
+    grid = _grid(setup)
     with st.spinner("Timing a step of such a training on this machine"):
-        cost = _cost(question, setup.entry.info.weights_sha256)
+        cost = _cost(grid, setup.entry.info.weights_sha256)
     with st.container(horizontal=True, vertical_alignment="center"):
         pressed = st.button("Start the grid", type="primary", icon=":material/play_arrow:", key="lab_full_start")
-        st.caption(_cost_words(question, cost))
+        st.caption(_cost_words(grid, cost))
     st.caption("The same from the command line; `--folder FOLDER` in the place of `--queue` does it at once:")
-    st.code(question.command(), language="bash", wrap_lines=True)
+    st.code(grid.command(), language="bash", wrap_lines=True)
     if pressed:
         with sentences(), st.spinner("Checking the pictures, and starting"):
-            return start_grid(question, cost.speed, visitor(), visitor_address()).id
+            return start_grid(grid, cost.speed, visitor(), visitor_address()).id
     return None
 
 
-def _question(setup: Setup) -> GridQuestion:
+def _grid(setup: Setup) -> FullGrid:
     names, places = axis_choices(_AXES, "lab_full_", FULL_AXES, Recipe, setup.has_background)
     if names["x"] == names["y"]:
         raise UserError("Vary two different settings.")
@@ -107,7 +108,7 @@ def _question(setup: Setup) -> GridQuestion:
         persist_state="session",
         help="Trainings side by side. " + _ray_words(),
     )
-    return GridQuestion(
+    return FullGrid(
         setup.entry.path.absolute(),
         setup.data,
         setup.protocol,
@@ -139,12 +140,10 @@ def _ray_words() -> str:
     return f"Two or more are handed to Ray, on {where}."
 
 
-def _cost(question: GridQuestion, weights: str) -> GridCost:
-    base = question.base
-    speed = _speed(
-        weights, question.protocol.fit, base.crop, base.batch_size, base.resize_long, question.device, question
-    )
-    return grid_cost(question, speed)
+def _cost(grid: FullGrid, weights: str) -> GridCost:
+    base = grid.base
+    speed = _speed(weights, grid.protocol.fit, base.crop, base.batch_size, base.resize_long, grid.device, grid)
+    return grid_cost(grid, speed)
 
 
 @st.cache_data(ttl=_BELIEVED, max_entries=32, show_spinner=False)
@@ -155,19 +154,19 @@ def _speed(
     batch: int,
     resize: tuple[int, int],
     device: str,
-    _question: GridQuestion,
+    _grid: FullGrid,
 ) -> Speed:
-    return grid_cost(_question).speed
+    return grid_cost(_grid).speed
 
 
-def _cost_words(question: GridQuestion, cost: GridCost) -> str:
+def _cost_words(grid: FullGrid, cost: GridCost) -> str:
     """How many trainings, and how long they take."""
-    points = len(question.x.values) * len(question.y.values) * len(question.seeds)
+    points = len(grid.x.values) * len(grid.y.values) * len(grid.seeds)
     count = f"**{cost.trainings} training{'s' if cost.trainings != 1 else ''}**"
     if points > cost.trainings:
         count += f" for {points} points (those that differ in the rule alone share one)"
-    way = {"ray": "handed to Ray", "local": "processes of this machine"}[question.queue_way()]
-    beside = f", {question.workers} at a time, {way}" if question.workers > 1 else ""
+    way = {"ray": "handed to Ray", "local": "processes of this machine"}[grid.queue_way()]
+    beside = f", {grid.workers} at a time, {way}" if grid.workers > 1 else ""
     return (
         f"{count}: about **{duration(cost.seconds)}** on this machine while little else works on it{beside}. One "
         f"takes {duration(cost.seconds / max(cost.trainings, 1))}, its scores on every pixel included."

@@ -21,7 +21,7 @@ from recam_core.setting import settings
 
 if TYPE_CHECKING:
     from recam_core.experiments.experiment import Experiment
-    from recam_core.queue.start_grid import GridQuestion
+    from recam_core.experiments.full_grid import FullGrid
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -132,11 +132,9 @@ def run_full(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from recam_core.experiments.axes import full_axis
-    from recam_core.experiments.dispatch import pick_way
-    from recam_core.experiments.full_grid import full_grid
+    from recam_core.experiments.full_grid import FullGrid, full_grid
     from recam_core.experiments.protocol import protocol_for
     from recam_core.progress import terminal
-    from recam_core.queue.start_grid import GridQuestion
     from recam_core.train.recipe import preset
 
     x, y = (full_axis(name, some) for name, *some in (arguments.x, arguments.y))
@@ -148,7 +146,7 @@ def run_full(arguments: argparse.Namespace) -> int:
         base = replace(base, background=arguments.background)
     if arguments.threads < 0:
         raise UserError("--threads takes the number of threads of a training, or 0.")
-    question = GridQuestion(
+    grid = FullGrid(
         arguments.source,
         arguments.data,
         protocol_for(arguments.data, arguments.report),
@@ -163,23 +161,21 @@ def run_full(arguments: argparse.Namespace) -> int:
         arguments.threads,
     )
     if arguments.queue:
-        return _queue(arguments, question)
-    way = pick_way(arguments.by, arguments.workers)
-    plan = question.plan(arguments.folder)
+        return _queue(arguments, grid)
     with terminal("trainings") as progress:
-        found = full_grid(plan, x, y, way, arguments.workers, progress)
+        found = full_grid(grid, arguments.folder, progress=progress)
     _show(arguments, found)
     return 0
 
 
-def _queue(arguments: argparse.Namespace, question: GridQuestion) -> int:
+def _queue(arguments: argparse.Namespace, grid: FullGrid) -> int:
     """Put a grid into the queue, and say what that means."""
     from recam_core.queue.start_grid import grid_cost, start_grid
 
     if arguments.json is not None or arguments.csv is not None:
         raise UserError("The queue prints no results: leave out --json and --csv.")
-    cost = grid_cost(question)
-    started = start_grid(question, cost.speed)
+    cost = grid_cost(grid)
+    started = start_grid(grid, cost.speed)
     count = f"{cost.trainings} training{'s' if cost.trainings > 1 else ''}"
     words = f"{cost.seconds / 60:.0f} min" if cost.seconds >= 90 else f"{cost.seconds:.0f} s"
     print(f"{count}, about {words} on this machine.")

@@ -16,7 +16,7 @@ from recam_core.memory import memory_told
 from recam_core.progress import Cancelled, WatchFn
 from recam_core.queue.job import TrainingJob
 from recam_core.queue.kept_grids import write_grid
-from recam_core.queue.start_grid import question_of
+from recam_core.queue.start_grid import grid_of
 from recam_core.train.loop import train
 from recam_core.train.recipe import from_json
 
@@ -76,15 +76,15 @@ def train_grid(job: TrainingJob, told: ToldFn, is_cancelled: Callable[[], bool])
         UserError: data or a run that is not there any more, a training that failed, a full disk.
     """
     device_name(job.device)
-    question = question_of(job)
-    plan = question.plan(Path(job.out))
-    parts = check_start(question.protocol, question.init)
+    grid = grid_of(job)
+    plan = grid.plan(Path(job.out))
+    parts = check_start(grid.protocol, grid.init)
     pictures = {part: len(parts[part]) for part in PARTS}
-    assert job.grid is not None  # or there was no question
+    assert job.grid is not None  # or it had been no grid
     speed = Speed(job.grid.train, job.grid.score)
     each = [task_seconds(task, pictures, speed) for task in plan.tasks]
     whole = sum(seconds[TRAINING] + seconds[SCORING] for seconds in each)
-    write_grid(job, question.x.name, question.y.name)
+    write_grid(job, grid.x.name, grid.y.name)
     began, since, looked = time.monotonic(), time.time(), 0.0
     first, trust = seconds_done(plan.tasks, each), max(_TRUST, _TRUSTED_SHARE * whole)
 
@@ -101,7 +101,7 @@ def train_grid(job: TrainingJob, told: ToldFn, is_cancelled: Callable[[], bool])
         finished = sum(task_progress(task) == (SCORING, 1.0) for task in plan.tasks[1:])
         told(_words(plan.tasks, since), finished, plan.trainings, behind / whole, left)
 
-    full_grid(plan, question.x, question.y, question.queue_way(), question.workers, progress)
+    full_grid(grid, Path(job.out), grid.queue_way(), progress)
 
 
 def _words(tasks: Sequence[FullTask], since: float) -> str:

@@ -18,7 +18,7 @@ from app.shared_state import LAB_DEPTH
 from recam_core.checkpoint.run_folder import read_info
 from recam_core.cli.main import build_parser
 from recam_core.experiments.axes import full_axis
-from recam_core.experiments.full_grid import full_grid
+from recam_core.experiments.full_grid import FullGrid, full_grid
 from recam_core.experiments.kept_result import RESULT_FILE
 from recam_core.experiments.protocol import REPORT, protocol_for
 from recam_core.lock import holding, try_lock
@@ -26,7 +26,6 @@ from recam_core.method.extraction import rules_of
 from recam_core.queue.job import GridRequest, TrainingJob, new_id
 from recam_core.queue.kept_grids import list_grids, write_grid
 from recam_core.queue.listing import grids_folder, list_trainings, trainings_folder
-from recam_core.queue.start_grid import GridQuestion
 from recam_core.queue.stop import cancel_training
 from recam_core.queue.waiting import device_lock
 from recam_core.train.recipe import preset
@@ -81,14 +80,12 @@ def kept(places: Path, assets: Path) -> GridResult:
     base = dataclasses.replace(preset("recam", "small"), epochs=1, batch_size=4, crop=48, resize_long=(40, 56))
     x, y = full_axis("mask", ["soft"]), full_axis("rule", ["fc2", "sum"])
     init = assets / "checkpoints" / "scenes" / "bce"
-    question = GridQuestion(init, DATA, protocol_for(DATA), x, y, "small", base, (0, 1))
+    grid = FullGrid(init, DATA, protocol_for(DATA), x, y, "small", base, (0, 1))
     folder = grids_folder() / "mask-rule-abcdef"
-    found = full_grid(question.plan(folder), x, y, "one")
+    found = full_grid(grid, folder, "one")
     request = GridRequest(("mask", "soft"), ("rule", "fc2", "sum"), "@val", "small", (0, 1), 1, "auto", 1.0, 1.0)
-    command = question.command(folder)
-    job = TrainingJob(
-        new_id(), base.to_json(), DATA, "", str(init), str(folder), "cpu", ".", command, grid=request.to_json()
-    )
+    command = grid.command(folder)
+    job = TrainingJob(new_id(), base.to_json(), DATA, "", str(init), str(folder), "cpu", ".", command, grid=request)
     write_grid(job, "mask", "rule")
     (grid,) = list_grids()
     from app.catalogue import read_catalogue
