@@ -5,13 +5,11 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields, replace
 from functools import cache, cached_property
-from io import BytesIO
 from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image
 
 from recam_core.analysis.analysed import analyse, check_maps, find_analysed, settings_of
 from recam_core.checkpoint.run_folder import INFO_FILE, METHODS, RunInfo, load_run, read_info, run_folders
@@ -21,7 +19,7 @@ from recam_core.data.image_io import DATASET_LIMITS
 from recam_core.data.sample import ClassList, Dataset
 from recam_core.data.spec import open_dataset
 from recam_core.data.subset import Subset
-from recam_core.data.upload import fit_mask, fit_photo, read_upload
+from recam_core.data.upload import Mask, Picture, fit_mask, fit_photo, kind_of, mask_bytes, picture_bytes, read_upload
 from recam_core.device import pick_device
 from recam_core.errors import UserError
 from recam_core.folders import runs_folder, shipped_folder
@@ -48,11 +46,6 @@ from recam_core.views.figure_style import FigureStyle
 from recam_core.views.figure_text import figure_bytes
 from recam_core.views.marks import draw_marks
 from recam_core.views.pixel_kinds import CLASS_ERRORS
-
-#: A picture, however it is at hand: a file, an image of Pillow, or H x W x 3 uint8.
-Picture = str | Path | Image.Image | np.ndarray
-#: Ground truth likewise: an indexed or grey PNG, such an image, or H x W uint8; 0 background, k + 1 class k, 255 void.
-Mask = str | Path | Image.Image | np.ndarray
 
 #: No longer side than this unless asked for: maps are coarser anyway, and the work grows with the pixels.
 LONGEST = 768
@@ -145,7 +138,7 @@ class Lab:
             raise UserError(f"longest takes a number of pixels from 16, got {longest}.")
         if isinstance(scales, str) or not isinstance(scales, Iterable):
             raise UserError(f"scales takes numbers in a list, such as (1, 2), got {scales!r:.60}.")
-        photo, name = _photo_bytes(picture)
+        photo, name = picture_bytes(picture)
         sample, notes = read_upload(photo, name, known, DATASET_LIMITS)
         image = np.ascontiguousarray(fit_photo(sample.image, longest))
         if image.shape != sample.image.shape:
@@ -381,7 +374,7 @@ class PictureMaps:
         True
         """
         photo, name, longest = self._source
-        stored, mask_name = _mask_bytes(mask)
+        stored, mask_name = mask_bytes(mask)
         sample, notes = read_upload(photo, name, self._known, DATASET_LIMITS, stored, mask_name)
         assert sample.mask is not None
         return PictureErrors(
@@ -507,7 +500,7 @@ def load(what: str | Path, device: str = "auto") -> Lab:
         return Lab(run_folders(shipped_folder() / what, 1), device)
     if not isinstance(what, (str, Path)) or not str(what).strip():
         raise UserError(
-            f"load takes a family, a run or a folder of runs, not {_kind(what)}. The families that ship: "
+            f"load takes a family, a run or a folder of runs, not {kind_of(what)}. The families that ship: "
             f"{', '.join(families) or 'none'}."
         )
     path = typed_path(str(what))
@@ -608,7 +601,7 @@ def _opened(data: str | Path | Dataset) -> Dataset:
         return open_dataset(str(data))
     if not isinstance(getattr(data, "spec", None), str):
         raise UserError(
-            f"Data are a specification, such as 'voc:ROOT@train', or what open_dataset gives, not {_kind(data)}."
+            f"Data are a specification, such as 'voc:ROOT@train', or what open_dataset gives, not {kind_of(data)}."
         )
     return data
 
@@ -618,7 +611,7 @@ def _names(classes: str | Sequence[str]) -> list[str]:
     if isinstance(classes, str):
         return [classes]
     if not isinstance(classes, Iterable):
-        raise UserError(f"Classes are given by their names, in a list, not as {_kind(classes)}.")
+        raise UserError(f"Classes are given by their names, in a list, not as {kind_of(classes)}.")
     return list(classes)
 
 
@@ -628,77 +621,5 @@ def _check_numbers(whole: bool = False, **values: object) -> None:
             raise UserError(f"{name} takes a {'whole ' if whole else ''}number, got {value!r:.60}.")
 
 
-def _kind(value: object) -> str:
-    """What somebody gave instead of what is taken."""
-    name = type(value).__name__
-    return "nothing" if value is None or value == "" else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
-
-
 def _bar(label: str, wanted: bool) -> AbstractContextManager[ProgressFn]:
     return terminal(label) if wanted else nullcontext(silent)
-
-
-def _photo_bytes(picture: Picture) -> tuple[bytes, str]:
-    """A picture as the bytes of a file, which all pass the one reader of photographs; and its name."""
-    if isinstance(picture, np.ndarray):
-        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
-            raise UserError(
-                f"A picture is an array H x W x 3 of uint8 (RGB), not {_form(picture)}; files and "
-                "images of Pillow can be of any kind."
-            )
-        return _encoded(Image.fromarray(np.ascontiguousarray(picture))), "the picture"
-    if not isinstance(picture, (str, Path, Image.Image)):
-        raise UserError(
-            f"A picture is a file, an image of Pillow, or an array H x W x 3 of uint8 (RGB), not {_kind(picture)}; "
-            "np.asarray makes an array of a tensor or a list, and astype(np.uint8) whole numbers of it."
-        )
-    return _encoded(picture) if isinstance(picture, Image.Image) else _read(picture), _name(picture, "the picture")
-
-
-def _mask_bytes(mask: Mask) -> tuple[bytes, str]:
-    """A mask as the bytes of a file, which all pass the one reader of masks; and its name."""
-    if isinstance(mask, Image.Image) and mask.mode in ("L", "P", "1"):
-        mask = np.asarray(mask).astype(np.uint8)
-    if isinstance(mask, np.ndarray):
-        if mask.ndim != 2 or not mask.size or mask.dtype.kind not in "iu" or mask.min() < 0 or mask.max() > 255:
-            raise UserError(f"A mask is an array H x W of whole numbers from 0 to 255, not {_form(mask)}.")
-        return _encoded(Image.fromarray(mask.astype(np.uint8))), "ground truth"
-    if not isinstance(mask, (str, Path, Image.Image)):
-        raise UserError(
-            f"A mask is a file, an image of Pillow, or an array H x W of whole numbers, not {_kind(mask)}; np.asarray "
-            "makes an array of a tensor or a list."
-        )
-    return _encoded(mask) if isinstance(mask, Image.Image) else _read(mask), _name(mask, "ground truth")
-
-
-def _form(array: np.ndarray) -> str:
-    return f"{' x '.join(map(str, array.shape)) or 'a number'} of {array.dtype}"
-
-
-def _name(source: str | Path | Image.Image, usual: str) -> str:
-    name = getattr(source, "filename", "") if isinstance(source, Image.Image) else source
-    return Path(name).name or usual
-
-
-def _read(path: str | Path) -> bytes:
-    path = Path(path).expanduser()
-    try:
-        if not path.is_file():
-            raise UserError(f"{path} is no file that is there; give a picture as a file, an image or an array.")
-        if path.stat().st_size > DATASET_LIMITS.max_bytes:
-            raise UserError(f"{path} is larger than {DATASET_LIMITS.max_bytes / 1e6:.0f} MB.")
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror or error}).") from error
-
-
-def _encoded(image: Image.Image) -> bytes:
-    """An image as a file that keeps its pixels as they are, and which side of it is up."""
-    stream = BytesIO()
-    kind = "TIFF" if image.mode in ("CMYK", "YCbCr", "LAB", "F") else "PNG"
-    fast = {"compress_level": 1} if kind == "PNG" else {}
-    try:
-        image.save(stream, kind, exif=image.getexif(), **fast)
-    except (OSError, ValueError) as error:
-        raise UserError(f"The image cannot be used as it is ({error}); convert it to RGB first.") from error
-    return stream.getvalue()

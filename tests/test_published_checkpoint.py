@@ -3,19 +3,25 @@
 import functools
 import os
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
 from torchvision.models import resnet50
 
-from recam_core.checkpoint.published import COCO_CLASSES, fit_classes, named_rows, read_published
+from recam_core.checkpoint.published import COCO_CLASSES, Published, fit_classes, from_state, named_rows
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.cli.main import main
 from recam_core.errors import UserError
+from recam_core.model.state_file import read_state
 
 STAGES = {"conv1": "stage1.0", "bn1": "stage1.1", "layer1": "stage1.4"} | {
     f"layer{n}": f"stage{n}.0" for n in (2, 3, 4)
 }
+
+
+def read_published(cam: Path, fc2: Path | None = None) -> Published:
+    return from_state(read_state(cam), str(cam), fc2)
 
 
 def published_state(network_state, classifier):

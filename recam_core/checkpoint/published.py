@@ -48,27 +48,17 @@ def is_published(state: Mapping[str, Tensor]) -> bool:
     return any(key.startswith("stage4.0.") for key in state)
 
 
-def read_published(cam: StateFile, fc2: StateFile | None = None) -> Published:
-    """Read and check the published files.
+def from_state(state: dict[str, Tensor], name: str, fc2: StateFile | None = None) -> Published:
+    """Check the published files.
 
     Args:
-        cam: file of the CAM (or ReCAM) network.
+        state: of the CAM (or ReCAM) network: tensors by name, as the file ``name`` has them.
+        name: for messages.
         fc2: file of the FC2 predictor, if there is one.
 
     Raises:
-        UserError: a file is missing, truncated, of another architecture, holds code, or has numbers that are not
-            finite; the message says which.
-    """
-    return from_state(read_state(cam), shown_name(cam), fc2)
-
-
-def from_state(state: dict[str, Tensor], name: str, fc2: StateFile | None = None) -> Published:
-    """As :func:`read_published`, of a CAM network that is read already.
-
-    Args:
-        state: tensors by name, as the file ``name`` has them.
-        name: for messages.
-        fc2: see there.
+        UserError: a file is of another architecture or has numbers that are not finite, or that of FC2 is missing,
+            truncated or holds code; the message says which.
     """
     expected = _expected_backbone()
     fc1 = _classifier(state.get(CLASSIFIER), name, "a CAM network of the published implementation")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 from typing import IO
 
@@ -16,6 +17,7 @@ from PIL import Image
 
 from recam_core.data.check import NO_CLASS
 from recam_core.data.image_io import (
+    DATASET_LIMITS,
     UPRIGHT,
     Photo,
     PhotoError,
@@ -28,6 +30,30 @@ from recam_core.data.image_io import (
 )
 from recam_core.data.mask_io import MaskError, read_mask
 from recam_core.data.sample import BACKGROUND, VOID, ClassList, Sample
+from recam_core.errors import UserError
+
+try:
+    import resource
+except ImportError:  # a system without such bounds; the clock is one everywhere
+    resource = None  # type: ignore[assignment]
+
+#: Seconds on the clock for each second of the processor's time that a picture may take: on a busy machine a good
+#: picture takes long, too.
+_PATIENCE = 6.0
+#: Seconds of the processor's time that Python, numpy and Pillow may take to begin.
+_BEGIN = 3
+#: Memory that a decoder may ask for: what Python and libraries reserve, and bytes a pixel. 16-bit colours that are
+#: stretched take two floats of 8 bytes for each of three channels, beside some copies.
+_MEMORY, _MEMORY_A_PIXEL = 1 << 30, 72
+_LONGEST_ANSWER = 1 << 16
+#: Of the environment, what Python itself may need; keys and passwords are no business of a decoder.
+_PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+_CODE = "import sys; sys.path.insert(0, sys.argv[1]); from recam_core.data.upload import serve; serve()"
+#: A picture, however it is at hand: a file, an image of Pillow, or H x W x 3 uint8.
+Picture = str | Path | Image.Image | np.ndarray
+#: Ground truth likewise: an indexed or grey PNG, such an image, or H x W uint8; 0 background, k + 1 class k, 255 void.
+Mask = str | Path | Image.Image | np.ndarray
 
 
 def read_upload(
@@ -129,27 +155,82 @@ def _fitting(shape: tuple[int, int], longest: int) -> tuple[int, int] | None:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
+# Pictures and masks as a program has them -----------------------------------------------------------------------------
+
+
+def picture_bytes(picture: Picture) -> tuple[bytes, str]:
+    """A picture as the bytes of a file, which all pass the one reader of photographs; and its name."""
+    if isinstance(picture, np.ndarray):
+        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
+            raise UserError(
+                f"A picture is an array H x W x 3 of uint8 (RGB), not {_form(picture)}; files and "
+                "images of Pillow can be of any kind."
+            )
+        return _encoded(Image.fromarray(np.ascontiguousarray(picture))), "the picture"
+    if not isinstance(picture, (str, Path, Image.Image)):
+        raise UserError(
+            f"A picture is a file, an image of Pillow, or an array H x W x 3 of uint8 (RGB), not {kind_of(picture)}; "
+            "np.asarray makes an array of a tensor or a list, and astype(np.uint8) whole numbers of it."
+        )
+    return _encoded(picture) if isinstance(picture, Image.Image) else _read(picture), _name(picture, "the picture")
+
+
+def mask_bytes(mask: Mask) -> tuple[bytes, str]:
+    """A mask as the bytes of a file, which all pass the one reader of masks; and its name."""
+    if isinstance(mask, Image.Image) and mask.mode in ("L", "P", "1"):
+        mask = np.asarray(mask).astype(np.uint8)
+    if isinstance(mask, np.ndarray):
+        if mask.ndim != 2 or not mask.size or mask.dtype.kind not in "iu" or mask.min() < 0 or mask.max() > 255:
+            raise UserError(f"A mask is an array H x W of whole numbers from 0 to 255, not {_form(mask)}.")
+        return _encoded(Image.fromarray(mask.astype(np.uint8))), "ground truth"
+    if not isinstance(mask, (str, Path, Image.Image)):
+        raise UserError(
+            f"A mask is a file, an image of Pillow, or an array H x W of whole numbers, not {kind_of(mask)}; "
+            "np.asarray makes an array of a tensor or a list."
+        )
+    return _encoded(mask) if isinstance(mask, Image.Image) else _read(mask), _name(mask, "ground truth")
+
+
+def _form(array: np.ndarray) -> str:
+    return f"{' x '.join(map(str, array.shape)) or 'a number'} of {array.dtype}"
+
+
+def _name(source: str | Path | Image.Image, usual: str) -> str:
+    name = getattr(source, "filename", "") if isinstance(source, Image.Image) else source
+    return Path(name).name or usual
+
+
+def _read(path: str | Path) -> bytes:
+    path = Path(path).expanduser()
+    try:
+        if not path.is_file():
+            raise UserError(f"{path} is no file that is there; give a picture as a file, an image or an array.")
+        if path.stat().st_size > DATASET_LIMITS.max_bytes:
+            raise UserError(f"{path} is larger than {DATASET_LIMITS.max_bytes / 1e6:.0f} MB.")
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror or error}).") from error
+
+
+def _encoded(image: Image.Image) -> bytes:
+    """An image as a file that keeps its pixels as they are, and which side of it is up."""
+    stream = BytesIO()
+    kind = "TIFF" if image.mode in ("CMYK", "YCbCr", "LAB", "F") else "PNG"
+    fast = {"compress_level": 1} if kind == "PNG" else {}
+    try:
+        image.save(stream, kind, exif=image.getexif(), **fast)
+    except (OSError, ValueError) as error:
+        raise UserError(f"The image cannot be used as it is ({error}); convert it to RGB first.") from error
+    return stream.getvalue()
+
+
+def kind_of(value: object) -> str:
+    """What somebody gave instead of what is taken."""
+    name = type(value).__name__
+    return "nothing" if value is None or value == "" else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
 # Decoded apart: by a process of its own that can be ended, where decoding may take long -------------------------------
-
-
-try:
-    import resource
-except ImportError:  # a system without such bounds; the clock is one everywhere
-    resource = None  # type: ignore[assignment]
-
-#: Seconds on the clock for each second of the processor's time that a picture may take: on a busy machine a good
-#: picture takes long, too.
-_PATIENCE = 6.0
-#: Seconds of the processor's time that Python, numpy and Pillow may take to begin.
-_BEGIN = 3
-#: Memory that a decoder may ask for: what Python and libraries reserve, and bytes a pixel. 16-bit colours that are
-#: stretched take two floats of 8 bytes for each of three channels, beside some copies.
-_MEMORY, _MEMORY_A_PIXEL = 1 << 30, 72
-_LONGEST_ANSWER = 1 << 16
-#: Of the environment, what Python itself may need; keys and passwords are no business of a decoder.
-_PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
-_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-_CODE = "import sys; sys.path.insert(0, sys.argv[1]); from recam_core.data.upload import serve; serve()"
 
 
 def read_photo_apart(content: bytes, *, limits: PhotoLimits, name: str) -> Photo:

@@ -7,9 +7,6 @@ import numpy as np
 
 Colour = tuple[float, float, float]
 
-WHITE: Colour = (255.0, 255.0, 255.0)
-BLACK: Colour = (0.0, 0.0, 0.0)
-
 
 def colour(code: str) -> Colour:
     """The colour of a code such as ``e8b04a``."""
