@@ -21,7 +21,7 @@ STAGES = (
     *("lock", "gate", "folders", "typed_path", "zip_entries"),
     *("data", "scenes", "model", "method", "checkpoint", "maps", "scores", "theory", "attribution"),
     *("train", "retrain", "refine", "segment"),
-    *("analysis", "experiments", "queue", "runs", "views", "report", "library", "cli"),
+    *("analysis", "experiments", "queue", "runs", "views", "report", "pipeline", "library", "cli"),
 )
 
 #: Modules whose distribution has another name.

@@ -20,6 +20,7 @@ COMMANDS = (
     "boundaries",
     "masks",
     "segment",
+    "pipeline",
     "report",
     "pictures",
     "why",
