@@ -76,7 +76,7 @@ class RetrainJob(Job):
 
 
 @st.cache_resource(show_spinner=False)
-def _asked() -> deque[tuple[str, str]]:
+def _seen_in_cache() -> deque[tuple[str, str]]:
     """(weights, data) whose features were seen to be in the cache: no process need look again."""
     return deque(maxlen=100)
 
@@ -88,10 +88,10 @@ def _retrain(job: RetrainJob) -> None:
     pictures = dataset(job.data) if parse_spec(job.data).kind == "scenes" else open_dataset(job.data)
     asked = (job.entry.info.weights_sha256, job.data)
     # What a guest uploaded is known, and kept, for them alone: another process sees nothing of it.
-    if device().type == "cpu" and asked not in _asked() and not is_own(job.data):
+    if device().type == "cpu" and asked not in _seen_in_cache() and not is_own(job.data):
         # Minutes of Python's lock, which the pages of all visitors would wait for.
         features_apart(job.entry.path, job.data, job.progress)
-        _asked().append(asked)
+        _seen_in_cache().append(asked)
     run = load_run(job.entry.path, device())
     cache = build_feature_cache(run, pictures, job.progress)
     job.begin(_STEPS[1])

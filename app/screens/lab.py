@@ -2,10 +2,9 @@
 
 import streamlit as st
 
-from app.catalogue import Catalogue, read_catalogue
+from app.catalogue import Catalogue, has_no_runs, read_catalogue
 from app.guard import sentences
-from app.job_progress import job_progress
-from app.jobs import CANCELLED, FAILED
+from app.job_progress import job_state
 from app.lab.form import cost_words, study_command, study_form
 from app.lab.full_form import full_form
 from app.lab.full_grids import full_grids, note_started
@@ -15,7 +14,6 @@ from app.lab.result import parts_strip, result_section
 from app.lab.setup import Setup, choose_setup
 from app.links import keep, kept
 from app.models import device_words
-from app.plain_words import plain
 from app.recorded_pictures import say_missing
 from app.shared_state import LAB_DEPTH, LAB_KIND
 from app.visitors import may_train
@@ -51,8 +49,7 @@ def main() -> None:
     st.html(_STYLE)
     st.title("Lab")
     catalogue = read_catalogue()
-    if not catalogue.families:
-        st.info("There are no runs yet: the page *Explore* says how to make one.", icon=":material/inventory_2:")
+    if has_no_runs(catalogue):
         return
     st.markdown(
         "Retrain the classifiers of a run many times on its kept features, and see what a setting does, on pictures "
@@ -78,13 +75,7 @@ def main() -> None:
         )
     if job is None:
         return
-    if not job.is_over:
-        job_progress(job.id, key="lab_cancel")
-    elif job.state == FAILED:
-        st.error(plain(job.message), icon=":material/error:")
-    elif job.state == CANCELLED:
-        st.info("Cancelled. Features that were computed before are kept.", icon=":material/cancel:")
-    else:
+    if job_state(job, "lab_cancel", "Cancelled. Features that were computed before are kept."):
         result_section(job, job.setup.family)
 
 
