@@ -7,9 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.cluster.hierarchy import leaves_list, linkage
-from scipy.sparse import csr_array
-from scipy.spatial.distance import squareform
 
 from recam_core.analysis.cell_index import CellIndex
 from recam_core.analysis.outcomes import Outcomes, outcomes_of_all
@@ -144,6 +141,8 @@ def co_occurrence(outcomes: Outcomes) -> CoOccurrence:
     classes.
     """
     shape = (outcomes.values, outcomes.pictures)
+    from scipy.sparse import csr_array  # here: every command would wait for it
+
     pixels = csr_array((outcomes.pixels, (outcomes.truth, outcomes.image)), shape=shape)
     pixels.sum_duplicates()
     pixels.eliminate_zeros()
@@ -244,6 +243,10 @@ def class_order(confusion: np.ndarray) -> np.ndarray:
         # Shares are tiny and uneven: the root keeps weak ties from drowning beside one strong pair.
         distance = 1 - np.sqrt(near / most) if most > 0 else np.ones_like(near)
         np.fill_diagonal(distance, 0)
+        # Here: every command would wait for them.
+        from scipy.cluster.hierarchy import leaves_list, linkage
+        from scipy.spatial.distance import squareform
+
         tree = linkage(squareform(distance, checks=False), "average", optimal_ordering=True)
         classes = classes[leaves_list(tree)]
     result = np.concatenate([[0], classes, absent]).astype(np.int64)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from recam_core.analysis.outcomes import Outcomes
 from recam_core.errors import UserError
@@ -95,6 +94,8 @@ class Draws:
 
 def _confusions(outcomes: Outcomes, weights: np.ndarray) -> np.ndarray:
     """R x (K+1) x (K+1): the confusion matrix of each draw."""
+    from scipy.sparse import csr_array  # here: every command would wait for it
+
     values = outcomes.values
     cell = outcomes.truth.astype(np.int64) * values + outcomes.predicted
     shape = (values * values, outcomes.pictures)
