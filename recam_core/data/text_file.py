@@ -1,4 +1,4 @@
-"""Small text files that users write: class lists and splits."""
+"""Small text files that users write: class lists, splits, tables of labels."""
 
 import codecs
 import unicodedata
