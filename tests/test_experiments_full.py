@@ -242,6 +242,11 @@ def test_finished_trainings_are_not_made_again(started, base, tmp_path, monkeypa
     monkeypatch.setattr("recam_core.experiments.full_training.count_exact", lambda *a, **k: pytest.fail("scored again"))
     second = full_grid(grid, tmp_path, "one")
     assert first.rows[1]["miou"] == second.rows[1]["miou"]
+    # A result of before there were versions opens as it did.
+    result = json.loads((tmp_path / RESULT_FILE).read_text())
+    assert result.pop("version") == 1
+    (tmp_path / RESULT_FILE).write_text(json.dumps(result))
+    assert read_result(tmp_path)[0].sentence == first.sentence
     assert {path: (path / INFO_FILE).stat().st_mtime_ns for path in made} == made
     assert load_run(next(iter(made))).network.fc2 is not None
 

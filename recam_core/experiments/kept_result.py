@@ -12,10 +12,12 @@ from recam_core.experiments.experiment import Experiment
 from recam_core.experiments.lab import Setting, SettingResult
 from recam_core.experiments.part_score import PartScore, score_from_json, score_to_json
 from recam_core.experiments.protocol import PARTS, REPORT, SELECT, Protocol
-from recam_core.records import RecordError, opened_record
+from recam_core.records import RecordError, check_version, opened_record
 from recam_core.train.recipe import from_json
 
 RESULT_FILE = "result.json"
+#: Of the form of the result; those of before there were versions are of 0, and lack nothing else.
+VERSION = 1
 #: Bytes that a result may have: it holds pixel counts of every picture and setting.
 _LARGEST = 1 << 30
 
@@ -33,6 +35,7 @@ def write_result(folder: Path, found: Experiment, scored: Sequence[str]) -> None
     """
     classes = found.reference.select[0].outcomes.classes
     values = found.to_json() | {
+        "version": VERSION,
         "classes": list(classes.names),
         "has_background": classes.has_background,
         "exact": found.exact,
@@ -61,6 +64,7 @@ def read_result(folder: Path) -> tuple[Experiment, tuple[str, ...]]:
 
 def _read_result(file: Path, folder: Path) -> tuple[Experiment, tuple[str, ...]]:
     with opened_record(file, _LARGEST) as values:
+        check_version(values.get("version", 0), range(VERSION + 1))
         classes = ClassList(tuple(values["classes"]), bool(values["has_background"]))
         found = Experiment(
             str(values["kind"]),
