@@ -9,6 +9,27 @@ from dataclasses import dataclass, field
 ProgressFn = Callable[[int, int, str], None]
 
 
+#: Kinds of steps that long work on pictures is made of.
+FEATURES, WAITED_FOR, KEPT_FEATURES, MASKS, SCORES = "features", "waited for", "kept features", "masks", "scores"
+
+
+class Note(str):
+    """What goes on, in words, and the kind of step that it belongs to."""
+
+    kind: str
+
+    def __new__(cls, words: str, kind: str) -> "Note":
+        """A note of a kind of step."""
+        note = super().__new__(cls, words)
+        note.kind = kind
+        return note
+
+
+def kind_of(note: str) -> str:
+    """The kind of step that a note belongs to; "" where it does not say."""
+    return note.kind if isinstance(note, Note) else ""
+
+
 class Cancelled(Exception):
     """Raised by a progress function to stop the work; whoever does the work leaves no half-written file."""
 

@@ -17,7 +17,7 @@ from app.jobs import Job, JobBoard
 from recam_core.data.sample import Sample
 from recam_core.errors import UserError
 from recam_core.priority import JOB, TRAINING, threads_here
-from recam_core.progress import Cancelled
+from recam_core.progress import FEATURES, Cancelled, kind_of
 from recam_core.retrain import features_apart as apart
 
 PATIENCE = 60
@@ -210,9 +210,14 @@ def _write(program: Path, *lines: str) -> None:
 
 def test_progress_and_the_end_are_told(stub: Path) -> None:
     told: list[tuple] = []
-    _write(stub, """echo '[1, 2, "computing features"]'""", """echo '[2, 2, "computing features"]'""")
+    _write(
+        stub,
+        """echo '[1, 2, "computing features", "features"]'""",
+        """echo '[2, 2, "computing features", "features"]'""",
+    )
     apart.features_apart("run", "scenes@train", lambda *at: told.append(at))
     assert [at for at in told if at[1]] == [(1, 2, "computing features"), (2, 2, "computing features")]
+    assert {kind_of(at[2]) for at in told} == {FEATURES}
 
 
 def test_a_fault_and_a_death_are_sentences(stub: Path) -> None:
@@ -225,7 +230,7 @@ def test_a_fault_and_a_death_are_sentences(stub: Path) -> None:
 
 
 def test_who_cancels_ends_the_own_process_and_no_other(stub: Path, tmp_path: Path) -> None:
-    _write(stub, """echo '[1, 9, ""]'""", "cat > /dev/null", 'echo ended >> "$4"')
+    _write(stub, """echo '[1, 9, "", ""]'""", "cat > /dev/null", 'echo ended >> "$4"')
     cancel, going, ends = threading.Event(), threading.Event(), [tmp_path / "one", tmp_path / "other"]
     stay = threading.Event()
 
@@ -274,7 +279,7 @@ def test_the_process_computes_what_the_cache_then_has(
     monkeypatch.setattr(apart.sys, "stdin", Open())
     run, data = shipped_folder() / "scenes" / "bce", "scenes:train=3,size=64@train"
     assert apart.main(str(run), data) == 0
-    assert '[3, 3, "computing features"]' in capsys.readouterr().out
+    assert '[3, 3, "computing features", "features"]' in capsys.readouterr().out
     notes: list[str] = []
     build_feature_cache(load_run(run, torch.device("cpu")), open_dataset(data), lambda *at: notes.append(at[2]))
     assert notes == ["features from the cache"]

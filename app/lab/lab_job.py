@@ -16,15 +16,15 @@ from recam_core.experiments.experiment import Experiment
 from recam_core.experiments.lab import HeadLab, Setting, SettingResult, open_lab
 from recam_core.experiments.protocol import REPORT, Protocol
 from recam_core.experiments.study import Study
-from recam_core.progress import ProgressFn
+from recam_core.progress import FEATURES, KEPT_FEATURES, MASKS, SCORES, WAITED_FOR, ProgressFn, kind_of
 
-#: What the core calls its steps, by the beginning of its note, and what the page calls them.
+#: Kinds of steps, and what the page calls them.
 _STEPS = {
-    "computing features": "Computing features, picture",
-    "features: waiting": "Waiting for another run that computes these features, picture",
-    "features from": "Reading kept features, picture",
-    "reading masks": "Reading masks, picture",
-    "scoring": "Scoring, picture",
+    FEATURES: "Computing features, picture",
+    WAITED_FOR: "Waiting for another run that computes these features, picture",
+    KEPT_FEATURES: "Reading kept features, picture",
+    MASKS: "Reading masks, picture",
+    SCORES: "Scoring, picture",
 }
 _TRAINING = "Training heads, epoch"
 
@@ -86,7 +86,7 @@ def in_steps(job: Job) -> ProgressFn:
     """Progress that begins a new step wherever the core does: the time left is that of the step."""
 
     def progress(done: int, total: int, note: str = "") -> None:
-        words = next((words for start, words in _STEPS.items() if note.startswith(start)), _TRAINING)
+        words = _STEPS.get(kind_of(note), _TRAINING)
         if words != job.step or total != job.total or done < job.done:
             job.begin(words)
         job.progress(done, total, note)

@@ -20,7 +20,7 @@ from recam_core.maps.dataset_maps import each_picture
 from recam_core.maps.inference import PictureFeatures, maps_from_features
 from recam_core.method.extraction import MapWeights, stack_weights
 from recam_core.model.network import CamNetwork
-from recam_core.progress import ProgressFn, silent
+from recam_core.progress import MASKS, SCORES, Note, ProgressFn, silent
 from recam_core.retrain.features import FeatureCache
 from recam_core.scores.evaluate import count_maps
 from recam_core.scores.metrics import scored_pixels
@@ -83,7 +83,7 @@ def read_sampled_truth(dataset: Dataset, progress: ProgressFn = silent) -> Sampl
                 raise UserError(f"The mask of {dataset.ids[index]} has a class beyond the {len(dataset.classes)}.")
             sizes.append(mask.shape)
             values.append(seen.copy())
-        progress(index + 1, len(dataset), "reading masks")
+        progress(index + 1, len(dataset), Note("reading masks", MASKS))
     truth = SampledTruth(tuple(dataset.ids), tuple(sizes), tuple(values), dataset.classes)
     if not truth.pictures:
         raise UserError(f"No picture of {dataset.spec} has a ground-truth mask, so there is nothing to score.")
@@ -122,7 +122,7 @@ def count_sampled(
                 argmax, activation = _sampled_argmax(grids, classes.cpu().numpy(), size)
                 rows[index] = _counted(argmax, activation, truth.values[index], truth.classes, classes.cpu().numpy())
             done += 1
-            progress(done, total, "scoring")
+            progress(done, total, Note("scoring", SCORES))
         order = sorted(rows)
         ids = [truth.ids[index] for index in order]
         for n, place in enumerate(places):
@@ -175,7 +175,7 @@ def count_exact(
             ids.append(sample.id)
             for kept, counts in zip(pictures, found, strict=True):
                 kept.append(counts)
-        progress(done, len(dataset), "scoring all pixels")
+        progress(done, len(dataset), Note("scoring all pixels", SCORES))
     return [join(ids, kept, dataset.classes) for kept in pictures]
 
 

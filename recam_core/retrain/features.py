@@ -36,7 +36,7 @@ from recam_core.maps.dataset_maps import each_picture
 from recam_core.maps.inference import PictureFeatures
 from recam_core.method.masks import truth_shares
 from recam_core.method.single_label import present_pairs
-from recam_core.progress import ProgressFn, silent
+from recam_core.progress import FEATURES, KEPT_FEATURES, WAITED_FOR, Note, ProgressFn, silent
 
 #: Bump when what a cache holds changes, so that old ones are not read.
 FORMAT = 2
@@ -46,6 +46,8 @@ PICTURES_FILE = "pictures.safetensors"
 FIRST_LOOK, LOOK_EVERY, SPARE_BYTES = 16, 256, 64 << 20
 #: What work on cached features takes on a GPU besides them, where nothing nearer is known.
 WORK_BYTES = 2 << 30
+_COMPUTING = Note("computing features", FEATURES)
+_WAITING = Note("features: waiting for another run", WAITED_FOR)
 
 
 @dataclass(frozen=True)
@@ -178,11 +180,11 @@ def build_feature_cache(run: Run, dataset: Dataset, progress: ProgressFn = silen
     path = cache_path(run, dataset)
     cached = _read(path, run, dataset)
     if cached is None:
-        with waiting_for(cache_lock(path), partial(progress, 0, len(dataset), "features: waiting for another run")):
+        with waiting_for(cache_lock(path), partial(progress, 0, len(dataset), _WAITING)):
             cached = _read(path, run, dataset)  # whoever held the lock has made them, unless it was stopped
             if cached is None:
                 return _build(path, run, dataset, progress)
-    progress(len(dataset), len(dataset), "features from the cache")
+    progress(len(dataset), len(dataset), Note("features from the cache", KEPT_FEATURES))
     return cached
 
 
@@ -202,7 +204,7 @@ def _build(path: Path, run: Run, dataset: Dataset, progress: ProgressFn) -> Feat
         shards = _Shards(temporary, dataset)
         for done, (sample, found) in enumerate(each_picture(run.network, dataset, work, (1.0,), mirror=False), 1):
             shards.add(sample.labels, *found)
-            progress(done, len(dataset), "computing features")
+            progress(done, len(dataset), _COMPUTING)
         shards.close()
     drop_oldest(_kept(path.parent), keep=path)
     made = _read(path, run, dataset)

@@ -16,7 +16,7 @@ from typing import IO
 
 from recam_core.errors import UserError
 from recam_core.priority import JOB, behind_others
-from recam_core.progress import Cancelled, ProgressFn
+from recam_core.progress import FEATURES, Cancelled, Note, ProgressFn, kind_of
 
 #: Seconds between two questions whether to go on, and for the process to end by itself.
 _LOOK, _PATIENCE = 0.3, 5.0
@@ -45,16 +45,17 @@ def features_apart(run: str | Path, data: str, progress: ProgressFn) -> None:
     assert stdout is not None
     lines: queue.Queue[str | None] = queue.Queue()
     threading.Thread(target=_pass_on, args=(stdout, lines), daemon=True, name="features apart").start()
-    at = (0, 0, "features: starting")
+    done, total, note = 0, 0, Note("features: starting", FEATURES)
     try:
         while True:
             with suppress(queue.Empty):
                 if (line := lines.get(timeout=_LOOK)) is None:
                     break
-                at = json.loads(line)
-                if isinstance(at, str):
-                    raise UserError(at)
-            progress(*at)
+                told = json.loads(line)
+                if isinstance(told, str):
+                    raise UserError(told)
+                done, total, note = told[0], told[1], Note(*told[2:])
+            progress(done, total, note)
     finally:
         with suppress(OSError):
             stdin.close()
@@ -91,7 +92,7 @@ def main(run: str, data: str) -> int:
     def progress(done: int, total: int, note: str = "") -> None:
         if is_over.is_set():
             raise Cancelled
-        print(json.dumps([done, total, note]), flush=True)
+        print(json.dumps([done, total, note, kind_of(note)]), flush=True)
 
     from recam_core.checkpoint.run_folder import load_run
     from recam_core.data.spec import open_dataset

@@ -31,6 +31,7 @@ from recam_core.experiments.questions import QUESTIONS
 from recam_core.maps.activation_maps import argmax_and_activation
 from recam_core.maps.inference import activation_maps
 from recam_core.method.extraction import rules_of
+from recam_core.progress import FEATURES, Note
 
 DATA = "scenes:size=64,train=14,val=3@train"
 #: What makes each experiment small.
@@ -491,10 +492,10 @@ def test_without_runs_the_page_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path
 def test_steps_follow_the_core() -> None:
     job = jobs.Job()
     progress = lab_job.in_steps(job)
-    progress(1, 4, "computing features")
+    progress(1, 4, Note("computing features", FEATURES))
     assert (job.step, job.done, job.total) == ("Computing features, picture", 1, 4)
     began = job._step_began
-    progress(2, 4, "computing features")
+    progress(2, 4, Note("computing features", FEATURES))
     assert job._step_began == began
     progress(1, 9, "L_bce 0.1")
     assert job.step.startswith("Training heads")
