@@ -5,6 +5,8 @@ SHELL := bash
 .PHONY: help app test lint format bench gpu-check image clean venv test-venv
 
 IN_VENV := .venv/bin/python
+# The types of the packages that are pinned for Python 3.10 are older, and others.
+TYPES := $(IN_VENV) -c 'import sys; sys.exit(sys.version_info >= (3, 11))' || $(IN_VENV) -m mypy
 # Each worker takes whole files, so that what the tests of a file share (a trained network, the running app) is made once.
 WORKERS ?= 2
 # What builds images; podman does as well.
@@ -20,17 +22,19 @@ help: ## list the targets
 app: venv ## start the lab in the browser (PORT=8600 chooses the port, HOST=0.0.0.0 lets the network in: docs/hosting.md)
 	@exec $(IN_VENV) tools/start_app.py
 
-test: test-venv ## check style and formatting, then run every test (PYTEST="-k scores" runs some)
+test: test-venv ## check style, formatting and types, then run every test (PYTEST="-k scores" runs some)
 	@bash tools/browser.sh
 	$(IN_VENV) -m ruff check .
 	$(IN_VENV) -m ruff format --check .
 	.venv/bin/oxlint
+	$(TYPES)
 	$(IN_VENV) -m pytest -n $(WORKERS) --dist loadfile $(PYTEST)
 
-lint: test-venv ## check style and formatting only
+lint: test-venv ## check style, formatting and types only
 	$(IN_VENV) -m ruff check .
 	$(IN_VENV) -m ruff format --check .
 	.venv/bin/oxlint
+	$(TYPES)
 
 format: test-venv ## put style and formatting right
 	$(IN_VENV) -m ruff check --fix .
@@ -48,7 +52,7 @@ image: ## build the container image recam-lab, which compose.yaml runs (see docs
 	$(DOCKER) build --build-arg TORCH_INDEX="$(TORCH_INDEX)" -t recam-lab .
 
 clean: ## delete .venv and caches (runs/ and downloaded data stay)
-	rm -rf .venv .pytest_cache .ruff_cache build dist *.egg-info
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 venv:
