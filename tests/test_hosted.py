@@ -124,7 +124,7 @@ def test_an_address_counts_besides_where_it_tells_visitors_apart(at_page: Simple
 def test_a_visitor_has_so_much_work_waiting(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     monkeypatch.setenv("RECAM_VISITOR_JOBS", "2")
     jobs = JobBoard()
-    with jobs._turn:  # nothing begins
+    with jobs._one_at_a_time:  # nothing begins
         with serving(Guest("a" * 16, tmp_path)):
             started = [jobs.start(Job(), lambda job: None) for _ in range(2)]
             with pytest.raises(UserError, match="2 pieces of your work"):
