@@ -18,7 +18,7 @@ from recam_core.experiments.axes import FULL_AXES, Axis, full_axis
 from recam_core.experiments.dispatch import ray_is_installed
 from recam_core.experiments.full_cost import Speed
 from recam_core.experiments.full_grid import FullGrid, usual_workers
-from recam_core.experiments.study import AxisOption
+from recam_core.experiments.grid import FULL_OPTIONS
 from recam_core.method.extraction import rules_of
 from recam_core.queue.start_grid import GridCost, grid_cost, start_grid
 from recam_core.setting import settings
@@ -26,7 +26,6 @@ from recam_core.train.recipe import PRESETS, Recipe, preset
 
 _PRESETS = {"small": "small (no GPU)", "paper": "as published"}
 _MOST_SEEDS = 5
-_AXES = (AxisOption("--x", "Across", usual="lambda"), AxisOption("--y", "Down", usual="rule"))
 #: Seconds for which a speed that was measured is believed: what else the machine does changes.
 _BELIEVED = 600
 
@@ -52,7 +51,7 @@ def full_form(setup: Setup) -> str | None:
 
 
 def _grid(setup: Setup) -> FullGrid:
-    names, places = axis_choices(_AXES, "lab_full_", FULL_AXES, Recipe, setup.has_background)
+    names, places = axis_choices(FULL_OPTIONS, "lab_full_", FULL_AXES, Recipe, setup.has_background)
     if names["x"] == names["y"]:
         raise UserError("Vary two different settings.")
     line = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")

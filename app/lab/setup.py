@@ -83,7 +83,7 @@ def choose_setup(catalogue: Catalogue, full: bool = False) -> Setup:
     Raises:
         UserError: a specification that cannot be read, or pictures that would both choose and report.
     """
-    with st.container(key="lab_bench"):
+    with st.container(key="lab_setup"):
         family_column, run_column, data_column, report_column = st.columns([1, 1, 1.6, 1.2], gap="medium")
         with family_column:
             family = choose_family(catalogue, "lab_family")

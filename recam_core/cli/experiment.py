@@ -13,6 +13,7 @@ from recam_core.cli.figure1 import add_figure1
 from recam_core.cli.options import add_device, add_settings, write_results, write_table
 from recam_core.errors import UserError
 from recam_core.experiments.axes import axis
+from recam_core.experiments.grid import FULL_OPTIONS
 from recam_core.experiments.noise import capital
 from recam_core.experiments.questions import QUESTIONS, ask
 from recam_core.experiments.study import AxisOption, ListOption, Option, PairOption, Question, Study
@@ -52,7 +53,7 @@ def add_question(parser: argparse.ArgumentParser, question: Question) -> None:
         if isinstance(option, ListOption):
             parser.add_argument(option.flag, nargs="+", type=option.read, metavar=option.metavar, help=option.help)
         elif isinstance(option, AxisOption):
-            _add_axis(parser, option.flag, option.usual, option.help)
+            _add_axis(parser, option)
         else:
             parser.add_argument(option.flag, metavar="A,B", help=option.help)
     if question.has_update:
@@ -64,8 +65,9 @@ def add_question(parser: argparse.ArgumentParser, question: Question) -> None:
     parser.set_defaults(run=run)
 
 
-def _add_axis(parser: argparse.ArgumentParser, flag: str, usual: str, help: str) -> None:
-    parser.add_argument(flag, nargs="+", metavar=("NAME", "VALUE"), default=[usual], help=help)
+def _add_axis(parser: argparse.ArgumentParser, option: AxisOption) -> None:
+    named = ("NAME", "VALUE")
+    parser.add_argument(option.flag, nargs="+", metavar=named, default=[option.usual], help=option.help)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
@@ -86,9 +88,8 @@ def _add_full(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let the queue of full trainings do it, in a process of its own; the Lab page shows the result",
     )
-    names = "lambda, mask, rule, background, epochs, lr-fc2 or lr-backbone"
-    _add_axis(parser, "--x", "lambda", f"an axis: {names}, and its values (default: lambda)")
-    _add_axis(parser, "--y", "rule", "the other axis (default: rule)")
+    for option in FULL_OPTIONS:
+        _add_axis(parser, option)
     parser.add_argument("--preset", choices=("small", "paper"), default="small", help="every other setting (small)")
     parser.add_argument("--background", type=float, metavar="BETA", help="weight of the background row (0: none)")
     parser.add_argument("--epochs", type=int, help="passes over the data (default: the preset's)")

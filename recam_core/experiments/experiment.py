@@ -158,7 +158,7 @@ def seed_notes(settings: Sequence[SettingResult]) -> list[str]:
 
 
 def standing_notes(lab: HeadLab, settings: Sequence[SettingResult]) -> list[str]:
-    """What is true of every experiment on a bench, and of the settings that were measured on it."""
+    """What is true of every experiment on a lab, and of the settings that were measured on it."""
     protocol = lab.protocol
     pixels = (
         "All pixels are scored, at the usual scales with mirror images."

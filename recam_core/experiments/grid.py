@@ -2,13 +2,13 @@
 what it costs the others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from recam_core.errors import UserError
-from recam_core.experiments.axes import Axis, check_axes, point_label, value_text, with_values
+from recam_core.experiments.axes import AXES, FULL_AXES, Axis, check_axes, point_label, value_text, with_values
 from recam_core.experiments.chart import SEED_SPREAD, Chart, Heat, Series, reference_figures
 from recam_core.experiments.experiment import Row
 from recam_core.experiments.figures import Figure, mean_iou
@@ -22,7 +22,6 @@ from recam_core.scores.metrics import ratio
 
 #: Points of a grid and seeds: a minute or two on two cores.
 MOST_POINTS = 400
-_AXES = "lambda, mask, rule, background, background-power, loss, update, rounds, epochs, lr or weight-decay"
 #: Settings of FC2 alone.
 _OF_FC2 = {"mask", "rule", "loss", "rounds"}
 #: What makes a setting one to advise.
@@ -288,10 +287,19 @@ def _pair_sentence(found: Outcome) -> str:
     return text + (", within the noise." if cost.within_noise else ".")
 
 
-_GRID_AXES = (
-    AxisOption("--x", "Across", help=f"an axis: {_AXES}, and its values (default: mask)", usual="mask"),
-    AxisOption("--y", "Down", help="the other axis (default: rule)", usual="rule"),
-)
+def axis_options(axes: Collection[str], x: str, y: str) -> tuple[AxisOption, AxisOption]:
+    """Both axes of a grid over ``axes``, with the settings that are varied unless others are named."""
+    *first, last = axes
+    names = f"{', '.join(first)} or {last}"
+    return (
+        AxisOption("--x", "Across", help=f"an axis: {names}, and its values (default: {x})", usual=x),
+        AxisOption("--y", "Down", help=f"the other axis (default: {y})", usual=y),
+    )
+
+
+_GRID_OPTIONS = axis_options(AXES, "mask", "rule")
+#: Of grids of full trainings.
+FULL_OPTIONS = axis_options(FULL_AXES, "lambda", "rule")
 
 GRID = Question(
     help="any two settings against each other",
@@ -300,7 +308,7 @@ GRID = Question(
     asks="Any two settings against each other.",
     button="Fill the grid",
     title=_grid_title,
-    options=_GRID_AXES,
+    options=_GRID_OPTIONS,
     settings=grid_settings,
     varied=_axes_varied,
     chart=_grid_chart,
@@ -322,7 +330,7 @@ PAIR = Question(
             "Advice for another pair on the same grid trains nothing anew.",
             "two classes (default: the most confused on the select part)",
         ),
-        *_GRID_AXES,
+        *_GRID_OPTIONS,
     ),
     settings=grid_settings,
     varied=lambda found: {**_axes_varied(found), "pair": "pair"},
