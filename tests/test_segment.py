@@ -13,7 +13,8 @@ from recam_core.errors import UserError
 from recam_core.report.mask_set import MaskSet, split_name
 from recam_core.segment.networks import NETWORKS, network_kind
 from recam_core.segment.prediction import contour_band, predicted_mask
-from recam_core.segment.training import PRESETS, SegmentRecipe, check_recipe, load_segmentation, pixel_loss
+from recam_core.segment.recipe import PRESETS, SegmentRecipe, check_recipe
+from recam_core.segment.training import load_segmentation, pixel_loss
 from tiny_voc import tiny_voc
 
 

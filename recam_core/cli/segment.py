@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Register ``segment`` with its sub-commands."""
     from recam_core.segment.networks import NETWORKS
-    from recam_core.segment.prediction import PAPER_SCALES
-    from recam_core.segment.training import PRESETS
+    from recam_core.segment.recipe import PAPER_SCALES, PRESETS
 
     parser = subparsers.add_parser("segment", help="train, score and use a segmentation network on pseudo masks")
     parts = parser.add_subparsers(dest="part", metavar="PART", required=True)
@@ -66,7 +65,8 @@ def _train(arguments: argparse.Namespace) -> int:
     from recam_core.device import describe_device, pick_device
     from recam_core.progress import terminal
     from recam_core.segment.networks import NETWORKS
-    from recam_core.segment.training import PRESETS, train_segmentation
+    from recam_core.segment.recipe import PRESETS
+    from recam_core.segment.training import train_segmentation
 
     device, dataset = pick_device(arguments.device), open_dataset(arguments.data)
     recipe = replace(PRESETS[arguments.preset], weights=arguments.weights, seed=arguments.seed)

@@ -14,10 +14,8 @@ from recam_core.maps.activation_maps import FULL
 from recam_core.maps.inference import check_scales, scaled_view
 from recam_core.progress import ProgressFn, silent
 from recam_core.scores.evaluate import Evaluation, Tally, check_classes
+from recam_core.segment.recipe import PAPER_SCALES
 from recam_core.segment.training import Segmentation
-
-#: Published for DeepLabV2.
-PAPER_SCALES = (0.5, 0.75, 1.0)
 
 
 @torch.inference_mode()

@@ -22,6 +22,7 @@ from recam_core.guest import refuse_training
 from recam_core.progress import ProgressFn, silent
 from recam_core.records import opened_record
 from recam_core.segment.networks import SegmentationNetwork, network_kind
+from recam_core.segment.recipe import SegmentRecipe, check_recipe
 from recam_core.train.epochs import Epochs, refuse_another, train_epochs
 from recam_core.train.recipe import Recipe
 from recam_core.train.state import STATE_FILE
@@ -32,59 +33,6 @@ FORMAT, FORMAT_VERSION = "recam-segmentation", 1
 
 #: H x W uint8 of a picture's index: 0 background, k + 1 class k, 255 not to be learnt from; None where there is none.
 MaskOf = Callable[[int], np.ndarray | None]
-
-
-@dataclass(frozen=True)
-class SegmentRecipe:
-    """The settings of one training; the defaults are DeepLabV2's as published for VOC.
-
-    Attributes:
-        network: of :data:`recam_core.segment.networks.NETWORKS`.
-        weights: ``auto``, ``packaged``, ``download``, ``none`` or a file.
-        steps: of the optimizer; whole epochs are made of them.
-        batch_size, accumulated: pictures a batch, and batches a step.
-        crop: side of the crop in pixels.
-        rescale: the range of sizes that pictures are resized to at random.
-        optimizer: ``sgd`` or ``adamw``.
-        lr: of the backbone; the head has ten times as much, its biases twenty times.
-        weight_decay: of all weights.
-        seed: of the head, the order and the views.
-    """
-
-    network: str = "deeplabv2_resnet101"
-    weights: str = "auto"
-    steps: int = 20_000
-    batch_size: int = 5
-    accumulated: int = 2
-    crop: int = 321
-    rescale: tuple[float, float] = (0.5, 1.5)
-    optimizer: str = "sgd"
-    lr: float = 2.5e-4
-    weight_decay: float = 5e-4
-    seed: int = 0
-
-
-#: The published one, and one that suits two CPU cores.
-PRESETS = {
-    "paper": SegmentRecipe(),
-    "small": SegmentRecipe(
-        "lite0", steps=1500, batch_size=16, accumulated=1, crop=224, rescale=(0.6, 1.0), optimizer="adamw", lr=2e-4,
-        weight_decay=0.01,
-    ),
-}  # fmt: skip
-
-
-def check_recipe(recipe: SegmentRecipe) -> None:
-    """Refuse settings that cannot work. Raises UserError."""
-    network_kind(recipe.network)
-    if recipe.batch_size < 2:
-        raise UserError("A batch of a segmentation network holds 2 pictures or more: batch norm needs them.")
-    if recipe.steps < 1 or recipe.accumulated < 1 or not 64 <= recipe.crop <= 2048:
-        raise UserError("A segmentation network takes 1 step or more, and a crop of 64 to 2048 pixels.")
-    if recipe.optimizer not in ("sgd", "adamw") or not 0 < recipe.lr < 1:
-        raise UserError("The optimizer is sgd or adamw, and the learning rate lies between 0 and 1.")
-    if not 0.1 <= recipe.rescale[0] <= recipe.rescale[1] <= 4:
-        raise UserError("Pictures are resized by 0.1 to 4.")
 
 
 def labels_of(classes: ClassList) -> int:
