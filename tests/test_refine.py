@@ -174,6 +174,7 @@ def test_what_cannot_be_right_is_refused_before_anything_is_made(place, tmp_path
         (("--out", out, "--threshold", "1.5"), "between 0 and 1"),
         (("--rule", "fc1", "--rule", "fc2"), "FC2"),
         (("--way", "irn"), "needs boundaries"),
+        (("--with-pictures",), "name a folder for both"),
         (("--out", out, "--select", "scenes:stuff=1@val"), "classes"),
     ):
         assert masks(place, *arguments) == 2
@@ -327,7 +328,7 @@ def test_boundaries_are_learnt_kept_and_walked_within(place, tmp_path, capsys):
     found = json.loads(scores.read_text())["evaluations"]
     assert list(found) == ["direct+none", "direct+pamr", "irn+none", "irn+pamr"]
     write_run(place / "other", "bce", seed=3)
-    with pytest.raises(UserError, match="fit no other backbone"):
+    with pytest.raises(UserError, match="fit no other backbone than its own"):
         load_boundaries(out, load_run(place / "other"))
     (out / "boundaries.safetensors").write_bytes(b"torn")
     with pytest.raises(UserError, match="train the boundaries again"):

@@ -141,7 +141,10 @@ def test_the_threshold_that_the_app_chooses_is_chosen_by_the_command_too(runs: P
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["retrain", "--from", "mine", "--out", "OUT", "--lambda", "2", "--mask", "soft"], "leave out mask, weight"),
+        (
+            ["retrain", "--from", "mine", "--out", "OUT", "--lambda", "2", "--mask", "soft"],
+            "leave out --lambda, --mask",
+        ),
         (["retrain", "--from", "nothing", "--out", "OUT"], "There is no run 'nothing'"),
         (["retrain", "--out", "OUT"], "or --from RUN"),
         (["train", "--out", "OUT"], "or --from RUN"),

@@ -51,10 +51,19 @@ def run(arguments: argparse.Namespace) -> int:
     from recam_core.data.subset import Subset
     from recam_core.device import describe_device, pick_device
     from recam_core.progress import terminal
-    from recam_core.refine.boundaries import SMALL, BoundaryRecipe, confident_labels, train_boundaries, usual_thresholds
+    from recam_core.refine.boundaries import (
+        RECORD_FILE,
+        SMALL,
+        BoundaryRecipe,
+        confident_labels,
+        train_boundaries,
+        usual_thresholds,
+    )
     from recam_core.scores.evaluate import check_classes
 
     device = pick_device(arguments.device)
+    if (arguments.out / RECORD_FILE).exists():
+        raise UserError(f"{arguments.out} holds trained boundaries already; choose another folder or delete it.")
     dataset = open_dataset(arguments.data)
     loaded = load_run(arguments.run_folder, device)
     info = loaded.info

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from recam_core.cli.options import add_device, write_results
 from recam_core.errors import UserError
 from recam_core.maps.inference import QUICK_SCALES
-from recam_core.words import megabytes
+from recam_core.words import counted, megabytes
 
 if TYPE_CHECKING:
     from recam_core.checkpoint.run_folder import Run, RunInfo
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
                     f"{path} and {targets[target]} would both be written to {target}; use two --out folders."
                 )
             targets[target] = path
-    print(f"{len(targets)} stores of {dataset.spec}, {describe_device(device)}.")
+    print(f"{counted(len(targets), 'store')} of {dataset.spec}, {describe_device(device)}.")
     made = []
     for path in arguments.runs:
         made += _write_stores(load_run(path, device), dataset, arguments)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from recam_core.cli.cams import add_inference_options, only_rule, rules_for, settings_for
 from recam_core.cli.options import print_notes, write_results
 from recam_core.errors import UserError
+from recam_core.words import counted
 
 if TYPE_CHECKING:
     from recam_core.checkpoint.run_folder import Run
@@ -70,6 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
     from recam_core.scores.evaluate import check_classes
     from recam_core.scores.table import summary_table
 
+    if arguments.with_pictures and arguments.out is None:
+        raise UserError("--with-pictures writes the pictures beside the masks: name a folder for both with --out.")
     has_boundaries = arguments.boundaries is not None
     ways = arguments.way or (["direct", "irn"] if has_boundaries else ["direct"])
     routes = routes_of(ways, arguments.finish or ["none", "pamr"], has_boundaries)
@@ -143,7 +146,7 @@ def _tell_cost(work: _Work, dataset: Dataset) -> None:
     classes = sum(int(dataset.labels(index).sum()) for index in first) / len(first)
     print(
         f"AdvCAM takes {steps_a_class(settings.scales)} passes, there and back, for each class of a picture: some "
-        f"{each:.1f} s, so about {each * classes * total / 60:.0f} minutes for these {total} pictures."
+        f"{each:.1f} s, so about {each * classes * total / 60:.1f} minutes for {counted(total, 'picture')}."
     )
 
 

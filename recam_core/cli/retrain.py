@@ -9,6 +9,7 @@ from recam_core.cli.options import add_device, add_settings, check_out, print_no
 from recam_core.cli.repeat_run import add_from, repeat
 from recam_core.errors import UserError
 from recam_core.retrain.head_recipe import HeadRecipe
+from recam_core.setting import settings
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -51,8 +52,9 @@ def run(arguments: argparse.Namespace) -> int:
     names = [field.name for field in dataclasses.fields(HeadRecipe)]
     given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
     if arguments.repeated is not None:
-        given |= {"choose threshold": True} if arguments.choose_threshold else {}
-        return repeat(arguments, given, parent=arguments.source)
+        flags = {settings(HeadRecipe)[name].flag or name: value for name, value in given.items()}
+        flags |= {"--choose-threshold": True} if arguments.choose_threshold else {}
+        return repeat(arguments, flags, parent=arguments.source)
     if arguments.source is None or arguments.data is None:
         raise UserError("Give the run to start from and --data SPEC, or --from RUN to make a run again.")
     checked = completed(dataclasses.replace(usual_heads(True), **given))

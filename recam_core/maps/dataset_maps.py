@@ -81,7 +81,7 @@ def maps_of_dataset(
     Args:
         network: in evaluation mode; its device is used.
         dataset: the pictures.
-        rules: names of extraction rules (method.md, eq. 7).
+        rules: names of extraction rules (equation 7).
         settings: how maps are made.
         limit: only the first so many pictures; None for all.
 

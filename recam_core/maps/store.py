@@ -40,7 +40,7 @@ class StoreInfo:
     Attributes:
         run: name of the run that made them.
         weights_sha256: of its weights, so that maps of a later training are not taken for these.
-        rule: extraction rule (method.md, eq. 7).
+        rule: extraction rule (equation 7).
         data: specification of the data set.
         classes: names of all K classes.
         has_background: whether the data set has a background class.

@@ -274,8 +274,8 @@ def load_boundaries(folder: str | Path, run: Run) -> BoundaryNetwork:
         sha, name = str(values["weights_sha256"]), str(values["run"])
     if sha != run.info.weights_sha256:
         raise UserError(
-            f"The boundaries in {folder} were learnt on the features of the run {name} and fit no other backbone; "
-            f"make those of {run.info.name}."
+            f"The boundaries in {folder} were learnt on the features of another run, called {name}, and fit no other "
+            f"backbone than its own; learn those of {run.path}."
         )
     heads = BoundaryNetwork(run.network)
     try:

@@ -75,7 +75,7 @@ def comparison_figure(rows: Sequence[FigureRow], classes: ClassList, style: Figu
         style: size, type and what is shown.
 
     Returns:
-        A figure of ``style.width_mm`` whose height follows; for :func:`~recam_core.views.figure_style.figure_bytes`.
+        A figure of ``style.width_mm`` whose height follows; for :func:`~recam_core.views.figure_text.figure_bytes`.
 
     Raises:
         UserError: nothing to draw, or too many cells for the width.
