@@ -335,6 +335,24 @@ def test_boundaries_are_learnt_kept_and_walked_within(place, tmp_path, capsys):
         load_boundaries(out, load_run(place / "run"))
 
 
+def test_what_the_seeds_are_not_sure_of_says_nothing(place):
+    from recam_core.checkpoint.run_folder import load_run
+    from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
+    from recam_core.refine.boundaries import BoundaryRecipe, confident_labels
+
+    run, data = load_run(place / "run"), open_dataset(f"voc:{place / 'squares'}@train")
+    settings = MapSettings(scales=(1.0,), mirror=False)
+    labels = confident_labels(run, data, "fc1", settings, BoundaryRecipe(0.6, 0.4, "none"))
+    seen = set()
+    for index, (_, maps) in enumerate(maps_of_dataset(run.network, data, ["fc1"], settings)):
+        argmax, activation = argmax_and_activation(maps["fc1"])
+        sure = np.where(activation > 0.6 * 255, argmax, np.where(activation > 0.4 * 255, 255, 0))
+        np.testing.assert_array_equal(labels[index], sure)
+        seen |= {0, 255} & set(np.unique(sure).tolist())
+    assert seen == {0, 255}
+    assert sum(labels.shares) == pytest.approx(1)
+
+
 def test_what_boundaries_cannot_be_learnt_from_is_refused(place, tmp_path, capsys):
     out = tmp_path / "boundaries"
     for arguments, sentence in (
