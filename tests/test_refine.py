@@ -143,7 +143,7 @@ def masks(place, *arguments):
 def test_masks_are_scored_and_written_as_a_set_that_opens(place, tmp_path, capsys):
     out, scores = tmp_path / "set", tmp_path / "scores.json"
     val = f"voc:{place / 'squares'}@val"
-    assert masks(place, "--select", val, "--out", out, "--with-pictures", "--json", scores) == 0
+    assert masks(place, "--select", val, "--out", out, "--with-pictures", "--coco", "--json", scores) == 0
     said = capsys.readouterr().out
     found = json.loads(scores.read_text())["evaluations"]
     assert list(found) == ["direct+none", "direct+pamr"]
@@ -154,11 +154,15 @@ def test_masks_are_scored_and_written_as_a_set_that_opens(place, tmp_path, capsy
     made, truth = open_dataset(f"voc:{out}@train"), open_dataset(f"voc:{place / 'squares'}@train")
     assert made.classes == truth.classes
     assert made.ids == truth.ids
-    # What was scored is what was written.
+    # What was scored is what was written, in either layout.
     right = pixels = 0
+    annotated = open_dataset(f"coco:{out}@train")
     for index in range(len(truth)):
         mine, theirs = made.load(index), truth.load(index)
         np.testing.assert_array_equal(mine.image, theirs.image)
+        if mine.id in annotated.ids:  # pictures without a pixel of a class are left out there
+            np.testing.assert_array_equal(annotated.mask(annotated.ids.index(mine.id)), mine.mask)
+        assert (mine.id in annotated.ids) == mine.mask.any()
         right += ((mine.mask == theirs.mask) & (theirs.mask > 0)).sum()
         pixels += (theirs.mask > 0).sum()
     fixed = found["direct+pamr"]["fixed"]
@@ -174,7 +178,8 @@ def test_what_cannot_be_right_is_refused_before_anything_is_made(place, tmp_path
         (("--out", out, "--threshold", "1.5"), "between 0 and 1"),
         (("--rule", "fc1", "--rule", "fc2"), "FC2"),
         (("--way", "irn"), "needs boundaries"),
-        (("--with-pictures",), "name a folder for both"),
+        (("--with-pictures",), "pictures beside the masks: name a folder for both"),
+        (("--coco",), "annotations beside the masks: name a folder for both"),
         (("--out", out, "--select", "scenes:stuff=1@val"), "classes"),
     ):
         assert masks(place, *arguments) == 2

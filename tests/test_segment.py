@@ -106,14 +106,16 @@ def test_from_masks_to_a_scored_network_to_masks(place, tmp_path, capsys):
     assert "net did not start from ImageNet" in said
     found = json.loads(scores.read_text())["scores"]
     assert found["all"][0]["fixed"]["pixels"] > found["within 2"][0]["fixed"]["pixels"] > 0
-    assert segment("predict", place, out, *test, "--out", masks, split="val") == 0
+    assert segment("predict", place, out, *test, "--coco", "--out", masks, split="val") == 0
     data = open_dataset(f"voc:{place / 'squares'}@val")
     network, written = load_segmentation(out, torch.device("cpu")), MaskSet(masks, data.classes)
+    annotated = json.loads((masks / "annotations" / "instances_val.json").read_text())["images"]
     seen = []
     for index, id in enumerate(data.ids):
         sample = data.load(index)
         mine = predicted_mask(network, sample.image, [1.0], mirror=False)
         np.testing.assert_array_equal(written.mask(id), mine)
+        assert annotated[index] == {"id": index + 1, "file_name": f"{id}.jpg", "height": 48, "width": 48}
         seen.append((mine, sample.mask))
     # What was scored is what was written.
     mine, truth = (np.stack(part) for part in zip(*seen, strict=True))

@@ -56,6 +56,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--with-pictures", action="store_true", help="write the pictures, too, so that DIR opens as a data set"
     )
+    parser.add_argument("--coco", action="store_true", help="write annotations in COCO's form beside the masks, too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores to FILE")
     add_inference_options(parser)
     parser.set_defaults(run=run)
@@ -73,6 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.with_pictures and arguments.out is None:
         raise UserError("--with-pictures writes the pictures beside the masks: name a folder for both with --out.")
+    if arguments.coco and arguments.out is None:
+        raise UserError("--coco writes annotations beside the masks: name a folder for both with --out.")
     has_boundaries = arguments.boundaries is not None
     ways = arguments.way or (["direct", "irn"] if has_boundaries else ["direct"])
     routes = routes_of(ways, arguments.finish or ["none", "pamr"], has_boundaries)
@@ -189,6 +192,7 @@ def _pass(work: _Work, dataset: Dataset, thresholds: dict[Route, float], out: Pa
     from recam_core.maps.activation_maps import seed_mask
     from recam_core.progress import terminal
     from recam_core.refine.ways import refined_of_dataset
+    from recam_core.report.coco_masks import picture_names
     from recam_core.report.mask_set import split_name, writing_mask_set
     from recam_core.scores.evaluate import Tally
 
@@ -210,7 +214,10 @@ def _pass(work: _Work, dataset: Dataset, thresholds: dict[Route, float], out: Pa
                 "settings": asdict(settings),
             }
             split = split_name(dataset.spec)
-            writer = stack.enter_context(writing_mask_set(out, dataset.classes, split, about, arguments.with_pictures))
+            names = picture_names(dataset) if arguments.coco else None
+            writer = stack.enter_context(
+                writing_mask_set(out, dataset.classes, split, about, arguments.with_pictures, names)
+            )
         progress = stack.enter_context(terminal(f"{info.name}, {dataset.spec}"))
         pictures = refined_of_dataset(
             work.loaded.network, dataset, work.rule, work.routes, settings, work.boundaries, arguments.limit

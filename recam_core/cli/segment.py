@@ -48,6 +48,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     use = parts.add_parser("predict", help="write the masks that a network sees")
     use.add_argument("networks", nargs=1, type=Path, metavar="NETWORK", help="the folder of the network")
     use.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the masks go, in the layout of VOC")
+    use.add_argument(
+        "--with-pictures", action="store_true", help="write the pictures, too, so that DIR opens as a data set"
+    )
+    use.add_argument("--coco", action="store_true", help="write annotations in COCO's form beside the masks, too")
     for one in (score, use):
         one.add_argument("--data", required=True, metavar="SPEC", help="the pictures, such as scenes@val")
         one.add_argument("--scales", nargs="+", type=float, default=list(PAPER_SCALES), metavar="S", help="of the test")
@@ -138,6 +142,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     from recam_core.data.spec import open_dataset
     from recam_core.device import pick_device
     from recam_core.progress import terminal
+    from recam_core.report.coco_masks import picture_names
     from recam_core.report.mask_set import split_name, writing_mask_set
     from recam_core.segment.prediction import predictions
     from recam_core.segment.training import load_segmentation
@@ -146,8 +151,11 @@ def _predict(arguments: argparse.Namespace) -> int:
     network = load_segmentation(arguments.networks[0], device)
     about = {"network": network.path.name, "weights_sha256": network.record.get("weights_sha256"), "data": dataset.spec}
     total = min(arguments.limit or len(dataset), len(dataset))
+    names, split = picture_names(dataset) if arguments.coco else None, split_name(dataset.spec)
     with ExitStack() as stack:
-        writer = stack.enter_context(writing_mask_set(arguments.out, dataset.classes, split_name(dataset.spec), about))
+        writer = stack.enter_context(
+            writing_mask_set(arguments.out, dataset.classes, split, about, arguments.with_pictures, names)
+        )
         progress = stack.enter_context(terminal(network.path.name))
         found = predictions(network, dataset, arguments.scales, not arguments.no_mirror, arguments.limit)
         for done, (sample, mask) in enumerate(found, start=1):

@@ -42,8 +42,9 @@ class CocoFile:
 def coco_files(root: Path, by_folder: bool = True) -> dict[str, CocoFile]:
     """The annotation files of a data set by the names of their splits, sorted; none where there are none.
 
-    They are annotations/instances_SPLIT.json (COCO, CVAT), else any other annotation file in annotations/, else
-    SPLIT/_annotations.coco.json (Roboflow), else annotation files in the folder itself (Label Studio's result.json).
+    They are annotations/instances_SPLIT.json (COCO, CVAT, and masks that were written here), else any other annotation
+    file in annotations/, else SPLIT/_annotations.coco.json (Roboflow), else annotation files in the folder itself
+    (Label Studio's result.json).
 
     Args:
         root: the folder.
@@ -52,7 +53,8 @@ def coco_files(root: Path, by_folder: bool = True) -> dict[str, CocoFile]:
     found: list[CocoFile] = []
     for path in _annotation_files(root / "annotations", "instances_"):
         split = path.stem.removeprefix("instances_")
-        found.append(CocoFile(root, split, path, (root / split, root / "images" / split, root / "images", root)))
+        usual = (root / split, root / "images" / split, root / "images", root / "JPEGImages", root)
+        found.append(CocoFile(root, split, path, usual))
     if not found and by_folder:
         for folder in _entries(root)[0]:
             if (path := root / folder / _ROBOFLOW).is_file():

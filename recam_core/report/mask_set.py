@@ -13,6 +13,7 @@ from recam_core.data.class_file import find_class_list
 from recam_core.data.mask_io import read_mask
 from recam_core.data.sample import VOID, ClassList, Sample
 from recam_core.errors import UserError
+from recam_core.report.coco_masks import write_coco
 from recam_core.report.files import mask_png
 from recam_core.typed_path import plain_name
 
@@ -86,12 +87,18 @@ class MaskSetWriter:
 
 @contextmanager
 def writing_mask_set(
-    folder: Path, classes: ClassList, split: str, about: Mapping[str, object], with_pictures: bool = False
+    folder: Path,
+    classes: ClassList,
+    split: str,
+    about: Mapping[str, object],
+    with_pictures: bool = False,
+    coco: Mapping[str, str] | None = None,
 ) -> Iterator[MaskSetWriter]:
     """Write a set of masks in the layout of VOC, whole or not at all.
 
     ``SegmentationClass/ID.png`` (indexed), ``ImageSets/Segmentation/SPLIT.txt``, ``classes.txt``, ``masks.json`` with
-    what made them and, where asked for, ``JPEGImages/ID.png``, with which the folder opens as ``voc:FOLDER@SPLIT``.
+    what made them and, where asked for, ``JPEGImages/ID.png``, with which the folder opens as ``voc:FOLDER@SPLIT``, and
+    ``annotations/instances_SPLIT.json``, with which it opens as ``coco:FOLDER@SPLIT``, too.
 
     Args:
         folder: where the set shall be.
@@ -99,6 +106,8 @@ def writing_mask_set(
         split: name of the list of ids.
         about: how the masks were made, as JSON values.
         with_pictures: whether the pictures are written, too (without loss).
+        coco: the file name of each picture by its id, as :func:`recam_core.report.coco_masks.picture_names` finds
+            them, for annotations in COCO's form; None writes none. Pictures that are written are called as they are.
 
     Raises:
         UserError: the folder cannot be written to, or the disk is full.
@@ -113,3 +122,8 @@ def writing_mask_set(
         names = ["background", *classes.names] if classes.has_background else list(classes.names)
         (temporary / "classes.txt").write_text("".join(f"{one}\n" for one in names), encoding="utf-8")
         (temporary / "masks.json").write_text(json.dumps(dict(about), indent=2, ensure_ascii=False), encoding="utf-8")
+        if coco is not None:
+            masks = MaskSet(temporary, classes)
+            file_names = {id: f"{_place(id)}.png" for id in writer.ids} if with_pictures else coco
+            found = ((file_names[id], mask) for id in writer.ids if (mask := masks.mask(id)) is not None)
+            write_coco(temporary / "annotations" / f"instances_{split}.json", classes, found)
