@@ -60,3 +60,4 @@ venv:
 
 test-venv:
 	@bash tools/venv.sh requirements.txt requirements-test.txt
+	@bash tools/venv.sh requirements-crf.txt || echo "Without a C++ compiler the tests of the dense CRF are skipped."

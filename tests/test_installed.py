@@ -123,7 +123,12 @@ def test_every_pin_is_within_its_range_and_neither_list_has_more(site: Path) -> 
         extra: {name for name, one in ranges.items() if one.marker and one.marker.evaluate({"extra": extra})}
         for extra in metadata["Provides-Extra"]
     }
-    assert extras == {"app": {"streamlit"}, "sign-in": set(pins("requirements-sign-in.txt")), "ray": {"ray"}}
+    assert extras == {
+        "app": {"streamlit"},
+        "sign-in": set(pins("requirements-sign-in.txt")),
+        "ray": {"ray"},
+        "crf": set(pins("requirements-crf.txt")),
+    }
     assert all(">=" in str(one.specifier) or "==" in str(one.specifier) for one in ranges.values())
 
 

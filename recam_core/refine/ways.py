@@ -124,7 +124,7 @@ def refined_of_dataset(
     Raises:
         UserError: what :func:`recam_core.maps.dataset_maps.maps_of_dataset` refuses.
     """
-    ways = {route.way for route in routes}
+    ways, has_background = {route.way for route in routes}, dataset.classes.has_background
     weight = class_weights(rule, network.fc1, network.fc2) if any(WAYS[way].climbs for way in ways) else None
     for sample, made in maps_of_dataset(network, dataset, [rule], settings, limit):
         maps = {"direct": (made[rule], rule)}
@@ -141,5 +141,8 @@ def refined_of_dataset(
                 maps["advcam+irn"] = walked(replace(climbed, activations=raised), boundary, _ACTIVATIONS), _ACTIVATIONS
         yield (
             sample,
-            {route: finished_pixels(*maps[route.way], sample.image, route.finish) for route in routes},
+            {
+                route: finished_pixels(*maps[route.way], sample.image, route.finish, has_background=has_background)
+                for route in routes
+            },
         )

@@ -13,6 +13,8 @@ from recam_core.gate import device_gate
 from recam_core.maps.activation_maps import FULL
 from recam_core.maps.inference import check_scales, scaled_view
 from recam_core.progress import ProgressFn, silent
+from recam_core.refine.dense_crf import CrfSettings
+from recam_core.refine.finishes import refined_chances
 from recam_core.scores.evaluate import Evaluation, Tally, check_classes
 from recam_core.segment.recipe import PAPER_SCALES
 from recam_core.segment.training import Segmentation
@@ -20,7 +22,11 @@ from recam_core.segment.training import Segmentation
 
 @torch.inference_mode()
 def predicted_mask(
-    segmentation: Segmentation, image: np.ndarray, scales: Sequence[float] = PAPER_SCALES, mirror: bool = True
+    segmentation: Segmentation,
+    image: np.ndarray,
+    scales: Sequence[float] = PAPER_SCALES,
+    mirror: bool = True,
+    crf: CrfSettings | None = None,
 ) -> np.ndarray:
     """The label of each pixel: the largest mean probability over scales and mirror images.
 
@@ -29,12 +35,13 @@ def predicted_mask(
         image: H x W x 3, uint8.
         scales: factors of the picture's size.
         mirror: whether the mirror image is taken as well.
+        crf: the dense CRF that these mean probabilities pass, such as DeepLab's; None for none.
 
     Returns:
         H x W, uint8: 0 background, k + 1 class k.
 
     Raises:
-        UserError: scales out of range.
+        UserError: scales out of range, or the CRF's package is missing.
     """
     check_scales(scales)
     network = segmentation.network
@@ -51,7 +58,11 @@ def predicted_mask(
             found = F.interpolate(found[None], size=image.shape[:2], mode="bilinear", align_corners=False)[0]
             total = found if total is None else total + found
     assert total is not None  # there is a scale
-    labels = total.argmax(dim=0).to(torch.uint8).cpu().numpy()
+    if crf is None:
+        labels = total.argmax(dim=0).to(torch.uint8).cpu().numpy()
+    else:
+        chances = (total / total.sum(dim=0)).cpu().numpy()
+        labels = refined_chances(image, chances, crf).argmax(axis=0).astype(np.uint8)
     return labels if segmentation.classes.has_background else labels + np.uint8(1)
 
 
@@ -60,6 +71,7 @@ def predictions(
     dataset: Dataset,
     scales: Sequence[float] = PAPER_SCALES,
     mirror: bool = True,
+    crf: CrfSettings | None = None,
     limit: int | None = None,
 ) -> Iterator[tuple[Sample, np.ndarray]]:
     """Each picture with its predicted mask. Raises UserError for other classes, or a broken picture."""
@@ -67,7 +79,7 @@ def predictions(
     check_classes(segmentation.classes, dataset.classes, name, f"the data set {dataset.spec}")
     for index in range(len(dataset) if limit is None else min(limit, len(dataset))):
         sample = dataset.load(index)
-        yield sample, predicted_mask(segmentation, sample.image, scales, mirror)
+        yield sample, predicted_mask(segmentation, sample.image, scales, mirror, crf)
 
 
 def scored(
@@ -75,6 +87,7 @@ def scored(
     dataset: Dataset,
     scales: Sequence[float] = PAPER_SCALES,
     mirror: bool = True,
+    crf: CrfSettings | None = None,
     band: int | None = None,
     limit: int | None = None,
     progress: ProgressFn = silent,
@@ -84,7 +97,7 @@ def scored(
     Args:
         segmentation: the network.
         dataset: pictures with ground truth.
-        scales, mirror: see :func:`predicted_mask`.
+        scales, mirror, crf: see :func:`predicted_mask`.
         band: score only pixels at most so far from a contour of the ground truth; None scores all.
         limit: only the first so many pictures.
         progress: called after each picture.
@@ -96,7 +109,7 @@ def scored(
         raise UserError(f"{dataset.spec} has no ground-truth masks, so there is nothing to score against.")
     tally = Tally(dataset.classes)
     total = len(dataset) if limit is None else min(limit, len(dataset))
-    for done, (sample, found) in enumerate(predictions(segmentation, dataset, scales, mirror, limit), start=1):
+    for done, (sample, found) in enumerate(predictions(segmentation, dataset, scales, mirror, crf, limit), start=1):
         mask = sample.mask
         if mask is not None and band is not None:
             mask = np.where(contour_band(mask, band), mask, np.uint8(VOID))
