@@ -82,7 +82,10 @@ def give_back_memory() -> None:
 #: Parameters of glibc's mallopt (malloc.h): bytes that stay free at the heap's end, that it grows by ahead of need, and
 #: from which on a block is mapped on its own, and unmapped when it is freed.
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
-_SETTINGS = ((_MMAP_THRESHOLD, 1 << 30), (_TRIM_THRESHOLD, (1 << 31) - 1), (_TOP_PAD, 256 << 20))
+#: Bytes that are kept free, at the most.
+MOST_KEPT = 1 << 31
+_SETTINGS = ((_MMAP_THRESHOLD, 1 << 30), (_TRIM_THRESHOLD, MOST_KEPT - 1), (_TOP_PAD, 256 << 20))
+_keeps = False
 
 
 def keep_large_blocks() -> bool:
@@ -95,7 +98,38 @@ def keep_large_blocks() -> bool:
     Returns:
         Whether it took effect; only glibc has these settings.
     """
+    global _keeps
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    return all(mallopt(parameter, value) == 1 for parameter, value in _SETTINGS)
+    _keeps = all(mallopt(parameter, value) == 1 for parameter, value in _SETTINGS)
+    return _keeps
+
+
+class _Heap(ctypes.Structure):
+    """glibc's ``struct mallinfo2``; ``fordblks`` are the free bytes."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+        )
+    ]
+
+
+def trim_kept_blocks() -> None:
+    """Give back what is kept, once it is more than 2 GiB; to be called every few pictures.
+
+    The heap gives back its end by itself. What lies before it stays: where pictures have many sizes and something small
+    of each is kept between the large blocks, these fit no later one, and a thousand photographs took six gigabytes.
+    """
+    if not _keeps:
+        return
+    libc = ctypes.CDLL(None)
+    try:
+        libc.mallinfo2.restype = _Heap
+    except AttributeError:  # glibc before 2.33
+        return
+    if libc.mallinfo2().fordblks > MOST_KEPT:
+        libc.malloc_trim(ctypes.c_size_t(0))

@@ -42,3 +42,35 @@ def test_other_systems_are_left_alone(monkeypatch):
     monkeypatch.setattr("platform.libc_ver", lambda *_: ("", ""))
     monkeypatch.setattr("ctypes.CDLL", None)  # would raise if it were called
     assert keep_large_blocks() is False
+
+
+#: Large blocks are freed, and something small between each two is kept; prints megabytes before and after the trim.
+SCATTERED = """
+import json
+from pathlib import Path
+from recam_core import memory
+def own():
+    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(lines["RssAnon"].split()[0]) // 1024
+memory.trim_kept_blocks()  # before it is told to keep any: nothing
+assert memory.keep_large_blocks()
+both = [(b"\\1" * 1_000_000, b"\\1" * 700) for _ in range(300)]
+small = [each[1] for each in both]
+del both
+found = [own()]
+memory.trim_kept_blocks()  # less than 2 GiB: stays
+found.append(own())
+memory.MOST_KEPT = 100_000_000
+memory.trim_kept_blocks()
+print(json.dumps([*found, own()]))
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or platform.libc_ver()[0] != "glibc", reason="only glibc has these settings"
+)
+def test_what_is_kept_is_bounded():
+    done = subprocess.run([sys.executable, "-c", SCATTERED], check=True, capture_output=True, text=True)
+    freed, kept, trimmed = json.loads(done.stdout)
+    assert min(freed, kept) > 290  # what was freed is kept...
+    assert trimmed < freed - 250  # ...but not for ever

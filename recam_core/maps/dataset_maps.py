@@ -26,6 +26,7 @@ from recam_core.maps.inference import (
     predicted_classes,
 )
 from recam_core.maps.store import StoreInfo
+from recam_core.memory import trim_kept_blocks
 from recam_core.method.extraction import map_weights
 from recam_core.model.network import CamNetwork
 
@@ -159,6 +160,7 @@ def each_picture(
                     made[place] = work(some[place], features)
         for place, sample in enumerate(some):
             yield sample, made.pop(place)
+        trim_kept_blocks()
 
 
 def _read_ahead(dataset: Dataset, indices: Sequence[int], ahead: int) -> Iterator[Sample]:
