@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from recam_core.analysis.analysed import analyse, check_maps, find_analysed, settings_of
+from recam_core.analysis.banded import analyse_band
 from recam_core.checkpoint.run_folder import INFO_FILE, METHODS, RunInfo, load_run, read_info, run_folders
 from recam_core.data.check import refuse_unscorable
 from recam_core.data.digest import dataset_digest
@@ -34,6 +35,7 @@ from recam_core.retrain.heads import retrain_heads
 from recam_core.retrain.named_run import check_run_name, free_run_name, keep_heads, retrain_command
 from recam_core.runs.lineage import find_parent
 from recam_core.runs.listed import METHOD_TITLES, find_run, run_titles
+from recam_core.scores.band import check_band
 from recam_core.scores.evaluate import Evaluation, check_classes, evaluate_counts, tally_store
 from recam_core.scores.pixel_counts import PixelCounts
 from recam_core.scores.scores import PictureScores, picture_scores
@@ -521,6 +523,7 @@ def evaluate(
     threshold: float | None = None,
     limit: int | None = None,
     draws: int = 0,
+    band: int | None = None,
     progress: bool = True,
 ) -> Evaluations:
     """Score the runs of a lab on a data set with ground truth, at every background threshold.
@@ -534,6 +537,7 @@ def evaluate(
         threshold: a background threshold to report besides the best one; each run's own unless given.
         limit: only the first so many pictures.
         draws: of pictures, for 95 % intervals of the mIoU; 0 for none.
+        band: score only pixels so near to a contour of the ground truth; None scores all.
         progress: whether a bar is shown.
 
     Raises:
@@ -553,6 +557,9 @@ def evaluate(
         raise UserError(f"limit takes a number of pictures from 1, got {limit}.")
     if draws < 0:
         raise UserError("draws takes a number of draws, such as 1000.")
+    if band is not None:
+        _check_numbers(band=band, whole=True)
+        check_band(band)
     for info in lab.infos:
         check_maps(info, rule or info.rule)
         check_classes(info.class_list, dataset.classes, f"The run {info.name}", f"the data set {dataset.spec}")
@@ -567,6 +574,9 @@ def evaluate(
         if method is None:
             with _bar(title, progress) as report:
                 method = analyse(lab._run(place), used, dataset, settings, report, title, title)
+        if band is not None and isinstance(method.counts, PixelCounts):
+            with _bar(title, progress) as report:
+                method = analyse_band(method, dataset, band, report)
         cut = method.threshold if threshold is None else threshold
         origin = f"of {info.name}" if threshold is None else "given"
         if isinstance(method.counts, PixelCounts):
@@ -582,7 +592,7 @@ def evaluate(
             )
         else:  # of many pictures an index is kept, which does not hold the counts of each
             with _bar(title, progress) as report:
-                tally = tally_store(dataset, method.store, report)
+                tally = tally_store(dataset, method.store, report, band=band)
             found[title] = tally.evaluation(title, threshold=cut, threshold_from=origin, resamples=draws)
     return found
 

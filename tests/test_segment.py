@@ -12,7 +12,7 @@ from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.report.mask_set import MaskSet, split_name
 from recam_core.segment.networks import NETWORKS, network_kind
-from recam_core.segment.prediction import contour_band, predicted_mask
+from recam_core.segment.prediction import predicted_mask
 from recam_core.segment.recipe import PRESETS, SegmentRecipe, check_recipe
 from recam_core.segment.training import load_segmentation, pixel_loss
 from tiny_voc import tiny_voc
@@ -55,28 +55,6 @@ def test_the_loss_is_the_mean_over_the_pixels_with_a_label(has_background):
     assert float(pixel_loss(scores, nothing, has_background)) == 0
 
 
-def test_the_band_is_what_lies_near_a_contour():
-    rng = np.random.default_rng(0)
-    mask = np.zeros((14, 17), dtype=np.uint8)
-    mask[4:9, 5:12] = 2
-    mask[0:3] = 255
-    mask[12, rng.integers(0, 17)] = 1
-    meets = [
-        (y, x)
-        for y, x in np.ndindex(mask.shape)
-        for r, c in ((y + 1, x), (y - 1, x), (y, x + 1), (y, x - 1))
-        if 0 <= r < 14 and 0 <= c < 17 and 255 not in (mask[y, x], mask[r, c]) and mask[y, x] != mask[r, c]
-    ]
-    for pixels in (1, 2, 3):
-        found = contour_band(mask, pixels)
-        for y, x in np.ndindex(mask.shape):
-            nearest = min((y - r) ** 2 + (x - c) ** 2 for r, c in meets) ** 0.5
-            assert found[y, x] == (nearest < pixels)
-    assert not contour_band(np.zeros((5, 5), dtype=np.uint8), 3).any()
-    with pytest.raises(UserError, match="1 pixel"):
-        contour_band(mask, 0)
-
-
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     place = tmp_path_factory.mktemp("segment")
@@ -102,7 +80,7 @@ def test_from_masks_to_a_scored_network_to_masks(place, tmp_path, capsys):
     test = ("--scales", 1, "--no-mirror")
     assert segment("eval", place, out, *test, "--band", 2, "--json", scores, split="val") == 0
     said = capsys.readouterr().out
-    assert "Within 2 pixels of a contour" in said
+    assert "Only pixels within 2 pixels of a contour" in said
     assert "net did not start from ImageNet" in said
     found = json.loads(scores.read_text())["scores"]
     assert found["all"][0]["fixed"]["pixels"] > found["within 2"][0]["fixed"]["pixels"] > 0

@@ -10,6 +10,7 @@ import streamlit as st
 from app.analysed import analyse_panel, analysed_of, can_be_scored
 from app.carried import choose_family, settled, taken_over
 from app.catalogue import Catalogue, Entry, Family
+from app.confusions.band import band_choice, within
 from app.confusions.comparison import Comparison, index_of, single_class, table_of
 from app.links import as_list, from_list, keep, kept
 from app.plain_words import plain
@@ -59,9 +60,18 @@ def choose(catalogue: Catalogue) -> Comparison | None:
         if not ready:
             return None
         ready = _same_pictures(ready)
-        threshold_column, filter_column = st.columns([3.3, 1.5], gap="medium", vertical_alignment="bottom")
+        threshold_column, band_column, filter_column = st.columns(
+            [3, 1.3, 1.3], gap="medium", vertical_alignment="bottom"
+        )
+        with band_column:
+            band = band_choice()
         with threshold_column:
             thresholds, one = _thresholds(ready)
+        if band is not None:
+            counted = within(ready, spec, band)
+            if counted is None:
+                return None
+            ready = counted
         compared = Comparison(family, spec, tuple(ready), thresholds, one)
         with filter_column:
             return filter_panel(compared)

@@ -1,7 +1,7 @@
 """What the page compares, and the results of the analysis.
 
-Results are made once for given methods, thresholds and filters and shared by all sessions. They are keyed by where the
-maps lie: the name of that folder stands for weights, rule, data and settings.
+Results are made once for given methods, thresholds and filters and shared by all sessions, keyed by the identity of
+each method.
 """
 
 import threading
@@ -19,6 +19,7 @@ from recam_core.analysis.gains import ClassGain, class_gain
 from recam_core.analysis.outcomes import Outcomes, outcomes_of_all
 from recam_core.analysis.picture_table import PictureTable, picture_table, single_class_pictures
 from recam_core.data.sample import ClassList
+from recam_core.scores.band import band_words
 from recam_core.scores.metrics import value_names
 from recam_core.scores.scores import CumulativeConfusion, Scores
 
@@ -54,6 +55,17 @@ class Comparison:
         return self.methods[0].counts.classes
 
     @property
+    def band(self) -> int | None:
+        """Only pixels so near to a contour of the ground truth count; None for all."""
+        return self.methods[0].band
+
+    @property
+    def about(self) -> str:
+        """Which pixels and pictures count, in words; "" for all."""
+        counted = "" if self.band is None else f"Only pixels {band_words(self.band)} of the ground truth count."
+        return " ".join(filter(None, (counted, self.filter_words)))
+
+    @property
     def names(self) -> tuple[str, ...]:
         """K + 1 names: 0 the background (or what is unlabelled), k + 1 class k."""
         return value_names(self.classes)
@@ -72,17 +84,13 @@ class Comparison:
         return {method.key: method for method in self.methods}[key]
 
 
-#: (key, folder of the maps) of each method, and (key, threshold) of each.
+#: (key, identity) of each method, and (key, threshold) of each.
 _Methods: TypeAlias = tuple[tuple[str, str], ...]
 _Thresholds: TypeAlias = tuple[tuple[str, float | None], ...]
 
 
-def _identity(method: Analysed) -> str:
-    return str(method.store.path)
-
-
 def _methods(compared: Comparison) -> _Methods:
-    return tuple((method.key, _identity(method)) for method in compared.methods)
+    return tuple((method.key, method.identity) for method in compared.methods)
 
 
 def _thresholds(compared: Comparison) -> _Thresholds:
@@ -106,7 +114,7 @@ def _index(identity: str, _method: Analysed) -> CellIndex:
 
 def index_of(method: Analysed) -> CellIndex:
     """The index that finds the pictures of a cell."""
-    return _index(_identity(method), method)
+    return _index(method.identity, method)
 
 
 def single_class(compared: Comparison) -> np.ndarray:
@@ -141,7 +149,7 @@ def scores_of(compared: Comparison, key: str) -> Scores:
     """Confusion matrix and scores of a method at its threshold, over the pictures that the filters let pass."""
     method, threshold = compared.method(key), compared.thresholds[key]
     if compared.chosen is None:
-        return _cumulative(_identity(method), method).scores(threshold)
+        return _cumulative(method.identity, method).scores(threshold)
     # Every threshold of some of the pictures would take a second a method; one takes a tenth of that.
     confusion = _confusions_of_some(_methods(compared), _thresholds(compared), compared.chosen, compared)[key]
     return Scores(threshold, confusion, compared.classes.has_background)
@@ -154,7 +162,7 @@ def confusions_of(compared: Comparison) -> dict[str, np.ndarray]:
 
 def _usual_confusion(method: Analysed) -> np.ndarray:
     """(K+1) x (K+1) of all pictures at the method's own threshold: what does not move with the controls."""
-    return _cumulative(_identity(method), method).at(method.threshold)
+    return _cumulative(method.identity, method).at(method.threshold)
 
 
 def most_confused(compared: Comparison) -> tuple[int, int]:
@@ -255,11 +263,13 @@ def gain_of(compared: Comparison, key: str, reference: str) -> ClassGain:
 
 @st.cache_resource(max_entries=2, show_spinner=False)
 def _table(methods: _Methods, thresholds: _Thresholds, reference: str, _compared: Comparison) -> PictureTable:
+    whole = _compared.methods[0].whole
     return picture_table(
         _indices(_compared),
         dict(thresholds),
         reference,
         outcomes=_outcomes(methods, thresholds, _compared),
+        whole=None if whole is None else index_of(whole),
     )
 
 

@@ -16,6 +16,7 @@ from recam_core.data.match_classes import match_classes
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import argmax_and_activation, seed_mask
+from recam_core.scores.band import within_band
 from recam_core.views.pictures import data_url, outlined_on, quietened
 from recam_core.views.pixel_kinds import TAKEN_BACK_MARKS
 
@@ -99,7 +100,7 @@ def _outlined(
     winner, level = _reading(maps, picture, _method)
     if mask.shape != winner.shape:
         raise UserError(f"{picture} has another size than its maps; make them again.")
-    seeds = seed_mask(winner, level, threshold)
+    seeds, mask = seed_mask(winner, level, threshold), within_band(mask, _method.band)
     pixels = np.zeros(mask.shape, dtype=bool)
     for cell in cells:
         truth, predicted = (None if value == ANY else value for value in cell)
@@ -126,6 +127,7 @@ def _outlined_moved(
     ]
     if any(each.shape != mask.shape for each in seeds):
         raise UserError(f"{picture} has another size than its maps; make them again.")
+    mask = within_band(mask, _methods[0].band)
     pixels = np.zeros(mask.shape, dtype=bool)
     before, after = seeds
     for truth, wrong in cells:
@@ -144,7 +146,7 @@ def outlined_url(
         if moved is not None:
             before = compared.method(moved.before)
             return _outlined_moved(
-                (str(before.store.path), str(method.store.path)),
+                (before.identity, method.identity),
                 compared.spec,
                 picture,
                 (compared.thresholds[moved.before], compared.thresholds[key]),
@@ -154,7 +156,7 @@ def outlined_url(
                 (before, method),
             )
         return _outlined(
-            str(method.store.path),
+            method.identity,
             compared.spec,
             picture,
             compared.thresholds[key],

@@ -14,6 +14,7 @@ from app.confusions.selection import Selection, kept_choice, select
 from app.links import keep, kept
 from app.plain_words import plain
 from recam_core.analysis.csv_tables import confusion_csv
+from recam_core.scores.band import band_words
 from recam_core.views.charts.matrix import MatrixCells, difference_cells, matrix_cells, matrix_chart
 from recam_core.views.charts.style import Palette
 
@@ -100,6 +101,7 @@ def _matrix(compared: Comparison, key: str, less: str, normalised: bool, wanted:
         colours,
         normalised,
         wanted.cells(len(names)),
+        compared.band,
     )
     title = compared.titles[key] + (f" less {compared.titles[less]}" if less else "")
 
@@ -136,6 +138,7 @@ def _drawn(
     colours: Palette,
     normalised: bool,
     marked: np.ndarray,
+    band: int | None,
 ) -> tuple[MatrixCells, go.Figure]:
     """A matrix, or the difference of two; drawn once for all who look at it, whatever they press beside it.
 
@@ -146,6 +149,8 @@ def _drawn(
     else:
         cells = difference_cells(before, confusion, names, order, colours, normalised=normalised, marked=marked)
     figure = matrix_chart(cells, colours)
+    if band is not None:
+        figure.update_yaxes(title=f"ground truth, {band_words(band)}")
     figure.update_layout(dragmode="zoom")  # as show_chart would have it, which changes no figure of its own accord then
     return cells, figure
 

@@ -77,10 +77,6 @@ class _JointJob(Job):
         return True  # of a set that the page has just opened
 
 
-def _identity(method: Analysed) -> str:
-    return str(method.store.path)
-
-
 @st.cache_resource(max_entries=4, ttl="30m", show_spinner=False)
 def _joint(before: str, after: str, _before: Analysed, _after: Analysed) -> JointCounts:
     found = kept_joint_counts(_before, _after)
@@ -115,7 +111,7 @@ def moved_between(compared: Comparison, before: str, after: str) -> TakenBack | 
     None while it is being counted, or where it cannot be; the page then says how far it is, or why.
     """
     first, second = compared.method(before), compared.method(after)
-    names = _identity(first), _identity(second)
+    names = first.identity, second.identity
     try:
         joint = _joint(*names, first, second)
     except LookupError:
@@ -126,7 +122,7 @@ def moved_between(compared: Comparison, before: str, after: str) -> TakenBack | 
 
 def _begin(compared: Comparison, first: Analysed, second: Analysed) -> None:
     """Have the pixels counted, and show how far that is."""
-    asked = _identity(first), _identity(second), compared.spec
+    asked = first.identity, second.identity, compared.spec
     if len(first.counts.ids) >= MANY:
         st.info(
             f"Which pixels are taken back is counted here for fewer than {MANY:,} pictures. The command line does it "

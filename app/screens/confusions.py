@@ -18,6 +18,7 @@ from app.export_panel import report_button
 from app.guard import sentences
 from app.links import keep, kept
 from app.plain_words import plain
+from recam_core.scores.band import band_words
 from recam_core.scores.scores import Scores
 from recam_core.scores.table import unseen_note
 
@@ -109,6 +110,8 @@ def main() -> None:
 
 def _sections(compared: Comparison) -> None:
     _score_strip(compared)
+    if compared.band is not None:
+        st.caption(f":material/shape_line: {_band_sentence(compared, compared.band)}")
     confusions = [scores_of(compared, method.key).confusion for method in compared.methods]
     if unseen := unseen_note(confusions, compared.classes.names):
         st.warning(plain(unseen), icon=":material/visibility_off:")
@@ -131,7 +134,7 @@ def _section_of(compared: Comparison) -> None:
                 dataset(compared.spec),
                 compared.thresholds,
                 chosen_pictures(compared),
-                compared.filter_words,
+                compared.about,
                 with_single=compared.with_single,
                 key="confusions_report",
             )
@@ -175,6 +178,17 @@ def _score_strip(compared: Comparison) -> None:
     for method in compared.methods:
         if words := method.store.silent.words(compared.classes.names):
             st.warning(f"**{plain(compared.titles[method.key])}**: {plain(words)}", icon=":material/visibility_off:")
+
+
+def _band_sentence(compared: Comparison, band: int) -> str:
+    """What every figure of the page is of, with a band."""
+    first = compared.methods[0]
+    whole = first.counts if first.whole is None else first.whole.counts
+    share = int(first.counts.total().sum()) / int(whole.total().sum())
+    return (
+        f"Every figure, list and gallery below counts only the pixels {band_words(band)} of the ground truth: "
+        f"{share:.1%} of all."
+    )
 
 
 def _percent(value: float) -> str:

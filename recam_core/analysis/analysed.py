@@ -50,6 +50,9 @@ class Analysed:
             where the classes have no background (every pixel then goes to its arg-max class).
         store: the maps, read lazily by picture id.
         counts: the sparse histogram of every picture that has ground truth; of many pictures, its index.
+        band: only pixels that lie so near to a contour of the ground truth are counted
+            (:mod:`recam_core.analysis.banded`); None for all.
+        whole: with a band, the same with all pixels counted; None without.
     """
 
     key: str
@@ -59,6 +62,13 @@ class Analysed:
     threshold: float | None
     store: MapStore
     counts: PixelCounts | CellIndex
+    band: int | None = None
+    whole: "Analysed | None" = None
+
+    @property
+    def identity(self) -> str:
+        """Stands for weights, rule, data, settings and band."""
+        return str(self.store.path) if self.band is None else f"{self.store.path}|{self.band}"
 
 
 def settings_of(info: RunInfo) -> MapSettings:
@@ -196,7 +206,7 @@ def analyse(
                 if sample.mask is not None:
                     counts.add(sample.id, count_maps(maps, sample.mask, dataset.classes))
                 work(done, len(dataset), f"maps of {title}")
-        _keep_counts(open_counts(rows), temporary)
+        keep_counts(open_counts(rows), temporary)
         shutil.rmtree(rows)
     if folder is None:
         drop_oldest(target.parent.glob("maps-*"), keep=target)
@@ -236,7 +246,8 @@ def _pictures(
     yield from attributions_of_dataset(attributed, dataset, progress)
 
 
-def _keep_counts(counts: PixelCounts, folder: Path) -> None:
+def keep_counts(counts: PixelCounts, folder: Path) -> None:
+    """Write counts into a folder, in the form that suits their number. Raises UserError where there are none."""
     if not len(counts):
         raise UserError("There is nothing to analyse: none of the pictures has a ground-truth mask.")
     if len(counts) < MANY:
@@ -245,13 +256,18 @@ def _keep_counts(counts: PixelCounts, folder: Path) -> None:
         CellIndex.write(counts, folder / "cells")
 
 
+def kept_counts(folder: Path) -> PixelCounts | CellIndex:
+    """What :func:`keep_counts` wrote. Raises UserError where it is not there, or not whole."""
+    return CellIndex.load(folder / "cells") if (folder / "cells").exists() else load_counts(folder / "counts.npz")
+
+
 def _read(folder: Path, info: RunInfo, rule: str, key: str, title: str) -> Analysed | None:
     """What a folder holds, or None where it is not there or not whole: it costs nothing but time to make again."""
     if not folder.is_dir():
         return None
     try:
         store = MapStore(folder / "maps")
-        counts = CellIndex.load(folder / "cells") if (folder / "cells").exists() else load_counts(folder / "counts.npz")
+        counts = kept_counts(folder)
     except UserError:
         return None
     if folder.parent != shipped_maps_folder():

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from recam_core.analysis.analysed import MANY, Analysed
+from recam_core.analysis.banded import scored_masks
 from recam_core.analysis.counts_on_disk import open_mapped, release
 from recam_core.analysis.outcomes import check_same_pictures
 from recam_core.atomic_write import replacing_folder, write_json
 from recam_core.cache import cache_folder, drop_oldest
-from recam_core.data.match_classes import match_classes
 from recam_core.data.sample import ClassList, Dataset
 from recam_core.errors import UserError
 from recam_core.guest import is_own
@@ -221,18 +221,13 @@ def _readings(
     first: Analysed, second: Analysed, dataset: Dataset
 ) -> Iterator[tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]]:
     """(truth, both arg-max classes, both activations) of the scored pixels of each picture, flat."""
-    classes = first.counts.classes
-    match = match_classes(dataset.classes, classes)
-    places = {id: place for place, id in enumerate(dataset.ids)}
-    for id in first.counts.ids:
-        mask = dataset.mask(places[id]) if id in places else None
-        if mask is None:
-            raise UserError(f"{dataset.spec} has no picture {id!r} with ground truth any more; make the maps again.")
-        mask = match.mask(mask)
+    if first.band != second.band:
+        raise UserError(f"{first.title} and {second.title} were counted on other pixels; count both within one band.")
+    for id, mask in scored_masks(first, dataset):
         read = [argmax_and_activation(method.store[id]) for method in (first, second)]
         if any(argmax.shape != mask.shape for argmax, _ in read):
             raise UserError(f"{id} has another size than its maps; make them again.")
-        scored = scored_pixels(mask, classes.has_background)
+        scored = scored_pixels(mask, first.counts.classes.has_background)
         yield mask[scored], [argmax[scored] for argmax, _ in read], [activation[scored] for _, activation in read]
 
 
@@ -270,8 +265,8 @@ def _place(first: Analysed, second: Analysed) -> Path:
 
 def _name(first: Analysed, second: Analysed) -> str:
     # The folder of the maps stands for weights, rule, data and settings.
-    parts = (FORMAT, first.store.path.parent.name, second.store.path.parent.name)
-    return f"joint-{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}"
+    names = (one.store.path.parent.name + ("" if one.band is None else f"|{one.band}") for one in (first, second))
+    return f"joint-{hashlib.sha256(repr((FORMAT, *names)).encode()).hexdigest()[:32]}"
 
 
 def _read(folder: Path, ids: tuple[str, ...], classes: ClassList) -> JointCounts | None:

@@ -79,6 +79,7 @@ def picture_table(
     reference: str | None = None,
     *,
     outcomes: Mapping[str, Outcomes] | None = None,
+    whole: PixelCounts | CellIndex | None = None,
 ) -> PictureTable:
     """Describe every picture.
 
@@ -87,6 +88,7 @@ def picture_table(
         thresholds: by method; background threshold 0..1, or None.
         reference: a method; the first by default.
         outcomes: what :func:`outcomes_of_all` gives, if it is at hand.
+        whole: counts of all pixels, where ``counts`` are of some: what pictures show, and how large it is.
 
     Raises:
         UserError: an unknown reference, or methods that cannot be compared.
@@ -94,7 +96,7 @@ def picture_table(
     keys = tuple(counts)
     found = outcomes if outcomes is not None else outcomes_of_all(counts, thresholds)
     reference = reference_of(keys, reference)
-    first = CellIndex.of(counts[keys[0]])
+    first = CellIndex.of(counts[keys[0]] if whole is None else whole)
     share, present = first.object_share, first.present[:, 1:]
     miou = {key: _miou(found[key]) for key in keys}
     faults = {key: _faults(found[key]) for key in keys}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recam_core.cli.options import add_device, print_notes
+from recam_core.cli.options import add_band, add_device, print_notes
 from recam_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -99,8 +99,11 @@ def compared_runs(arguments: argparse.Namespace) -> ComparedRuns:
     from recam_core.data.check import refuse_unscorable
     from recam_core.data.spec import open_dataset
     from recam_core.runs.listed import run_titles
+    from recam_core.scores.band import band_words, check_band
 
     check_threshold(arguments.threshold)
+    if arguments.band is not None:
+        check_band(arguments.band)
     dataset = open_dataset(arguments.spec)
     if not dataset.has_masks:
         raise UserError(f"{dataset.spec} has no ground-truth masks, so errors cannot be told.")
@@ -110,8 +113,12 @@ def compared_runs(arguments: argparse.Namespace) -> ComparedRuns:
     titles = run_titles(arguments.runs, infos)
     wanted = filter_from(arguments, titles, dataset.classes)
     about = [f"Only the first {arguments.limit:,} pictures."] if arguments.limit else []
+    if arguments.band is not None:
+        about.append(f"Only pixels {band_words(arguments.band)} count.")
     about.append(filter_words(wanted, dataset.classes, {title: title for title in titles}))
     methods, dataset, some = _analysed(arguments, infos, titles, dataset)
+    if arguments.band is not None:
+        methods = _within_band(methods, dataset, arguments.band)
     return ComparedRuns(
         dataset,
         methods,
@@ -155,12 +162,24 @@ def _analysed(
     return methods, dataset, None
 
 
+def _within_band(methods: Sequence[Analysed], dataset: Dataset, band: int) -> list[Analysed]:
+    """Each method with the pixels of the band counted alone."""
+    from recam_core.analysis.banded import analyse_band
+    from recam_core.progress import terminal
+
+    found = []
+    for method in methods:
+        with terminal(method.title) as progress:
+            found.append(analyse_band(method, dataset, band, progress))
+    return found
+
+
 # Options that choose pictures by what they show and how methods do on them --------------------------------------------
 
 
 def add_filter_options(parser: argparse.ArgumentParser) -> None:
     """``--classes``, ``--any-class``, ``--number``, ``--size``, ``--score``, ``--score-of``, ``--worse``, ``--by``,
-    ``--limit`` and ``--single-class``.
+    ``--limit``, ``--single-class`` and ``--band``.
     """
     group = parser.add_argument_group("which pictures", "Pictures that meet all of these count; without any, all do.")
     group.add_argument("--classes", nargs="+", default=[], metavar="NAME", help="the picture shows all these classes")
@@ -184,6 +203,7 @@ def add_filter_options(parser: argparse.ArgumentParser) -> None:
         help="let pictures of a single class and no background, which every method has right, stand in lists and means "
         "of pictures; what is pooled over all pixels always holds them",
     )
+    add_band(group)
 
 
 def filter_from(arguments: argparse.Namespace, titles: Sequence[str], classes: ClassList) -> PictureFilter:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recam_core.cli.cams import add_inference_options, rules_for, settings_for
-from recam_core.cli.options import print_notes, write_results
+from recam_core.cli.options import add_band, print_notes, write_results
 from recam_core.errors import UserError
 from recam_core.records import read_record
 
@@ -55,6 +55,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="without a background: let pictures of a single class, which every method has right, count in the figures "
         "of pictures (mean, better, worse); the mIoU of all pixels always holds them",
     )
+    add_band(parser)
     add_inference_options(parser)
     parser.set_defaults(run=run)
 
@@ -65,6 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     from recam_core.data.check import refuse_unscorable
     from recam_core.data.spec import open_dataset
     from recam_core.maps.store import MapStore, is_store
+    from recam_core.scores.band import band_words
     from recam_core.scores.table import check_comparable, class_table, silent_note, summary_table, threshold_note
 
     _check(arguments)
@@ -95,6 +97,8 @@ def run(arguments: argparse.Namespace) -> int:
         f"{dataset.spec}: {len(first.counts)} of {len(dataset)} pictures scored, {first.best.pixels:,} pixels, "
         f"{len(dataset.classes)} classes{background}"
     )
+    if arguments.band is not None:
+        print(f"Only pixels {band_words(arguments.band)} of the ground truth are scored.")
     if first.without_mask:
         print(f"{first.without_mask} pictures have no ground truth and were left out.")
     print(summary_table(evaluations))
@@ -114,6 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.json,
         {
             "data": dataset.spec,
+            "band": arguments.band,
             "pictures_in_data": len(dataset),
             "single_class_pictures": alone.single,
             "single_class_counted": arguments.single_class,
@@ -127,12 +132,20 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> None:
+    from recam_core.scores.band import check_band
+
     if arguments.thresholds < 2:
         raise UserError("--thresholds takes 2 or more; 101 are scored by default.")
     if arguments.threshold is not None and not 0 <= arguments.threshold <= 1:
         raise UserError(f"A background threshold lies between 0 and 1, got {arguments.threshold}.")
     if arguments.bootstrap < 0:
         raise UserError("--bootstrap takes the number of draws, such as 1000.")
+    if arguments.band is not None:
+        check_band(arguments.band)
+        if arguments.keep_threshold or arguments.keep_scores:
+            raise UserError(
+                "--keep-threshold and --keep-scores keep what is true of all pixels, not of a band; leave --band out."
+            )
 
 
 def _check_source(source: Path, dataset: Dataset, arguments: argparse.Namespace) -> None:
@@ -161,7 +174,7 @@ def _score_store(path: Path, dataset: Dataset, arguments: argparse.Namespace) ->
     store = MapStore(path)
     info = store.info
     with terminal(path.name) as progress:
-        tally = tally_store(dataset, store, progress, arguments.limit)
+        tally = tally_store(dataset, store, progress, arguments.limit, arguments.band)
     return tally.evaluation(f"{info.run} {info.rule}", **_options(arguments, info.threshold, info.run))
 
 
@@ -221,7 +234,7 @@ def _score_run(path: Path, dataset: Dataset, arguments: argparse.Namespace) -> d
             for rule, (counts, silent) in counted.items()
         }
     loaded = load_run(path, pick_device(arguments.device))
-    tallies = {rule: Tally(dataset.classes) for rule in rules}
+    tallies = {rule: Tally(dataset.classes, arguments.band) for rule in rules}
     total = min(arguments.limit or len(dataset), len(dataset))
     with terminal(info.name) as progress:
         pictures = maps_of_dataset(loaded.network, dataset, rules, settings_for(arguments, info), arguments.limit)
@@ -237,15 +250,20 @@ def _kept_counts(
 ) -> dict[str, tuple[PixelCounts, SilentCount]]:
     """By rule: what is kept of this run on these pictures, as far as its counts can be scored whole."""
     from recam_core.analysis.analysed import find_analysed
+    from recam_core.analysis.banded import analyse_band
     from recam_core.data.digest import dataset_digest
+    from recam_core.progress import terminal
     from recam_core.scores.pixel_counts import PixelCounts
 
     digest = dataset_digest(dataset)
     found = {rule: find_analysed(info, rule, dataset, settings_for(arguments, info), digest=digest) for rule in rules}
+    kept = {rule: each for rule, each in found.items() if each and isinstance(each.counts, PixelCounts)}
+    if arguments.band is not None and len(kept) == len(rules):
+        for rule, each in kept.items():
+            with terminal(info.name) as progress:
+                kept[rule] = analyse_band(each, dataset, arguments.band, progress)
     return {
-        rule: (each.counts, each.store.silent)
-        for rule, each in found.items()
-        if each and isinstance(each.counts, PixelCounts)
+        rule: (each.counts, each.store.silent) for rule, each in kept.items() if isinstance(each.counts, PixelCounts)
     }
 
 

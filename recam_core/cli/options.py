@@ -22,6 +22,13 @@ def add_device(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu (default: auto)")
 
 
+def add_band(parser: argparse._ActionsContainer) -> None:
+    """``--band``."""
+    parser.add_argument(
+        "--band", type=int, metavar="N", help="count only pixels within N of a contour of the ground truth"
+    )
+
+
 def write_results(file: Path | None, results: Any) -> None:
     """Write results to the file that ``--json`` named, if it named one."""
     if file is not None:

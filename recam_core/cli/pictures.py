@@ -196,6 +196,7 @@ def run_striking(arguments: argparse.Namespace) -> int:
     from recam_core.analysis.taken_back import change_sentence, what_changed
     from recam_core.maps.activation_maps import argmax_and_activation, seed_mask
     from recam_core.report.report_data import report_data
+    from recam_core.scores.band import within_band
 
     if len(arguments.runs) != 2:
         raise UserError(f"Two runs are compared: --runs FIRST SECOND. {len(arguments.runs)} were given.")
@@ -222,7 +223,9 @@ def run_striking(arguments: argparse.Namespace) -> int:
     for id in shown:
         mask = compared.dataset.mask(places[id])
         before, after = (seed_mask(*argmax_and_activation(one.store[id]), one.threshold) for one in (first, second))
-        change = None if mask is None else what_changed(before, after, mask, compared.dataset.classes)
+        change = None
+        if mask is not None:
+            change = what_changed(before, after, within_band(mask, first.band), compared.dataset.classes)
         words = "" if change is None else change_sentence(change, compared.dataset.classes, first.title, second.title)
         print(f"{100 * gains[id]:+7.2f}  {id}  {words}")
     write_table(arguments.csv, csv_text(["id", "gain"], gains.items()))

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from recam_core.cli.compared_runs import add_filter_options, add_run_options, compared_runs
-from recam_core.cli.options import add_device, write_results
+from recam_core.cli.options import add_band, add_device, write_results
 from recam_core.errors import UserError
 from recam_core.words import megabytes
 
@@ -110,7 +110,8 @@ def _add_analyse(subparsers: argparse._SubParsersAction) -> None:
         "analyse",
         help="prepare a data set for error analysis in the app",
         description="Make the maps and pixel counts of runs on a data set and keep them, so that the pages of the app "
-        "and `report` open at once. What is kept already is not made again.",
+        "and `report` open at once. What is kept already is not made again. With --band, the pixels near contours are "
+        "counted by themselves, too.",
     )
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders")
     parser.add_argument("--data", required=True, metavar="SPEC", help="the data set, such as scenes@val")
@@ -120,6 +121,7 @@ def _add_analyse(subparsers: argparse._SubParsersAction) -> None:
         help="extraction rule, or attribution method with a head, such as grad_cam-fc1 (default: each run's own)",
     )
     parser.add_argument("--to", type=Path, metavar="DIR", help="keep them here, and not in the cache")
+    add_band(parser)
     add_device(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was made to FILE")
     parser.set_defaults(run=run_analyse)
@@ -128,12 +130,16 @@ def _add_analyse(subparsers: argparse._SubParsersAction) -> None:
 def run_analyse(arguments: argparse.Namespace) -> int:
     """Analyse each run; each result is kept whole or not at all."""
     from recam_core.analysis.analysed import analyse, check_maps, settings_of
+    from recam_core.analysis.banded import analyse_band
     from recam_core.checkpoint.run_folder import load_run, read_info
     from recam_core.data.spec import open_dataset
     from recam_core.device import pick_device
     from recam_core.progress import terminal
+    from recam_core.scores.band import band_words, check_band
     from recam_core.scores.evaluate import check_classes
 
+    if arguments.band is not None:
+        check_band(arguments.band)
     device = pick_device(arguments.device)
     dataset = open_dataset(arguments.data)
     infos = [read_info(path) for path in arguments.runs]
@@ -145,8 +151,11 @@ def run_analyse(arguments: argparse.Namespace) -> int:
     for path, info, rule in zip(arguments.runs, infos, rules, strict=True):
         with terminal(info.name) as progress:
             done = analyse(load_run(path, device), rule, dataset, settings_of(info), progress, folder=arguments.to)
+            if arguments.band is not None:
+                analyse_band(done, dataset, arguments.band, progress)
         folder = done.store.path.parent
-        print(f"{info.name} {rule}: {len(done.store)} pictures in {folder}")
+        counted = "" if arguments.band is None else f"; the pixels {band_words(arguments.band)} counted in the cache"
+        print(f"{info.name} {rule}: {len(done.store)} pictures in {folder}{counted}")
         made.append({"run": str(path), "rule": rule, "pictures": len(done.store), "folder": str(folder)})
-    write_results(arguments.json, {"data": dataset.spec, "analysed": made})
+    write_results(arguments.json, {"data": dataset.spec, "band": arguments.band, "analysed": made})
     return 0

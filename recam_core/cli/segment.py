@@ -127,22 +127,24 @@ def _score(arguments: argparse.Namespace) -> int:
     from recam_core.data.spec import open_dataset
     from recam_core.device import pick_device
     from recam_core.progress import terminal
+    from recam_core.scores.band import band_words
     from recam_core.scores.table import summary_table
     from recam_core.segment.prediction import scored
     from recam_core.segment.training import load_segmentation
 
     crf, device, dataset = _crf(arguments), pick_device(arguments.device), open_dataset(arguments.data)
     networks = [load_segmentation(folder, device) for folder in arguments.networks]
+    bands = [None] if arguments.band is None else [None, arguments.band]
+    found = []
+    for one in networks:
+        with terminal(one.path.name) as progress:
+            scales, mirror = arguments.scales, not arguments.no_mirror
+            found.append(scored(one, dataset, scales, mirror, crf, bands, arguments.limit, progress))
     results = {}
-    for band in (None, arguments.band) if arguments.band is not None else (None,):
-        found = []
-        for one in networks:
-            with terminal(one.path.name) as progress:
-                scales, mirror = arguments.scales, not arguments.no_mirror
-                found.append(scored(one, dataset, scales, mirror, crf, band, arguments.limit, progress))
-        print("All pixels" if band is None else f"\nWithin {band} pixels of a contour")
-        print(summary_table(found))
-        results["all" if band is None else f"within {band}"] = [each.to_json() for each in found]
+    for band, evaluations in zip(bands, zip(*found, strict=True), strict=True):
+        print("All pixels" if band is None else f"\nOnly pixels {band_words(band)}")
+        print(summary_table(evaluations))
+        results["all" if band is None else f"within {band}"] = [each.to_json() for each in evaluations]
     print_notes(dataset)
     for one in networks:
         if one.record.get("weights") == "none":

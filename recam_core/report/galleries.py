@@ -1,6 +1,7 @@
 """Pictures that show what the figures mean, with their errors drawn in."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from recam_core.progress import ProgressFn, silent
 from recam_core.report.figures import Figures
 from recam_core.report.markup import Markup, csv_link, join, percent, points, tag
 from recam_core.report.report_data import ReportData
+from recam_core.scores.band import within_band
 from recam_core.scores.metrics import value_names
 from recam_core.scores.scores import picture_scores
 from recam_core.views.charts.pictures import drawn_pictures, pictures_chart
@@ -121,9 +123,9 @@ def _picture(data: ReportData, dataset: Dataset, index: int | None, position: in
         panes = tuple(
             FigurePane(method.title, method.store[id], data.cuts[method.key].threshold) for method in data.methods
         )
-        mask = sample.mask
-        if mask is None:
+        if sample.mask is None:
             raise UserError("it has no ground truth any more.")
+        mask = within_band(sample.mask, data.reference.band)
         row = FigureRow(sample.image, mask, panes, classes=() if class_index is None else (class_index,))
     except (UserError, BrokenItem, KeyError) as error:
         return tag("p", f"{id} cannot be shown: {error}", class_="note")
@@ -132,7 +134,8 @@ def _picture(data: ReportData, dataset: Dataset, index: int | None, position: in
     size = max(1, round(height * scale)), max(1, round(width * scale))
     about = "errors of all classes" if class_index is None else f"errors of {data.classes.names[class_index]}"
     cells = [_cell(photo_cell(row, size), "Photo", "", f"Photo {id}")]
-    cells.append(_cell(truth_cell(row, size, len(data.classes), _STYLE), "Ground truth", "", f"Ground truth of {id}"))
+    truth = truth_cell(replace(row, mask=sample.mask), size, len(data.classes), _STYLE)
+    cells.append(_cell(truth, "Ground truth", "", f"Ground truth of {id}"))
     base: float | None = None
     for place, (method, pane) in enumerate(zip(data.methods, panes, strict=True)):
         iou = picture_scores(pane.seeds, mask, data.classes, class_index).iou

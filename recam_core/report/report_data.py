@@ -173,7 +173,8 @@ def report_data(
         cuts[method.key] = _cut(method, indices[method.key], given)
     cut_at = {key: cut.threshold for key, cut in cuts.items()}
     everything = outcomes_of_all(indices, cut_at)
-    table = picture_table(indices, cut_at, outcomes=everything)
+    whole = None if first.whole is None else first.whole.counts
+    table = picture_table(indices, cut_at, outcomes=everything, whole=whole)
     if wanted is not None:
         chosen = chosen & wanted.apply(table)
         if not chosen.any():

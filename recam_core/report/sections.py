@@ -14,6 +14,7 @@ from recam_core.report.figures import Figures
 from recam_core.report.files import lost_words, rates, scores_csv
 from recam_core.report.markup import Markup, csv_link, join, percent, points, table, tag
 from recam_core.report.report_data import ReportData
+from recam_core.scores.band import band_words
 from recam_core.scores.metrics import value_names
 from recam_core.scores.table import settings_lines
 from recam_core.views.charts.class_iou import gain_rows, iou_chart
@@ -323,11 +324,11 @@ def settings_section(data: ReportData, command: str = "") -> Markup:
     chosen = int(data.chosen.sum())
     pictures = f"{chosen:,}" if data.chosen.all() else f"{chosen:,} of {len(data.chosen):,}"
     background = "and a background class" if data.classes.has_background else "without a background class"
-    pixels = data.scores[data.reference.key].pixels
+    pixels, band = data.scores[data.reference.key].pixels, data.reference.band
     facts = {
         "Data": tag("code", data.spec),
         "Pictures": pictures,
-        "Scored pixels": f"{pixels:,}",
+        "Scored pixels": f"{pixels:,}" + (f", {band_words(band)} of the ground truth" if band else ""),
         "Classes": f"{len(data.classes)} {background}: {', '.join(data.classes.names)}",
         "Intervals": f"95%, {data.resamples:,} draws of pictures, seed 0",
         "Programs": ", ".join(f"{name} {version}" for name, version in versions().items()),

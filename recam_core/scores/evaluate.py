@@ -11,6 +11,7 @@ from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps, SilentCount, argmax_and_activation
 from recam_core.maps.store import MapStore
 from recam_core.progress import ProgressFn, silent
+from recam_core.scores.band import check_band, within_band
 from recam_core.scores.metrics import scored_names, value_names
 from recam_core.scores.pixel_counts import PictureCounts, PixelCounts, count_pixels, join
 from recam_core.scores.scores import DEFAULT_THRESHOLDS, CumulativeConfusion, Scores, Sweep, bootstrap_miou
@@ -21,6 +22,8 @@ NOTHING_OF_A_CLASS = (
     "There is nothing of a class to score: no mask of these pictures holds a pixel of one, and the mIoU would be of "
     "the background alone. 'data check' says what the masks hold."
 )
+#: The same of a band along contours.
+NOTHING_IN_THE_BAND = "There is nothing of a class to score near contours: no mask of these pictures has a contour."
 
 
 @dataclass(frozen=True)
@@ -99,10 +102,21 @@ def count_maps(maps: ActivationMaps, mask: np.ndarray, classes: ClassList) -> Pi
 
 
 class Tally:
-    """Gathers pictures of one method, in any order, and scores them."""
+    """Gathers pictures of one method, in any order, and scores them.
 
-    def __init__(self, classes: ClassList):
-        self._classes = classes
+    Args:
+        classes: of the data set.
+        band: only pixels count that lie so near to a contour of the ground truth
+            (:func:`~recam_core.scores.band.contour_band`); None for all.
+
+    Raises:
+        UserError: a band of less than 1 pixel.
+    """
+
+    def __init__(self, classes: ClassList, band: int | None = None):
+        if band is not None:
+            check_band(band)
+        self._classes, self._band = classes, band
         self._ids: list[str] = []
         self._pictures: list[PictureCounts] = []
         self._without_mask = 0
@@ -134,7 +148,7 @@ class Tally:
             self._without_mask += 1
             return
         try:
-            self._pictures.append(count_pixels(argmax, activation, mask, self._classes))
+            self._pictures.append(count_pixels(argmax, activation, within_band(mask, self._band), self._classes))
         except UserError as error:
             raise UserError(f"{id}: {error}.") from None
         self._ids.append(id)
@@ -169,7 +183,7 @@ class Tally:
         if not self._ids:
             raise UserError("There is nothing to score: none of the pictures has a ground-truth mask.")
         if not self.shows_class:
-            raise UserError(NOTHING_OF_A_CLASS)
+            raise UserError(NOTHING_OF_A_CLASS if self._band is None else NOTHING_IN_THE_BAND)
         counts = join(self._ids, self._pictures, self._classes)
         return evaluate_counts(
             counts,
@@ -236,7 +250,13 @@ def evaluate_maps(
     return tally.evaluation(name, thresholds=thresholds, threshold=threshold)
 
 
-def tally_store(dataset: Dataset, store: MapStore, progress: ProgressFn = silent, limit: int | None = None) -> Tally:
+def tally_store(
+    dataset: Dataset,
+    store: MapStore,
+    progress: ProgressFn = silent,
+    limit: int | None = None,
+    band: int | None = None,
+) -> Tally:
     """Count the pixels of a data set under the maps of a store.
 
     Args:
@@ -245,6 +265,7 @@ def tally_store(dataset: Dataset, store: MapStore, progress: ProgressFn = silent
         store: where the maps come from.
         progress: called after each picture.
         limit: only the first so many pictures of the data set; None for all.
+        band: see :class:`Tally`.
 
     Raises:
         UserError: other classes, no picture in common, a broken mask, or maps of other sizes.
@@ -255,7 +276,7 @@ def tally_store(dataset: Dataset, store: MapStore, progress: ProgressFn = silent
         raise UserError(
             f"The store {store.path} has none of the pictures of {dataset.spec}; it was made from {store.info.data}."
         )
-    tally = Tally(dataset.classes)
+    tally = Tally(dataset.classes, band)
     for done, index in enumerate(common, start=1):
         tally.add(store[dataset.ids[index]], dataset.mask(index))
         progress(done, len(common), "")

@@ -5,9 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy import ndimage
 
-from recam_core.data.sample import VOID, Dataset, Sample
+from recam_core.data.sample import Dataset, Sample
 from recam_core.errors import UserError
 from recam_core.gate import device_gate
 from recam_core.maps.activation_maps import FULL
@@ -88,54 +87,32 @@ def scored(
     scales: Sequence[float] = PAPER_SCALES,
     mirror: bool = True,
     crf: CrfSettings | None = None,
-    band: int | None = None,
+    bands: Sequence[int | None] = (None,),
     limit: int | None = None,
     progress: ProgressFn = silent,
-) -> Evaluation:
-    """The scores of a network, by the code that scores seeds.
+) -> list[Evaluation]:
+    """The scores of a network, by the code that scores seeds: one for each band, of the same masks.
 
     Args:
         segmentation: the network.
         dataset: pictures with ground truth.
         scales, mirror, crf: see :func:`predicted_mask`.
-        band: score only pixels at most so far from a contour of the ground truth; None scores all.
+        bands: score only pixels so near to a contour of the ground truth; None scores all.
         limit: only the first so many pictures.
         progress: called after each picture.
 
     Raises:
-        UserError: no ground truth, other classes, or a broken picture.
+        UserError: no ground truth, other classes, a band of less than 1 pixel, or a broken picture.
     """
     if not dataset.has_masks:
         raise UserError(f"{dataset.spec} has no ground-truth masks, so there is nothing to score against.")
-    tally = Tally(dataset.classes)
+    tallies = [Tally(dataset.classes, band) for band in bands]
     total = len(dataset) if limit is None else min(limit, len(dataset))
     for done, (sample, found) in enumerate(predictions(segmentation, dataset, scales, mirror, crf, limit), start=1):
-        mask = sample.mask
-        if mask is not None and band is not None:
-            mask = np.where(contour_band(mask, band), mask, np.uint8(VOID))
         # A label is a class or the background, with nothing in between for a threshold to decide.
-        tally.add_pixels(sample.id, found, np.where(found > 0, FULL, 0).astype(np.uint8), mask)
+        for tally in tallies:
+            tally.add_pixels(sample.id, found, np.where(found > 0, FULL, 0).astype(np.uint8), sample.mask)
         progress(done, total, "")
     fixed = 0.5 if dataset.classes.has_background else None
-    return tally.evaluation(segmentation.path.name, threshold=fixed, threshold_from="a label is a label")
-
-
-def contour_band(mask: np.ndarray, pixels: int) -> np.ndarray:
-    """H x W bool: what lies at most so many pixels from where two labels of a mask meet (void is no label).
-
-    Raises:
-        UserError: fewer than 1 pixel.
-    """
-    if pixels < 1:
-        raise UserError("The band along contours is 1 pixel wide or more.")
-    known = mask != VOID
-    contour = np.zeros(mask.shape, dtype=bool)
-    down, right = (slice(1, None), slice(None)), (slice(None), slice(1, None))
-    up, left = (slice(None, -1), slice(None)), (slice(None), slice(None, -1))
-    for one, other in ((down, up), (right, left)):
-        differ = (mask[one] != mask[other]) & known[one] & known[other]
-        contour[one] |= differ
-        contour[other] |= differ
-    if not contour.any():
-        return contour
-    return ndimage.distance_transform_edt(~contour) < pixels
+    name = segmentation.path.name
+    return [tally.evaluation(name, threshold=fixed, threshold_from="a label is a label") for tally in tallies]

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import shutil
 import threading
 import time
@@ -31,6 +32,7 @@ from recam_core.maps.activation_maps import ActivationMaps, argmax_and_activatio
 from recam_core.maps.dataset_maps import store_info
 from recam_core.maps.store import writing_store
 from recam_core.progress import Cancelled, ProgressFn
+from recam_core.scores.band import within_band
 from recam_core.scores.evaluate import Tally
 from recam_core.scores.scores import score
 
@@ -445,6 +447,42 @@ def test_comparing_pixel_by_pixel_can_be_cancelled_and_begun_again(
     monkeypatch.setattr(moved, "joint_counts", work)
     page.button(key="confusions_moved_again").click().run()
     assert pixels_shown(moved_shown(page))
+
+
+def test_only_pixels_near_contours_count(shown: Callable[..., AppTest], made: tuple) -> None:
+    pictures = open_dataset(SPEC)
+    masks = {id: within_band(pictures.mask(index), 3) for index, id in enumerate(pictures.ids)}
+
+    def cut(method: str, id: str) -> np.ndarray:
+        return seed_mask(*argmax_and_activation(made[1][method].store[id]), THRESHOLD)
+
+    link = {"method": "scenes/recam", "threshold": str(THRESHOLD), "cell": "0.any"}
+    page = moved_shown(shown(**link, band="3"))
+    wanted = {id: int(((mask == 0) & (cut("recam", id) != 0)).sum()) for id, mask in masks.items()}
+    assert dict(zip(pictures_shown(page), pixels_shown(page), strict=True)) == {id: n for id, n in wanted.items() if n}
+    whole = sum(int((pictures.mask(index) != VOID).sum()) for index in range(len(pictures)))
+    share = sum(int((mask != VOID).sum()) for mask in masks.values()) / whole
+    assert f"only the pixels within 3 pixels of a contour of the ground truth: {share:.1%} of all" in texts(page)
+    assert "ReCAM, within 3 px" in page.segmented_control(key="confusions_method_choice").options
+    assert "within 3 pixels of a contour" in figures(page)[0]["layout"]["yaxis"]["title"]["text"]
+    outlined = gallery_images(page)
+    # What moved between two methods is of the band, too.
+    moved_page = moved_shown(shown(**link, less="scenes/bce", band="3"))
+    moved = [int(((mask == 0) & (cut("bce", id) != 0) & (cut("recam", id) == 0)).sum()) for id, mask in masks.items()]
+    assert pixels_shown(moved_page) == sorted(filter(None, moved), reverse=True)
+    for section in ("pairs", "classes", "pictures"):
+        assert not shown(section=section, band="3").exception
+    # Back to all pixels, outlined as they are counted.
+    page.selectbox(key="confusions_band_choice").set_value("").run()
+    assert "band" not in page.query_params
+    assert sum(pixels_shown(page)) > sum(wanted.values())
+    assert not set(gallery_images(page)) & set(outlined)
+    assert pixels_shown(shown(**link, band="9999")) == pixels_shown(page)
+
+
+def gallery_images(page: AppTest) -> list[str]:
+    """The addresses of the pictures on the buttons of the gallery."""
+    return re.findall(r"url\((data:[^)]+)\)", "".join(box.proto.body for box in page.get("html")))
 
 
 def lines(page: AppTest) -> list[tuple[int, int, str]]:
