@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from recam_core.cli.cams import add_inference_options, only_rule, rules_for, settings_for
-from recam_core.cli.options import print_notes, write_results
+from recam_core.cli.options import Opened, print_notes, write_results
 from recam_core.errors import UserError
 
 
@@ -47,7 +47,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Make the labels, say what they select, train, and keep the heads."""
     from recam_core.checkpoint.run_folder import load_run
-    from recam_core.data.spec import open_dataset
     from recam_core.data.subset import Subset
     from recam_core.device import describe_device, pick_device
     from recam_core.progress import terminal
@@ -66,7 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
     device = pick_device(arguments.device)
     if (arguments.out / RECORD_FILE).exists():
         raise UserError(f"{arguments.out} holds trained boundaries already; choose another folder or delete it.")
-    dataset = open_dataset(arguments.data)
+    opened = Opened()
+    dataset = opened.open(arguments.data, arguments.limit)
     loaded = load_run(arguments.run_folder, device)
     info = loaded.info
     check_classes(info.class_list, dataset.classes, f"The run {info.name}", f"the data set {dataset.spec}")
@@ -108,4 +108,4 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"{arguments.out}: loss {record['history'][-1]['loss']:.4f}")
     print_notes(dataset)
     write_results(arguments.json, record)
-    return 0
+    return opened.status()

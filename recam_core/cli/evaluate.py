@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recam_core.cli.cams import add_inference_options, rules_for, settings_for
-from recam_core.cli.options import add_band, print_notes, write_results
+from recam_core.cli.options import Opened, add_band, print_notes, write_results
 from recam_core.errors import UserError
 from recam_core.records import read_record
 
@@ -64,13 +64,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Score, print a table, and write what was asked for."""
     from recam_core.analysis.head_to_head import picture_lines
     from recam_core.data.check import refuse_unscorable
-    from recam_core.data.spec import open_dataset
     from recam_core.maps.store import MapStore, is_store
     from recam_core.scores.band import band_words
     from recam_core.scores.table import check_comparable, class_table, silent_note, summary_table, threshold_note
 
     _check(arguments)
-    dataset = open_dataset(arguments.data)
+    opened = Opened()
+    dataset = opened.open(arguments.data, arguments.limit)
     if not dataset.has_masks:
         raise UserError(f"{dataset.spec} has no ground-truth masks, so there is nothing to score maps against.")
     refuse_unscorable(dataset)
@@ -128,7 +128,7 @@ def run(arguments: argparse.Namespace) -> int:
             ],
         },
     )
-    return 0
+    return opened.status()
 
 
 def _check(arguments: argparse.Namespace) -> None:

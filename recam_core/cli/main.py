@@ -57,7 +57,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 on success, 2 for bad input (with a sentence on standard error), 130 when interrupted."""
+    """Run one command; 0 on success, 2 for bad input (with a sentence on standard error), 3 where
+    pictures that cannot be read were left out, 130 when interrupted."""
     try:
         parsed = build_parser().parse_args(arguments)
         keep_large_blocks()

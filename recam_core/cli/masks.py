@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recam_core.cli.cams import add_inference_options, only_rule, rules_for, settings_for
-from recam_core.cli.options import print_notes, write_results
+from recam_core.cli.options import Opened, print_notes, write_results
 from recam_core.errors import UserError
 from recam_core.words import counted
 
@@ -65,7 +65,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Choose thresholds, make the masks, score and write them."""
     from recam_core.checkpoint.run_folder import load_run
-    from recam_core.data.spec import open_dataset
     from recam_core.device import pick_device
     from recam_core.refine.boundaries import load_boundaries
     from recam_core.refine.ways import routes_of
@@ -79,13 +78,14 @@ def run(arguments: argparse.Namespace) -> int:
     has_boundaries = arguments.boundaries is not None
     ways = arguments.way or (["direct", "irn"] if has_boundaries else ["direct"])
     routes = routes_of(ways, arguments.finish or ["none", "pamr"], has_boundaries)
-    dataset = open_dataset(arguments.data)
+    opened = Opened()
+    dataset = opened.open(arguments.data, arguments.limit)
     loaded = load_run(arguments.run_folder, pick_device(arguments.device))
     info, last = loaded.info, routes[-1]
     rule = only_rule(rules_for(arguments, info))
     check_classes(info.class_list, dataset.classes, f"The run {info.name}", f"the data set {dataset.spec}")
     boundaries = load_boundaries(arguments.boundaries, loaded) if has_boundaries else None
-    work = _Work(loaded, rule, routes, boundaries, arguments)
+    work = _Work(loaded, rule, routes, boundaries, opened, arguments)
     _tell_cost(work, dataset)
     thresholds = _thresholds(work, dataset)
     tallies = _pass(work, dataset, thresholds, arguments.out)
@@ -107,7 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"Masks ({last.title or 'the seeds'}) written to {arguments.out}, {where}.")
     scores = {f"{route.way}+{route.finish}": each.to_json() for route, each in found.items()}
     write_results(arguments.json, {"data": dataset.spec, "run": info.name, "rule": rule, "evaluations": scores})
-    return 0
+    return opened.status()
 
 
 def _worse(found: dict[Route, Evaluation]) -> str:
@@ -132,6 +132,7 @@ class _Work:
     rule: str
     routes: list[Route]
     boundaries: BoundaryNetwork | None
+    opened: Opened
     arguments: argparse.Namespace
 
 
@@ -155,7 +156,6 @@ def _tell_cost(work: _Work, dataset: Dataset) -> None:
 
 def _thresholds(work: _Work, dataset: Dataset) -> dict[Route, float]:
     """The background threshold of each route, as far as one is known before the masks are made."""
-    from recam_core.data.spec import open_dataset
     from recam_core.maps.activation_maps import threshold_level
     from recam_core.scores.evaluate import check_classes
 
@@ -168,7 +168,7 @@ def _thresholds(work: _Work, dataset: Dataset) -> dict[Route, float]:
         threshold_level(arguments.threshold)
         return dict.fromkeys(work.routes, arguments.threshold)
     if arguments.select:
-        part = open_dataset(arguments.select)
+        part = work.opened.open(arguments.select, arguments.limit)
         if not part.has_masks:
             raise UserError(f"{part.spec} has no ground-truth masks, so no threshold can be chosen on it.")
         check_classes(dataset.classes, part.classes, f"The data set {dataset.spec}", f"the data set {part.spec}")

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from recam_core.errors import UserError
 from recam_core.setting import settings
 
 if TYPE_CHECKING:
-    from recam_core.data.sample import Dataset
+    from recam_core.data.sample import Dataset, Fault
 
 
 def add_device(parser: argparse._ActionsContainer) -> None:
@@ -27,6 +28,45 @@ def add_band(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--band", type=int, metavar="N", help="count only pixels within N of a contour of the ground truth"
     )
+
+
+#: The exit status of a command that did all it could, but left out pictures that cannot be read.
+LEFT_OUT = 3
+
+
+class Opened:
+    """Opens data sets for a command that leaves out what cannot be read, and tells of it at its end."""
+
+    def __init__(self) -> None:
+        self._faults: dict[str, Fault] = {}
+
+    def open(self, spec: str, limit: int | None = None) -> Dataset:
+        """A data set without the pictures that cannot be read, as far as they are among the first ``limit``.
+
+        Raises:
+            UserError: there is no such data set, or most of it cannot be read.
+        """
+        from recam_core.data.readable import FEW, readable
+        from recam_core.data.spec import open_dataset
+        from recam_core.progress import silent, terminal
+        from recam_core.words import counted
+
+        dataset = open_dataset(spec)
+        with terminal(f"reading {spec}") if len(dataset) >= FEW else nullcontext(silent) as progress:
+            dataset, faults = readable(dataset, limit, progress)
+        if faults:
+            print(f"{spec}: {counted(len(faults), 'picture')} cannot be read and will be left out.", file=sys.stderr)
+        self._faults |= {str(fault): fault for fault in faults}
+        return dataset
+
+    def status(self) -> int:
+        """The exit status of the command, after what was left out is told on standard error."""
+        from recam_core.data.readable import told
+
+        if not self._faults:
+            return 0
+        print(told(list(self._faults.values())), file=sys.stderr)
+        return LEFT_OUT
 
 
 def write_results(file: Path | None, results: Any) -> None:

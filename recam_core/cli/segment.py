@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recam_core.cli.options import print_notes, write_results
+from recam_core.cli.options import Opened, print_notes, write_results
 from recam_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -69,14 +69,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from recam_core.data.spec import open_dataset
     from recam_core.device import describe_device, pick_device
     from recam_core.progress import terminal
     from recam_core.segment.networks import NETWORKS
     from recam_core.segment.recipe import PRESETS
     from recam_core.segment.training import train_segmentation
 
-    device, dataset = pick_device(arguments.device), open_dataset(arguments.data)
+    device, opened = pick_device(arguments.device), Opened()
+    dataset = opened.open(arguments.data)
     recipe = replace(PRESETS[arguments.preset], weights=arguments.weights, seed=arguments.seed)
     for name in ("network", "steps", "batch_size", "crop"):
         if getattr(arguments, name) is not None:
@@ -99,7 +99,7 @@ def _train(arguments: argparse.Namespace) -> int:
     print(f"{arguments.out}: {record['pictures']} pictures, loss {record['history'][-1]['loss']:.4f}")
     print_notes(dataset)
     write_results(arguments.json, record)
-    return 0
+    return opened.status()
 
 
 def _masks_of(dataset: Dataset, folder: Path | None) -> tuple[Callable[[int], np.ndarray | None], str]:
@@ -124,7 +124,6 @@ def _crf(arguments: argparse.Namespace) -> CrfSettings | None:
 
 
 def _score(arguments: argparse.Namespace) -> int:
-    from recam_core.data.spec import open_dataset
     from recam_core.device import pick_device
     from recam_core.progress import terminal
     from recam_core.scores.band import band_words
@@ -132,7 +131,8 @@ def _score(arguments: argparse.Namespace) -> int:
     from recam_core.segment.prediction import scored
     from recam_core.segment.training import load_segmentation
 
-    crf, device, dataset = _crf(arguments), pick_device(arguments.device), open_dataset(arguments.data)
+    crf, device, opened = _crf(arguments), pick_device(arguments.device), Opened()
+    dataset = opened.open(arguments.data, arguments.limit)
     networks = [load_segmentation(folder, device) for folder in arguments.networks]
     bands = [None] if arguments.band is None else [None, arguments.band]
     found = []
@@ -150,11 +150,10 @@ def _score(arguments: argparse.Namespace) -> int:
         if one.record.get("weights") == "none":
             print(f"{one.path.name} did not start from ImageNet.")
     write_results(arguments.json, {"data": dataset.spec, "scores": results})
-    return 0
+    return opened.status()
 
 
 def _predict(arguments: argparse.Namespace) -> int:
-    from recam_core.data.spec import open_dataset
     from recam_core.device import pick_device
     from recam_core.progress import terminal
     from recam_core.report.coco_masks import picture_names
@@ -162,7 +161,8 @@ def _predict(arguments: argparse.Namespace) -> int:
     from recam_core.segment.prediction import predictions
     from recam_core.segment.training import load_segmentation
 
-    crf, device, dataset = _crf(arguments), pick_device(arguments.device), open_dataset(arguments.data)
+    crf, device, opened = _crf(arguments), pick_device(arguments.device), Opened()
+    dataset = opened.open(arguments.data, arguments.limit)
     network = load_segmentation(arguments.networks[0], device)
     about = {
         "network": network.path.name,
@@ -182,4 +182,4 @@ def _predict(arguments: argparse.Namespace) -> int:
             writer.add(sample, mask)
             progress(done, total, "")
     print(f"{total} masks written to {arguments.out}.")
-    return 0
+    return opened.status()

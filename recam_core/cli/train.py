@@ -5,7 +5,7 @@ import dataclasses
 import json
 from pathlib import Path
 
-from recam_core.cli.options import add_device, add_settings, check_out, print_notes, write_results
+from recam_core.cli.options import Opened, add_device, add_settings, check_out, print_notes, write_results
 from recam_core.cli.repeat_run import add_from, repeat
 from recam_core.errors import UserError
 from recam_core.train.recipe import Recipe
@@ -114,18 +114,19 @@ def run(arguments: argparse.Namespace) -> int:
     recipe_of(arguments, True)  # what no data could make work is refused before any is read
     if not arguments.show_recipe:
         check_out(arguments.out)
-    dataset = open_dataset(arguments.data)
+    opened = Opened()
+    dataset = opened.open(arguments.data) if not arguments.show_recipe else open_dataset(arguments.data)
     recipe = recipe_of(arguments, dataset.classes.has_background)
     if arguments.show_recipe:
         print(json.dumps(recipe.to_json(), indent=2))
         return 0
     device = pick_device(arguments.device)
-    val = open_dataset(arguments.val) if arguments.val else None
+    val = opened.open(arguments.val) if arguments.val else None
     if val is not None and val.classes.names != dataset.classes.names:
         raise UserError(f"The classes of {arguments.val} are not those of {arguments.data}.")
-    for opened in (dataset, val):
-        if opened is not None:
-            print_notes(opened)
+    for one in (dataset, val):
+        if one is not None:
+            print_notes(one)
     init = load_run(arguments.init) if arguments.init else None
     print(f"Training {recipe.method} ({recipe.backbone}) on {len(dataset)} pictures, {describe_device(device)}.")
     with terminal(recipe.method) as bar:
@@ -144,4 +145,4 @@ def run(arguments: argparse.Namespace) -> int:
     last = ", ".join(f"{key} {value:.4g}" for key, value in history[-1].items() if key != "epoch")
     print(f"{arguments.out}: {last}")
     write_results(arguments.json, {"run": dataclasses.asdict(info), "curves": history})
-    return 0
+    return opened.status()
