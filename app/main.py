@@ -19,7 +19,7 @@ from app.chart import charts_by_touch, charts_soon  # noqa: E402
 from app.explore.first_screen import is_presenting  # noqa: E402
 from app.jobs import ended_meanwhile  # noqa: E402
 from app.links import back_leaves_the_page, remember_pages  # noqa: E402
-from app.screens import about, confusions, data, explore, lab, results, runs, theory, trainings, why  # noqa: E402
+from app.screens import about, confusions, data, explore, lab, masks, results, runs, theory, trainings, why  # noqa: E402
 from app.shared_state import PAGES  # noqa: E402
 from app.visitors import give_cookie, welcome  # noqa: E402
 
@@ -127,6 +127,7 @@ def main() -> None:
     pages = {
         "explore": st.Page(explore.main, title="Explore", icon=":material/compare:", url_path="", default=True),
         "confusions": st.Page(confusions.main, title="Confusions", icon=":material/grid_on:", url_path="confusions"),
+        "masks": st.Page(masks.main, title="Masks", icon=":material/gesture_select:", url_path="masks"),
         "why": st.Page(why.main, title="Why", icon=":material/quiz:", url_path="why"),
         "lab": st.Page(lab.main, title="Lab", icon=":material/science:", url_path="lab"),
         "trainings": st.Page(trainings.main, title="Training", icon=":material/model_training:", url_path="trainings"),

@@ -1,8 +1,8 @@
 """What several pages keep in the session: every such entry, with its type, who writes it and who reads it.
 
-Any other key, of the session or of a widget, begins with the name of its page (``explore_``, ``confusions_``, ``lab_``,
-``training_``, ``results_``, ``runs_``, ``about_``, ``data_``, ``why_``, ``theory_``), and a part that several pages
-draw is handed the name.
+Any other key, of the session or of a widget, begins with the name of its page (``explore_``, ``confusions_``,
+``masks_``, ``lab_``, ``training_``, ``results_``, ``runs_``, ``about_``, ``data_``, ``why_``, ``theory_``), and a part
+that several pages draw is handed the name.
 So no two pages can mean different things by one key; tests/test_state_keys.py holds it.
 """
 

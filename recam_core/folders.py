@@ -17,6 +17,11 @@ def shipped_maps_folder() -> Path:
     return assets_folder() / "maps"
 
 
+def shipped_boundaries_folder() -> Path:
+    """The folder of the learnt boundaries that ship, see :mod:`recam_core.refine.known_boundaries`."""
+    return assets_folder() / "boundaries"
+
+
 def shipped_theory_folder() -> Path:
     """The folder of the results of figure 1 that ship, see :mod:`recam_core.experiments.figure1`."""
     return assets_folder() / "theory"

@@ -94,7 +94,9 @@ _NAMED = re.compile(
     r"(^|\.)(name|title|titles|message|spec|id|ids|picture_id|fault|names|problem|note|notes|kept_as|awaits|parent|data|error)$"
 )
 #: Tables of the program's own words.
-_OWN = re.compile(r"^(METHODS|KINDS|SOURCES|AXES|FULL_AXES|MASKS|_SECTIONS|SECTIONS|source|_ORDERS|TITLES)\b")
+_OWN = re.compile(
+    r"^(METHODS|KINDS|SOURCES|AXES|FULL_AXES|MASKS|_SECTIONS|SECTIONS|source|_ORDERS|TITLES|WAYS|FINISHES)\b"
+)
 
 
 class Page:

@@ -11,9 +11,9 @@ from app.copy_link import copy_link
 from app.datasets import dataset
 from app.guard import sentences
 from app.links import keep, kept
+from app.one_picture import own_photo
 from app.pictures import FROM_SET, OWN_PHOTO, Picture, picture_of_set
 from app.plain_words import plain
-from app.why.choose import own_photo
 from app.why.classifier_map import MapQuestion, show_map
 from app.why.classifiers import LoadedClassifier, choose_classifier, forget_classifier
 from recam_core.attribution.classifier import ForeignClassifier

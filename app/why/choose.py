@@ -1,31 +1,18 @@
 """The row at the top: which runs, which pictures, which picture."""
 
-from collections.abc import Callable
-
-import numpy as np
 import streamlit as st
 
-from app.carried import (
-    SPEC_HELP,
-    can_be_shown,
-    choose_family,
-    first_picture,
-    forget,
-    matched,
-    settled,
-    taken_over,
-)
+from app.carried import choose_family, forget, settled, taken_over
 from app.catalogue import Catalogue, Entry, Family
 from app.guard import sentences
 from app.links import as_list, from_list, keep, kept
 from app.map_cache import Inference, make_ready, prediction_of
 from app.methods import Method, method_of_entry
-from app.pictures import FROM_SET, OWN_PHOTO, Picture, photo_uploader, picture_of_set, picture_of_upload
+from app.one_picture import own_photo, picture_of_list
+from app.pictures import FROM_SET, OWN_PHOTO, Picture
 from app.plain_words import plain
-from app.recorded_pictures import recorded
-from app.shared_state import CHOSEN_DATA, CHOSEN_PICTURE, CHOSEN_RUNS, WHY_PHOTO
+from app.shared_state import CHOSEN_RUNS, WHY_PHOTO
 from app.why.question import Scene
-from recam_core.data.sample import ClassList
 
 _NONE = ""
 
@@ -60,7 +47,7 @@ def choose(catalogue: Catalogue) -> Scene | None:
             )  # fmt: skip
             keep("from", "photo" if source == OWN_PHOTO else "")
         with picture_column:
-            spec, picture = ("", _upload(family)) if source == OWN_PHOTO else _of_set(family, opening)
+            spec, picture = ("", _upload(family)) if source == OWN_PHOTO else picture_of_list(family, "why", opening)
         entries = _runs(family, opening)
     if picture is None:
         st.info("Put in a photo to ask these runs about it.", icon=":material/add_photo_alternate:")
@@ -79,23 +66,6 @@ def choose(catalogue: Catalogue) -> Scene | None:
     return Scene(family, spec, picture, tuple(methods), present, how)
 
 
-def own_photo(key: str, classes: ClassList, on_change: Callable[[], None] | None = None) -> Picture | None:
-    """The uploader of a photo of one's own, which no link can hold; None until there is one.
-
-    Args:
-        key: of the widget.
-        classes: what its ground truth would be in.
-        on_change: as for :func:`~app.pictures.photo_uploader`.
-
-    Raises:
-        UserError: the photo cannot be used.
-    """
-    photo = photo_uploader(key, on_change)
-    keep("data", "")
-    keep("picture", "")
-    return None if photo is None else picture_of_upload(photo.getvalue(), photo.name, None, "", classes)
-
-
 def _upload(family: Family) -> Picture | None:
     """A photo that is put in here, or was on Explore."""
     if not family.introduction.of_photographs:
@@ -108,69 +78,6 @@ def _upload(family: Family) -> Picture | None:
         return None
     st.caption(f"Asked about: {plain(carried.title)}, which was put in on the page Explore.")
     return carried
-
-
-def _of_set(family: Family, opening: bool) -> tuple[str, Picture]:
-    """A data set and one of its pictures."""
-    data_column, picture_column = st.columns([1.2, 1.4], gap="medium")
-    with data_column:
-        spec = _spec(family, opening)
-    found, match = matched(family, spec)
-    with picture_column:
-        index = _picture(family, spec, list(found.ids), opening)
-    return spec, picture_of_set(found, index, match)
-
-
-def _spec(family: Family, opening: bool) -> str:
-    """The data set; the family's own to begin with."""
-    key = f"why_data_{family.key}"
-    named = kept("data")
-    elsewhere = taken_over(CHOSEN_DATA, family.key, "why_data", bool(named))
-    if elsewhere is not None and can_be_shown(family, elsewhere):
-        st.session_state[key] = elsewhere
-    elif opening:
-        st.session_state[key] = named
-    shown = st.session_state.get(key) or family.pictures
-    found = recorded(family.entries[0].info.data, family.classes) if family.entries[0].info.data else None
-    here = [found.spec] if found is not None and found.is_here else []
-    options = list(dict.fromkeys([family.pictures, shown, *here]))
-    st.session_state[key] = shown
-    typed = st.selectbox("Pictures", options, accept_new_options=True, key=key, persist_state="session", help=SPEC_HELP)
-    spec = (typed or "").strip() or family.pictures
-    settled(CHOSEN_DATA, family.key, "why_data", spec, bool(named))
-    keep("data", spec, family.pictures)
-    return spec
-
-
-def _picture(family: Family, spec: str, ids: list[str], opening: bool) -> int:
-    """The index of the picture; the striking ones of the family come first in the list."""
-    standing = family.standing if spec == family.pictures else None
-    striking = [id for id in standing.striking if id in ids] if standing is not None else []
-    first = first_picture(family, spec, ids)
-    order = list(dict.fromkeys([first, *striking, *ids]))
-    key = f"why_picture_{spec}"
-    named = kept("picture")
-    elsewhere = taken_over(CHOSEN_PICTURE, spec, "why_shown", bool(named))
-    if elsewhere in ids:
-        st.session_state[key] = elsewhere
-    elif opening and named in ids:
-        st.session_state[key] = named
-    if st.session_state.get(key) not in ids:
-        st.session_state[key] = first
-    gains = {} if standing is None else dict(zip(standing.ids, standing.gain.tolist(), strict=True))
-
-    def words(id: str) -> str:
-        gain = gains.get(id, float("nan"))
-        return id if np.isnan(gain) else f"{id}   ({100 * gain:+.0f} % right by ReCAM)"
-
-    chosen = st.selectbox(
-        "Picture", order, format_func=words, key=key, persist_state="session",
-        help="Type to search. Where maps of all pictures are kept, those in which ReCAM has more pixels right than "
-        "BCE-CAM come first.",
-    )  # fmt: skip
-    settled(CHOSEN_PICTURE, spec, "why_shown", chosen, bool(named))
-    keep("picture", chosen, first)
-    return ids.index(chosen)
 
 
 def _runs(family: Family, opening: bool) -> list[Entry]:

@@ -28,6 +28,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         default="paper",
         help="paper: crops of 512 pixels, 32 a batch; small: 224 and 16 (default: paper)",
     )
+    parser.add_argument("--crop", type=int, metavar="N", help="pixels of a crop (default: the preset's)")
     parser.add_argument("--epochs", type=int, default=3, help="passes over the data (default: 3)")
     parser.add_argument(
         "--foreground", type=float, metavar="T", help="a class above it (default: the seed threshold + 0.12)"
@@ -91,6 +92,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if arguments.preset == "small":
         recipe = replace(recipe, batch_size=SMALL[0], crop=SMALL[1])
+    if arguments.crop is not None:
+        recipe = replace(recipe, crop=arguments.crop)
     if arguments.limit:
         dataset = Subset(dataset, range(min(arguments.limit, len(dataset))), dataset.spec)
     print(f"Boundaries of {dataset.spec} from {info.name} ({rule}), {describe_device(device)}.")

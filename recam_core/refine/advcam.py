@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
 from recam_core.gate import device_gate
@@ -43,6 +44,49 @@ class Climb:
 
 #: Called after each step: class index, scale, step from 0, the moved picture (H x W x 3 in 0..1), the map and y_c.
 StepFn = Callable[[int, float, int, np.ndarray, np.ndarray, float], None]
+
+
+@dataclass(frozen=True)
+class ClimbStep:
+    """One step of a class of a picture, as :class:`ClimbRecord` keeps it.
+
+    Attributes:
+        picture: H x W x 3, uint8: as it has been moved so far.
+        map: h x w float32: the class's map of it.
+        gain: y_c, the mean of the map before it was enlarged.
+    """
+
+    picture: np.ndarray
+    map: np.ndarray
+    gain: float
+
+
+class ClimbRecord:
+    """Keeps the steps at one scale; its :meth:`add` is an ``on_step`` of :func:`climbed_maps`.
+
+    Attributes:
+        steps: by class index, in their order.
+    """
+
+    def __init__(self, scale: float, side: int | None = None):
+        """Begin without a step.
+
+        Args:
+            scale: whose steps are kept.
+            side: pictures are kept at this long side at most, as a climb of a large photo has hundreds of megabytes.
+        """
+        self.steps: dict[int, list[ClimbStep]] = {}
+        self._scale, self._side = scale, side
+
+    def add(self, k: int, scale: float, step: int, picture: np.ndarray, plane: np.ndarray, gain: float) -> None:
+        """Keep a step, unless it is one at another scale."""
+        if scale == self._scale:
+            shown = np.rint(picture * 255).clip(0, 255).astype(np.uint8)
+            longest = max(shown.shape[:2])
+            if self._side is not None and longest > self._side:
+                height, width = (max(round(n * self._side / longest), 1) for n in shown.shape[:2])
+                shown = np.asarray(Image.fromarray(shown).resize((width, height), Image.Resampling.BOX))
+            self.steps.setdefault(k, []).append(ClimbStep(shown, plane, gain))
 
 
 def climbed_maps(

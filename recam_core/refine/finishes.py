@@ -96,6 +96,17 @@ def finished_pixels(maps: ActivationMaps, rule: str, image: np.ndarray, finish: 
     Raises:
         UserError: no such finish, or its package is missing.
     """
+    planes = finished_planes(maps, rule, image, finish, has_background=has_background)
+    return strongest(planes, (maps.classes + 1).tolist(), maps.size, silent_maps(maps).any())
+
+
+def finished_planes(
+    maps: ActivationMaps, rule: str, image: np.ndarray, finish: str, *, has_background: bool
+) -> np.ndarray:
+    """n x H x W float32, levels 0..255: what a finish makes of each map, of which :func:`finished_pixels` is the most.
+
+    Args and errors as there.
+    """
     one = FINISHES[check_finish(finish)]
     planes = upsampled(maps.activations.astype(np.float32), maps.size)
     if one.refine is not None and len(planes):
@@ -104,7 +115,7 @@ def finished_pixels(maps: ActivationMaps, rule: str, image: np.ndarray, finish: 
     if one.crf is not None and seen.any():
         # A map that shows nothing stays so: it is no label of this picture.
         planes[seen] = _crf_levels(image, chances_of(planes[seen], rule, has_background), one.crf, has_background)
-    return strongest(planes, (maps.classes + 1).tolist(), maps.size, not seen.all())
+    return planes
 
 
 def chances_of(planes: np.ndarray, rule: str, has_background: bool) -> np.ndarray:

@@ -7,6 +7,8 @@ eight times and multiplies the maps with it, which is 256 steps; here each step 
 a cell, and no matrix is made.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -18,6 +20,8 @@ RADIUS = 5
 BETA = 10.0
 #: 2^8.
 STEPS = 256
+#: Where the walk is looked at on its way: before its first step, and at every power of two.
+STAGES = (0, *(1 << power for power in range(STEPS.bit_length())))
 
 
 def random_walk(
@@ -38,6 +42,25 @@ def random_walk(
     Returns:
         n x h x w, float32. Divide by the maximum of all maps together before a published threshold is used.
     """
+    return walk_stages(maps, boundary, (steps,), radius, beta)[0]
+
+
+def walk_stages(
+    maps: np.ndarray,
+    boundary: np.ndarray,
+    stages: Sequence[int] = STAGES,
+    radius: int = RADIUS,
+    beta: float = BETA,
+) -> np.ndarray:
+    """One walk, looked at on its way.
+
+    Args:
+        maps, boundary, radius, beta: see :func:`random_walk`.
+        stages: s numbers of steps, ascending.
+
+    Returns:
+        s x n x h x w, float32: what :func:`random_walk` gives after so many steps.
+    """
     height, width = boundary.shape
     chances = _chances(torch.from_numpy(np.asarray(boundary, dtype=np.float32)), radius, beta)
     # Rows one after the other with `gap` cells of nothing between them: a neighbour is a fixed distance away, and all
@@ -50,12 +73,17 @@ def random_walk(
     wide = torch.zeros(len(maps), height * pitch + 2 * reach)
     inner = wide[:, reach : reach + height * pitch]
     seen = [wide[:, reach + y * pitch + x :][:, : height * pitch] for y, x in _neighbours(radius)]
-    for _ in range(steps):
-        inner.copy_(current)
-        current.zero_()
-        for chance, neighbour in zip(flat, seen, strict=True):
-            current.addcmul_(chance, neighbour)
-    return current.reshape(len(maps), height, pitch)[..., :width].numpy().copy()
+    found = np.empty((len(stages), *maps.shape), dtype=np.float32)
+    gone = 0
+    for place, stage in enumerate(stages):
+        for _ in range(stage - gone):
+            inner.copy_(current)
+            current.zero_()
+            for chance, neighbour in zip(flat, seen, strict=True):
+                current.addcmul_(chance, neighbour)
+        gone = stage
+        found[place] = current.reshape(len(maps), height, pitch)[..., :width].numpy()
+    return found
 
 
 def _chances(boundary: Tensor, radius: int, beta: float) -> Tensor:

@@ -15,10 +15,11 @@ from recam_core.model.network import CamNetwork
 from recam_core.refine.advcam import climbed_maps
 from recam_core.refine.boundary_network import BoundaryNetwork
 from recam_core.refine.finishes import FINISHES, Pixels, check_finish, finished_pixels, from_levels
-from recam_core.refine.random_walk import random_walk
+from recam_core.refine.random_walk import STAGES, STEPS, walk_stages
+from recam_core.scores.thresholds import EVEN_ODDS
 
-#: The rule whose values the maps of a walk are like: activations, of which the greatest is 1.
-_ACTIVATIONS = "fc1"
+#: The rule whose values the maps of a walk, and of AdvCAM, are like: activations, of which the greatest is 1.
+ACTIVATIONS = "fc1"
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ WAYS = {
     ),
     "advcam+irn": Way("AdvCAM, IRN", "The maps of AdvCAM, to the power of 1.5, walk.", climbs=True, walks=True),
 }
+#: The background threshold of what has walked, where none was chosen: the published one of VOC.
+WALKED_THRESHOLD = 0.28
 #: What the maps of AdvCAM are raised to before they walk.
 _CLIMBED_POWER = 1.5
 
@@ -84,21 +87,63 @@ def routes_of(ways: Sequence[str], finishes: Sequence[str], has_boundaries: bool
     return list(dict.fromkeys(Route(way, check_finish(finish)) for way in ways for finish in finishes))
 
 
+def usual_way_threshold(way: str, finish: str, seeds: float) -> float:
+    """The background threshold that a way and a finish begin with where none was chosen.
+
+    Even odds after a dense CRF, whose scores are log-odds; the published threshold of what has walked; else that of the
+    seeds, whose maps are divided by their maxima as those of AdvCAM are.
+    """
+    if FINISHES[finish].crf is not None:
+        return EVEN_ODDS
+    return WALKED_THRESHOLD if WAYS[way].walks else seeds
+
+
+def set_out(
+    way: str, seeds: ActivationMaps, rule: str, climbed: ActivationMaps | None = None
+) -> tuple[ActivationMaps, str]:
+    """The maps that go a way, before they walk, and the rule that says what their values mean.
+
+    Args:
+        way: of :data:`WAYS`.
+        seeds: the maps of a picture.
+        rule: the extraction rule that made them.
+        climbed: those of AdvCAM (:func:`recam_core.refine.advcam.climbed_maps`), for the ways that take them.
+
+    Raises:
+        UserError: the way takes the maps of AdvCAM, and there are none.
+    """
+    if not WAYS[way].climbs:
+        return seeds, rule
+    if climbed is None:
+        raise UserError(f"The way '{way}' begins with the maps of AdvCAM, which were not made.")
+    if not WAYS[way].walks:
+        return climbed, ACTIVATIONS
+    raised = np.rint((climbed.activations / FULL) ** _CLIMBED_POWER * FULL).astype(np.uint8)
+    return replace(climbed, activations=raised), ACTIVATIONS
+
+
 def walked(maps: ActivationMaps, boundary: np.ndarray, rule: str) -> ActivationMaps:
     """Maps after the walk, divided by their maximum over all classes together, as published thresholds are meant.
 
-    Maps of probabilities walk as probabilities.
+    Maps of probabilities walk as probabilities; what comes out is read as activations, by the rule ``fc1``.
 
     Args:
         maps: of a picture.
         boundary: on the grid of the maps, h x w float32, 0..1.
         rule: the extraction rule that made the maps.
     """
+    return walked_stages(maps, boundary, rule, (STEPS,))[0]
+
+
+def walked_stages(
+    maps: ActivationMaps, boundary: np.ndarray, rule: str, stages: Sequence[int] = STAGES
+) -> list[ActivationMaps]:
+    """Maps on their walk, after each of so many steps (ascending); the last one is like those of :func:`walked`."""
     values = from_levels(maps.activations.astype(np.float32), rule)
-    found = random_walk(1 - values if gives_log_odds(rule) else values, boundary)
-    most = found.max(initial=0)
-    levels = np.rint(found / most * FULL).astype(np.uint8) if most > 0 else np.zeros_like(maps.activations)
-    return ActivationMaps(maps.id, maps.size, maps.classes, levels)
+    each = walk_stages(1 - values if gives_log_odds(rule) else values, boundary, stages)
+    most = each.max(axis=(1, 2, 3), keepdims=True, initial=0)
+    levels = np.rint(np.divide(each, most, out=np.zeros_like(each), where=most > 0) * FULL).astype(np.uint8)
+    return [ActivationMaps(maps.id, maps.size, maps.classes, one) for one in levels]
 
 
 def refined_of_dataset(
@@ -127,18 +172,17 @@ def refined_of_dataset(
     ways, has_background = {route.way for route in routes}, dataset.classes.has_background
     weight = class_weights(rule, network.fc1, network.fc2) if any(WAYS[way].climbs for way in ways) else None
     for sample, made in maps_of_dataset(network, dataset, [rule], settings, limit):
-        maps = {"direct": (made[rule], rule)}
+        climbed = boundary = None
         if weight is not None:
             classes, scales, mirror = made[rule].classes, settings.scales, settings.mirror
             climbed = climbed_maps(network, sample.image, weight, classes, scales=scales, mirror=mirror, id=sample.id)
-            maps["advcam"] = climbed, _ACTIVATIONS
         if boundaries is not None and any(WAYS[way].walks for way in ways):
             boundary = boundaries.boundary(sample.image)
-            if "irn" in ways:
-                maps["irn"] = walked(made[rule], boundary, rule), _ACTIVATIONS
-            if "advcam+irn" in ways:
-                raised = np.rint((climbed.activations / FULL) ** _CLIMBED_POWER * FULL).astype(np.uint8)
-                maps["advcam+irn"] = walked(replace(climbed, activations=raised), boundary, _ACTIVATIONS), _ACTIVATIONS
+        maps = {}
+        for way in ways:
+            maps[way] = set_out(way, made[rule], rule, climbed)
+            if WAYS[way].walks and boundary is not None:
+                maps[way] = walked(maps[way][0], boundary, maps[way][1]), ACTIVATIONS
         yield (
             sample,
             {

@@ -24,7 +24,7 @@ import numpy as np
 
 from recam_core.data.sample import BACKGROUND, VOID, ClassList
 from recam_core.errors import UserError
-from recam_core.maps.activation_maps import ActivationMaps, argmax_and_activation
+from recam_core.maps.activation_maps import ActivationMaps, argmax_and_activation, grid_size
 from recam_core.scores.metrics import scored_pixels, value_names
 from recam_core.views.colours import COLOUR_MAPS, class_colours, colour_table
 from recam_core.views.marks import CONTOUR_STEP, GREY, PATTERNS, PITCH, SOLID_TINT, TINT, WITHIN, WITHOUT, Mark, swatch
@@ -67,6 +67,25 @@ class ViewerPane:
 
 
 @dataclass(frozen=True)
+class ViewerSheet:
+    """A map of the picture that is of no class, such as its boundaries: a pane of heat, without threshold and scores.
+
+    Attributes:
+        key: unique among the panes.
+        title: over the pane.
+        about: what it shows, in a sentence.
+        levels: h x w, uint8, on the grid that maps are kept on.
+        after: key of the pane that it stands behind; it comes first unless there is such a one.
+    """
+
+    key: str
+    title: str
+    about: str
+    levels: np.ndarray
+    after: str = ""
+
+
+@dataclass(frozen=True)
 class ViewerPayload:
     """One picture, ready for the browser.
 
@@ -103,6 +122,7 @@ def viewer_payload(
     reference: str | None = None,
     exact_photo: bool | None = None,
     asked: Mapping[int, str] | None = None,
+    sheets: Sequence[ViewerSheet] = (),
 ) -> ViewerPayload:
     """Pack one picture.
 
@@ -115,12 +135,13 @@ def viewer_payload(
         reference: key of the pane that differences of scores are taken to; None takes the first.
         exact_photo: send the photo without loss; None does so for small pictures.
         asked: class k -> what its button says instead of its name, where maps are of the difference to another class.
+        sheets: maps of no class.
 
     Raises:
         UserError: there is no pane, keys repeat, or sizes or class numbers do not belong together.
     """
     size = image.shape[:2]
-    _check(size, classes, panes, mask)
+    _check(size, classes, panes, mask, sheets)
     arrays = _Arrays()
     if exact_photo is None:
         exact_photo = size[0] * size[1] <= EXACT_PIXELS
@@ -134,6 +155,8 @@ def viewer_payload(
         arrays.add(f"level{place}", pane.activation)
         if pane.grids is not None and len(pane.classes):
             arrays.add(f"grids{place}", pane.grids)
+    for place, sheet in enumerate(sheets):
+        arrays.add(f"sheet{place}", sheet.levels)
     arrays.add("patterns", _pattern_tile())
     for name in COLOUR_MAPS:
         arrays.add(f"colours_{name}", colour_table(name))
@@ -162,6 +185,7 @@ def viewer_payload(
             }
             for pane in panes
         ],
+        "sheets": [{"key": one.key, "title": one.title, "about": one.about, "after": one.after} for one in sheets],
         "marks": {
             "errors": _legend(error_marks(None, classes.has_background), mask if has_truth else None),
             "class_errors": _legend(error_marks(0, classes.has_background), mask if has_truth else None),
@@ -204,10 +228,16 @@ class _Arrays:
         self._end += len(content)
 
 
-def _check(size: tuple[int, int], classes: ClassList, panes: Sequence[ViewerPane], mask: np.ndarray | None) -> None:
+def _check(
+    size: tuple[int, int],
+    classes: ClassList,
+    panes: Sequence[ViewerPane],
+    mask: np.ndarray | None,
+    sheets: Sequence[ViewerSheet],
+) -> None:
     if not panes:
         raise UserError("There is nothing to show beside the photo: choose at least one method.")
-    if len({pane.key for pane in panes}) < len(panes):
+    if len({*(pane.key for pane in panes), *(sheet.key for sheet in sheets)}) < len(panes) + len(sheets):
         raise UserError("Two panes have the same key; each method can be shown once.")
     for pane in panes:
         if pane.argmax.shape != size or pane.activation.shape != size:
@@ -219,6 +249,9 @@ def _check(size: tuple[int, int], classes: ClassList, panes: Sequence[ViewerPane
             raise UserError(f"The maps of {pane.title} name a class beyond the {len(classes)} of this data set.")
         if pane.threshold is not None and not 0 <= pane.threshold <= 1:
             raise UserError(f"A background threshold lies between 0 and 1, got {pane.threshold} for {pane.title}.")
+    for sheet in sheets:
+        if sheet.levels.shape != grid_size(size):
+            raise UserError(f"{sheet.title} is not on the grid of this picture; make it again from this picture.")
     if mask is None:
         return
     if mask.shape != size:

@@ -27,6 +27,7 @@ PREFIXES = {
     "data": "data_",
     "why": "why_",
     "theory": "theory_",
+    "masks": "masks_",
 }
 
 
@@ -66,6 +67,7 @@ SECTIONS: dict[str, tuple[Sequence, Callable[[AppTest, object], None]]] = {
     "data": (("zip", "weights"), choose("data_checkpoint_from")),
     "theory": (tuple(THEORY), choose("theory_section")),
     "why": (("runs", "classifier"), choose("why_ask")),
+    "masks": ((("direct",), ("irn",)), choose("masks_ways", "pills")),
 }
 
 

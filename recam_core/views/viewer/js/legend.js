@@ -35,7 +35,7 @@ function showLegend(viewer) {
       marks("errors", wrongMarks(picture, classes));
     }
   }
-  if (overlay === "heat" || overlay === "contour") parts.push(colourScale(viewer));
+  if (showsColours(viewer)) parts.push(colourScale(viewer));
   if (overlay === "seeds" || viewer.shownPanes().some((pane) => pane.key === "truth")) {
     for (const { value, name, colour } of picture.values) {
       if (value === 0) continue;
@@ -58,6 +58,12 @@ function legendEntry(viewer, kind, code, name, meaning, sample) {
     viewer.change({ off: off.includes(entry) ? off.filter((other) => other !== entry) : [...off, entry] });
   });
   return button;
+}
+
+/** Whether the colours of a colour map are on the screen. */
+function showsColours(viewer) {
+  const overlay = shownOverlay(viewer.picture, viewer.view);
+  return overlay === "heat" || overlay === "contour" || viewer.shownPanes().some((pane) => pane.sheet);
 }
 
 function colourScale(viewer) {

@@ -10,9 +10,9 @@ const FIGURES = [
 const OVERLAY_WORDS = { taken: "taken back" };
 
 class Pane {
-  /** `method` is one of the picture's, or null for the panes "truth" and "photo". */
-  constructor(viewer, key, title, method) {
-    Object.assign(this, { viewer, key, title, method });
+  /** `method` is one of the picture's, or null for the panes "truth" and "photo" and that of one of its `sheet`s. */
+  constructor(viewer, key, title, method, sheet = null) {
+    Object.assign(this, { viewer, key, title, method, sheet });
     this.about = element("span", { class: "about" });
     this.head = element("figcaption", { class: "pane-head" }, element("strong", {}, title), this.about);
     this.canvas = element("canvas");
@@ -20,6 +20,7 @@ class Pane {
     this.frame = element("div", { class: "frame", tabindex: "0", role: "img" }, this.canvas, this.over);
     this.figure = element("figure", { class: "pane", "data-pane": key }, this.head, this.frame);
     this.frame.pane = this;
+    if (sheet) put(this.head, "title", sheet.about);
     if (!method) return;
     this.own = element("input", { type: "range", min: "0", max: "1", step: "0.01", "aria-label": `Threshold of ${title}` });
     this.own.addEventListener("input", () => viewer.change({
@@ -43,6 +44,9 @@ class Pane {
   }
 
   get picture() { return this.viewer.picture; }
+
+  /** Whether it shows a map, and is there unless it was hidden; ground truth and photo are there when asked for. */
+  get isMap() { return this.method !== null || this.sheet !== null; }
 
   /** height x width activations of class `k`, or null where the method has none. */
   activations(k) { return planeOf(this.picture, this.method, k); }
@@ -165,6 +169,9 @@ class Pane {
     if (overlay === "heat" || overlay === "contour") this.paintedKey = null;  // the canvas will hold no codes
     if (this.key === "photo") {
       out.set(photo.pixels(picture, port));
+    } else if (this.sheet) {
+      const levels = this.kept("levels", port.key, () => levelsInWindow(this.sheetLevels(), picture, port));
+      paintHeat(out, photo.pixels(picture, port), levels, viewer.colourWords(), view.opacity * picture.filled);
     } else if (this.key === "truth" || overlay === "seeds") {
       const opacity = view.opacity * picture.filled;
       const codes = method ? this.codes(overlay, classes) : this.truth(classes);
@@ -207,6 +214,12 @@ class Pane {
     this.painted.set(codes);
   }
 
+  /** height x width levels of the pane's sheet. */
+  sheetLevels() {
+    const { picture, sheet } = this;
+    return this.kept("sheet", picture.id, () => enlargeGrid(sheet.grid, picture.height, picture.width));
+  }
+
   /** The ground truth with only the chosen classes, and void. */
   truth(classes) {
     const { picture } = this;
@@ -227,7 +240,7 @@ class Pane {
   tell(reference, classes) {
     const { viewer, method, picture } = this, { view } = viewer, overlay = shownOverlay(picture, view);
     const about = classes.length ? classes.map((k) => picture.names[k + 1]).join(", ") : "all present classes";
-    put(this.frame, "aria-label", `${this.title}: ${this.key === "photo" ? "the photo" : `${
+    put(this.frame, "aria-label", `${this.title}: ${this.sheet ? this.sheet.about : this.key === "photo" ? "the photo" : `${
       this.key === "truth" ? "ground truth" : overlay === "taken" && this === reference ? "errors" : OVERLAY_WORDS[overlay] ?? overlay
     } of ${about}`}`);
     if (!method) return;

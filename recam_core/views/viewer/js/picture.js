@@ -60,5 +60,6 @@ async function readPicture(id, bytes, begin) {
       grids: arrays.get(`grids${place}`) ?? null,
       planes: new Map(),
     })),
+    sheets: header.sheets.map((sheet, place) => ({ ...sheet, grid: arrays.get(`sheet${place}`) })),
   };
 }

@@ -83,7 +83,7 @@ function buildChips(viewer) {
 }
 
 function togglePane(viewer, pane) {
-  const { view } = viewer, field = pane.method ? "hidden" : "extra", listed = view[field];
+  const { view } = viewer, field = pane.isMap ? "hidden" : "extra", listed = view[field];
   const isShown = viewer.sidePanes().includes(pane);
   if (isShown && viewer.sidePanes().length === 1) return;  // one always stays
   viewer.change({ [field]: listed.includes(pane.key) ? listed.filter((key) => key !== pane.key) : [...listed, pane.key] });
@@ -112,7 +112,7 @@ function showToolbar(viewer) {
   if (find("[data-field=cut]").value !== view.cut) find("[data-field=cut]").value = view.cut;
   const colours = find("[data-field=colours]");
   if (colours.value !== view.colours) colours.value = view.colours;
-  colours.closest(".setting").hidden = overlay !== "heat" && overlay !== "contour";
+  colours.closest(".setting").hidden = !showsColours(viewer);
   const chosen = chosenClasses(picture, view);
   for (const { k, button } of viewer.classChips) press(button, k === null ? !chosen.length : chosen.includes(k));
   const shown = viewer.sidePanes();

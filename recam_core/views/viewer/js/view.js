@@ -14,7 +14,7 @@ const DEFAULT_VIEW = {
   opacity: 0.8,
   colours: "viridis",
   layout: "fit",         // one of LAYOUTS; fit: side by side, in a narrow window the wipe
-  hidden: [],            // keys of panes that are not shown
+  hidden: [],            // keys of panes of methods and sheets that are not shown
   extra: [],             // "truth" and "photo", where they are shown beside the methods
   pair: [],              // keys of the two panes that are wiped or blinked between
   wipe: 0.5,             // where the line of the wipe stands

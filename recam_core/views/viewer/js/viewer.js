@@ -68,6 +68,10 @@ class Viewer {
     const sameSize = this.picture && this.picture.width === picture.width && this.picture.height === picture.height;
     this.picture = picture;
     this.panes = picture.methods.map((method) => new Pane(this, method.key, method.title, method));
+    for (const sheet of picture.sheets) {
+      const after = this.panes.findIndex(({ key }) => key === sheet.after);
+      this.panes.splice(after + 1, 0, new Pane(this, sheet.key, sheet.title, null, sheet));
+    }
     if (picture.truth) this.panes.push(new Pane(this, "truth", "Ground truth", null));
     this.panes.push(new Pane(this, "photo", "Photo", null));
     this.hover = this.hoverPane = this.drawnLine = null;
@@ -181,7 +185,7 @@ class Viewer {
 
   sidePanes() {
     const { view } = this;
-    const shown = this.panes.filter((pane) => (pane.method ? !view.hidden.includes(pane.key) : view.extra.includes(pane.key)));
+    const shown = this.panes.filter((pane) => (pane.isMap ? !view.hidden.includes(pane.key) : view.extra.includes(pane.key)));
     return shown.length ? shown : this.panes.slice(0, 1);
   }
 

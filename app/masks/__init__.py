@@ -1,0 +1,1 @@
+"""Masks: from seeds to pseudo masks of one picture, and of a set."""

@@ -1,0 +1,36 @@
+"""Masks: from the seeds of a picture to its pseudo mask, each step to be seen."""
+
+import streamlit as st
+
+from app.catalogue import has_no_runs, read_catalogue
+from app.copy_link import copy_link
+from app.guard import sentences
+from app.masks.choose import arrive, choose
+from app.masks.result_section import result_section
+from app.plain_words import plain
+
+_ABOUT = (
+    "Seeds see an object's most telling parts. A mask covers the object: the maps walk over the picture up to its "
+    "boundaries, or are pulled to the contours of its colours. Each step keeps its scores, so every threshold stays "
+    "open."
+)
+
+
+def main() -> None:
+    """Draw the page: what is looked at, then its sections in their order."""
+    st.title("From seeds to masks", anchor=False)
+    catalogue = read_catalogue()
+    if not st.session_state.get("masks_seen", False):
+        arrive()
+    st.session_state["masks_seen"] = True
+    if has_no_runs(catalogue):
+        return
+    st.markdown(_ABOUT)
+    with sentences():
+        scene = choose(catalogue)
+        if scene is None:
+            return
+        for note in scene.picture.notes:
+            st.caption(f":material/info: {plain(note)}")
+        result_section(scene)
+        copy_link(["It holds the picture, the method, the ways and the view."], key="masks_link")

@@ -1,0 +1,152 @@
+"""The page Masks: what its panes hold is what the library makes, and no slider runs a network."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
+from viewer_content import viewer_of
+
+from recam_core.checkpoint.run_folder import load_run
+from recam_core.data.spec import open_dataset
+from recam_core.maps.activation_maps import ActivationMaps
+from recam_core.maps.inference import activation_maps
+from recam_core.method.extraction import map_weights
+from recam_core.refine import advcam
+from recam_core.refine.boundaries import load_boundaries
+from recam_core.refine.boundary_network import BoundaryNetwork
+from recam_core.refine.finishes import finished_pixels
+from recam_core.refine.random_walk import STAGES
+from recam_core.refine.ways import walked_stages
+
+SPEC = "scenes:size=64,train=6,val=2@val"
+
+
+def fine(page: AppTest) -> None:
+    assert not page.exception, page.exception
+    assert not page.error, page.error[0].value
+
+
+@pytest.fixture
+def masks(opened: Callable[..., AppTest]) -> Callable[..., AppTest]:
+    """``masks(**address)`` opens the page by a link."""
+
+    def run(**address: str) -> AppTest:
+        page = opened()
+        page.query_params.clear()
+        for name, value in ({"family": "scenes", "data": SPEC, "run": "scenes/bce"} | address).items():
+            page.query_params[name] = value
+        page._page_hash = calc_hash("masks")
+        page.run()
+        fine(page)
+        return page
+
+    return run
+
+
+@pytest.fixture
+def edges(assets: Path, runs: Path) -> Path:
+    """Boundaries of BCE, untrained, among the user's runs; masks by them were scored."""
+    folder = runs / "edges"
+    folder.mkdir(parents=True)
+    run = load_run(assets / "checkpoints" / "scenes" / "bce", "cpu")
+    torch.manual_seed(0)
+    save_file(BoundaryNetwork(run.network).state_dict(), folder / "boundaries.safetensors")
+    record = {"format": "recam-boundaries", "format_version": 1, "run": "bce", "rule": "fc1", "data": SPEC}
+    record["weights_sha256"] = run.info.weights_sha256
+    (folder / "boundaries.json").write_text(json.dumps(record))
+    one = {"has_background": True, "pictures": 7, "best": {"miou": 0.9, "threshold": 0.9}}
+    evaluations = {
+        "direct+none": one | {"fixed": {"miou": 0.401, "threshold": 0.3}},
+        "irn+pamr": one | {"fixed": {"miou": 0.35, "threshold": 0.42}},
+    }
+    scores = {"data": "scenes@val", "run": "bce", "rule": "fc1", "evaluations": evaluations}
+    (folder / "scores.json").write_text(json.dumps(scores))
+    return folder
+
+
+def seeds(assets: Path) -> tuple[ActivationMaps, np.ndarray]:
+    """Those of BCE on the first picture, by the library; and the picture."""
+    network = load_run(assets / "checkpoints" / "scenes" / "bce", "cpu").network
+    sample = open_dataset(SPEC).load(0)
+    weights = map_weights("fc1", network.fc1.detach(), None)
+    return activation_maps(network, sample.image, weights, np.flatnonzero(sample.labels)), sample.image
+
+
+def pane(page: AppTest, key: str) -> tuple[np.ndarray, np.ndarray, float | None]:
+    shown = viewer_of(page)
+    place = [one["key"] for one in shown.header["panes"]].index(key)
+    return shown.arrays[f"winner{place}"], shown.arrays[f"level{place}"], shown.thresholds[place]
+
+
+def test_a_newcomer_sees_the_direct_way_and_learns_what_the_others_need(masks, assets) -> None:
+    page = masks()
+    assert viewer_of(page).titles == ["Seeds", "Mask by PAMR"]
+    maps, image = seeds(assets)
+    found = finished_pixels(maps, "fc1", image, "pamr", has_background=True)
+    for mine, theirs in zip(pane(page, "mask"), found, strict=False):
+        np.testing.assert_array_equal(mine, theirs)
+    assert pane(page, "mask")[2] == pane(page, "seeds")[2] == 0.3
+    assert viewer_of(page).message["view"]["overlay"] == "taken"
+    assert any("Of all pixels, BCE-CAM has" in box.value for box in page.markdown)
+    page.pills(key="masks_ways").set_value(["irn"]).run()
+    fine(page)
+    assert "recam_core boundaries" in page.info[0].value
+    assert viewer_of(page).titles == ["Seeds", "Mask by PAMR"]
+    assert page.query_params["ways"] == "irn"
+
+
+def test_the_walk_is_turned_without_a_network(masks, assets, edges, monkeypatch) -> None:
+    page = masks(ways="irn", steps="4")
+    assert viewer_of(page).titles == ["Seeds", "Walk, 4 steps", "Mask by PAMR"]
+    maps, image = seeds(assets)
+    boundary = load_boundaries(edges, load_run(assets / "checkpoints" / "scenes" / "bce", "cpu")).boundary(image)
+    (sheet,) = viewer_of(page).header["sheets"]
+    assert sheet["after"] == "seeds"
+    assert np.abs(viewer_of(page).arrays["sheet0"] / 255 - boundary).max() < 0.01
+
+    def refused(*_: object) -> None:
+        raise AssertionError("a network ran")
+
+    monkeypatch.setattr(BoundaryNetwork, "boundary", refused)
+    monkeypatch.setattr("recam_core.model.network.CamNetwork.features", refused)
+    each = walked_stages(maps, boundary, "fc1")
+    for steps in (4, 0, 256):
+        page.select_slider(key="masks_steps").set_value(steps).run()
+        fine(page)
+        found = finished_pixels(each[STAGES.index(steps)], "fc1", image, "pamr", has_background=True)
+        for mine, theirs in zip(pane(page, "mask"), found, strict=False):
+            np.testing.assert_array_equal(mine, theirs)
+    # Its own threshold is that which was chosen on other pictures, and the page says where the walk does not help.
+    assert pane(page, "mask")[2] == 0.42
+    assert pane(page, "walk")[2] == 0.28
+    said = " ".join(box.value for box in page.caption)
+    assert "does not help there: -5.1 points" in said
+    assert "7 pictures of scenes@val" in said
+    page.pills(key="masks_ways").set_value(["direct", "irn"]).run()
+    fine(page)
+    assert viewer_of(page).titles == ["Seeds", "PAMR", "IRN, PAMR"]
+
+
+def test_advcam_is_made_by_a_job_after_its_cost_was_told(masks, monkeypatch) -> None:
+    monkeypatch.setattr(advcam.Climb, "steps_at", lambda self, scale: 2)
+    page = masks(ways="advcam")
+    assert viewer_of(page).titles == ["Seeds", "Mask by PAMR"]  # meanwhile, the direct way
+    classes = len(viewer_of(page).class_names)
+    assert any(f"{4 * classes} passes" in box.value for box in page.markdown)
+    page.button(key="masks_climb_start").click().run()
+    end = time.monotonic() + 240
+    while viewer_of(page).titles[1] != "AdvCAM" and time.monotonic() < end:
+        time.sleep(0.1)
+        page.run()
+    fine(page)
+    assert viewer_of(page).titles == ["Seeds", "AdvCAM", "Mask by PAMR"]
+    page.selectbox(key="masks_maps_scenes/bce").set_value("grad_cam").run()
+    fine(page)
+    assert "attribution methods have none" in page.info[0].value
