@@ -455,3 +455,60 @@ def test_all_four_ways_are_scored_and_the_cost_of_climbing_is_told_first(place, 
     assert list(found) == ["direct+none", "advcam+none", "irn+none", "advcam+irn+none"]
     # One step is the map itself: what climbs is the same network's.
     assert found["advcam+none"]["best"]["miou"] == pytest.approx(found["direct+none"]["best"]["miou"], abs=0.02)
+
+
+# What the thresholds select, and masks that are worse than seeds ------------------------------------------------------
+
+
+def test_confident_labels_are_drawn_and_held_against_the_ground_truth(place, tmp_path, capsys):
+    out, drawn = tmp_path / "boundaries", tmp_path / "labels.png"
+    asked = ("--epochs", 1, "--foreground", 0.6, "--background", 0.4)
+    assert boundaries(place, out, *asked, "--show", tmp_path / "labels.txt") == 2
+    assert ".png" in capsys.readouterr().err
+    assert boundaries(place, out, *asked, "--show", drawn) == 0
+    said = capsys.readouterr().out
+    record = json.loads((out / "boundaries.json").read_text())
+    right = record["right"]
+    told = f"{right['foreground']:.1%} of the pixels of a class and {right['background']:.1%} of those of the background"
+    assert f"Right, by the ground truth: {told}" in said
+    with Image.open(drawn) as image:
+        assert image.height > image.width > 500
+
+
+def test_how_many_labels_are_right_is_counted_where_the_truth_is_known():
+    from recam_core.refine.boundaries import ConfidentLabels
+
+    labels = ConfidentLabels()
+    labels.add(np.array([[1, 1, 2, 0, 0, 255]], np.uint8), np.array([[1, 3, 255, 0, 1, 1]], np.uint8))
+    labels.add(np.array([[1, 0]], np.uint8))
+    assert labels.right == (0.5, 0.5)
+    assert labels.shares == (0.5, 0.375, 0.125)
+    assert labels[1].tolist() == [[1, 0]]
+    unknown = ConfidentLabels()
+    unknown.add(np.array([[1, 0]], np.uint8))
+    assert np.isnan(unknown.right).all()
+
+
+def test_masks_that_are_worse_than_the_seeds_are_explained_before_all_are_made(place, tmp_path, capsys, monkeypatch):
+    from recam_core.cli import masks as command
+
+    upside_down = finishes.Finish("Upside down", "", lambda image, planes: planes[:, ::-1, ::-1].copy())
+    monkeypatch.setitem(finishes.FINISHES, "turned", upside_down)
+    out, val = tmp_path / "boundaries", f"voc:{place / 'squares'}@val"
+    assert boundaries(place, out, "--epochs", 1, "--foreground", 0.6, "--background", 0.4) == 0
+    capsys.readouterr()
+    route = ("--boundaries", out, "--way", "irn", "--finish", "turned")
+    record = json.loads((out / "boundaries.json").read_text())
+    # On the pictures that thresholds are chosen on ...
+    assert masks(place, *route, "--select", val) == 0
+    said = capsys.readouterr().out
+    assert said.index(f"Worse than the seeds on {val}") < said.index("best here")
+    assert "IRN, Upside down" in said
+    assert f"thresholds 0.60 and 0.40, of which {record['right']['foreground']:.0%} of the pixels of a class" in said
+    # ... or on the first ones with ground truth.
+    monkeypatch.setattr(command, "_TELLING", 1)
+    assert masks(place, *route) == 0
+    assert "Worse than the seeds on the first 1 pictures with ground truth" in capsys.readouterr().err
+    # Seeds are not held against themselves.
+    assert masks(place, "--finish", "none") == 0
+    assert "Worse" not in "".join(capsys.readouterr())

@@ -5,10 +5,18 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recam_core.cli.cams import add_inference_options, only_rule, rules_for, settings_for
-from recam_core.cli.options import Opened, print_notes, write_results
+from recam_core.cli.options import Opened, check_files, print_notes, write_files, write_results
 from recam_core.errors import UserError
+
+if TYPE_CHECKING:
+    from recam_core.data.sample import Dataset
+    from recam_core.refine.boundaries import BoundaryRecipe, ConfidentLabels
+
+#: Pictures that `--show` draws.
+_SHOWN = 6
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -40,6 +48,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--finish", default="pamr", help="what makes the labels follow contours (default: pamr)")
     parser.add_argument("--seed", type=int, default=0, help="of the weights, the order and the views")
     parser.add_argument("--workers", type=int, help="loader processes")
+    parser.add_argument(
+        "--show",
+        type=Path,
+        metavar="FILE",
+        help="draw what the thresholds select on 6 pictures (PNG, SVG or PDF) before the training begins",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the record to FILE")
     add_inference_options(parser)
     parser.set_defaults(run=run)
@@ -63,6 +77,10 @@ def run(arguments: argparse.Namespace) -> int:
     from recam_core.scores.evaluate import check_classes
 
     check_finish(arguments.finish)
+    if arguments.show is not None:
+        from recam_core.views.figure_text import FIGURE_KINDS
+
+        check_files([arguments.show], [f".{kind}" for kind in FIGURE_KINDS])
     device = pick_device(arguments.device)
     if (arguments.out / RECORD_FILE).exists():
         raise UserError(f"{arguments.out} holds trained boundaries already; choose another folder or delete it.")
@@ -104,6 +122,10 @@ def run(arguments: argparse.Namespace) -> int:
         f"Confident labels at {recipe.foreground:.2f} and {recipe.background:.2f}: {foreground:.1%} of the pixels a "
         f"class, {background:.1%} background, {unsure:.1%} neither."
     )
+    if told := _right_words(labels):
+        print(told)
+    if arguments.show is not None:
+        _show(arguments.show, dataset, labels, recipe, f"{info.name} {rule} on {dataset.spec}")
     with terminal("boundaries") as progress:
         record = train_boundaries(
             loaded, dataset, labels, rule, recipe, arguments.out, workers=arguments.workers, progress=progress
@@ -112,3 +134,28 @@ def run(arguments: argparse.Namespace) -> int:
     print_notes(dataset)
     write_results(arguments.json, record)
     return opened.status()
+
+
+def _right_words(labels: ConfidentLabels) -> str:
+    """How many of the labels are right, where ground truth says it; "" elsewhere."""
+    foreground, background = labels.right
+    parts = [f"{foreground:.1%} of the pixels of a class"] if foreground == foreground else []
+    parts += [f"{background:.1%} of those of the background"] if background == background else []
+    return f"Right, by the ground truth: {' and '.join(parts)}." if parts else ""
+
+
+def _show(file: Path, dataset: Dataset, labels: ConfidentLabels, recipe: BoundaryRecipe, name: str) -> None:
+    """Draw the labels of pictures from all over the data set."""
+    import numpy as np
+
+    from recam_core.views.figure_labels import labels_figure
+    from recam_core.views.figure_text import figure_bytes
+
+    chosen = np.unique(np.linspace(0, len(labels) - 1, min(_SHOWN, len(labels))).round().astype(int)).tolist()
+    foreground, background, unsure = labels.shares
+    title = (
+        f"{name}\nA class above {recipe.foreground:.2f}: {foreground:.1%} of all pixels. Background up to "
+        f"{recipe.background:.2f}: {background:.1%}. Neither: {unsure:.1%}.\n{_right_words(labels)}"
+    )
+    figure = labels_figure([(dataset.load(index), labels[index]) for index in chosen], dataset.classes, title)
+    write_files([(file, figure_bytes(figure, file.suffix[1:].lower()))])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from recam_core.refine.boundary_network import BoundaryNetwork
     from recam_core.refine.ways import Route
     from recam_core.scores.evaluate import Evaluation, Tally
+
+#: So many pictures with ground truth say whether masks come out worse than seeds; of a larger set it is told then.
+_TELLING = 40
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -96,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
             name = ", ".join(part for part in (f"{info.name} {rule}", route.title) if part)
             found[route] = tallies[route].evaluation(name, threshold=thresholds.get(route), threshold_from=origin)
         print(summary_table(list(found.values())))
-        if worse := _worse(found):
+        if worse := _worse(work, tallies, dataset.spec):
             print(f"\n{worse}")
     else:
         print(f"{dataset.spec} has no ground truth, so the masks were not scored.")
@@ -110,17 +114,43 @@ def run(arguments: argparse.Namespace) -> int:
     return opened.status()
 
 
-def _worse(found: dict[Route, Evaluation]) -> str:
-    """Why masks may come out worse than the seeds that they are made of; "" where none do."""
-    seeds = next((each for route, each in found.items() if not route.title), None)
-    if seeds is None:
-        return ""
-    worse = [route.title for route, each in found.items() if each.best.miou < seeds.best.miou]
+def _worse(work: _Work, tallies: dict[Route, Tally], on: str) -> str:
+    """Which masks come out worse than the seeds that they are made of, and why that may be; "" where none do."""
+    from recam_core.refine.ways import SEEDS, WAYS
+
+    found = {route: tally.evaluation().best.miou for route, tally in tallies.items()}
+    worse = [route for route in work.routes if found[route] < found[SEEDS]]
     if not worse:
         return ""
-    reason = " Boundaries learnt from labels that are not right do this: choose the thresholds of `boundaries` anew."
-    return f"Worse than the seeds, each at its best threshold: {', '.join(worse)}." + (
-        reason if any("IRN" in title for title in worse) else ""
+    listed = ", ".join(f"{route.title} {100 * found[route]:.1f}" for route in worse)
+    words = f"Worse than the seeds on {on} (mIoU {100 * found[SEEDS]:.1f}), each at its best threshold: {listed}."
+    if any(WAYS[route.way].walks for route in worse):
+        words += f" {_boundary_words(work.arguments.boundaries)}"
+    if any(not WAYS[route.way].walks and route.finish != "none" for route in worse):
+        words += " A finish takes away what is thinner than its reach; where objects are small, leave it out."
+    return words
+
+
+def _boundary_words(folder: Path) -> str:
+    """Where the boundaries come from, and what to change."""
+    from recam_core.records import opened_record
+    from recam_core.refine.boundaries import RECORD_FILE
+
+    with opened_record(folder / RECORD_FILE) as record:
+        recipe, right = record["recipe"], record.get("right") or {}
+        words = (
+            f"The boundaries were learnt from labels at the thresholds {float(recipe['foreground']):.2f} and "
+            f"{float(recipe['background']):.2f}"
+        )
+        known = [
+            f"{float(share):.0%} of the pixels of {what}"
+            for what, share in (("a class", right.get("foreground")), ("the background", right.get("background")))
+            if share is not None
+        ]
+    words += f", of which {' and '.join(known)} are right. " if known else ". "
+    return words + (
+        "Labels that are wrong teach boundaries where there are none: raise --foreground of `boundaries` where pixels "
+        "of a class are wrong, lower --background where those of the background are, and look at them with --show."
     )
 
 
@@ -172,7 +202,10 @@ def _thresholds(work: _Work, dataset: Dataset) -> dict[Route, float]:
         if not part.has_masks:
             raise UserError(f"{part.spec} has no ground-truth masks, so no threshold can be chosen on it.")
         check_classes(dataset.classes, part.classes, f"The data set {dataset.spec}", f"the data set {part.spec}")
-        best = {route: tally.evaluation().best.threshold for route, tally in _pass(work, part, {}, None).items()}
+        tallies = _pass(work, part, {}, None)
+        if worse := _worse(work, tallies, part.spec):
+            print(worse)
+        best = {route: tallies[route].evaluation().best.threshold for route in work.routes}
         return {route: value for route, value in best.items() if value is not None}
     known = {}
     if info.threshold is not None and work.rule == info.rule:
@@ -188,17 +221,19 @@ def _thresholds(work: _Work, dataset: Dataset) -> dict[Route, float]:
 
 
 def _pass(work: _Work, dataset: Dataset, thresholds: dict[Route, float], out: Path | None) -> dict[Route, Tally]:
-    """One pass over a data set: the counts of each route and, where a folder is named, the masks of the last."""
+    """One pass over a data set: the counts of each route and of the seeds and, where a folder is named, the masks of
+    the last route. Masks that are worse than the seeds are told of as soon as some pictures say so."""
     from recam_core.maps.activation_maps import seed_mask
     from recam_core.progress import terminal
-    from recam_core.refine.ways import refined_of_dataset
+    from recam_core.refine.ways import SEEDS, refined_of_dataset
     from recam_core.report.coco_masks import picture_names
     from recam_core.report.mask_set import split_name, writing_mask_set
     from recam_core.scores.evaluate import Tally
 
     arguments, info, last = work.arguments, work.loaded.info, work.routes[-1]
     settings = settings_for(arguments, info)
-    tallies = {route: Tally(dataset.classes) for route in work.routes}
+    routes = list(dict.fromkeys((SEEDS, *work.routes)))
+    tallies = {route: Tally(dataset.classes) for route in routes}
     total = min(arguments.limit or len(dataset), len(dataset))
     with ExitStack() as stack:
         writer = None
@@ -220,12 +255,19 @@ def _pass(work: _Work, dataset: Dataset, thresholds: dict[Route, float], out: Pa
             )
         progress = stack.enter_context(terminal(f"{info.name}, {dataset.spec}"))
         pictures = refined_of_dataset(
-            work.loaded.network, dataset, work.rule, work.routes, settings, work.boundaries, arguments.limit
+            work.loaded.network, dataset, work.rule, routes, settings, work.boundaries, arguments.limit
         )
+        # With --select it is known by now.
+        seen, tells = 0, total > 2 * _TELLING and not arguments.select
         for done, (sample, found) in enumerate(pictures, start=1):
             for route, pixels in found.items():
                 tallies[route].add_pixels(sample.id, *pixels, sample.mask)
             if writer is not None:
                 writer.add(sample, seed_mask(*found[last], thresholds.get(last)))
             progress(done, total, "")
+            seen += sample.mask is not None
+            if seen == _TELLING and sample.mask is not None and tells:
+                worse = _worse(work, tallies, f"the first {seen} pictures with ground truth")
+                if worse:
+                    print(f"\n{worse}", file=sys.stderr)
     return tallies

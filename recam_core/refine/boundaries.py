@@ -97,16 +97,28 @@ class ConfidentLabels:
 
     Attributes:
         shares: of all pixels: of a class, of the background, and of neither.
+        right: how many of the pixels of a class, and of those of the background, are what the ground truth says; nan
+            where none is known.
     """
 
     def __init__(self) -> None:
         self._packed: list[bytes] = []
-        self._pixels = np.zeros(3, dtype=np.int64)
+        # Of a class, background, neither; of the first two: known to the ground truth, and right.
+        self._pixels = np.zeros(7, dtype=np.int64)
 
-    def add(self, label: np.ndarray) -> None:
-        """Keep the labels of the next picture, packed: 3,000 photographs take some 20 MB."""
+    def add(self, label: np.ndarray, truth: np.ndarray | None = None) -> None:
+        """Keep the labels of the next picture, packed: 3,000 photographs take some 20 MB.
+
+        Args:
+            label: H x W, uint8.
+            truth: its ground truth, which is asked for nothing but ``right``.
+        """
         unsure, background = (label == VOID).sum(), (label == 0).sum()
-        self._pixels += (label.size - unsure - background, background, unsure)
+        self._pixels[:3] += (label.size - unsure - background, background, unsure)
+        if truth is not None:
+            known, same = truth != VOID, truth == label
+            for place, chosen in ((3, known & (label != 0) & (label != VOID)), (5, known & (label == 0))):
+                self._pixels[place : place + 2] += chosen.sum(), (chosen & same).sum()
         stream = BytesIO()
         Image.fromarray(label).save(stream, format="PNG")
         self._packed.append(stream.getvalue())
@@ -119,8 +131,15 @@ class ConfidentLabels:
 
     @property
     def shares(self) -> tuple[float, float, float]:
-        foreground, background, unsure = (self._pixels / max(int(self._pixels.sum()), 1)).tolist()
+        pixels = self._pixels[:3]
+        foreground, background, unsure = (pixels / max(int(pixels.sum()), 1)).tolist()
         return foreground, background, unsure
+
+    @property
+    def right(self) -> tuple[float, float]:
+        known, right = self._pixels[3::2], self._pixels[4::2]
+        foreground, background = np.divide(right, known, out=np.full(2, np.nan), where=known > 0).tolist()
+        return foreground, background
 
 
 def confident_labels(
@@ -135,7 +154,7 @@ def confident_labels(
     labels = ConfidentLabels()
     pictures = maps_of_dataset(run.network, dataset, [rule], settings)
     for done, (sample, maps) in enumerate(pictures, start=1):
-        labels.add(_confident(maps[rule], rule, sample.image, recipe, dataset.classes.has_background))
+        labels.add(_confident(maps[rule], rule, sample.image, recipe, dataset.classes.has_background), sample.mask)
         progress(done, len(dataset), "confident labels")
     foreground, background, _ = labels.shares
     if foreground == 0 or (dataset.classes.has_background and background == 0):
@@ -259,6 +278,10 @@ def train_boundaries(
         "data": dataset.spec,
         "recipe": asdict(recipe),
         "shares": dict(zip(("foreground", "background", "unsure"), labels.shares, strict=True)),
+        "right": {
+            name: None if np.isnan(share) else share
+            for name, share in zip(("foreground", "background"), labels.right, strict=True)
+        },
         "history": history,
     }
     with replacing_file(out / HEADS_FILE) as temporary:

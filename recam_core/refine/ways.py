@@ -75,6 +75,10 @@ class Route:
         return ", ".join(parts)
 
 
+#: The seeds as they are, which all others are held against.
+SEEDS = Route("direct", "none")
+
+
 def routes_of(ways: Sequence[str], finishes: Sequence[str], has_boundaries: bool) -> list[Route]:
     """Every way with every finish, each once. Raises UserError for one that is unknown, or lacks its boundaries."""
     for way in ways:
