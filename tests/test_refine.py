@@ -469,7 +469,8 @@ def test_confident_labels_are_drawn_and_held_against_the_ground_truth(place, tmp
     said = capsys.readouterr().out
     record = json.loads((out / "boundaries.json").read_text())
     right = record["right"]
-    told = f"{right['foreground']:.1%} of the pixels of a class and {right['background']:.1%} of those of the background"
+    sure, rest = right["foreground"], right["background"]
+    told = f"{sure:.1%} of the pixels of a class and {rest:.1%} of those of the background"
     assert f"Right, by the ground truth: {told}" in said
     with Image.open(drawn) as image:
         assert image.height > image.width > 500
