@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 #: chart away.
 UNUSED_BUTTONS = ["zoomIn2d", "zoomOut2d", "autoScale2d", "sendChartToCloud"]
 
+#: What a button with the numbers of a chart says of itself.
+CHART_NUMBERS = "The numbers of this chart."
+
 
 def palette() -> Palette:
     """The colours that suit the theme in which the page is shown."""
@@ -58,7 +61,7 @@ def show_chart(
     options: dict[str, Any] = {"on_select": on_press or "rerun", "selection_mode": tuple(modes)} if modes else {}
     st.plotly_chart(figure, key=key, theme=None, width="stretch", config=config, alt=alt, **options)
     if csv is not None:
-        csv_button(csv, name, key=f"{key}_csv", help="The numbers of this chart.", type="tertiary")
+        csv_button(csv, name, key=f"{key}_csv", help=CHART_NUMBERS, type="tertiary")
 
 
 def csv_button(

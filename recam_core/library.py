@@ -115,7 +115,7 @@ class Lab:
         """The activation maps of a picture, by each run.
 
         Args:
-            picture: a file, an image of Pillow, or an array, H x W x 3 uint8 RGB.
+            picture: a file, an image of Pillow, an array, H x W x 3 uint8 RGB, or what a data set's ``load`` gives.
             classes: names of the classes to map; None for those that the first run sees in it.
             scales: factors of the picture's size at which the network looks at it.
             mirror: whether it looks at the mirror image as well.
@@ -125,7 +125,7 @@ class Lab:
             UserError: a picture that cannot be read, a class that the runs do not know, or scales out of range.
 
         >>> china = recam.open_dataset("gallery").load(0)
-        >>> maps = lab.maps(china.image, scales=(1,), longest=320)
+        >>> maps = lab.maps(china, scales=(1,), longest=320)
         >>> maps.recam.shape == (len(maps.classes), 214, 320)
         True
         >>> maps = lab.maps(china.image, ["building", "sky", "tree", "water"], scales=(1,), longest=320)

@@ -63,7 +63,11 @@ def terminal(label: str, in_bytes: bool = False) -> Iterator[ProgressFn]:
                 bar.set_postfix_str(note, refresh=False)
             bar.update(done - bar.n)
 
-        yield report
+        try:
+            yield report
+        except BaseException:
+            bar.leave = bar.n > bar.initial  # where nothing was done, what went wrong stands alone
+            raise
 
 
 def with_pauses(progress: ProgressFn) -> tuple[ProgressFn, ProgressFn]:

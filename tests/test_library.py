@@ -179,7 +179,7 @@ def test_a_picture_may_be_a_file_an_image_or_an_array(lab: recam.Lab) -> None:
     exif[0x0112] = 6
     image.transpose(Image.Transpose.ROTATE_90).save("turned.png", exif=exif)
     clear = image.convert("RGBA")
-    for one in ("photo.png", Path("photo.png"), image, clear, Image.open("turned.png"), "turned.png"):
+    for one in ("photo.png", Path("photo.png"), image, clear, Image.open("turned.png"), "turned.png", sample):
         assert np.array_equal(lab.maps(one, ["red"], scales=(1.0,)).bce, expected)
 
 

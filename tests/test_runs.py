@@ -230,6 +230,7 @@ def test_a_run_elsewhere_is_not_taken_for_ones_own_of_the_same_name(
     assert "cannot be starred" in capsys.readouterr().err
     assert read_stars() == frozenset()
     assert main(["runs", "compare", "alpha", str(elsewhere)]) == 0
+    assert "alpha and alpha do not differ in any setting" in capsys.readouterr().out
     assert main(["runs", "delete", "--yes", "alpha", str(elsewhere)]) == 2
     assert "does not lie among your runs" in capsys.readouterr().err
     assert (runs / "alpha").is_dir()

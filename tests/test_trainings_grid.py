@@ -22,6 +22,7 @@ from recam_core.queue.job import GridRequest
 from recam_core.queue.listing import Training, find_training, grids_folder, list_trainings, trainings_folder
 from recam_core.queue.start import resume_training
 from recam_core.queue.start_grid import grid_cost, grid_of, start_grid
+from recam_core.queue.status import write_status
 from recam_core.queue.stop import cancel_training, remove_training
 from recam_core.queue.waiting import device_lock
 from recam_core.records import as_kind
@@ -112,8 +113,11 @@ def test_a_waiting_grid_is_cancelled_resumed_and_removed(runs: Path, question: F
         assert grid_of(grid.job) == question
         assert cancel_training(grid.id).state == "cancelled"
         assert "finished trainings and epochs are kept" in find_training(grid.id).log_tail()
+        # What was finished before stays finished, also if the next process is stopped before it has looked.
+        write_status(grid.folder, dataclasses.replace(find_training(grid.id).status, epoch=1, epochs=2))
         assert resume_training(grid.id).state == "waiting"
-        cancel_training(grid.id)
+        again = cancel_training(grid.id)
+        assert (again.state, again.status.epoch, again.status.epochs) == ("cancelled", 1, 2)
         remove_training(grid.id)
     assert not grid.out.exists()
     assert list_trainings() == []

@@ -6,8 +6,8 @@ import streamlit as st
 
 from app.catalogue import Entry
 from app.guard import sentences
-from app.job_progress import job_progress
-from app.jobs import CANCELLED, FAILED, Job, board
+from app.job_progress import job_progress, job_state
+from app.jobs import Job, board
 from app.lab.lab_job import LabJob
 from app.lab.lab_result import GridResult
 from app.lab.setup import Setup
@@ -114,11 +114,7 @@ def keep_panel(job: LabJob, one: SettingResult, seed: int, picture: str) -> None
 
 
 def _ending(keeping: KeepJob, job: LabJob, picture: str) -> None:
-    if keeping.state == FAILED:
-        st.error(plain(keeping.message), icon=":material/error:")
-    elif keeping.state == CANCELLED:
-        st.info("Cancelled. Nothing was kept.", icon=":material/cancel:")
-    else:
+    if job_state(keeping, cancelled="Cancelled. Nothing was kept."):
         st.success(f"Kept as the run **{plain(keeping.name)}**.", icon=":material/bookmark_added:")
         if st.button("Open it in Explore", icon=":material/open_in_new:", key="lab_open_kept"):
             runs = (job.setup.entry.key, f"run/{keeping.name}")

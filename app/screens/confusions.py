@@ -20,7 +20,7 @@ from app.links import keep, kept
 from app.plain_words import plain
 from recam_core.scores.band import band_words
 from recam_core.scores.scores import Scores
-from recam_core.scores.table import unseen_note
+from recam_core.scores.table import percent, unseen_note
 
 #: Label, attribute of the scores, what it says.
 _FIGURES = (
@@ -168,7 +168,7 @@ def _score_strip(compared: Comparison) -> None:
         scores, threshold = scores_of(compared, method.key), compared.thresholds[method.key]
         cut = "arg-max" if threshold is None else f"threshold {threshold:.2f}"
         figures = "".join(
-            f'<span title="{escape(meaning)}">{label} <strong>{_percent(getattr(scores, name))}</strong>'
+            f'<span title="{escape(meaning)}">{label} <strong>{percent(getattr(scores, name))}</strong>'
             f"{'' if place == 0 else _difference(scores, base, name)}</span>"
             for label, name, meaning in _FIGURES
         )
@@ -189,10 +189,6 @@ def _band_sentence(compared: Comparison, band: int) -> str:
         f"Every figure, list and gallery below counts only the pixels {band_words(band)} of the ground truth: "
         f"{share:.1%} of all."
     )
-
-
-def _percent(value: float) -> str:
-    return "–" if math.isnan(value) else f"{100 * value:.1f}"
 
 
 def _difference(scores: Scores, base: Scores, name: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.chart import live_chart, palette, plotly_for
+from app.chart import CHART_NUMBERS, csv_button, live_chart, palette, plotly_for
 from app.guard import sentences
 from app.links import TRAINING, kept
 from app.plain_words import plain
@@ -126,10 +126,7 @@ def _curves(page: str, training: Training) -> None:
 
 
 def _csv(curves: Sequence[Curve], name: str, key: str) -> None:
-    st.download_button(
-        "CSV", lambda: curves_csv(curves), f"{name}.csv", "text/csv", key=key, icon=":material/download:",
-        type="tertiary", on_click="ignore", help="The numbers of this chart.",
-    )  # fmt: skip
+    csv_button(lambda: curves_csv(curves), name, key=key, help=CHART_NUMBERS, type="tertiary")
 
 
 def _alt(what: str, curves: Sequence[Curve]) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recam_core.cli.options import write_results
 from recam_core.errors import UserError
-from recam_core.words import megabytes
+from recam_core.words import listing, megabytes
 
 if TYPE_CHECKING:
     from recam_core.analysis.analysed import Analysed
@@ -28,17 +27,17 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser("runs", help="list, rename, star, delete, compare, export and import runs")
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
-    listing = actions.add_parser("list", help="list the runs that ship and your own")
-    listing.add_argument("words", nargs="*", metavar="WORD", help="words that must occur in name, data or settings")
-    listing.add_argument("--method", action="append", choices=_METHODS, help="only this method; may be repeated")
-    listing.add_argument("--starred", action="store_true", help="only starred ones")
-    whose = listing.add_mutually_exclusive_group()
+    table = actions.add_parser("list", help="list the runs that ship and your own")
+    table.add_argument("words", nargs="*", metavar="WORD", help="words that must occur in name, data or settings")
+    table.add_argument("--method", action="append", choices=_METHODS, help="only this method; may be repeated")
+    table.add_argument("--starred", action="store_true", help="only starred ones")
+    whose = table.add_mutually_exclusive_group()
     whose.add_argument("--own", dest="shipped", action="store_false", default=None, help="only your own")
     whose.add_argument("--shipped", dest="shipped", action="store_true", help="only those that came with the project")
-    listing.add_argument("--sort", choices=_ORDERS, default="name", help="by what (default: name)")
-    listing.add_argument("--reverse", action="store_true", help="largest, or last, first")
-    listing.add_argument("--json", type=Path, metavar="FILE", help="also write the list to FILE")
-    listing.set_defaults(run=run_list)
+    table.add_argument("--sort", choices=_ORDERS, default="name", help="by what (default: name)")
+    table.add_argument("--reverse", action="store_true", help="largest, or last, first")
+    table.add_argument("--json", type=Path, metavar="FILE", help="also write the list to FILE")
+    table.set_defaults(run=run_list)
 
     show = actions.add_parser("show", help="print the settings of a run and the command that makes it")
     show.add_argument("name", metavar="RUN", help=_RUN)
@@ -83,6 +82,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run_list(arguments: argparse.Namespace) -> int:
     from recam_core.runs.listed import filter_runs, headline, list_runs, sort_runs
+    from recam_core.scores.table import aligned
 
     found = list_runs()
     runs = filter_runs(
@@ -111,7 +111,7 @@ def run_list(arguments: argparse.Namespace) -> int:
             )
         )
     if runs:
-        _print_table(rows)
+        print(aligned(rows))
     else:
         print("There is no such run." if found.runs else "There are no runs yet.")
     for fault in found.faults:
@@ -124,10 +124,11 @@ def run_show(arguments: argparse.Namespace) -> int:
     from recam_core.runs.compare import run_settings
     from recam_core.runs.lineage import again_command
     from recam_core.runs.listed import find_run
+    from recam_core.scores.table import in_columns
 
     run = find_run(arguments.name)
     print(f"{run.name}{' *' if run.starred else ''}: {run.path}")
-    _print_table(list(run_settings(run.info).items()), head=False)
+    print(in_columns([list(row) for row in run_settings(run.info).items()], words=2))
     if run.info.command:
         print(f"\nMade by\n  {run.info.command}")
     print(f"Made again by\n  {again_command(run, 'runs/NEW')}")
@@ -180,6 +181,7 @@ def run_delete(arguments: argparse.Namespace) -> int:
 def run_compare(arguments: argparse.Namespace) -> int:
     from recam_core.runs.compare import compare_settings
     from recam_core.runs.listed import find_run, headlines
+    from recam_core.scores.table import aligned
 
     runs = list({run.key: run for run in map(find_run, arguments.names)}.values())
     if len(runs) < 2:
@@ -187,7 +189,10 @@ def run_compare(arguments: argparse.Namespace) -> int:
     settings = compare_settings([run.info for run in runs])
     shown = [row for row in settings if row.differs or arguments.all]
     names = [run.name for run in runs]
-    _print_table([("", *names), *((row.name, *(value or "-" for value in row.values)) for row in shown)])
+    if shown:
+        print(aligned([["", *names], *([row.name, *(value or "-" for value in row.values)] for row in shown)]))
+    else:
+        print(f"{listing(names)} do not differ in any setting; --all shows what they have in common.")
     results: dict[str, Any] = {
         "runs": [run.key for run in runs],
         "settings": [{"name": row.name, "values": row.values, "differs": row.differs} for row in settings],
@@ -244,7 +249,7 @@ def _analysed(run: ListedRun, dataset: Any, digest: str, arguments: argparse.Nam
 def _print_scores(comparison: ScoreComparison) -> None:
     from recam_core.analysis.gains import RATES
     from recam_core.runs.compare import rate_verdicts, verdicts
-    from recam_core.scores.table import signed
+    from recam_core.scores.table import aligned, signed
 
     gain, rates = comparison.gain, comparison.rates
     rows = [("", "threshold", "mIoU", "to the first", "95% interval")]
@@ -254,7 +259,7 @@ def _print_scores(comparison: ScoreComparison) -> None:
         change = (signed(points[0]), f"{signed(points[1])} to {signed(points[2])}") if place else ("", "")
         rows.append((title, "-" if cut is None else f"{cut:.2f}", f"{100 * float(gain.miou[place]):.1f}", *change))
     print(f"{comparison.data}: {comparison.pictures} pictures, each run at its own threshold")
-    _print_table(rows)
+    print(aligned(rows))
     for sentence in verdicts(comparison):
         print(sentence)
     rows = [("errors, less is better", "", "%", "to the first", "95% interval")]
@@ -264,8 +269,7 @@ def _print_scores(comparison: ScoreComparison) -> None:
             words = [signed(value, 2) for value in points]
             change = (words[0], f"{words[1]} to {words[2]}") if place else ("", "")
             rows.append((title, name, f"{100 * rates.rate[number, place]:.2f}", *change))
-    print()
-    _print_table(rows)
+    print(f"\n{aligned(rows)}")
     for sentence in rate_verdicts(comparison):
         print(sentence)
 
@@ -352,13 +356,3 @@ def _agreed(question: str) -> bool:
     except EOFError:
         print()
         return False
-
-
-def _print_table(rows: Sequence[tuple[str, ...]], head: bool = True) -> None:
-    """Columns as wide as they must be; a line under the head."""
-    columns = len(rows[0])
-    widths = [max(len(row[column]) for row in rows) for column in range(columns)]
-    for number, row in enumerate(rows):
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-        if head and number == 0:
-            print("  ".join("-" * width for width in widths))

@@ -51,7 +51,7 @@ _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 _CODE = "import sys; sys.path.insert(0, sys.argv[1]); from recam_core.data.upload import serve; serve()"
 #: A picture, however it is at hand: a file, an image of Pillow, or H x W x 3 uint8.
-Picture = str | Path | Image.Image | np.ndarray
+Picture = str | Path | Image.Image | np.ndarray | Sample
 #: Ground truth likewise: an indexed or grey PNG, such an image, or H x W uint8; 0 background, k + 1 class k, 255 void.
 Mask = str | Path | Image.Image | np.ndarray
 
@@ -160,6 +160,8 @@ def _fitting(shape: tuple[int, int], longest: int) -> tuple[int, int] | None:
 
 def picture_bytes(picture: Picture) -> tuple[bytes, str]:
     """A picture as the bytes of a file, which all pass the one reader of photographs; and its name."""
+    if isinstance(picture, Sample):
+        return _encoded(Image.fromarray(picture.image)), picture.id
     if isinstance(picture, np.ndarray):
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
             raise UserError(

@@ -15,11 +15,10 @@ from recam_core.errors import UserError
 from recam_core.experiments.chart import Chart
 from recam_core.experiments.figures import FIGURES
 from recam_core.experiments.lab import HeadLab, SettingResult
-from recam_core.experiments.noise import Difference, Draws, percent
+from recam_core.experiments.noise import Difference, Draws
 from recam_core.experiments.part_score import PartScore
 from recam_core.experiments.protocol import FIT, PARTS, REPORT, SELECT, Protocol, choose_best
-from recam_core.scores.table import in_columns
-from recam_core.scores.table import percent as in_percent
+from recam_core.scores.table import in_columns, percent
 from recam_core.typed_path import typed_path
 
 Row = dict[str, Any]
@@ -143,7 +142,7 @@ def select_words(chosen: SettingResult, settings: Sequence[SettingResult]) -> st
     """What the chosen setting scores on the select part, and how many of the others score just the same there."""
     score = chosen.miou(SELECT)
     ties = sum(one.setting.fair and one is not chosen and one.miou(SELECT) == score for one in settings)
-    return f"mIoU {percent(score)}" + (f", as {ties} other{'s' if ties > 1 else ''}" if ties else "")
+    return f"mIoU {percent(score)} %" + (f", as {ties} other{'s' if ties > 1 else ''}" if ties else "")
 
 
 def pictures_of(lab: HeadLab) -> dict[str, int]:
@@ -256,7 +255,7 @@ def text_table(experiment: Experiment) -> str:
     for row in experiment.rows:
         line = [("* " if row["chosen"] else "  ") + row["key"], row["part"]]
         line += [_figure(row, name) for name in figures]
-        line += [in_percent(row[name], 2) for name in shares]
+        line += [percent(row[name], 2) for name in shares]
         line += [f"{row['threshold']:.2f}" if row["threshold"] is not None else "-"] if thresholds else []
         line += [_gain(row)] if gains else []
         lines.append(line)
@@ -265,7 +264,7 @@ def text_table(experiment: Experiment) -> str:
 
 def _figure(row: dict[str, Any], name: str) -> str:
     spread = row.get(f"{name}_spread")
-    return in_percent(row[name], 2) + ("" if spread is None or math.isnan(spread) else f" ±{100 * spread:.2f}")
+    return percent(row[name], 2) + ("" if spread is None or math.isnan(spread) else f" ±{100 * spread:.2f}")
 
 
 def _gain(row: dict[str, Any]) -> str:

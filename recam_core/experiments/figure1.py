@@ -19,9 +19,10 @@ from recam_core.analysis.csv_tables import csv_text
 from recam_core.atomic_write import write_json
 from recam_core.cache import cache_folder
 from recam_core.errors import UserError
-from recam_core.experiments.noise import Difference, capital, percent, points
+from recam_core.experiments.noise import Difference, capital, points
 from recam_core.folders import shipped_theory_folder
 from recam_core.records import RecordError, opened_record
+from recam_core.scores.table import percent
 from recam_core.words import listing
 
 LOSSES = ("bce", "sce")
@@ -136,7 +137,7 @@ class Figure1:
             else:
                 verdict = "SCE is better" if gain.value > 0 else "BCE is better"
             parts.append(
-                f"{named}, SCE reaches {percent(sce.mean)} and BCE {percent(bce.mean)}: {points(gain)}, {verdict}"
+                f"{named}, SCE reaches {percent(sce.mean)} % and BCE {percent(bce.mean)} %: {points(gain)}, {verdict}"
             )
         return f"{capital('; '.join(parts))}."
 

@@ -13,12 +13,13 @@ from recam_core.experiments.chart import SEED_SPREAD, Chart, Heat, Series, refer
 from recam_core.experiments.experiment import Row
 from recam_core.experiments.figures import Figure, mean_iou
 from recam_core.experiments.lab import ORACLE_NOTE, Setting, SettingResult, check_fc2_trained
-from recam_core.experiments.noise import Draws, capital, measured, percent, points
+from recam_core.experiments.noise import Draws, capital, measured, points
 from recam_core.experiments.protocol import REPORT, SELECT, choose_best
 from recam_core.experiments.study import AxisOption, Outcome, PairOption, Question, Study, find_pair
 from recam_core.method.masks import parse_mask
 from recam_core.retrain.head_recipe import completed
 from recam_core.scores.metrics import ratio
+from recam_core.scores.table import percent
 
 #: Points of a grid and seeds: a minute or two on two cores.
 MOST_POINTS = 400
@@ -106,7 +107,7 @@ def _grid_sentence(found: Outcome) -> str:
     alike = sum(found.difference(chosen, one).within_noise for one in rivals if one is not chosen)
     text = (
         f"{capital(chosen.label)} is the best of {len(rivals)} settings on {found.protocol.select} "
-        f"({found.select_words(chosen)}); on {found.protocol.report} it gives {percent(chosen.miou(REPORT))}, "
+        f"({found.select_words(chosen)}); on {found.protocol.report} it gives {percent(chosen.miou(REPORT))} %, "
         f"{points(gain)} against no retraining"
     )
     text += ", which is within the noise" if gain.within_noise else ""
@@ -270,11 +271,11 @@ def _pair_sentence(found: Outcome) -> str:
     if np.isnan(share):
         return f"{separates}; {protocol.report} has no pixel of them, so nothing can be said of it there."
     if chosen is None:
-        return f"{none}; on {protocol.report} {percent(share)} of their pixels are taken for the other."
+        return f"{none}; on {protocol.report} {percent(share)} % of their pixels are taken for the other."
     gain = found.draws.difference(chosen.on(REPORT), before, figures.confused)
     text = (
-        f"{separates}; on {protocol.report} it takes {percent(measured(chosen.on(REPORT), figures.confused))} of their "
-        f"pixels for the other, where no retraining takes {percent(share)} ({points(gain)}"
+        f"{separates}; on {protocol.report} it takes {percent(measured(chosen.on(REPORT), figures.confused))} % of "
+        f"their pixels for the other, where no retraining takes {percent(share)} % ({points(gain)}"
     )
     text += ", within the noise)" if gain.within_noise else ")"
     same = chosen is best

@@ -115,11 +115,6 @@ def interval(value: float, draws: np.ndarray) -> Difference:
     return Difference(value, float(low), float(high))
 
 
-def percent(value: float) -> str:
-    """A share in percent, such as ``52.3 %``."""
-    return f"{100 * value:.1f} %"
-
-
 def points(difference: Difference) -> str:
     """A difference of shares with its interval, such as ``+1.2 points (95 %: +0.3 to +2.1)``."""
     if math.isnan(difference.value):

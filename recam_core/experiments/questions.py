@@ -10,12 +10,13 @@ from recam_core.experiments.chart import SEED_SPREAD, Chart, joined, panels, ref
 from recam_core.experiments.experiment import choose
 from recam_core.experiments.grid import GRID, PAIR
 from recam_core.experiments.lab import ORACLE_NOTE, Setting, SettingResult, check_fc2_trained, head_recipes
-from recam_core.experiments.noise import Difference, capital, percent, points
+from recam_core.experiments.noise import Difference, capital, points
 from recam_core.experiments.protocol import REPORT
 from recam_core.experiments.study import ListOption, Outcome, Question, Study
 from recam_core.method.extraction import RULES, rules_of, share_of_double_negatives
 from recam_core.method.masks import parse_mask
 from recam_core.retrain.head_recipe import DEFAULTS, LOSSES, HeadRecipe
+from recam_core.scores.table import percent
 from recam_core.words import listing
 
 #: What is tried unless something else is named.
@@ -94,7 +95,7 @@ def _lambda_sentence(found: Outcome) -> str:
     zero = next(one for one in found.settings if one.setting.values["lambda"] == 0)
     begin = (
         f"{chosen.label} is the best of {len(found.settings)} on {found.protocol.select} "
-        f"({found.select_words(chosen)}); on {found.protocol.report} it gives {percent(chosen.miou(REPORT))}"
+        f"({found.select_words(chosen)}); on {found.protocol.report} it gives {percent(chosen.miou(REPORT))} %"
     )
     if chosen is zero:
         return f"{capital(begin)}; on the part that chooses, no weight of the softmax loss beats training without it."
@@ -146,7 +147,7 @@ def _mask_sentence(found: Outcome) -> str:
         f"On {found.protocol.report}, {_mask_answer(positives, negatives)}: against copied features, soft masks change "
         f"the false positive rate by {points(positives)} and the false negative rate by {points(negatives)}; {best} on "
         f"{found.protocol.select} is {chosen.label} ({found.select_words(chosen)}), which gives "
-        f"{percent(chosen.miou(REPORT))} on {found.protocol.report}."
+        f"{percent(chosen.miou(REPORT))} % on {found.protocol.report}."
     )
 
 
@@ -191,7 +192,7 @@ def _rule_sentence(found: Outcome) -> str:
     chosen = found.best
     text = (
         f"The rule {chosen.label} is the best on {found.protocol.select} ({found.select_words(chosen)}) and gives "
-        f"{percent(chosen.miou(REPORT))} on {found.protocol.report}"
+        f"{percent(chosen.miou(REPORT))} % on {found.protocol.report}"
     )
     others = [one for one in found.settings if one is not chosen]
     alike = [one.label for one in others if found.difference(chosen, one).within_noise]
@@ -202,7 +203,7 @@ def _rule_sentence(found: Outcome) -> str:
         difference = found.difference(named["product"], named["rectified_product"])
         share = _double_negatives(named["product"])
         text += (
-            f"; in {percent(share)} of the channels both weights are negative, which a plain product turns "
+            f"; in {percent(share)} % of the channels both weights are negative, which a plain product turns "
             f"positive, and against the rectified product its mIoU changes by {points(difference)}"
         )
         text += ", within the noise" if difference.within_noise else ""
@@ -241,8 +242,8 @@ def _loss_sentence(found: Outcome) -> str:
     else:
         verdict = "the softmax does not help here: binary cross-entropy is better"
     return (
-        f"On {found.protocol.report}, {verdict}: FC2 trained with SCE gives mIoU {percent(softmax.miou(REPORT))} "
-        f"({points(over)} against no retraining), with BCE {percent(control.miou(REPORT))} "
+        f"On {found.protocol.report}, {verdict}: FC2 trained with SCE gives mIoU {percent(softmax.miou(REPORT))} % "
+        f"({points(over)} against no retraining), with BCE {percent(control.miou(REPORT))} % "
         f"({points(over_control)}), each at the learning rate that {found.protocol.select} prefers; SCE less BCE is "
         f"{points(between)}."
     )
@@ -275,7 +276,7 @@ def _round_sentence(found: Outcome) -> str:
     once = choose([one for one in found.settings if one.setting.values["rounds"] == 1])
     begin = (
         f"{capital(chosen.label)} is the best of {len(found.settings)} on {found.protocol.select} "
-        f"({found.select_words(chosen)}) and gives {percent(chosen.miou(REPORT))} on {found.protocol.report}"
+        f"({found.select_words(chosen)}) and gives {percent(chosen.miou(REPORT))} % on {found.protocol.report}"
     )
     if chosen is once:
         return f"{begin}; on the part that chooses, more rounds than one do not help."

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from types import FrameType
@@ -68,7 +69,11 @@ def _work(folder: Path, job: TrainingJob, is_cancelled: Callable[[], bool]) -> i
     now = time.time()
     awaits = Path(job.init).name if is_awaited(job.init) else ""
     doing = f"Waiting for the run {awaits}" if awaits else "Waiting for the device"
-    reporter = Reporter(folder, Status(WAITING, doing, queued=now, losses=before.losses, awaits=awaits))
+    status = Status(WAITING, doing, queued=now, losses=before.losses, awaits=awaits)
+    if job.grid is not None:
+        # Trainings that are finished stay so, also where this process ends before it has looked for them.
+        status = replace(status, epoch=before.epoch, epochs=before.epochs)
+    reporter = Reporter(folder, status)
     state, message = FAILED, "The training broke off unexpectedly; its log says why. It can be resumed."
     try:
         out = Path(job.out)

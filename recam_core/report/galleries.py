@@ -11,11 +11,12 @@ from recam_core.data.sample import BrokenItem, Dataset
 from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
 from recam_core.report.figures import Figures
-from recam_core.report.markup import Markup, csv_link, join, percent, points, tag
+from recam_core.report.markup import Markup, csv_link, join, points, tag
 from recam_core.report.report_data import ReportData
 from recam_core.scores.band import within_band
 from recam_core.scores.metrics import value_names
 from recam_core.scores.scores import picture_scores
+from recam_core.scores.table import percent
 from recam_core.views.charts.pictures import drawn_pictures, pictures_chart
 from recam_core.views.colours import class_colours
 from recam_core.views.figure_cells import FigurePane, FigureRow, pane_cell, photo_cell, truth_cell

@@ -4,7 +4,6 @@ import html
 import unicodedata
 from collections.abc import Iterable
 
-from recam_core.scores.table import percent as table_percent
 from recam_core.scores.table import signed
 from recam_core.views.pictures import data_address
 
@@ -78,11 +77,6 @@ def table(
     parts = [tag("caption", caption)] if caption else []
     grid = tag("table", *parts, tag("thead", head), tag("tbody", *body), class_=class_ or None)
     return tag("div", grid, class_="wide", tabindex="0", role="region", aria_label=caption or "Table")
-
-
-def percent(value: float, digits: int = 1) -> str:
-    """A share as a number of per cent, or a dash where there is none."""
-    return table_percent(value, digits, "–")
 
 
 def points(value: float, digits: int = 1) -> str:

@@ -9,7 +9,7 @@ from recam_core.errors import UserError
 from recam_core.progress import ProgressFn, silent
 from recam_core.report.figures import Figures
 from recam_core.report.galleries import pictures_section
-from recam_core.report.markup import PAGE_STYLE, Markup, percent, points, tag
+from recam_core.report.markup import PAGE_STYLE, Markup, points, tag
 from recam_core.report.report_data import ReportData
 from recam_core.report.sections import (
     classes_section,
@@ -19,6 +19,7 @@ from recam_core.report.sections import (
     scores_section,
     settings_section,
 )
+from recam_core.scores.table import percent
 from recam_core.words import counted, listing
 
 #: Even if a name slipped through as markup, the browser would load nothing, and run nothing but the page's own scripts.

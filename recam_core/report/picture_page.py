@@ -15,8 +15,9 @@ from recam_core.data.sample import ClassList
 from recam_core.data.spec import parse_spec
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import no_activation_words
-from recam_core.report.markup import Markup, percent, tag
+from recam_core.report.markup import Markup, tag
 from recam_core.scores.scores import picture_scores
+from recam_core.scores.table import percent
 from recam_core.views.figure_cells import FigurePane
 from recam_core.views.viewer_payload import ViewerPayload, viewer_css, viewer_html, viewer_message, viewer_script
 

@@ -12,11 +12,11 @@ from recam_core.analysis.picture_table import single_class_words
 from recam_core.checkpoint.run_folder import versions
 from recam_core.report.figures import Figures
 from recam_core.report.files import lost_words, rates, scores_csv
-from recam_core.report.markup import Markup, csv_link, join, percent, points, table, tag
+from recam_core.report.markup import Markup, csv_link, join, points, table, tag
 from recam_core.report.report_data import ReportData
 from recam_core.scores.band import band_words
 from recam_core.scores.metrics import value_names
-from recam_core.scores.table import settings_lines
+from recam_core.scores.table import percent, settings_lines
 from recam_core.views.charts.class_iou import gain_rows, iou_chart
 from recam_core.views.charts.flow import flow_chart
 from recam_core.views.charts.gains import gain_chart

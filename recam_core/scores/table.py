@@ -172,12 +172,12 @@ def _legend(evaluation: Evaluation) -> str:
     )
 
 
-def percent(value: float | None, digits: int = 1, none: str = "-") -> str:
+def percent(value: float | None, digits: int = 1) -> str:
     """A share as a number of per cent, or a dash where there is none."""
-    return none if value is None or np.isnan(value) else f"{100 * value:.{digits}f}"
+    return "–" if value is None or np.isnan(value) else f"{100 * value:.{digits}f}"
 
 
-def aligned(rows: list[list[str]]) -> str:
+def aligned(rows: Sequence[Sequence[str]]) -> str:
     """Columns as wide as their widest cell; numbers to the right, words to the left."""
     columns = max(len(row) for row in rows)
     # A line with fewer cells (an interval) is a remark: it does not widen the columns.
@@ -195,13 +195,13 @@ def signed(points: float, digits: int = 1) -> str:
     return text[1:] if float(text) == 0 else text.replace("-", "−")
 
 
-def in_columns(rows: list[list[str]], words: int = 1) -> str:
+def in_columns(rows: Sequence[Sequence[str]], words: int = 1) -> str:
     """Rows of equal length in columns as wide as their widest cell: first the ones of words, then those of numbers."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return _in_columns(rows, widths, [place >= words for place in range(len(widths))])
 
 
-def _in_columns(rows: list[list[str]], widths: list[int], right: list[bool]) -> str:
+def _in_columns(rows: Sequence[Sequence[str]], widths: list[int], right: list[bool]) -> str:
     return "\n".join(
         "  ".join(
             cell.rjust(width) if to_right else cell.ljust(width)
@@ -212,7 +212,7 @@ def _in_columns(rows: list[list[str]], widths: list[int], right: list[bool]) -> 
 
 
 def _is_number(cell: str) -> bool:
-    return cell == "-" or cell.replace(".", "").strip("+-").isdigit()
+    return cell in ("-", "–") or cell.replace(".", "").strip("+-−±").isdigit()
 
 
 def settings_lines(values: Mapping[str, Any], depth: int = 0) -> list[str]:
