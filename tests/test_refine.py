@@ -10,7 +10,7 @@ from PIL import Image
 from recam_core.cli.main import main
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
-from recam_core.maps.activation_maps import ActivationMaps, argmax_and_activation, full_size, grid_size
+from recam_core.maps.activation_maps import ActivationMaps, argmax_and_activation, full_size, grid_size, seed_mask
 from recam_core.refine import finishes
 from recam_core.refine.boundaries import load_boundaries, usual_thresholds
 from recam_core.refine.boundary_network import BoundaryNetwork
@@ -513,3 +513,33 @@ def test_masks_that_are_worse_than_the_seeds_are_explained_before_all_are_made(p
     # Seeds are not held against themselves.
     assert masks(place, "--finish", "none") == 0
     assert "Worse" not in "".join(capsys.readouterr())
+
+
+def test_maps_of_an_attribution_method_are_seeds_like_any_other(place, tmp_path, capsys):
+    from recam_core.attribution.attributed_set import attributed_run, attributions_of_dataset
+    from recam_core.checkpoint.run_folder import load_run
+    from recam_core.report.mask_set import MaskSet
+
+    out, edges, rule = tmp_path / "set", tmp_path / "edges", ("--rule", "region_cam-fc1")
+    sure = ("--epochs", 1, "--foreground", 0.95, "--background", 0.85)
+    assert boundaries(place, edges, *sure, *rule) == 0
+    assert json.loads((edges / "boundaries.json").read_text())["rule"] == "region_cam-fc1"
+    capsys.readouterr()
+    asked = ("--boundaries", edges, "--way", "irn", "--way", "direct", "--finish", "none", "--threshold", 0.9)
+    assert masks(place, *rule, *asked, "--scales", 2, "--out", out) == 0
+    assert "run region_cam-fc1, IRN" in capsys.readouterr().out
+    assert json.loads((out / "masks.json").read_text())["settings"]["scales"] == [1.0]  # that of the method
+    data, run = open_dataset(f"voc:{place / 'squares'}@train"), load_run(place / "run")
+    written = MaskSet(out, data.classes)
+    for sample, maps in attributions_of_dataset(attributed_run(run, "region_cam-fc1"), data):
+        np.testing.assert_array_equal(written.mask(sample.id), seed_mask(*argmax_and_activation(maps), 0.9))
+    for arguments, sentence in (
+        (("--way", "advcam"), "climbs along the class weights"),
+        (("--labels", "predicted", "--threshold", 0.4), "ground-truth label"),
+        (("--rule", "fc1"), "Name one --rule"),
+        (("--out", tmp_path / "other"), "choose it with --select"),
+    ):
+        assert masks(place, *rule, *arguments) == 2
+        assert sentence in capsys.readouterr().err
+    assert masks(place, "--rule", "warp-fc1") == 2
+    assert "no extraction rule 'warp-fc1'" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recam_core.cli.cams import add_inference_options, only_rule, rules_for, settings_for
+from recam_core.cli.cams import add_inference_options, seed_rule, settings_for
 from recam_core.cli.options import Opened, check_files, print_notes, write_files, write_results
 from recam_core.errors import UserError
 
@@ -89,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
     loaded = load_run(arguments.run_folder, device)
     info = loaded.info
     check_classes(info.class_list, dataset.classes, f"The run {info.name}", f"the data set {dataset.spec}")
-    rule = only_rule(rules_for(arguments, info))
+    rule = seed_rule(arguments, info)
     seeds_at = arguments.seed_threshold
     if seeds_at is None and rule == info.rule:
         seeds_at = info.threshold

@@ -116,7 +116,8 @@ def add_inference_options(parser: argparse.ArgumentParser) -> None:
         "--rule",
         action="append",
         metavar="RULE",
-        help="extraction rule: fc1, fc2, sum, product or rectified_product; repeat it for several (default: the run's)",
+        help="extraction rule: fc1, fc2, sum, product or rectified_product; repeat it for several (default: the run's);"
+        " in `masks` and `boundaries` also an attribution method with a head, such as region_cam-fc1",
     )
     group.add_argument(
         "--scales",
@@ -148,8 +149,15 @@ def rules_for(arguments: argparse.Namespace, info: RunInfo) -> list[str]:
     return [check_run_rule(info, rule) for rule in dict.fromkeys(arguments.rule or [info.rule])]
 
 
-def only_rule(rules: list[str]) -> str:
-    """The one rule of a command that takes one. Raises UserError for several."""
+def seed_rule(arguments: argparse.Namespace, info: RunInfo) -> str:
+    """The one rule, or attribution method with a head, of a command that makes masks of seeds.
+
+    Raises:
+        UserError: several, unknown, or one that needs FC2 where the run has none.
+    """
+    from recam_core.analysis.analysed import check_maps
+
+    rules = [check_maps(info, rule) for rule in dict.fromkeys(arguments.rule or [info.rule])]
     if len(rules) > 1:
         raise UserError("Name one --rule: pseudo masks are made by one extraction rule.")
     return rules[0]

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recam_core.cli.cams import add_inference_options, only_rule, rules_for, settings_for
+from recam_core.cli.cams import add_inference_options, seed_rule, settings_for
 from recam_core.cli.options import Opened, print_notes, write_results
 from recam_core.errors import UserError
 from recam_core.words import counted
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     from recam_core.checkpoint.run_folder import load_run
     from recam_core.device import pick_device
     from recam_core.refine.boundaries import load_boundaries
-    from recam_core.refine.ways import routes_of
+    from recam_core.refine.ways import check_seeds, routes_of
     from recam_core.scores.evaluate import check_classes
     from recam_core.scores.table import summary_table
 
@@ -86,7 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
     dataset = opened.open(arguments.data, arguments.limit)
     loaded = load_run(arguments.run_folder, pick_device(arguments.device))
     info, last = loaded.info, routes[-1]
-    rule = only_rule(rules_for(arguments, info))
+    rule = seed_rule(arguments, info)
+    check_seeds(rule, routes)
     check_classes(info.class_list, dataset.classes, f"The run {info.name}", f"the data set {dataset.spec}")
     boundaries = load_boundaries(arguments.boundaries, loaded) if has_boundaries else None
     work = _Work(loaded, rule, routes, boundaries, opened, arguments)
@@ -225,13 +226,14 @@ def _pass(work: _Work, dataset: Dataset, thresholds: dict[Route, float], out: Pa
     the last route. Masks that are worse than the seeds are told of as soon as some pictures say so."""
     from recam_core.maps.activation_maps import seed_mask
     from recam_core.progress import terminal
+    from recam_core.refine.seeds import seed_settings
     from recam_core.refine.ways import SEEDS, refined_of_dataset
     from recam_core.report.coco_masks import picture_names
     from recam_core.report.mask_set import split_name, writing_mask_set
     from recam_core.scores.evaluate import Tally
 
     arguments, info, last = work.arguments, work.loaded.info, work.routes[-1]
-    settings = settings_for(arguments, info)
+    settings = seed_settings(work.rule, settings_for(arguments, info))
     routes = list(dict.fromkeys((SEEDS, *work.routes)))
     tallies = {route: Tally(dataset.classes) for route in routes}
     total = min(arguments.limit or len(dataset), len(dataset))

@@ -21,12 +21,13 @@ from recam_core.data.sample import VOID, Dataset
 from recam_core.errors import UserError
 from recam_core.guest import refuse_training
 from recam_core.maps.activation_maps import GRID_STRIDE, ActivationMaps, seed_mask, threshold_level
-from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
+from recam_core.maps.dataset_maps import MapSettings
 from recam_core.progress import ProgressFn, silent
 from recam_core.records import opened_record
 from recam_core.refine.boundary_network import BoundaryNetwork
 from recam_core.refine.finishes import FINISHES, check_finish, finished_pixels, refined_labels
 from recam_core.refine.pairs import pair_sums
+from recam_core.refine.seeds import seeds_of_dataset
 from recam_core.train.epochs import Epochs, refuse_another, train_epochs
 from recam_core.train.recipe import Recipe
 from recam_core.train.state import STATE_FILE
@@ -152,9 +153,9 @@ def confident_labels(
     """
     check_recipe(recipe, dataset.classes.has_background)
     labels = ConfidentLabels()
-    pictures = maps_of_dataset(run.network, dataset, [rule], settings)
+    pictures = seeds_of_dataset(run.network, dataset, rule, settings)
     for done, (sample, maps) in enumerate(pictures, start=1):
-        labels.add(_confident(maps[rule], rule, sample.image, recipe, dataset.classes.has_background), sample.mask)
+        labels.add(_confident(maps, rule, sample.image, recipe, dataset.classes.has_background), sample.mask)
         progress(done, len(dataset), "confident labels")
     foreground, background, _ = labels.shares
     if foreground == 0 or (dataset.classes.has_background and background == 0):

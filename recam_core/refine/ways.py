@@ -9,13 +9,14 @@ import numpy as np
 from recam_core.data.sample import Dataset, Sample
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import FULL, ActivationMaps
-from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
-from recam_core.method.extraction import class_weights, gives_log_odds
+from recam_core.maps.dataset_maps import MapSettings
+from recam_core.method.extraction import RULES, class_weights, gives_log_odds
 from recam_core.model.network import CamNetwork
 from recam_core.refine.advcam import climbed_maps
 from recam_core.refine.boundary_network import BoundaryNetwork
 from recam_core.refine.finishes import FINISHES, Pixels, check_finish, finished_pixels, from_levels
 from recam_core.refine.random_walk import STAGES, STEPS, walk_stages
+from recam_core.refine.seeds import seeds_of_dataset
 from recam_core.scores.thresholds import EVEN_ODDS
 
 #: The rule whose values the maps of a walk, and of AdvCAM, are like: activations, of which the greatest is 1.
@@ -126,6 +127,16 @@ def set_out(
     return replace(climbed, activations=raised), ACTIVATIONS
 
 
+def check_seeds(rule: str, routes: Sequence[Route]) -> None:
+    """See to it that the ways can start from such seeds. Raises UserError where one needs the weights of classes."""
+    climbing = [route.way for route in routes if WAYS[route.way].climbs]
+    if climbing and (rule not in RULES or not RULES[rule].makes_weights):
+        raise UserError(
+            f"The way '{climbing[0]}' climbs along the class weights of an extraction rule, and '{rule}' has none; "
+            "take the ways direct and irn, or another --rule."
+        )
+
+
 def walked(maps: ActivationMaps, boundary: np.ndarray, rule: str) -> ActivationMaps:
     """Maps after the walk, divided by their maximum over all classes together, as published thresholds are meant.
 
@@ -164,27 +175,29 @@ def refined_of_dataset(
     Args:
         network: in evaluation mode; its device is used (walks and finishes take the CPU).
         dataset: the pictures.
-        rule: extraction rule.
+        rule: extraction rule, or attribution method with a head; see
+            :func:`recam_core.refine.seeds.seeds_of_dataset`.
         routes: see :func:`routes_of`.
         settings: how maps are made.
         boundaries: for the ways that need them.
         limit: only the first so many pictures; None for all.
 
     Raises:
-        UserError: what :func:`recam_core.maps.dataset_maps.maps_of_dataset` refuses.
+        UserError: what :func:`recam_core.refine.seeds.seeds_of_dataset` and :func:`check_seeds` refuse.
     """
+    check_seeds(rule, routes)
     ways, has_background = {route.way for route in routes}, dataset.classes.has_background
     weight = class_weights(rule, network.fc1, network.fc2) if any(WAYS[way].climbs for way in ways) else None
-    for sample, made in maps_of_dataset(network, dataset, [rule], settings, limit):
+    for sample, made in seeds_of_dataset(network, dataset, rule, settings, limit):
         climbed = boundary = None
         if weight is not None:
-            classes, scales, mirror = made[rule].classes, settings.scales, settings.mirror
+            classes, scales, mirror = made.classes, settings.scales, settings.mirror
             climbed = climbed_maps(network, sample.image, weight, classes, scales=scales, mirror=mirror, id=sample.id)
         if boundaries is not None and any(WAYS[way].walks for way in ways):
             boundary = boundaries.boundary(sample.image)
         maps = {}
         for way in ways:
-            maps[way] = set_out(way, made[rule], rule, climbed)
+            maps[way] = set_out(way, made, rule, climbed)
             if WAYS[way].walks and boundary is not None:
                 maps[way] = walked(maps[way][0], boundary, maps[way][1]), ACTIVATIONS
         yield (

@@ -1,0 +1,54 @@
+"""The seeds that masks are made of: maps by an extraction rule, or by an attribution method such as Region-CAM."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from recam_core.data.sample import Dataset, Sample
+from recam_core.errors import UserError
+from recam_core.maps.activation_maps import ActivationMaps
+from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
+from recam_core.method.extraction import RULES
+from recam_core.model.network import CamNetwork
+
+
+def seeds_of_dataset(
+    network: CamNetwork, dataset: Dataset, rule: str, settings: MapSettings, limit: int | None = None
+) -> Iterator[tuple[Sample, ActivationMaps]]:
+    """Yield each picture with its maps, in the order of the data set.
+
+    Args:
+        network: in evaluation mode, of the classes of the data set.
+        dataset: the pictures.
+        rule: an extraction rule, or an attribution method with a head, such as ``region_cam-fc1``.
+        settings: how maps are made; see :func:`seed_settings`.
+        limit: only the first so many pictures; None for all.
+
+    Raises:
+        UserError: what :func:`recam_core.maps.dataset_maps.maps_of_dataset` refuses, or attributions of classes that
+            the network names itself.
+    """
+    if rule in RULES:
+        for sample, maps in maps_of_dataset(network, dataset, [rule], settings, limit):
+            yield sample, maps[rule]
+        return
+    # Only where it is needed: captum takes a second to load.
+    from recam_core.attribution.attributed_set import Attributed, attributions_of_dataset, read_rule
+
+    if settings.labels != "truth":
+        raise UserError(f"The maps '{rule}' are made for the classes of the ground-truth label: leave --labels out.")
+    named = read_rule(rule, dataset.classes.names)
+    if named is None:
+        raise UserError(f"There is neither an extraction rule nor an attribution method '{rule}'.")
+    method, head, against = named
+    asked = Attributed(network, "The network", "", tuple(dataset.classes.names), method, head, against)
+    yield from attributions_of_dataset(asked, dataset, limit=limit)
+
+
+def seed_settings(rule: str, settings: MapSettings) -> MapSettings:
+    """The settings as seeds of this name are made: attributions have scales and mirror images of their own."""
+    if rule in RULES:
+        return settings
+    from recam_core.attribution.attributed_set import views_of_rule
+
+    views = views_of_rule(rule.partition("-against-")[0], ())  # which class they are against changes nothing
+    return settings if views is None else replace(settings, scales=views[0], mirror=views[1])
