@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from recam_core import ranks
 from recam_core.errors import UserError
 from recam_core.words import counted
 
@@ -26,12 +27,22 @@ def device_name(choice: str = "auto") -> str:
     """The device, as :func:`device_names` names it, that a choice means on this machine.
 
     Args:
-        choice: ``auto`` takes the fastest, ``cuda`` the first CUDA device; else ``cuda:1``, ``mps`` or ``cpu``.
+        choice: ``auto`` takes the fastest, ``cuda`` the first CUDA device; else ``cuda:1``, ``mps`` or ``cpu``. Under
+            ``torchrun``, ``auto`` and ``cuda`` take the CUDA device of this process's number on its machine.
 
     Raises:
-        UserError: the choice is unknown, or this machine has no such device.
+        UserError: the choice is unknown, this machine has no such device, or processes cannot share it.
     """
     there = device_names()
+    if ranks.world() > 1 and choice != "cpu":
+        if choice not in ("auto", "cuda"):
+            raise UserError(f"Each process has a GPU of its own: choose auto, cuda or cpu instead of '{choice}'.")
+        own = f"cuda:{ranks.local_rank()}"
+        if there[0] == "cuda:0" and own not in there:
+            raise UserError(
+                f"This machine has fewer GPUs ({len(there) - 1}) than processes: lower --nproc-per-node of torchrun."
+            )
+        choice = own if own in there else "cpu" if choice == "auto" else choice
     wanted = there[0] if choice == "auto" else "cuda:0" if choice == "cuda" else choice
     if wanted not in there:
         known = choice in CHOICES or re.fullmatch(r"cuda:\d+", choice)

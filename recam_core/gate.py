@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 
+from recam_core import ranks
 from recam_core.cache import cache_folder
 from recam_core.errors import UserError
 from recam_core.lock import try_lock, unlock
@@ -155,7 +156,10 @@ def give_way(device: torch.device) -> None:
 
 
 def gate_of(device: torch.device) -> Gate | None:
-    """The gate of a device; None for a CPU."""
+    """The gate of a device; None for a CPU, and under ``torchrun``: two commands of several ranks, of which each waits
+    for a card of the other's, would wait for ever."""
+    if ranks.world() > 1:
+        return None
     return _gate_of(_card(device), cache_folder()) if device.type in ("cuda", "mps") else None
 
 

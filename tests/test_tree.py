@@ -16,7 +16,7 @@ REPO_ROOT = Path(__file__).resolve().parent.parent
 STAGES = (
     "home",
     "words",
-    *("errors", "progress", "atomic_write", "records", "guest", "guest_room", "cache", "memory", "device"),
+    *("errors", "ranks", "progress", "atomic_write", "records", "guest", "guest_room", "cache", "memory", "device"),
     *("setting", "priority"),
     *("lock", "gate", "folders", "typed_path", "zip_entries"),
     *("data", "scenes", "model", "method", "checkpoint", "maps", "scores", "theory", "attribution"),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from recam_core import ranks
 from recam_core.attribution.classifier import ForeignClassifier
 from recam_core.attribution.maps import Against, attribution_maps, attribution_views
 from recam_core.attribution.subject import AttributionSettings
@@ -120,7 +121,8 @@ def views_of_rule(rule: str, classes: Sequence[str]) -> tuple[tuple[float, ...],
 def attributions_of_dataset(
     attributed: Attributed, dataset: Dataset, progress: ProgressFn = silent, limit: int | None = None
 ) -> Iterator[tuple[Sample, ActivationMaps]]:
-    """Each picture with the maps of the classes that it shows, in the numbers of the data set.
+    """Each picture (under ``torchrun``, of this rank's share) with the maps of the classes that it shows, in the numbers
+    of the data set.
 
     Classes that are held against another one leave that one out; classes that the network does not know get no map.
 
@@ -141,7 +143,7 @@ def attributions_of_dataset(
         )
     count = len(dataset) if limit is None else min(limit, len(dataset))
     work, within = with_pauses(progress)
-    for index in range(count):
+    for index in ranks.share(range(count)):
         work(index, count, "")
         sample = dataset.load(index)
         known = np.flatnonzero(sample.labels & (match.index >= 0))

@@ -56,7 +56,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the record to FILE")
     add_inference_options(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, by_ranks=True)
 
 
 def run(arguments: argparse.Namespace) -> int:

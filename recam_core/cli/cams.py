@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recam_core import ranks
 from recam_core.cli.options import add_device, write_results
 from recam_core.errors import UserError
 from recam_core.maps.inference import QUICK_SCALES
@@ -33,7 +34,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the stores")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was made to FILE")
     add_inference_options(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, by_ranks=True)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -45,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     device = pick_device(arguments.device)
     dataset = open_dataset(arguments.data)
+    ranks.check_same("\n".join(dataset.ids), f"pictures of {dataset.spec}")
     # Everything that can be wrong is looked for before the first of what may be hours of inference.
     targets: dict[Path, Path] = {}
     for path in arguments.runs:
@@ -83,12 +85,12 @@ def _write_stores(loaded: Run, dataset: Dataset, arguments: argparse.Namespace) 
     total = min(arguments.limit or len(dataset), len(dataset))
     with ExitStack() as stack:
         writers = {}
-        for rule in rules:
+        for rule in rules if ranks.is_first() else ():
             record = store_info(info, rule, dataset, settings)
             writers[rule] = stack.enter_context(writing_store(arguments.out / store_name(info, rule), record))
         progress = stack.enter_context(terminal(info.name))
         pictures = maps_of_dataset(loaded.network, dataset, rules, settings, arguments.limit)
-        for done, (_, maps) in enumerate(pictures, start=1):
+        for done, maps in enumerate(ranks.in_order((maps for _, maps in pictures), total), start=1):
             for rule, writer in writers.items():
                 writer.add(maps[rule])
             progress(done, total, "")
@@ -102,7 +104,7 @@ def _write_stores(loaded: Run, dataset: Dataset, arguments: argparse.Namespace) 
             "settings": asdict(settings),
             "no_activation": writers[rule].silent.words(dataset.classes.names),
         }
-        for rule in rules
+        for rule in writers
     ]
 
 

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recam_core import ranks
 from recam_core.cli.cams import add_inference_options, rules_for, settings_for
 from recam_core.cli.options import Opened, add_band, print_notes, write_results
 from recam_core.errors import UserError
 from recam_core.records import read_record
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from recam_core.analysis.head_to_head import HeadToHead, PictureWins
     from recam_core.checkpoint.run_folder import RunInfo
     from recam_core.data.sample import Dataset
@@ -57,7 +60,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     add_band(parser)
     add_inference_options(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, by_ranks=True)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -81,13 +84,15 @@ def run(arguments: argparse.Namespace) -> int:
     labels = set()
     for source in arguments.sources:
         if is_store(source):
-            evaluations.append(_score_store(source, dataset, arguments))
+            evaluations += _score_store(source, dataset, arguments)
             labels.add(MapStore(source).info.labels)
             continue
         begin, found = len(evaluations), _score_run(source, dataset, arguments)
         runs.append((source, {rule: begin + place for place, rule in enumerate(found)}))
         evaluations += found.values()
         labels.add(arguments.labels)
+    if not ranks.is_first():
+        return 0
     check_comparable(evaluations)
     alone = _alone(evaluations, "truth" if labels == {"truth"} else "predicted", arguments)
 
@@ -166,7 +171,8 @@ def _check_source(source: Path, dataset: Dataset, arguments: argparse.Namespace)
         raise UserError(f"{source} is neither a run folder (with run.json) nor a store of maps (with store.json).")
 
 
-def _score_store(path: Path, dataset: Dataset, arguments: argparse.Namespace) -> Evaluation:
+def _score_store(path: Path, dataset: Dataset, arguments: argparse.Namespace) -> list[Evaluation]:
+    """The scores of a store, on the first rank; none on the others."""
     from recam_core.maps.store import MapStore
     from recam_core.progress import terminal
     from recam_core.scores.evaluate import tally_store
@@ -175,7 +181,8 @@ def _score_store(path: Path, dataset: Dataset, arguments: argparse.Namespace) ->
     info = store.info
     with terminal(path.name) as progress:
         tally = tally_store(dataset, store, progress, arguments.limit, arguments.band)
-    return tally.evaluation(f"{info.run} {info.rule}", **_options(arguments, info.threshold, info.run))
+    name, options = f"{info.run} {info.rule}", _options(arguments, info.threshold, info.run)
+    return [tally.evaluation(name, **options)] if ranks.is_first() else []
 
 
 @dataclass(frozen=True)
@@ -210,7 +217,7 @@ def _alone(evaluations: list[Evaluation], labels: str, arguments: argparse.Names
 
 
 def _score_run(path: Path, dataset: Dataset, arguments: argparse.Namespace) -> dict[str, Evaluation]:
-    """By rule. Maps that ship, or were kept by the app or another command, are not made again."""
+    """By rule, on the first rank. Maps that ship, or were kept by the app or another command, are not made again."""
     from recam_core.checkpoint.run_folder import load_run, read_info
     from recam_core.device import pick_device
     from recam_core.maps.dataset_maps import maps_of_dataset
@@ -221,8 +228,9 @@ def _score_run(path: Path, dataset: Dataset, arguments: argparse.Namespace) -> d
     rules = rules_for(arguments, info)
     # A threshold chosen for one rule says nothing about another.
     options = {rule: _options(arguments, info.threshold if rule == info.rule else None, info.name) for rule in rules}
-    counted = {} if arguments.limit else _kept_counts(info, rules, dataset, arguments)
-    if len(counted) == len(rules):
+    # What is kept, is kept where the first rank is.
+    counted = _kept_counts(info, rules, dataset, arguments) if ranks.is_first() and not arguments.limit else {}
+    if ranks.on_first(lambda: len(counted) == len(rules)):
         return {
             rule: evaluate_counts(
                 counts,
@@ -234,14 +242,24 @@ def _score_run(path: Path, dataset: Dataset, arguments: argparse.Namespace) -> d
             for rule, (counts, silent) in counted.items()
         }
     loaded = load_run(path, pick_device(arguments.device))
+    settings = settings_for(arguments, info)
+
+    def counted_pictures() -> Iterator[dict[str, Tally]]:
+        for sample, maps in maps_of_dataset(loaded.network, dataset, rules, settings, arguments.limit):
+            one = {rule: Tally(dataset.classes, arguments.band) for rule in rules}
+            for rule, tally in one.items():
+                tally.add(maps[rule], sample.mask)
+            yield one
+
     tallies = {rule: Tally(dataset.classes, arguments.band) for rule in rules}
     total = min(arguments.limit or len(dataset), len(dataset))
     with terminal(info.name) as progress:
-        pictures = maps_of_dataset(loaded.network, dataset, rules, settings_for(arguments, info), arguments.limit)
-        for done, (sample, maps) in enumerate(pictures, start=1):
+        for done, one in enumerate(ranks.in_order(counted_pictures(), total), start=1):
             for rule, tally in tallies.items():
-                tally.add(maps[rule], sample.mask)
+                tally.merge(one[rule])
             progress(done, total, "")
+    if not ranks.is_first():
+        return {}
     return {rule: tally.evaluation(f"{info.name} {rule}", **options[rule]) for rule, tally in tallies.items()}
 
 

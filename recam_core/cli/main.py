@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import recam_core
+from recam_core import ranks
 from recam_core.errors import UserError
 from recam_core.memory import keep_large_blocks, memory_told
 from recam_core.progress import Cancelled
@@ -62,7 +63,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         parsed = build_parser().parse_args(arguments)
         keep_large_blocks()
-        with memory_told(NO_MEMORY):
+        with ranks.joined(), memory_told(NO_MEMORY):
+            if ranks.world() > 1 and not getattr(parsed, "by_ranks", False):
+                raise UserError(
+                    f"`{parsed.command}` is done by one process: start it without torchrun. docs/scaling.md says which "
+                    "commands several processes share."
+                )
             return int(parsed.run(parsed) or 0)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

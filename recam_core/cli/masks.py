@@ -9,14 +9,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recam_core import ranks
 from recam_core.cli.cams import add_inference_options, seed_rule, settings_for
 from recam_core.cli.options import Opened, print_notes, write_results
 from recam_core.errors import UserError
 from recam_core.words import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+
     from recam_core.checkpoint.run_folder import Run
-    from recam_core.data.sample import Dataset
+    from recam_core.data.sample import Dataset, Sample
     from recam_core.refine.boundary_network import BoundaryNetwork
     from recam_core.refine.ways import Route
     from recam_core.scores.evaluate import Evaluation, Tally
@@ -63,7 +68,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--coco", action="store_true", help="write annotations in COCO's form beside the masks, too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores to FILE")
     add_inference_options(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, by_ranks=True)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -94,6 +99,8 @@ def run(arguments: argparse.Namespace) -> int:
     _tell_cost(work, dataset)
     thresholds = _thresholds(work, dataset)
     tallies = _pass(work, dataset, thresholds, arguments.out)
+    if not ranks.is_first():
+        return 0
     found: dict[Route, Evaluation] = {}
     if dataset.has_masks:
         origin = f"chosen on {arguments.select}" if arguments.select else "given"
@@ -204,10 +211,14 @@ def _thresholds(work: _Work, dataset: Dataset) -> dict[Route, float]:
             raise UserError(f"{part.spec} has no ground-truth masks, so no threshold can be chosen on it.")
         check_classes(dataset.classes, part.classes, f"The data set {dataset.spec}", f"the data set {part.spec}")
         tallies = _pass(work, part, {}, None)
-        if worse := _worse(work, tallies, part.spec):
-            print(worse)
-        best = {route: tallies[route].evaluation().best.threshold for route in work.routes}
-        return {route: value for route, value in best.items() if value is not None}
+
+        def best() -> dict[Route, float | None]:
+            if worse := _worse(work, tallies, part.spec):
+                print(worse)
+            return {route: tallies[route].evaluation().best.threshold for route in work.routes}
+
+        found = ranks.on_first(best)
+        return {route: value for route, value in found.items() if value is not None}
     known = {}
     if info.threshold is not None and work.rule == info.rule:
         known = {route: info.threshold for route in work.routes if not route.title}
@@ -222,24 +233,37 @@ def _thresholds(work: _Work, dataset: Dataset) -> dict[Route, float]:
 
 
 def _pass(work: _Work, dataset: Dataset, thresholds: dict[Route, float], out: Path | None) -> dict[Route, Tally]:
-    """One pass over a data set: the counts of each route and of the seeds and, where a folder is named, the masks of
-    the last route. Masks that are worse than the seeds are told of as soon as some pictures say so."""
+    """One pass over a data set: the counts of each route and of the seeds (on the first rank) and, where a folder is
+    named, the masks of the last route. Masks that are worse than the seeds are told of as soon as some pictures say so.
+    """
     from recam_core.maps.activation_maps import seed_mask
     from recam_core.progress import terminal
     from recam_core.refine.seeds import seed_settings
     from recam_core.refine.ways import SEEDS, refined_of_dataset
     from recam_core.report.coco_masks import picture_names
-    from recam_core.report.mask_set import split_name, writing_mask_set
+    from recam_core.report.mask_set import split_name, what_is_written, writing_mask_set
     from recam_core.scores.evaluate import Tally
 
     arguments, info, last = work.arguments, work.loaded.info, work.routes[-1]
     settings = seed_settings(work.rule, settings_for(arguments, info))
     routes = list(dict.fromkeys((SEEDS, *work.routes)))
     tallies = {route: Tally(dataset.classes) for route in routes}
+
+    def made() -> Iterator[tuple[Sample, dict[Route, Tally], np.ndarray | None]]:
+        pictures = refined_of_dataset(
+            work.loaded.network, dataset, work.rule, routes, settings, work.boundaries, arguments.limit
+        )
+        for sample, found in pictures:
+            counts = {route: Tally(dataset.classes) for route in routes}
+            for route, pixels in found.items():
+                counts[route].add_pixels(sample.id, *pixels, sample.mask)
+            mask = None if out is None else seed_mask(*found[last], thresholds.get(last))
+            yield what_is_written(sample, arguments.with_pictures), counts, mask
+
     total = min(arguments.limit or len(dataset), len(dataset))
     with ExitStack() as stack:
         writer = None
-        if out is not None:
+        if out is not None and ranks.is_first():
             about = {
                 "run": info.name,
                 "weights_sha256": info.weights_sha256,
@@ -256,20 +280,16 @@ def _pass(work: _Work, dataset: Dataset, thresholds: dict[Route, float], out: Pa
                 writing_mask_set(out, dataset.classes, split, about, arguments.with_pictures, names)
             )
         progress = stack.enter_context(terminal(f"{info.name}, {dataset.spec}"))
-        pictures = refined_of_dataset(
-            work.loaded.network, dataset, work.rule, routes, settings, work.boundaries, arguments.limit
-        )
         # With --select it is known by now.
-        seen, tells = 0, total > 2 * _TELLING and not arguments.select
-        for done, (sample, found) in enumerate(pictures, start=1):
-            for route, pixels in found.items():
-                tallies[route].add_pixels(sample.id, *pixels, sample.mask)
-            if writer is not None:
-                writer.add(sample, seed_mask(*found[last], thresholds.get(last)))
+        tells = total > 2 * _TELLING and not arguments.select
+        for done, (sample, counts, mask) in enumerate(ranks.in_order(made(), total), start=1):
+            for route, one in counts.items():
+                tallies[route].merge(one)
+            if writer is not None and mask is not None:
+                writer.add(sample, mask)
             progress(done, total, "")
-            seen += sample.mask is not None
-            if seen == _TELLING and sample.mask is not None and tells:
-                worse = _worse(work, tallies, f"the first {seen} pictures with ground truth")
+            if tells and len(counts[SEEDS]) and len(tallies[SEEDS]) == _TELLING:
+                worse = _worse(work, tallies, f"the first {_TELLING} pictures with ground truth")
                 if worse:
                     print(f"\n{worse}", file=sys.stderr)
     return tallies

@@ -7,9 +7,11 @@ import os
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recam_core import ranks
 from recam_core.atomic_write import replacing_file, write_json
 from recam_core.errors import UserError
 from recam_core.setting import settings
@@ -44,7 +46,8 @@ class Opened:
         """A data set without the pictures that cannot be read, as far as they are among the first ``limit``.
 
         Raises:
-            UserError: there is no such data set, or most of it cannot be read.
+            UserError: there is no such data set, or most of it cannot be read; or the processes under ``torchrun`` see
+                different pictures.
         """
         from recam_core.data.readable import FEW, readable
         from recam_core.data.spec import open_dataset
@@ -53,7 +56,9 @@ class Opened:
 
         dataset = open_dataset(spec)
         with terminal(f"reading {spec}") if len(dataset) >= FEW else nullcontext(silent) as progress:
-            dataset, faults = readable(dataset, limit, progress)
+            # Of many pictures the first rank keeps what it found, where the others on its machine find it.
+            dataset, faults = ranks.after_first(partial(readable, dataset, limit, progress))
+        ranks.check_same("\n".join(dataset.ids), f"pictures of {spec}")
         if faults:
             print(f"{spec}: {counted(len(faults), 'picture')} cannot be read and will be left out.", file=sys.stderr)
         self._faults |= {str(fault): fault for fault in faults}
@@ -66,12 +71,12 @@ class Opened:
         if not self._faults:
             return 0
         print(told(list(self._faults.values())), file=sys.stderr)
-        return LEFT_OUT
+        return LEFT_OUT if ranks.world() == 1 else 0  # torchrun takes any status for a failure
 
 
 def write_results(file: Path | None, results: Any) -> None:
     """Write results to the file that ``--json`` named, if it named one."""
-    if file is not None:
+    if file is not None and ranks.is_first():
         write_json(file, results)
         print(f"Results written to {file}.")
 
@@ -87,7 +92,7 @@ def check_files(paths: Sequence[Path], endings: Sequence[str]) -> None:
 
 def write_files(made: Iterable[tuple[Path, bytes]]) -> None:
     """Write what was made to the files that ``--out`` named, each whole or not at all, and say how large it is."""
-    for path, content in made:
+    for path, content in made if ranks.is_first() else ():
         with replacing_file(path) as temporary:
             temporary.write_bytes(content)
         print(f"{path}: {len(content) / 1e3:,.0f} kB")

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recam_core import ranks
 from recam_core.cli.options import Opened, print_notes, write_results
 from recam_core.errors import UserError
 
@@ -65,7 +66,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         one.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu (default: auto)")
         if one is not use:
             one.add_argument("--json", type=Path, metavar="FILE", help="write the results to FILE")
-        one.set_defaults(run=run)
+        one.set_defaults(run=run, by_ranks=True)
 
 
 def _train(arguments: argparse.Namespace) -> int:
@@ -141,6 +142,8 @@ def _score(arguments: argparse.Namespace) -> int:
             scales, mirror = arguments.scales, not arguments.no_mirror
             found.append(scored(one, dataset, scales, mirror, crf, bands, arguments.limit, progress))
     results = {}
+    if not ranks.is_first():
+        return 0
     for band, evaluations in zip(bands, zip(*found, strict=True), strict=True):
         print("All pixels" if band is None else f"\nOnly pixels {band_words(band)}")
         print(summary_table(evaluations))
@@ -157,7 +160,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     from recam_core.device import pick_device
     from recam_core.progress import terminal
     from recam_core.report.coco_masks import picture_names
-    from recam_core.report.mask_set import split_name, writing_mask_set
+    from recam_core.report.mask_set import split_name, what_is_written, writing_mask_set
     from recam_core.segment.prediction import predictions
     from recam_core.segment.training import load_segmentation
 
@@ -173,12 +176,14 @@ def _predict(arguments: argparse.Namespace) -> int:
     total = min(arguments.limit or len(dataset), len(dataset))
     names, split = picture_names(dataset) if arguments.coco else None, split_name(dataset.spec)
     with ExitStack() as stack:
-        writer = stack.enter_context(
-            writing_mask_set(arguments.out, dataset.classes, split, about, arguments.with_pictures, names)
-        )
+        if ranks.is_first():
+            writer = stack.enter_context(
+                writing_mask_set(arguments.out, dataset.classes, split, about, arguments.with_pictures, names)
+            )
         progress = stack.enter_context(terminal(network.path.name))
-        found = predictions(network, dataset, arguments.scales, not arguments.no_mirror, crf, arguments.limit)
-        for done, (sample, mask) in enumerate(found, start=1):
+        pictures = predictions(network, dataset, arguments.scales, not arguments.no_mirror, crf, arguments.limit)
+        found = ((what_is_written(sample, arguments.with_pictures), mask) for sample, mask in pictures)
+        for done, (sample, mask) in enumerate(ranks.in_order(found, total), start=1):
             writer.add(sample, mask)
             progress(done, total, "")
     print(f"{total} masks written to {arguments.out}.")

@@ -5,6 +5,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+from recam_core import ranks
 from recam_core.cli.options import Opened, add_device, add_settings, check_out, print_notes, write_results
 from recam_core.cli.repeat_run import add_from, repeat
 from recam_core.errors import UserError
@@ -53,7 +54,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         command.add_argument("--show-recipe", action="store_true", help="print all settings and stop")
         command.add_argument("--json", type=Path, metavar="FILE", help="write the record and the curves as JSON")
         add_settings(command, Recipe)
-        command.set_defaults(run=run)
+        command.set_defaults(run=run, by_ranks=True)
 
 
 def _worker_count(text: str) -> int:
@@ -141,6 +142,8 @@ def run(arguments: argparse.Namespace) -> int:
             watch=on_bar(bar),
             half=arguments.half,
         )
+    if not ranks.is_first():
+        return 0
     history = json.loads((arguments.out / METRICS_FILE).read_text(encoding="utf-8"))
     last = ", ".join(f"{key} {value:.4g}" for key, value in history[-1].items() if key != "epoch")
     print(f"{arguments.out}: {last}")

@@ -206,6 +206,11 @@ class SilentCount:
         self.made[maps.classes] += 1
         self.silent[maps.classes[silent_maps(maps)]] += 1
 
+    def merge(self, other: "SilentCount") -> None:
+        """Count what another counted."""
+        self.made += other.made
+        self.silent += other.silent
+
     def words(self, names: Sequence[str]) -> str:
         """A sentence on the classes without activation, for all pictures together; "" where there is none."""
         found = np.flatnonzero(self.silent)

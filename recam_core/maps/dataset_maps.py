@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from recam_core import ranks
 from recam_core.checkpoint.run_folder import RunInfo
 from recam_core.data.sample import Dataset, Sample
 from recam_core.errors import UserError
@@ -77,7 +78,8 @@ def store_info(info: RunInfo, rule: str, dataset: Dataset, settings: MapSettings
 def maps_of_dataset(
     network: CamNetwork, dataset: Dataset, rules: Sequence[str], settings: MapSettings, limit: int | None = None
 ) -> Iterator[tuple[Sample, dict[str, ActivationMaps]]]:
-    """Yield each picture with its maps by each rule, in the order of the data set.
+    """Yield each picture with its maps by each rule, in the order of the data set; under ``torchrun``, those of this
+    rank's share, which :func:`recam_core.ranks.in_order` puts together.
 
     Args:
         network: in evaluation mode; its device is used.
@@ -102,7 +104,7 @@ def maps_of_dataset(
         return {rule: maps_from_features(features, weight, classes, sample.id) for rule, weight in weights.items()}
 
     count = len(dataset) if limit is None else min(limit, len(dataset))
-    yield from each_picture(network, dataset, maps, settings.scales, settings.mirror, range(count))
+    yield from each_picture(network, dataset, maps, settings.scales, settings.mirror, ranks.share(range(count)))
 
 
 def each_picture(

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
+from recam_core import ranks
 from recam_core.atomic_write import replacing_file, write_json
 from recam_core.checkpoint.run_folder import Run
 from recam_core.data.sample import VOID, Dataset
@@ -26,7 +28,7 @@ from recam_core.progress import ProgressFn, silent
 from recam_core.records import opened_record
 from recam_core.refine.boundary_network import BoundaryNetwork
 from recam_core.refine.finishes import FINISHES, check_finish, finished_pixels, refined_labels
-from recam_core.refine.pairs import pair_sums
+from recam_core.refine.pairs import PairSums, pair_sums
 from recam_core.refine.seeds import seeds_of_dataset
 from recam_core.train.epochs import Epochs, refuse_another, train_epochs
 from recam_core.train.recipe import Recipe
@@ -124,6 +126,11 @@ class ConfidentLabels:
         Image.fromarray(label).save(stream, format="PNG")
         self._packed.append(stream.getvalue())
 
+    def merge(self, other: "ConfidentLabels") -> None:
+        """Take the labels of another behind those that are here."""
+        self._pixels += other._pixels
+        self._packed += other._packed
+
     def __len__(self) -> int:
         return len(self._packed)
 
@@ -153,9 +160,15 @@ def confident_labels(
     """
     check_recipe(recipe, dataset.classes.has_background)
     labels = ConfidentLabels()
-    pictures = seeds_of_dataset(run.network, dataset, rule, settings)
-    for done, (sample, maps) in enumerate(pictures, start=1):
-        labels.add(_confident(maps, rule, sample.image, recipe, dataset.classes.has_background), sample.mask)
+
+    def made() -> Iterator[ConfidentLabels]:
+        for sample, maps in seeds_of_dataset(run.network, dataset, rule, settings):
+            one = ConfidentLabels()
+            one.add(_confident(maps, rule, sample.image, recipe, dataset.classes.has_background), sample.mask)
+            yield one
+
+    for done, one in enumerate(ranks.in_order(made(), len(dataset), everywhere=True), start=1):
+        labels.merge(one)
         progress(done, len(dataset), "confident labels")
     foreground, background, _ = labels.shares
     if foreground == 0 or (dataset.classes.has_background and background == 0):
@@ -252,7 +265,9 @@ def train_boundaries(
 
     def loss_of(images: Tensor, truth: Tensor) -> Tensor:
         logits, moves = heads(run.network.preprocess(images))
-        return pair_sums(logits.float(), moves.float(), truth).loss
+        mine = pair_sums(logits.float(), moves.float(), truth)
+        # Of several ranks, the mean of what this gives is the loss of all pairs.
+        return PairSums(mine.over * ranks.world(), ranks.add_up(mine.count)).loss
 
     plan = Epochs(recipe.epochs, recipe.batch_size, recipe.seed)
     history = train_epochs(
@@ -285,14 +300,18 @@ def train_boundaries(
         },
         "history": history,
     }
-    with replacing_file(out / HEADS_FILE) as temporary:
-        try:
-            save_file({name: value.cpu().contiguous() for name, value in heads.state_dict().items()}, temporary)
-        except SafetensorError as error:
-            raise UserError(f"Cannot write {out / HEADS_FILE}: the disk may be full ({error}).") from error
-    write_json(out / RECORD_FILE, record)
-    shutil.rmtree((out / STATE_FILE).parent, ignore_errors=True)
-    return record
+
+    def finish() -> dict[str, Any]:
+        with replacing_file(out / HEADS_FILE) as temporary:
+            try:
+                save_file({name: value.cpu().contiguous() for name, value in heads.state_dict().items()}, temporary)
+            except SafetensorError as error:
+                raise UserError(f"Cannot write {out / HEADS_FILE}: the disk may be full ({error}).") from error
+        write_json(out / RECORD_FILE, record)
+        shutil.rmtree((out / STATE_FILE).parent, ignore_errors=True)
+        return record
+
+    return ranks.on_first(finish)
 
 
 def load_boundaries(folder: str | Path, run: Run) -> BoundaryNetwork:
@@ -329,11 +348,13 @@ def _subtract_mean(heads: BoundaryNetwork, run: Run, views: "_Views", recipe: Bo
     heads.eval()
     heads.mean_displacement.zero_()
     order = EpochOrder(len(views), recipe.batch_size, recipe.seed)
-    means = []
-    for batch in order:
-        images = torch.from_numpy(np.stack([views[key][0] for key in batch]))
-        means.append(heads(run.network.preprocess(images.to(run.network.device)))[1].mean(dim=(0, 2, 3)))
-    heads.mean_displacement.copy_(torch.stack(means).mean(dim=0))
+    summed, pictures = torch.zeros_like(heads.mean_displacement), 0
+    with ranks.agreed():
+        for batch in order:
+            images = torch.from_numpy(np.stack([views[key][0] for key in batch]))
+            summed += heads(run.network.preprocess(images.to(run.network.device)))[1].mean(dim=(2, 3)).sum(dim=0)
+            pictures += len(batch)
+    heads.mean_displacement.copy_(ranks.add_up(summed) / ranks.add_up(torch.tensor(pictures)).item())
 
 
 def _identity(run: Run, dataset: Dataset, labels: ConfidentLabels, rule: str, recipe: BoundaryRecipe) -> str:

@@ -172,6 +172,8 @@ def refined_of_dataset(
 ) -> Iterator[tuple[Sample, dict[Route, Pixels]]]:
     """Yield each picture with what each route makes of its maps: the arg-max class and the activation of each pixel.
 
+    Under ``torchrun`` each rank has its share (:func:`recam_core.maps.dataset_maps.maps_of_dataset`).
+
     Args:
         network: in evaluation mode; its device is used (walks and finishes take the CPU).
         dataset: the pictures.

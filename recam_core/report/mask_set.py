@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -59,6 +60,11 @@ def _place(id: str) -> PurePosixPath:
     if place.is_absolute() or ".." in place.parts or not place.name:
         raise UserError(f"The picture {id!r} has an id that cannot be the name of a file.")
     return place
+
+
+def what_is_written(sample: Sample, with_pictures: bool) -> Sample:
+    """What :meth:`MaskSetWriter.add` needs of a picture: little is sent to it from other processes."""
+    return replace(sample, mask=None, image=sample.image if with_pictures else sample.image[:0])
 
 
 class MaskSetWriter:

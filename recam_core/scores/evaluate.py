@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from recam_core import ranks
 from recam_core.data.sample import ClassList, Dataset
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps, SilentCount, argmax_and_activation
@@ -153,6 +154,17 @@ class Tally:
             raise UserError(f"{id}: {error}.") from None
         self._ids.append(id)
 
+    def merge(self, other: "Tally") -> None:
+        """Take what another gathered behind what is here."""
+        self._ids += other._ids
+        self._pictures += other._pictures
+        self._without_mask += other._without_mask
+        self._silent.merge(other._silent)
+
+    def __len__(self) -> int:
+        """How many pictures can be scored."""
+        return len(self._ids)
+
     @property
     def shows_class(self) -> bool:
         """Whether the ground truth of any picture holds a pixel of a class."""
@@ -257,7 +269,7 @@ def tally_store(
     limit: int | None = None,
     band: int | None = None,
 ) -> Tally:
-    """Count the pixels of a data set under the maps of a store.
+    """Count the pixels of a data set under the maps of a store; under ``torchrun`` the first rank gets the counts.
 
     Args:
         dataset: where the ground truth comes from. Pictures that the store lacks are left out (the number of scored
@@ -276,9 +288,16 @@ def tally_store(
         raise UserError(
             f"The store {store.path} has none of the pictures of {dataset.spec}; it was made from {store.info.data}."
         )
+
+    def counted() -> Iterator[Tally]:
+        for index in ranks.share(common):
+            one = Tally(dataset.classes, band)
+            one.add(store[dataset.ids[index]], dataset.mask(index))
+            yield one
+
     tally = Tally(dataset.classes, band)
-    for done, index in enumerate(common, start=1):
-        tally.add(store[dataset.ids[index]], dataset.mask(index))
+    for done, one in enumerate(ranks.in_order(counted(), len(common)), start=1):
+        tally.merge(one)
         progress(done, len(common), "")
     return tally
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from recam_core import ranks
 from recam_core.data.sample import Dataset, Sample
 from recam_core.errors import UserError
 from recam_core.gate import device_gate
@@ -73,10 +74,14 @@ def predictions(
     crf: CrfSettings | None = None,
     limit: int | None = None,
 ) -> Iterator[tuple[Sample, np.ndarray]]:
-    """Each picture with its predicted mask. Raises UserError for other classes, or a broken picture."""
+    """Each picture (under ``torchrun``, of this rank's share) with its predicted mask.
+
+    Raises:
+        UserError: other classes, or a broken picture.
+    """
     name = f"The network {segmentation.path.name}"
     check_classes(segmentation.classes, dataset.classes, name, f"the data set {dataset.spec}")
-    for index in range(len(dataset) if limit is None else min(limit, len(dataset))):
+    for index in ranks.share(range(len(dataset) if limit is None else min(limit, len(dataset)))):
         sample = dataset.load(index)
         yield sample, predicted_mask(segmentation, sample.image, scales, mirror, crf)
 
@@ -93,6 +98,8 @@ def scored(
 ) -> list[Evaluation]:
     """The scores of a network, by the code that scores seeds: one for each band, of the same masks.
 
+    Under ``torchrun`` the first rank has them, and the others none.
+
     Args:
         segmentation: the network.
         dataset: pictures with ground truth.
@@ -106,13 +113,23 @@ def scored(
     """
     if not dataset.has_masks:
         raise UserError(f"{dataset.spec} has no ground-truth masks, so there is nothing to score against.")
+
+    def counted() -> Iterator[list[Tally]]:
+        for sample, found in predictions(segmentation, dataset, scales, mirror, crf, limit):
+            one = [Tally(dataset.classes, band) for band in bands]
+            # A label is a class or the background, with nothing in between for a threshold to decide.
+            for tally in one:
+                tally.add_pixels(sample.id, found, np.where(found > 0, FULL, 0).astype(np.uint8), sample.mask)
+            yield one
+
     tallies = [Tally(dataset.classes, band) for band in bands]
     total = len(dataset) if limit is None else min(limit, len(dataset))
-    for done, (sample, found) in enumerate(predictions(segmentation, dataset, scales, mirror, crf, limit), start=1):
-        # A label is a class or the background, with nothing in between for a threshold to decide.
-        for tally in tallies:
-            tally.add_pixels(sample.id, found, np.where(found > 0, FULL, 0).astype(np.uint8), sample.mask)
+    for done, counts in enumerate(ranks.in_order(counted(), total), start=1):
+        for tally, one in zip(tallies, counts, strict=True):
+            tally.merge(one)
         progress(done, total, "")
+    if not ranks.is_first():
+        return []
     fixed = 0.5 if dataset.classes.has_background else None
     name = segmentation.path.name
     return [tally.evaluation(name, threshold=fixed, threshold_from="a label is a label") for tally in tallies]

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
+from recam_core import ranks
 from recam_core.atomic_write import replacing_file, write_json
 from recam_core.data.sample import VOID, ClassList, Dataset
 from recam_core.errors import UserError
@@ -157,19 +158,23 @@ def train_segmentation(
         "epochs": epochs,
         "history": history,
     }
-    with replacing_file(out / WEIGHTS_FILE) as temporary:
-        try:
-            save_file({name: value.cpu().contiguous() for name, value in network.state_dict().items()}, temporary)
-        except SafetensorError as error:
-            raise UserError(f"Cannot write {out / WEIGHTS_FILE}: the disk may be full ({error}).") from error
-        record["weights_sha256"] = hashlib.sha256(temporary.read_bytes()).hexdigest()
-    write_json(out / RECORD_FILE, record)
-    shutil.rmtree((out / STATE_FILE).parent, ignore_errors=True)
-    return record
+
+    def finish() -> dict[str, Any]:
+        with replacing_file(out / WEIGHTS_FILE) as temporary:
+            try:
+                save_file({name: value.cpu().contiguous() for name, value in network.state_dict().items()}, temporary)
+            except SafetensorError as error:
+                raise UserError(f"Cannot write {out / WEIGHTS_FILE}: the disk may be full ({error}).") from error
+            record["weights_sha256"] = hashlib.sha256(temporary.read_bytes()).hexdigest()
+        write_json(out / RECORD_FILE, record)
+        shutil.rmtree((out / STATE_FILE).parent, ignore_errors=True)
+        return record
+
+    return ranks.on_first(finish)
 
 
 def pixel_loss(scores: Tensor, truth: Tensor, has_background: bool) -> Tensor:
-    """Cross-entropy over the pixels that have a label.
+    """Cross-entropy over the pixels that have a label. Of several ranks, the mean is that of the whole batch.
 
     Args:
         scores: B x L x H x W.
@@ -179,10 +184,10 @@ def pixel_loss(scores: Tensor, truth: Tensor, has_background: bool) -> Tensor:
     target = truth.long()
     if not has_background:
         target = torch.where((target == 0) | (target == VOID), VOID, target - 1)
-    known = (target != VOID).sum()
+    known = ranks.add_up((target != VOID).sum())
     summed = F.cross_entropy(scores.float(), target, ignore_index=VOID, reduction="sum")
     # Not torch's own mean: of a batch without a label it is no number.
-    return summed / known.clamp(min=1)
+    return summed * ranks.world() / known.clamp(min=1)
 
 
 @dataclass(frozen=True)

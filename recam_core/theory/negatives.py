@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from recam_core import ranks
 from recam_core.atomic_write import write_json
 from recam_core.checkpoint.run_folder import Run
 from recam_core.data.sample import Dataset
@@ -138,8 +139,8 @@ class NegativeCounts:
         self.add_pairs(part, *fc1_pairs(features.detach(), labels, fc1.detach()))
 
     def read(self, epoch: float = 0.0) -> list[NegativePoint]:
-        """The points since the last reading, for an epoch that ended at ``epoch``; begins anew."""
-        counts = self._counts.detach().to("cpu", copy=True).reshape(self.parts, len(LOSSES), _BINS)
+        """The points since the last reading, of all ranks, for an epoch that ended at ``epoch``; begins anew."""
+        counts = ranks.add_up(self._counts).detach().to("cpu", copy=True).reshape(self.parts, len(LOSSES), _BINS)
         self._counts.zero_()
         points = []
         for part, both in enumerate(counts):

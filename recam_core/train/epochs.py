@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
+from recam_core import ranks
 from recam_core.device import half_type, make_current, repeatable
 from recam_core.errors import UserError
 from recam_core.gate import device_gate
 from recam_core.progress import ProgressFn, silent
 from recam_core.train.loop import LossReader, lr_factor
 from recam_core.train.state import STATE_FILE, load_state, save_state
+from recam_core.train.together import check_batch, together
 from recam_core.train.views import EpochOrder, epoch_seed
 
 
@@ -55,15 +58,20 @@ def refuse_another(out: Path, finished: Path, identity: str, what: str) -> dict[
     Raises:
         UserError: there is a finished training, or one of other settings.
     """
-    state = load_state(out)
-    if state is None and finished.exists():
-        raise UserError(f"{out} holds trained {what} already; choose another folder or delete it.")
-    if state is not None and state.get("identity") != identity:
-        raise UserError(
-            f"{out} holds another training that was cut off; choose another folder, or delete {out / STATE_FILE} to "
-            "start afresh."
-        )
-    return state
+    ranks.check_same(identity, "training")
+
+    def cut_off() -> dict[str, Any] | None:
+        state = load_state(out)
+        if state is None and finished.exists():
+            raise UserError(f"{out} holds trained {what} already; choose another folder or delete it.")
+        if state is not None and state.get("identity") != identity:
+            raise UserError(
+                f"{out} holds another training that was cut off; choose another folder, or delete {out / STATE_FILE} "
+                "to start afresh."
+            )
+        return state
+
+    return ranks.on_first(cut_off)
 
 
 def train_epochs(
@@ -86,7 +94,8 @@ def train_epochs(
 
     Args:
         module: its state is kept and taken up again.
-        loss_of: from what the loader gives of a batch to a scalar; within mixed precision where the device has it.
+        loss_of: from what the loader gives of a batch to a scalar; within mixed precision where the device has it. Of
+            several ranks, the mean must be that of the whole batch (:mod:`recam_core.train.together`).
         views: by (epoch, index), as :class:`recam_core.train.views.EpochOrder` asks for them.
         groups: the optimizer's, with their learning rates at the start.
         optimizer: over these groups.
@@ -111,6 +120,7 @@ def train_epochs(
         optimizer.load_state_dict(state["optimizer"])
         history = state["history"]
     make_current(device)
+    check_batch(min(plan.batch_size, len(views)))  # type: ignore[arg-type]  # torch's Dataset has no len
     rates = [float(group["lr"]) for group in groups]
     order = EpochOrder(len(views), plan.batch_size, plan.seed)  # type: ignore[arg-type]  # torch's Dataset has no len
     if workers is None:
@@ -127,6 +137,7 @@ def train_epochs(
     steps, half = len(order) * plan.count, half_type(device)
     # float16 would need its losses scaled; single precision is what older cards take then.
     mixed = torch.autocast(device.type, dtype=half) if half == torch.bfloat16 else nullcontext()
+    of_batch = together(module, loss_of)
     for epoch in range(len(history), plan.count):
         torch.manual_seed(epoch_seed(plan.seed, epoch))
         order.epoch = epoch
@@ -146,13 +157,13 @@ def train_epochs(
 
         with repeatable(device), device_gate(device) as gate:
             optimizer.zero_grad(set_to_none=True)
-            for step, batch in enumerate(loader):
+            for step, batch in enumerate(ranks.in_step(loader)):
                 factor = lr_factor(epoch * len(order) + step, steps, plan.warmup, 0.9)
                 for group, rate in zip(optimizer.param_groups, rates, strict=True):
                     group["lr"] = rate * factor
                 there = [part.to(device, non_blocking=True) for part in batch]
                 with mixed:
-                    loss = loss_of(*there)
+                    loss = of_batch(*there)
                 (loss / plan.accumulated).backward()
                 if (step + 1) % plan.accumulated == 0 or step + 1 == len(order):
                     optimizer.step()
@@ -162,13 +173,11 @@ def train_epochs(
                 total += sum(account(*read) for read in losses_of.put(step, {"loss": loss}))
             total += sum(account(*read) for read in losses_of.rest())
         history.append({"epoch": epoch + 1, "loss": total / len(order)})
-        save_state(
-            out,
-            {
-                "identity": identity,
-                "module": module.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "history": history,
-            },
-        )
+        state = {
+            "identity": identity,
+            "module": module.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "history": history,
+        }
+        ranks.on_first(partial(save_state, out, state))
     return history

@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from recam_core import ranks
 from recam_core.atomic_write import write_json
 from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, Run, RunInfo, command_line, save_run
 from recam_core.data.check import listing_faults, refuse_faults
@@ -32,6 +34,7 @@ from recam_core.progress import SCORED, STEP, Moment, WatchFn, unwatched
 from recam_core.theory.negatives import PARTS, NegativeCounts, watched, write_negatives
 from recam_core.train.recipe import Recipe, check_recipe
 from recam_core.train.state import STATE_FILE, load_state, save_state, write_curves
+from recam_core.train.together import check_batch, together
 from recam_core.train.validate import validate
 from recam_core.train.views import AugmentedViews, EpochOrder, epoch_seed, loader_of
 from recam_core.typed_path import as_typed
@@ -63,8 +66,8 @@ class LossReader:
         self._pending: tuple[int, list[str], Tensor, torch.cuda.Event] | None = None
 
     def put(self, step: int, losses: dict[str, Tensor]) -> Iterator[tuple[int, dict[str, float]]]:
-        """Take the losses (scalars) of a step; yields those (step, losses) that can be read now."""
-        values = torch.stack([loss.detach().float() for loss in losses.values()])
+        """Take the losses (scalars) of a step; yields those (step, losses) that can be read now (of all ranks)."""
+        values = ranks.mean(torch.stack([loss.detach().float() for loss in losses.values()]))
         if not values.is_cuda:
             yield step, dict(zip(losses, values.tolist(), strict=True))
             return
@@ -106,7 +109,8 @@ def train(
 
     On a CPU, with the same versions and number of threads, the same call gives the same weights bit for bit, broken off
     or not. On a GPU kernels are asked for that repeat themselves (:func:`recam_core.device.repeatable`); not every
-    operation has one, so that there weights are the same up to rounding.
+    operation has one, so that there weights are the same up to rounding. So are they with any number of processes
+    (:func:`recam_core.ranks.joined`), between which a run that was cut off may change.
 
     Args:
         recipe: every setting.
@@ -132,15 +136,11 @@ def train(
     out, device = Path(out), torch.device(device)
     check_recipe(recipe)
     _check_data(recipe, dataset, init)
+    check_batch(min(recipe.batch_size, len(dataset)))
     identity = _identity(recipe, dataset, init)
-    resumed = load_state(out)
-    if resumed is None and (out / INFO_FILE).exists():
-        raise UserError(f"{out} holds a finished run already; choose another folder or delete it.")
-    if resumed is not None and resumed["identity"] not in (identity, _identity(recipe, dataset, init, before_row=True)):
-        raise UserError(
-            f"{out} holds a run with other settings, data or start that was cut off; choose another folder, or delete "
-            f"{out / STATE_FILE} to start afresh."
-        )
+    ranks.check_same(identity, "training")
+    known = (identity, _identity(recipe, dataset, init, before_row=True))
+    resumed = ranks.on_first(partial(_cut_off, out, known))
 
     keep_large_blocks()
     make_current(device)
@@ -174,6 +174,9 @@ def train(
 
     def keep(new: dict[str, Any]) -> None:
         history[-1].update(new)
+        ranks.on_first(partial(write, new))
+
+    def write(new: dict[str, Any]) -> None:
         state = {
             "identity": identity,
             "network": network.state_dict(),
@@ -191,8 +194,10 @@ def train(
     def score() -> None:
         if val is not None and "val_loss" not in history[-1]:
             network.eval()
-            keep(validate(network, recipe, val, lambda *at: watch(Moment(SCORED, *at))))
+            scored = partial(validate, network, recipe, val, lambda *at: watch(Moment(SCORED, *at)))
+            keep(ranks.on_first(scored))
 
+    losses_of_batch = together(network, partial(_loss, network, recipe, precision, mask))
     if history:
         score()  # what cut the run off may have come between an epoch and its scores
     for epoch in range(len(history), recipe.epochs):
@@ -217,14 +222,12 @@ def train(
             watch(Moment(STEP, epoch * per_epoch + step + 1, steps, note, losses))
 
         with repeatable(device), device_gate(device) as gate:
-            for step, (images, labels, truth, pairs) in enumerate(batches):
+            for step, (images, labels, truth, pairs) in enumerate(ranks.in_step(batches)):
                 factor = lr_factor(epoch * per_epoch + step, steps, recipe.warmup, recipe.poly_power)
                 for group, rate in zip(optimizer.param_groups, rates, strict=True):
                     group["lr"] = rate * factor
                 part = step * confusing.parts // per_epoch
-                loss = _loss(
-                    network, recipe, precision, mask, images, labels, truth, pairs, partial(_count, confusing, part)
-                )
+                loss = losses_of_batch(images, labels, truth, pairs, partial(_count, confusing, part))
                 optimizer.zero_grad(set_to_none=True)
                 scaler.scale(loss.total).backward()
                 # In float16 alone, torch's scaler waits here for the device: it asks whether a gradient overflowed.
@@ -242,14 +245,38 @@ def train(
         keep({**{name: value / per_epoch for name, value in sums.items()}, "seconds": seconds})
         score()
 
-    # Once more: a kill between the last state and its curves must not leave a run without them.
-    write_json(out / METRICS_FILE, history)
-    write_negatives(out, *watched(recipe.method, recipe.to_json()), negatives)
-    record = _record(recipe, dataset, out, val, init, weights, command or command_line())
-    info = save_run(out, network.eval(), record, half=half)
-    # A finished run needs no state to go on from; it is as large as three copies of the weights.
-    shutil.rmtree((out / STATE_FILE).parent, ignore_errors=True)
-    return info
+    def finish() -> RunInfo:
+        # Once more: a kill between the last state and its curves must not leave a run without them.
+        write_json(out / METRICS_FILE, history)
+        write_negatives(out, *watched(recipe.method, recipe.to_json()), negatives)
+        record = _record(recipe, dataset, out, val, init, weights, command or command_line())
+        info = save_run(out, network.eval(), record, half=half)
+        # A finished run needs no state to go on from; it is as large as three copies of the weights.
+        shutil.rmtree((out / STATE_FILE).parent, ignore_errors=True)
+        return info
+
+    return ranks.on_first(finish)
+
+
+def _cut_off(out: Path, known: tuple[str, str]) -> dict[str, Any] | None:
+    """The state of the same training that was cut off in this folder, or None.
+
+    Args:
+        out: the folder.
+        known: what the training is called in its state, by this version and by older ones.
+
+    Raises:
+        UserError: there is another one, or a finished run.
+    """
+    resumed = load_state(out)
+    if resumed is None and (out / INFO_FILE).exists():
+        raise UserError(f"{out} holds a finished run already; choose another folder or delete it.")
+    if resumed is not None and resumed["identity"] not in known:
+        raise UserError(
+            f"{out} holds a run with other settings, data or start that was cut off; choose another folder, or delete "
+            f"{out / STATE_FILE} to start afresh."
+        )
+    return resumed
 
 
 def _check_data(recipe: Recipe, dataset: Dataset, init: Run | None) -> None:
@@ -257,6 +284,8 @@ def _check_data(recipe: Recipe, dataset: Dataset, init: Run | None) -> None:
     refuse_faults(listing_faults(dataset), dataset.spec)
     if len(dataset) == 0:
         raise UserError(f"{dataset.spec} has no pictures to train on.")
+    if ranks.world() > 1 and not recipe.freeze_norm:
+        raise UserError("Batch norm can be trained by one process only: leave --train-norm out, or torchrun.")
     if recipe.method == "recam":
         if init is None:
             raise UserError("ReCAM starts from a converged BCE run: train bce first and give its folder with --init.")
@@ -334,9 +363,13 @@ def _loss(
 ) -> BatchLoss:
     """Forward pass and loss; mixed precision covers the backbone, the losses stay in single precision.
 
-    ``watch`` is shown the features, the labels, FC1 and the loss.
+    ``watch`` is shown the features, the labels, FC1 and the loss. Of several ranks, the mean of their losses is that of
+    the whole batch.
     """
     device = network.device
+    if ranks.world() > 1:  # before the labels are sent: a GPU that is asked for a number stops
+        shown = torch.stack([torch.tensor(len(labels)), (labels.sum(dim=1) > 0).sum()]).float()
+        every_picture, with_class = ranks.weight(shown).to(device)
     x = network.preprocess(images.to(device, non_blocking=True))
     labels = labels.to(device, non_blocking=True)
     with _mixed_precision(device, precision):
@@ -363,6 +396,11 @@ def _loss(
             recipe.background_power,
             pairs.to(device),
         )
+    if ranks.world() > 1:
+        # Equation 1 is a mean over the pictures; all others are over those that show a class.
+        parts = {name: part * (every_picture if name == "bce" else with_class) for name, part in loss.parts.items()}
+        first, *second = parts.values()
+        loss = replace(loss, total=first + recipe.weight * second[0] if second else first, parts=parts)
     watch(features, labels, network.fc1, loss)
     return loss
 

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Sampler, default_collate
 from torch.utils.data import Dataset as TorchDataset
 from torchvision.transforms.v2 import functional as TF
 
+from recam_core import ranks
 from recam_core.data.sample import VOID, Dataset, Sample
 from recam_core.method.step import batch_pairs
 from recam_core.train.recipe import Recipe
@@ -145,7 +146,8 @@ def collate(items: list[tuple[np.ndarray, np.ndarray, np.ndarray]], with_row: bo
 class EpochOrder(Sampler[list[tuple[int, int]]]):
     """Batches of (epoch, index) in an order that follows from (seed, epoch) alone; set ``epoch`` before iterating.
 
-    The last, incomplete batch is left out unless it is the only one.
+    The last, incomplete batch is left out unless it is the only one. Under ``torchrun`` each rank gets its part of
+    every batch.
     """
 
     def __init__(self, count: int, batch_size: int, seed: int) -> None:
@@ -165,7 +167,7 @@ class EpochOrder(Sampler[list[tuple[int, int]]]):
         order = torch.randperm(self.count, generator=generator).tolist()
         for batch in range(len(self)):
             indices = order[batch * self.batch_size : (batch + 1) * self.batch_size]
-            yield [(self.epoch, index) for index in indices]
+            yield [(self.epoch, index) for index in ranks.share(indices)]
 
 
 def epoch_seed(seed: int, epoch: int) -> int:
