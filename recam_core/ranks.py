@@ -130,7 +130,7 @@ def _is_first_to_tell(store: Any) -> bool:
 
 
 def _line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [""])[0][:200]
+    return re.sub(r"\[\S*\] ", "", str(error).strip()).partition(". ")[0].partition("\n")[0][:200]
 
 
 @contextmanager

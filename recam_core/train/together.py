@@ -7,6 +7,7 @@ divides by is added up first (:func:`recam_core.ranks.add_up`, :func:`recam_core
 a whole batch, or draws lots for it, does so here.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -48,8 +49,11 @@ def together(module: nn.Module, work: Callable[..., Result]) -> Callable[..., Re
             one.__class__ = _BatchNorm
         elif type(one) is nn.Dropout:
             one.__class__ = _Dropout
-    # Buffers are those of frozen norms, or added up already. Some backbones have layers that features do not need.
-    return DistributedDataParallel(_Work(module, work), broadcast_buffers=False, find_unused_parameters=True)
+    with warnings.catch_warnings():
+        # torch 2.14 has another name for the option, which 2.11 does not know.
+        warnings.simplefilter("ignore", FutureWarning)
+        # Buffers are those of norms at rest, or added up already.
+        return DistributedDataParallel(_Work(module, work), broadcast_buffers=False)
 
 
 class _Work(nn.Module):
