@@ -121,8 +121,9 @@ def views_of_rule(rule: str, classes: Sequence[str]) -> tuple[tuple[float, ...],
 def attributions_of_dataset(
     attributed: Attributed, dataset: Dataset, progress: ProgressFn = silent, limit: int | None = None
 ) -> Iterator[tuple[Sample, ActivationMaps]]:
-    """Each picture (under ``torchrun``, of this rank's share) with the maps of the classes that it shows, in the numbers
-    of the data set.
+    """Each picture (under ``torchrun``, of this rank's share) with the maps of the classes that it shows.
+
+    Classes have the numbers of the data set.
 
     Classes that are held against another one leave that one out; classes that the network does not know get no map.
 
