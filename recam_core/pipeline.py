@@ -19,7 +19,8 @@ from typing import Any
 
 from recam_core.atomic_write import write_json
 from recam_core.data.sample import Dataset
-from recam_core.errors import UserError
+from recam_core.errors import LEFT_OUT, UserError
+from recam_core.progress import STEPS, listener
 from recam_core.records import RecordError, opened_record
 
 METHODS = ("bce", "recam")
@@ -198,7 +199,9 @@ def run_steps(steps: Sequence[Step], out: Path, say: Callable[[str], None] = pri
         UserError: a step failed. The same call goes on with it.
     """
     done: dict[str, Done] = {}
+    tell = listener(STEPS)
     for number, step in enumerate(steps, start=1):
+        tell(len(done), len(steps), step.name)
         digest = _digest(step, done)
         record = out / "steps" / f"{step.name}.json"
         kept = _kept(record)
@@ -218,7 +221,7 @@ def run_steps(steps: Sequence[Step], out: Path, say: Callable[[str], None] = pri
             process.wait()
             raise
         process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
+        if process.returncode not in (0, LEFT_OUT):
             raise UserError(
                 f"The step {step.name} failed (see above). What was finished is kept; the same command goes on there."
             )

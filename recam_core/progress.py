@@ -1,5 +1,7 @@
 """How long work reports where it stands, and how it is cancelled."""
 
+import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -38,15 +40,56 @@ def silent(done: int, total: int, note: str = "") -> None:
     """Report nothing."""
 
 
+#: In the environment of a process that works for another one: the pipe by which that hears how far it is.
+PIPE = "RECAM_PROGRESS"
+#: Characters of a label and a note that go through the pipe; a line must fit into what is written at once.
+_LONGEST = 150
+#: What stands before the progress of work that consists of steps, each with a progress of its own.
+STEPS = "steps"
+
+
+def listener(label: str) -> ProgressFn:
+    """A progress function that tells the process for which this one works; one that nobody hears where there is none.
+
+    Where that process has gone, this one has no more to do: the function raises :class:`Cancelled`.
+
+    Args:
+        label: says what goes on, as it stands before a bar.
+    """
+    pipe = os.environ.get(PIPE)
+    if not pipe:
+        return silent
+
+    def tell(done: int, total: int, note: str = "") -> None:
+        line = json.dumps([label[:_LONGEST], done, total, note[:_LONGEST]]) + "\n"
+        try:
+            # Opened anew each time, as that fails where nobody reads; a reader that is behind misses a line.
+            handle = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+            try:
+                os.write(handle, line.encode("ascii"))
+            finally:
+                os.close(handle)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            raise Cancelled from error
+
+    return tell
+
+
 @contextmanager
 def terminal(label: str, in_bytes: bool = False) -> Iterator[ProgressFn]:
-    """A progress bar on standard error with elapsed time, time left and a note, as a progress function.
+    """A progress bar on standard error with elapsed time, time left and a note, as a progress function; in a process
+    that works for another one, a :func:`listener`.
 
     Args:
         label: stands before the bar.
         in_bytes: the work counts bytes, in steps told apart by the note, each of which begins where it says it does:
             what lay there before was not done in this time.
     """
+    if os.environ.get(PIPE):
+        yield listener(label)
+        return
     from tqdm import tqdm
 
     unit = {"unit": "B", "unit_scale": True} if in_bytes else {}

@@ -92,7 +92,9 @@ def test_the_queue_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, versio
     assert job.grid == GridRequest(
         ("lambda", "0.1", "1.0"), ("rule", "fc2"), "small", "scenes@val", (0,), 1, "auto", 0.25, 1
     )
-    assert (job.workers, job.created) == (None, 1761998400.5)
+    assert (job.workers, job.created, job.kind) == (None, 1761998400.5, "grid")
+    single = {name: value for name, value in JOB.items() if name != "grid"}
+    assert read_job(write(tmp_path / "1" / NUMBER / "job.json", {**single, **version})).kind == "training"
     status = read_status(write(tmp_path / "status.json", {**STATUS, **version}))
     assert status is not None
     assert (status.ended, status.losses) == (1761998402, Losses(["loss"], [[1, 0.5], [2, 0.25]], 1))
@@ -105,7 +107,7 @@ def test_the_queue_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, versio
 
 
 def test_one_that_a_newer_version_wrote_is_not_taken_for_damaged(tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match=r"is of format version 9; this program reads 0 to 1\.$"):
+    with pytest.raises(RecordError, match=r"is of format version 9; this program reads 0 to 2\.$"):
         read_job(write(tmp_path / NUMBER / "job.json", {**JOB, "version": 9}))
     with pytest.raises(RecordError, match=r"is of format version 9; this program reads 1 to 2\.$"):
         read_info(write(tmp_path / "run.json", {**RUN, "format_version": 9}))

@@ -73,7 +73,7 @@ def test_the_steps_are_those_of_the_published_way(plan):
 def small_program(monkeypatch):
     """Instead of this program's commands: `write WORDS --json FILE`, and `fail`."""
     script = (
-        "import sys, pathlib; sys.argv[1] == 'fail' and sys.exit(3); pathlib.Path(sys.argv[4]).write_text(sys.argv[2])"
+        "import sys, pathlib; sys.argv[1] == 'fail' and sys.exit(2); pathlib.Path(sys.argv[4]).write_text(sys.argv[2])"
     )
     monkeypatch.setattr(pipeline, "PROGRAM", (sys.executable, "-I", "-S", "-c", script))
 

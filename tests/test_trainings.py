@@ -250,7 +250,7 @@ def test_one_that_waits_for_a_run_stands_in_nobodys_way(runs: Path) -> None:
         first = start_training(RECIPE, data=TRAIN, name="bce", device="cpu")
         second = start_training(RECAM, data=TRAIN, name="recam", init=runs / "bce", device="cpu")
         third = start_training(RECIPE, data=TRAIN, name="other", device="cpu")
-        assert "Waiting for the run bce" in find_training(second.id).log_tail()
+        assert "Waiting for bce, which another" in find_training(second.id).log_tail()
         assert ahead(third.folder, "cpu", third.status.queued) == [first.id]
         # Its start is not made: it ends with a sentence, each time that it is tried.
         cancel_training(first.id)

@@ -15,6 +15,7 @@ from app.trainings.details import details
 from app.trainings.queue import queue, send_queue_style
 from recam_core.guest import guest
 from recam_core.queue.kept_grids import KeptGrid, delete_grid, list_grids
+from recam_core.queue.kinds import GRID
 
 
 def note_started(number: str) -> None:
@@ -26,7 +27,7 @@ def note_started(number: str) -> None:
 def full_grids(catalogue: Catalogue) -> None:
     """Draw the queue and the results."""
     send_queue_style()
-    queue("lab", grids_only=True)
+    queue("lab", only=(GRID,))
     details("lab")
     grids = {grid.name: grid for grid in list_grids()}
     named = kept(GridResult.address)

@@ -51,7 +51,7 @@ def _no_boundaries(scene: Scene) -> None:
     command = f"python -m recam_core {learn} --preset small --out runs/boundaries"
     st.info(
         f"A walk keeps within boundaries, and none have been learnt on the features of {plain(entry.title)}, so this "
-        "shows the direct way. Boundaries are learnt within minutes to hours by "
+        "shows the direct way. Boundaries are learnt within minutes to hours, by the form at the end of the page or by "
         f"{as_code(command)}, and are found here once they lie among the runs.",
         icon=":material/fence:",
     )

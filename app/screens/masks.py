@@ -6,6 +6,7 @@ from app.catalogue import has_no_runs, read_catalogue
 from app.copy_link import copy_link
 from app.guard import sentences
 from app.masks.choose import arrive, choose
+from app.masks.jobs_section import jobs_section
 from app.masks.result_section import result_section
 from app.plain_words import plain
 
@@ -26,11 +27,13 @@ def main() -> None:
     if has_no_runs(catalogue):
         return
     st.markdown(_ABOUT)
+    entry = None
     with sentences():
         scene = choose(catalogue)
-        if scene is None:
-            return
-        for note in scene.picture.notes:
-            st.caption(f":material/info: {plain(note)}")
-        result_section(scene)
-        copy_link(["It holds the picture, the method, the ways and the view."], key="masks_link")
+        if scene is not None:
+            entry = scene.entry
+            for note in scene.picture.notes:
+                st.caption(f":material/info: {plain(note)}")
+            result_section(scene)
+            copy_link(["It holds the picture, the method, the ways and the view."], key="masks_link")
+    jobs_section(catalogue, entry)

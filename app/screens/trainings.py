@@ -20,7 +20,7 @@ def main() -> None:
     st.markdown(
         "Train the whole network, backbone too, as the paper does: minutes to hours. Each training is a process of its "
         "own, one at a time on each device; it goes on when the page, the browser or the app is closed, and what is "
-        "cut off can be resumed. "
+        "cut off can be resumed. The long steps of the page *Masks* stand in the same queue. "
         + ("Everybody who uses this app sees the same queue." if guest() is None else "You see your own trainings.")
     )
     if not may_train():

@@ -11,6 +11,7 @@ from app.links import TRAINING, kept
 from app.plain_words import plain
 from recam_core.errors import UserError
 from recam_core.guest import told
+from recam_core.queue.kinds import TRAINING as TRAINED
 from recam_core.queue.listing import Training, find_training
 from recam_core.queue.status import Losses
 from recam_core.views.charts.curves import Curve, curve_chart, curves_csv
@@ -59,6 +60,8 @@ _LIVELY = 3.0
 _LOG_HELP = "Losses on a logarithmic axis: how they fall late in a training is seen better there."
 #: Lines of the log that are shown; the command line shows more.
 _LINES = 10
+#: Of work that tells its scores there.
+_LINES_WITH_TABLES = 40
 
 
 def details(page: str) -> None:
@@ -77,7 +80,7 @@ def details(page: str) -> None:
         return
     with st.container(border=True, key=f"{page}_details"):
         st.markdown(f"#### {plain(training.job.name)}")
-        if training.job.grid is None:
+        if training.job.kind == TRAINED:
             plotly_for(page)
         st.fragment(_details, run_every=_LIVELY if training.is_live else None)(page, number)
 
@@ -85,11 +88,12 @@ def details(page: str) -> None:
 def _details(page: str, number: str) -> None:
     with sentences():
         training = find_training(number)
-        if training.job.grid is None:
+        if training.job.kind == TRAINED:
             _curves(page, training)
         st.caption("The end of its log")
-        st.code(told(training.log_tail(_LINES)) or "Nothing yet.", language=None, wrap_lines=True)
-        st.caption(f"The same {'run' if training.job.grid is None else 'grid'} from the command line")
+        lines = _LINES if training.job.kind == TRAINED else _LINES_WITH_TABLES
+        st.code(told(training.log_tail(lines)) or "Nothing yet.", language=None, wrap_lines=True)
+        st.caption("The same from the command line")
         st.code(training.job.command, language="bash", wrap_lines=True)
 
 

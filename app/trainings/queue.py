@@ -3,7 +3,8 @@
 import contextlib
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Literal
 
 import streamlit as st
@@ -17,16 +18,20 @@ from app.settings import METHOD_TITLES
 from app.shared_state import MY_TRAININGS
 from app.visitors import visitor, visitor_address
 from recam_core.errors import UserError
-from recam_core.guest import guest, serving
+from recam_core.guest import guest, own_root, serving
+from recam_core.queue import kinds
+from recam_core.queue.job import KindName
 from recam_core.queue.listing import Training, every_training, list_trainings, read_queue
 from recam_core.queue.start import resume_training
 from recam_core.queue.status import LIVE
 from recam_core.queue.stop import ask_to_stop, cancel_training, remove_training
+from recam_core.report.mask_set import split_name
 
 _RULES = """
 <style>
 /* What redraws itself every second or two must not fade each time it does. */
-:is(.st-key-training_queue, .st-key-training_details, .st-key-lab_queue, .st-key-lab_details) [data-stale="true"] {
+:is(.st-key-training_queue, .st-key-training_details, .st-key-lab_queue, .st-key-lab_details, .st-key-masks_queue,
+  .st-key-masks_details) [data-stale="true"] {
   opacity: 1 !important; }
 </style>
 """
@@ -60,7 +65,7 @@ def standing(training: Training, before: int) -> str:
     if training.is_stopping:
         return "Stopping after this step"
     if training.state == "waiting" and status.awaits:
-        return f"Waiting for the run {status.awaits}, which another training is to make"
+        return f"Waiting for {status.awaits}, which another training is to make"
     if training.state == "waiting":
         if not before:
             return f"{status.doing or 'Waiting'}: next on {training.job.device}"
@@ -69,8 +74,10 @@ def standing(training: Training, before: int) -> str:
         if not status.steps:
             return f"{status.doing}, begun {ago(status.began)}"
         left = "" if status.seconds_left is None else f", about {duration(status.seconds_left)} left"
-        if training.job.grid is not None:
+        if training.job.kind == kinds.GRID:
             return f"{status.doing}; {status.epoch} of {status.epochs} trainings finished{left}"
+        if training.job.kind != kinds.TRAINING:
+            return f"{status.doing} {status.step} of {status.steps}{left}"
         return f"{status.doing}: epoch {status.epoch} of {status.epochs}, step {status.step} of {status.steps}{left}"
     kept = _kept(training)
     when = ago(status.ended or status.updated or training.job.created)
@@ -84,11 +91,14 @@ def standing(training: Training, before: int) -> str:
 
 def _kept(training: Training) -> str:
     """What there is of one that is over."""
-    if training.job.grid is not None:
-        finished, total, what = training.status.epoch, training.status.epochs, "training"
+    kind = kinds.KINDS[training.job.kind]
+    if training.job.kind == kinds.TRAINING:
+        finished, total = len(training.epochs()), training.job.recipe.get("epochs", "?")
+    elif training.job.kind in (kinds.GRID, kinds.PIPELINE):
+        finished, total = training.status.epoch, training.status.epochs
     else:
-        finished, total, what = len(training.epochs()), training.job.recipe.get("epochs", "?"), "epoch"
-    return f"{finished} of {total} {what}s finished, and kept" if finished else f"no {what} was finished"
+        return kind.kept
+    return f"{finished} of {total} {kind.unit}s finished, and kept" if finished else f"no {kind.unit} was finished"
 
 
 #: Trainings that are over and shown at once; the others are behind a fold.
@@ -99,32 +109,32 @@ _LIVELY, _QUIET = 1.5, 6.0
 _NOTHING = ("", "")
 
 
-def queue(page: str, grids_only: bool = False) -> None:
+def queue(page: str, only: Collection[KindName] = ()) -> None:
     """Draw the queue, and keep it up to date.
 
     Args:
         page: the name that keys begin with.
-        grids_only: leave single trainings out; those that a grid waits for still count.
+        only: kinds that are shown, if not all; others that those wait for still count.
     """
     seen = _states(list_trainings())
     lively = any(state in LIVE for _, state in seen)
     with st.container(key=f"{page}_queue"):
-        st.fragment(_cards, run_every=_LIVELY if lively else _QUIET)(page, seen, grids_only)
+        st.fragment(_cards, run_every=_LIVELY if lively else _QUIET)(page, seen, only)
 
 
 def _states(trainings: Sequence[Training]) -> list[tuple[str, str]]:
     return [(training.id, training.state) for training in trainings]
 
 
-def _cards(page: str, seen: list[tuple[str, str]], grids_only: bool) -> None:
+def _cards(page: str, seen: list[tuple[str, str]], only: Collection[KindName]) -> None:
     trainings, faults = read_queue()
     for fault in faults:
         st.warning(plain(f"Left out: {fault}"), icon=":material/broken_image:")
     live = [training for training in trainings if training.is_live]
     if _states(trainings) != seen:
         st.rerun(scope="app")  # the rest of the page shows it, too, and looks more often, or less
-    shown = [training for training in trainings if training.job.grid is not None or not grids_only]
-    if not shown and grids_only:
+    shown = [training for training in trainings if training.job.kind in only or not only]
+    if not shown and only:
         return
     if not trainings:
         st.info(
@@ -137,13 +147,13 @@ def _cards(page: str, seen: list[tuple[str, str]], grids_only: bool) -> None:
     for training in live:
         if training not in shown:
             continue
-        _card(page, training, _before(training, live), grids_only)
+        _card(page, training, _before(training, live))
     for training in over[:_RECENT]:
-        _card(page, training, 0, grids_only)
+        _card(page, training, 0)
     if over[_RECENT:]:
         with st.expander(f"{len(over) - _RECENT} older"):
             for training in over[_RECENT:]:
-                _card(page, training, 0, grids_only)
+                _card(page, training, 0)
 
 
 def _before(training: Training, live: Sequence[Training]) -> int:
@@ -160,7 +170,7 @@ def _before(training: Training, live: Sequence[Training]) -> int:
     )
 
 
-def _card(page: str, training: Training, before: int, in_lab: bool) -> None:
+def _card(page: str, training: Training, before: int) -> None:
     shown = kept(TRAINING) == training.id
     with st.container(border=True, key=f"{page}_card_{training.id}"):
         head, buttons = st.columns([3, 2], vertical_alignment="center")
@@ -171,10 +181,10 @@ def _card(page: str, training: Training, before: int, in_lab: bool) -> None:
                 st.markdown(f"**{plain(training.job.name)}**", width="content")
             st.caption(f"{_what(training)} on {as_code(training.job.data)}")
         with buttons.container(horizontal=True, horizontal_alignment="right"):
-            _buttons(page, training, shown, in_lab)
+            _buttons(page, training, shown)
         line = standing(training, before)
         if training.state == "running" and training.status.steps:
-            st.progress(min(training.status.step / training.status.steps, 1.0), text=plain(line))
+            st.progress(_share(training), text=plain(line))
         else:
             st.markdown(plain(line))
         if training.state == "failed":
@@ -182,14 +192,23 @@ def _card(page: str, training: Training, before: int, in_lab: bool) -> None:
         _asking(page, training)
 
 
+def _share(training: Training) -> float:
+    """Of what goes on, the share that is done; of a pipeline by its steps, as each consists of parts."""
+    status = training.status
+    done, total = (status.epoch, status.epochs) if training.job.kind == kinds.PIPELINE else (status.step, status.steps)
+    return min(done / total, 1.0) if total else 0.0
+
+
 def _what(training: Training) -> str:
-    grid = training.job.grid
-    if grid is None:
+    grid, kind = training.job.grid, kinds.KINDS[training.job.kind].title
+    if grid is not None:
+        return f"{kind}, {grid.x[0]} and {grid.y[0]},"
+    if training.job.kind == kinds.TRAINING:
         return METHOD_TITLES.get(training.job.method, "?")
-    return f"Grid of full trainings, {grid.x[0]} and {grid.y[0]},"
+    return f"{kind} of {plain(Path(training.job.init).name)}" if training.job.init else kind
 
 
-def _buttons(page: str, training: Training, shown: bool, in_lab: bool) -> None:
+def _buttons(page: str, training: Training, shown: bool) -> None:
     number = training.id
     if st.button(
         "Hide" if shown else "Details",
@@ -214,15 +233,21 @@ def _buttons(page: str, training: Training, shown: bool, in_lab: bool) -> None:
             with sentences():
                 resume_training(number, visitor(), visitor_address())
                 st.rerun(scope="app")
-    elif training.job.grid is not None:
+    elif training.job.kind == kinds.GRID:
         if st.button("See its result", icon=":material/grid_view:", key=f"{page}_result_{number}"):
-            if in_lab:
+            if page == "lab":
                 keep(GRID, training.job.name)
                 st.rerun(scope="app")
             open_lab_grid(training.job.name)
-    elif st.button("See its maps", icon=":material/compare:", key=f"{page}_maps_{number}"):
+    elif training.job.kind == kinds.TRAINING:
+        if st.button("See its maps", icon=":material/compare:", key=f"{page}_maps_{number}"):
+            with sentences():
+                _open(training)
+    elif training.job.kind == kinds.MASKS and st.button(
+        "See them", icon=":material/compare:", key=f"{page}_masks_{number}"
+    ):
         with sentences():
-            _open(training)
+            _open_masks(training)
     st.button(
         "Remove",
         icon=":material/delete:",
@@ -247,18 +272,24 @@ def _asking(page: str, training: Training) -> None:
             if number in MY_TRAININGS.get(set())
             else " It was not started in this window: it may be somebody else's."
         )
-        kept = "epochs" if training.job.grid is None else "trainings"
-        question = f"Stop **{plain(training.job.name)}**?{whose} Its finished {kept} are kept, and it can be resumed."
+        unit = kinds.KINDS[training.job.kind].unit
+        kept = (
+            f"Its finished {unit}s are kept, and it can be resumed." if unit else "It begins anew when it is resumed."
+        )
+        question = f"Stop **{plain(training.job.name)}**?{whose} {kept}"
         yes, act = "Stop it", _cancel
     elif training.state == "done":
-        stays = "The run stays; its log and curves of the steps go."
-        if training.job.grid is not None:
+        stays = "What it made stays; its log goes."
+        if training.job.kind == kinds.TRAINING:
+            stays = "The run stays; its log and curves of the steps go."
+        elif training.job.kind == kinds.GRID:
             stays = "Its result stays on the Lab page; its log goes."
         question = f"Take **{plain(training.job.name)}** off this list? {stays}"
         yes, act = "Remove it", _remove
     else:
-        gone = "epochs" if training.job.grid is None else "trainings"
-        question = f"Remove **{plain(training.job.name)}**? Its finished {gone} and its log are deleted, too."
+        unit = kinds.KINDS[training.job.kind].unit
+        gone = f"Its finished {unit}s and its log" if unit else "Its log"
+        question = f"Remove **{plain(training.job.name)}**? {gone} {'are' if unit else 'is'} deleted, too."
         yes, act = "Delete it", _remove
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(question, width="content")
@@ -291,3 +322,14 @@ def _open(training: Training) -> None:
     """Leave for the maps of the new run."""
     spec = training.job.val or training.job.data
     open_explore(data=spec, picture=dataset(spec).ids[0], runs=[f"run/{training.job.name}"])
+
+
+def _open_masks(training: Training) -> None:
+    """Leave for the masks, as the data set that they are: its ground truth."""
+    spec = masks_spec(training)
+    open_explore(data=spec, picture=dataset(spec).ids[0])
+
+
+def masks_spec(training: Training) -> str:
+    """The specification that opens masks of the queue with their pictures."""
+    return f"voc:{own_root(training.out)}@{split_name(training.job.data)}"

@@ -1,19 +1,18 @@
 """Settings of a new training, the command line that means the same, and the button."""
 
 import dataclasses
-from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
 
-from app.catalogue import Catalogue, Entry
-from app.datasets import dataset, notes_of_set
+from app.catalogue import Catalogue
+from app.datasets import notes_of_set
 from app.guard import sentences
 from app.plain_words import plain
 from app.recipe_fields import background_fields, number_field, rule_field
-from app.recorded_pictures import recorded
 from app.settings import METHOD_TITLES
 from app.shared_state import TRAIN_ON
+from app.trainings.starts import Start, starts
 from app.visitors import visitor, visitor_address
 from recam_core.device import device_names
 from recam_core.errors import UserError
@@ -21,83 +20,10 @@ from recam_core.folders import runs_folder
 from recam_core.method.background import USUAL_BACKGROUND_RULE
 from recam_core.method.extraction import rules_of
 from recam_core.method.masks import MASKS
-from recam_core.queue.listing import Training, list_trainings
 from recam_core.queue.start import start_training, training_command
 from recam_core.retrain.named_run import free_run_name
 from recam_core.setting import settings
 from recam_core.train.recipe import METHODS, PRESETS, Recipe, preset
-
-
-@dataclass(frozen=True)
-class Start:
-    """A run to start from.
-
-    Attributes:
-        key: for widgets.
-        title: as the page calls it.
-        path: its folder.
-        method: that it was trained by.
-        backbone, output_stride: of its network.
-        data: specification of its training pictures.
-        has_background: whether these have a background class.
-    """
-
-    key: str
-    title: str
-    path: Path
-    method: str
-    backbone: str
-    output_stride: int
-    data: str
-    has_background: bool
-
-
-def starts(catalogue: Catalogue) -> dict[str, Start]:
-    """All that there are, by key: the runs first."""
-    found = [_of_entry(entry) for family in catalogue.families for entry in family.entries]
-    found += [_of_training(one) for one in list_trainings() if one.is_live and one.job.grid is None]
-    named: dict[str, Start] = {}
-    for start in found:
-        named.setdefault(start.key, start)  # a run that is just finished may be in both lists
-    return named
-
-
-def _of_entry(entry: Entry) -> Start:
-    network = entry.info.network
-    title = f"{entry.title} ({entry.key.split('/')[0]})"
-    return Start(
-        entry.key,
-        title,
-        entry.path,
-        entry.info.method,
-        network["backbone"],
-        network["output_stride"],
-        recorded(entry.info.data, entry.info.class_list).spec,
-        entry.info.has_background,
-    )
-
-
-def _of_training(training: Training) -> Start:
-    job = training.job
-    return Start(
-        f"run/{job.name}",
-        f"{job.name} (in the queue)",
-        training.out,
-        job.method,
-        str(job.recipe.get("backbone", "")),
-        int(job.recipe.get("output_stride", 16)),
-        job.data,
-        _has_background(job.data),
-    )
-
-
-def _has_background(spec: str) -> bool:
-    """Of pictures whose run has no record yet; False where they are gone, as the training will say."""
-    try:
-        return dataset(spec).classes.has_background
-    except UserError:
-        return False
-
 
 _ABOUT = {
     "bce": "Binary cross-entropy, equation 1: the ordinary CAM, and the start of a ReCAM.",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from recam_core import ranks
 from recam_core.atomic_write import replacing_file, write_json
-from recam_core.errors import UserError
+from recam_core.errors import LEFT_OUT, UserError
 from recam_core.setting import settings
 
 if TYPE_CHECKING:
@@ -30,10 +30,6 @@ def add_band(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--band", type=int, metavar="N", help="count only pixels within N of a contour of the ground truth"
     )
-
-
-#: The exit status of a command that did all it could, but left out pictures that cannot be read.
-LEFT_OUT = 3
 
 
 class Opened:

@@ -1,12 +1,22 @@
-"""``trainings list``, ``start``, ``cancel``, ``resume``, ``remove`` and ``log``: the queue of full trainings."""
+"""``trainings list``, ``start``, ``cancel``, ``resume``, ``remove`` and ``log``: the queue of full trainings and of the
+long steps to a segmentation network."""
+
+from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recam_core.cli.options import write_results
 from recam_core.errors import UserError
+from recam_core.queue.kinds import BOUNDARIES, KINDS, MASKS, NETWORK, PIPELINE, TRAINING
+
+if TYPE_CHECKING:
+    from recam_core.queue.job import KindName
+    from recam_core.queue.training import Training
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -28,9 +38,15 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="put a training into the queue",
         description="Put a training into the queue. What follows is written as for `train`; --out gives the name of "
         "the new run in the folder of runs, and --init may name a run "
-        "that a training in the queue is still to make.",
+        "that a training in the queue is still to make. The commands boundaries, masks, segment train and pipeline go "
+        "into the queue as well, written as they are; masks get their pictures, and go to the folder of data sets.",
     )
-    start.add_argument("words", nargs=argparse.REMAINDER, metavar="METHOD ...", help="as `train METHOD --help` says")
+    start.add_argument(
+        "words",
+        nargs=argparse.REMAINDER,
+        metavar="METHOD ...",
+        help="as `train METHOD --help` says, or boundaries, masks, segment train or pipeline with their options",
+    )
     start.set_defaults(run=run_start)
 
     for name, run, text in (
@@ -62,15 +78,19 @@ def run_list(arguments: argparse.Namespace) -> int:
         status = training.status
         step = f"{status.step}/{status.steps}" if status.steps else ""
         left = _minutes(status.seconds_left) if training.is_live else ""
-        print(f"{training.id:<22} {training.state:<10} {training.job.device:<8} {step:>13} {left:>8}  {training.out}")
+        kind = training.job.kind
+        what = "" if kind == TRAINING else f"{KINDS[kind].title.lower()} "
+        line = f"{training.id:<22} {training.state:<10} {training.job.device:<8} {step:>13} {left:>8}"
+        print(f"{line}  {what}{training.out}")
         if training.is_live and training.status.awaits:
-            print(f"{'':<22} waits for the run {training.status.awaits}, which another training is to make")
+            print(f"{'':<22} waits for {training.status.awaits}, which another training is to make")
         if training.state == "failed":
             print(f"{'':<22} {status.message}")
     rows = [
         {
             "id": training.id,
             "state": training.state,
+            "kind": training.job.kind,
             "run": str(training.out),
             "method": training.job.method,
             "device": training.job.device,
@@ -88,7 +108,9 @@ def run_list(arguments: argparse.Namespace) -> int:
 
 
 def run_start(arguments: argparse.Namespace) -> int:
-    """Put a training into the queue."""
+    """Put a training, or another long command, into the queue."""
+    if arguments.words[:1] and arguments.words[0] in _COMMANDS:
+        return _start_step(*arguments.words)
     from recam_core.cli import train
     from recam_core.data.spec import open_dataset
     from recam_core.folders import runs_folder
@@ -119,6 +141,45 @@ def run_start(arguments: argparse.Namespace) -> int:
         half=asked.half,
         workers=asked.workers,
     )
+    return _told(training)
+
+
+#: Commands that the queue carries besides trainings -> the kind of the table of the queue.
+_COMMANDS: dict[str, KindName] = {"boundaries": BOUNDARIES, "masks": MASKS, "segment": NETWORK, "pipeline": PIPELINE}
+
+
+def _start_step(command: str, *words: str) -> int:
+    from recam_core.queue.start_step import Step, start_step
+
+    parser = argparse.ArgumentParser(prog="python -m recam_core trainings start")
+    importlib.import_module(f"recam_core.cli.{command}").add_parser(parser.add_subparsers(dest="command"))
+    asked = parser.parse_args([command, *words])
+    if getattr(asked, "part", "train") != "train":
+        raise UserError("Of `segment` the queue carries `segment train`.")
+    if asked.json:
+        raise UserError("The queue prints no results: leave out --json.")
+    if asked.out is None:
+        raise UserError("Say with --out NAME what the result is called.")
+    own = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    own.add_argument("--out")
+    own.add_argument("--device")
+    kept = [command, *own.parse_known_args(words)[1]]
+    if command == "masks" and not asked.with_pictures:
+        kept.append("--with-pictures")
+    step = Step(
+        _COMMANDS[command],
+        tuple(kept),
+        asked.data,
+        getattr(asked, "run_folder", None),
+        tuple(filter(None, (getattr(asked, name, None) for name in ("boundaries", "masks")))),
+        tuple(filter(None, (getattr(asked, name, None) for name in ("select", "val")))),
+    )
+    if asked.out.parent != Path() and asked.out.absolute().parent.resolve() != step.place.resolve():
+        raise UserError(f"The queue writes these to {step.place}: give --out as a name, or in there.")
+    return _told(start_step(step, asked.out.name, device=asked.device))
+
+
+def _told(training: Training) -> int:
     print(f"{training.id}: {training.job.name} is in the queue of {training.job.device}.")
     print(f"See it by: python -m recam_core trainings log {training.id} --follow")
     return 0

@@ -1,11 +1,11 @@
-"""What was asked of the queue: ``job.json`` in the folder of a training, written once."""
+"""What was asked of the queue: ``job.json`` in the folder of a job, written once."""
 
 import re
 import secrets
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
@@ -19,13 +19,18 @@ LOG_FILE = "log.txt"
 LOCK_FILE = "lock"
 #: Its being there asks that process to stop.
 CANCEL_FILE = "cancel"
-#: Of the form of ``job.json``; those of before there were versions are of 0, and lack nothing else.
-VERSION = 1
+#: Of the form of ``job.json``; those of before there were versions are of 0, and lack nothing else. Up to 1 there were
+#: trainings and grids alone, and no ``kind``.
+VERSION = 2
 #: Bytes that a job and a status may have.
 _LARGEST = 1 << 20
 #: As :func:`recam_core.train.recipe.check_recipe` allows them.
 _MOST_EPOCHS = 10_000
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
+
+
+#: Of :data:`recam_core.queue.kinds.KINDS`.
+KindName = Literal["training", "grid", "boundaries", "masks", "network", "pipeline"]
 
 
 @dataclass(frozen=True)
@@ -56,14 +61,15 @@ class GridRequest:
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """One training, as its process needs it. Plain values only: waiting for a device must not load torch.
+    """One piece of work, a training or another of :data:`recam_core.queue.kinds.KINDS`, as its process needs it. Plain
+    values only: waiting for a device must not load torch.
 
     Attributes:
         id: its name in the queue; sorts by time.
-        recipe: the fields of :class:`recam_core.train.recipe.Recipe`.
+        recipe: of trainings and grids, the fields of :class:`recam_core.train.recipe.Recipe`.
         data, val: specifications of the training and validation pictures; val may be "".
         init: the run to start from, an absolute path, or "".
-        out: the new run's folder, an absolute path.
+        out: the folder of the new run, or whatever else it makes, an absolute path.
         device: as :func:`recam_core.device.device_names` names them.
         folder: where relative paths in the specifications begin.
         command: the command line that makes the run again.
@@ -74,6 +80,9 @@ class TrainingJob:
             single training.
         visitor: who asked for it, of the visitors of the app; "" for the command line.
         address: stands for the network address that they asked from; "" where that is not known.
+        kind: of :data:`recam_core.queue.kinds.KINDS`.
+        words: of a command, what stands behind ``python -m recam_core``.
+        needs: what it reads besides the run, absolute paths: another job may still be to make it.
         version: of the form of the record.
     """
 
@@ -92,6 +101,9 @@ class TrainingJob:
     grid: GridRequest | None = None
     visitor: str = ""
     address: str = ""
+    kind: KindName = "training"
+    words: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
     version: int = VERSION
 
     @property
@@ -139,6 +151,8 @@ def read_job(folder: Path) -> TrainingJob:
     try:
         with opened_record(folder / JOB_FILE, _LARGEST) as values:
             job = as_kind(values, TrainingJob, VERSION)
+            if "kind" not in values and job.grid is not None:
+                job = replace(job, kind="grid")
             if not 0 < as_kind(job.recipe.get("epochs", 1), int) <= _MOST_EPOCHS:
                 raise ValueError("its epochs are out of range")
             if job.id != folder.name or not Path(job.out).is_absolute() or "\0" in job.out:

@@ -4,16 +4,16 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from recam_core.atomic_write import replacing_folder, write_json
-from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, WEIGHTS_FILE, RunInfo, read_info
+from recam_core.atomic_write import write_json
+from recam_core.checkpoint.run_folder import RunInfo, read_info
 from recam_core.errors import UserError
 from recam_core.experiments.kept_result import RESULT_FILE
 from recam_core.folders import runs_folder
 from recam_core.queue.job import TrainingJob
+from recam_core.queue.kept_runs import copy_run
 from recam_core.queue.listing import grids_folder, list_trainings
 from recam_core.records import RecordError, read_as
 from recam_core.retrain.named_run import check_run_name
-from recam_core.theory.negatives import NEGATIVES_FILE
 from recam_core.train.recipe import Recipe, train_command
 from recam_core.typed_path import as_typed
 
@@ -127,10 +127,5 @@ def keep_run(grid: KeptGrid, run: str | Path, name: str, recipe: Recipe, thresho
     info.name, info.rule, info.threshold = name, recipe.rule, threshold
     info.recipe = {**info.recipe, "rule": recipe.rule}
     info.command = kept_run_command(grid, recipe, info.data, name)
-    with replacing_folder(runs_folder() / name, fresh=True) as temporary:
-        for file in (WEIGHTS_FILE, METRICS_FILE):
-            shutil.copy(Path(run) / file, temporary)
-        if (Path(run) / NEGATIVES_FILE).is_file():  # runs of older versions have none
-            shutil.copy(Path(run) / NEGATIVES_FILE, temporary)
-        write_json(temporary / INFO_FILE, asdict(info))
+    copy_run(run, info)
     return info

@@ -5,11 +5,21 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from recam_core.errors import UserError
 from recam_core.queue.status import Losses, Status, own_start, write_status
+
+
+def say(text: str) -> None:
+    """A line in the log. A full disk does not end a training for want of a line."""
+    try:
+        print(f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S} {text}", flush=True)
+    except OSError:
+        return
+
 
 #: Above this many points, neighbours are merged.
 MOST_POINTS = 400

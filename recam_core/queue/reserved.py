@@ -1,17 +1,16 @@
-"""The folder of a run that a training will fill: taken at once, so that nobody else takes the name meanwhile."""
+"""The folder that a job will fill, with a run or another result: taken at once, so that nobody else takes the name."""
 
 import shutil
 import time
 from pathlib import Path
 
 from recam_core.errors import UserError
+from recam_core.queue.kinds import KINDS
 
 #: Says which training a folder without a run belongs to.
 MARK_FILE = ".training"
-#: As :mod:`recam_core.checkpoint.run_folder` and :mod:`recam_core.train.state` name them, without loading torch.
-_RECORD, _STATE = "run.json", "state/last.pt"
-#: As :mod:`recam_core.experiments.kept_result` names it: what a grid of trainings leaves.
-_RESULT = "result.json"
+#: As :mod:`recam_core.train.state` names it, without loading torch.
+_STATE = "state/last.pt"
 #: Seconds within which a folder that was just made gets its training.
 _FRESH = 60.0
 
@@ -58,13 +57,13 @@ def reclaim(out: Path, trainings: Path) -> None:
 
 
 def is_finished(out: Path) -> bool:
-    """Whether the run, or the grid, is there whole; a state beside it says that its training was about to clear up."""
-    return (out / _RESULT).is_file() or ((out / _RECORD).is_file() and not (out / _STATE).exists())
+    """Whether the result is there whole; a state beside it says that its training was about to clear up."""
+    return has_record(out) and not (out / _STATE).exists()
 
 
 def has_record(out: Path) -> bool:
-    """Whether a run was written there, if perhaps it is to be cleared up still."""
-    return (out / _RECORD).is_file()
+    """Whether a result was written there, if perhaps it is to be cleared up still."""
+    return any((out / kind.result).is_file() for kind in KINDS.values())
 
 
 def owner(out: Path) -> str:
@@ -85,7 +84,7 @@ def discard(out: Path, training_id: str) -> None:
     """Delete what a training left of a run that it did not finish; a finished one, and one of others, stays."""
     if out.is_symlink() or owner(out) != training_id:
         return
-    if (out / _RECORD).is_file() or (out / _RESULT).is_file():
+    if has_record(out):
         release(out, training_id)
     else:
         shutil.rmtree(out, ignore_errors=True)

@@ -19,6 +19,7 @@ from recam_core.guest_room import number_setting, room_for
 from recam_core.home import ROOT
 from recam_core.method.background import check_background
 from recam_core.queue.job import CANCEL_FILE, LOG_FILE, TrainingJob, new_id, write_job
+from recam_core.queue.kinds import TRAINING
 from recam_core.queue.listing import (
     Training,
     every_training,
@@ -38,7 +39,7 @@ _PATIENCE = 60.0
 #: Trainings and grids that may run or wait, of all and of one visitor of the app.
 MOST_TRAININGS, MOST_TRAININGS_EACH = 40, 10
 #: Bytes that a guest must have left for a run, with the state that its training keeps.
-_OF_A_RUN = 100_000_000
+OF_A_RUN = 100_000_000
 #: Bytes without which a training need not begin.
 _ROOM = 1 << 20
 
@@ -139,15 +140,19 @@ def check_queue(visitor: str = "", address: str = "") -> None:
             )
 
 
-def enqueue(job: TrainingJob) -> Training:
+def enqueue(job: TrainingJob, size: int = OF_A_RUN, files: int = 1) -> Training:
     """Take the folder that a job will fill, and start its process.
+
+    Args:
+        job: what is asked.
+        size, files: that a guest must have room for.
 
     Raises:
         UserError: the folder is taken, or the process does not start; nothing is left then.
     """
     refuse_training()
     place, out = training_folder(job.id), Path(job.out)
-    with room_for(_OF_A_RUN):
+    with room_for(size, files):
         reserve(out, job.id)
     try:
         write_job(place, job)
@@ -176,14 +181,14 @@ def check_training(recipe: Recipe, *, data: str, val: str, init: str | Path | No
         raise UserError(f"The classes of {val} are not those of {data}.")
     if init:
         refuse_foreign_run(Path(init).absolute())
-    if init and _classes_of(Path(init).absolute()) != tuple(dataset.classes.names):
+    if init and classes_of(Path(init).absolute()) != tuple(dataset.classes.names):
         raise UserError(f"The classes of {data} are not those of the run {Path(init).name}.")
 
 
-def _classes_of(init: Path) -> tuple[str, ...]:
+def classes_of(init: Path) -> tuple[str, ...]:
     """The classes of a run that is there, or that a training in the queue will make."""
     maker = writer_of(init)
-    if maker is None or maker.job.grid is not None:
+    if maker is None or maker.job.kind != TRAINING:
         return tuple(read_info(init).classes)
     if not maker.is_live:
         raise UserError(

@@ -14,6 +14,7 @@ from recam_core.experiments.protocol import FIT, PARTS, protocol_for
 from recam_core.guest import refuse_training
 from recam_core.memory import memory_told
 from recam_core.queue.job import GridRequest, TrainingJob, new_id
+from recam_core.queue.kinds import GRID
 from recam_core.queue.listing import Training, grids_folder
 from recam_core.queue.start import asking, check_queue, enqueue
 from recam_core.train.recipe import from_json
@@ -111,6 +112,7 @@ def start_grid(grid: FullGrid, speed: Speed | None = None, visitor: str = "", ad
             grid=request,
             visitor=visitor,
             address=address,
+            kind=GRID,
         )
     )
 

@@ -1,4 +1,4 @@
-"""What a training waits for: the run that it starts from, while another is still to make it, and its device."""
+"""What a job waits for: the run and all else that it starts from, while others are still to make it, and its device."""
 
 import os
 import re
@@ -19,7 +19,7 @@ _ENDS = {FAILED: "failed", CANCELLED: "was cancelled", KILLED: "was killed"}
 
 
 def is_awaited(init: str) -> bool:
-    """Whether the run to start from is not there whole yet; "" is nothing to wait for."""
+    """Whether the run, or another result, to start from is not there whole yet; "" is nothing to wait for."""
     return bool(init) and not is_finished(Path(init)) and (bool(owner(Path(init))) or not has_record(Path(init)))
 
 
@@ -42,8 +42,8 @@ def wait_for_run(trainings: Path, init: str, is_cancelled: Callable[[], bool]) -
         number = owner(Path(init))
         if not number:
             raise UserError(
-                f"The run {name}, which this training starts from, is not there: it was deleted, or its training was "
-                "removed from the queue before it had made it. Start from another run."
+                f"{name}, which this one starts from, is not there: it was deleted, or its training was removed from "
+                "the queue before it had made it. Start from another one."
             )
         try:
             state = look(trainings / number).state

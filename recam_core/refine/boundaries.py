@@ -191,6 +191,19 @@ def _confident(
     sure, possible = (seed_mask(argmax, activation, at) for at in (recipe.foreground, recipe.background))
     if crf is not None:
         sure, possible = (refined_labels(image, mask, crf) for mask in (sure, possible))
+    return between(sure, possible, has_background)
+
+
+def between(sure: np.ndarray, possible: np.ndarray, has_background: bool) -> np.ndarray:
+    """The confident labels of a picture, from its masks at the foreground and at the background threshold.
+
+    Args:
+        sure, possible: H x W uint8: 0 background, k + 1 class k.
+        has_background: whether what is in neither mask is surely background.
+
+    Returns:
+        H x W uint8: 0 what is surely background, k + 1 what is surely class k, else 255.
+    """
     label = np.where(sure > 0, sure, np.uint8(VOID))
     if has_background:
         label[(sure == 0) & (possible == 0)] = 0

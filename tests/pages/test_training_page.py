@@ -181,7 +181,7 @@ def test_curves_log_and_scores_of_a_running_one(page: AppTest) -> None:
     assert (log["yaxis"]["type"], charts["losses"]["layout"]["yaxis"]["type"]) == ("log", "linear")
     assert log["uirevision"] == charts["losses"]["layout"]["uirevision"]
     assert log["yaxis"]["uirevision"] != charts["losses"]["layout"]["yaxis"]["uirevision"]
-    assert "Cancelled; the last finished epoch is kept" in page.code[0].value
+    assert "Cancelled; finished epochs are kept" in page.code[0].value
     # Its process goes: the last state stays and says so.
     here.process_start = "another"
     write_status(training.folder, here)
