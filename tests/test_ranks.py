@@ -8,10 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from rank_work import BCE, FAILED, WithoutLabels, work
-from recam_core import ranks
+from recam_core import device, ranks
+from recam_core.errors import UserError
+from recam_core.gate import gate_of
 from recam_core.progress import Cancelled
 from recam_core.train.loop import train
 from tiny_voc import tiny_voc
@@ -111,3 +114,17 @@ def test_without_torchrun_nothing_is_sent_or_loaded():
     subprocess.run([sys.executable, "-c", script], check=True, cwd=TESTS.parent, timeout=120)
     assert list(ranks.in_order(iter("abc"), 3)) == list("abc")
     assert ranks.share(range(5)) == range(5)
+
+
+def test_each_process_takes_the_gpu_of_its_number(monkeypatch):
+    monkeypatch.setattr(ranks, "_here", ranks._Here(rank=3, world=4, local=1))
+    assert gate_of(torch.device("cuda:1")) is None  # two commands would wait for each other's cards
+    monkeypatch.setattr(device, "device_names", lambda: ["cuda:0", "cuda:1", "cpu"])
+    assert [device.device_name(choice) for choice in ("auto", "cuda", "cpu")] == ["cuda:1", "cuda:1", "cpu"]
+    with pytest.raises(UserError, match="a GPU of its own"):
+        device.device_name("cuda:0")
+    monkeypatch.setattr(device, "device_names", lambda: ["cuda:0", "cpu"])
+    with pytest.raises(UserError, match=r"fewer GPUs \(1\) than processes"):
+        device.device_name("auto")
+    monkeypatch.setattr(device, "device_names", lambda: ["cpu"])
+    assert device.device_name("auto") == "cpu"

@@ -87,6 +87,12 @@ def test_a_stage_imports_only_from_stages_before_it() -> None:
                 )
 
 
+def test_one_module_knows_how_processes_talk() -> None:
+    for file in python_files("recam_core", "app"):
+        if file.name != "ranks.py":
+            assert not any(name.startswith("torch.distributed") for name in imports(file)), file.name
+
+
 def test_the_scenes_know_only_the_form_of_a_data_set() -> None:
     """They are drawn from nothing, so they read no file; the table of kinds names them, and imports them when asked."""
     known = ("recam_core.scenes", "recam_core.data.sample", "recam_core.errors", "recam_core.progress")

@@ -123,9 +123,8 @@ def attributions_of_dataset(
 ) -> Iterator[tuple[Sample, ActivationMaps]]:
     """Each picture (under ``torchrun``, of this rank's share) with the maps of the classes that it shows.
 
-    Classes have the numbers of the data set.
-
-    Classes that are held against another one leave that one out; classes that the network does not know get no map.
+    Classes have the numbers of the data set. Those that are held against another one leave that one out; classes that
+    the network does not know get no map.
 
     Args:
         attributed: who, and how.
