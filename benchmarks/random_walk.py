@@ -12,7 +12,6 @@ import numpy as np
 import torch
 
 from recam_core.refine.pairs import offsets, way
-from recam_core.refine.pamr import pamr
 from recam_core.refine.random_walk import BETA, RADIUS, random_walk
 
 #: Grids of stride 4 of pictures of 96 x 128, 188 x 252 and 375 x 500 pixels.
@@ -38,11 +37,6 @@ def main() -> None:
             dense = time.perf_counter() - begin
             said += f"; dense {dense:.2f} s, ratio {dense / seconds:.1f}; apart by {np.abs(mine - theirs).max():.1e}"
         print(said)
-    image = rng.integers(0, 256, (375, 500, 3), dtype=np.uint8)
-    planes = rng.random((2, 375, 500), dtype=np.float32)
-    begin = time.perf_counter()
-    pamr(image, planes)
-    print(f"PAMR of 375 x 500, 2 classes: {time.perf_counter() - begin:.3f} s")
 
 
 def dense_walk(maps: np.ndarray, boundary: np.ndarray) -> np.ndarray:
