@@ -515,9 +515,11 @@ def test_masks_that_are_worse_than_the_seeds_are_explained_before_all_are_made(p
     assert "Worse" not in "".join(capsys.readouterr())
 
 
-def test_maps_of_an_attribution_method_are_seeds_like_any_other(place, tmp_path, capsys):
+def test_maps_of_an_attribution_method_are_seeds_like_any_other(place, tmp_path, capsys, monkeypatch):
     from recam_core.attribution.attributed_set import attributed_run, attributions_of_dataset
     from recam_core.checkpoint.run_folder import load_run
+    from recam_core.maps.dataset_maps import MapSettings
+    from recam_core.refine.seeds import seeds_of_dataset
     from recam_core.report.mask_set import MaskSet
 
     out, edges, rule = tmp_path / "set", tmp_path / "edges", ("--rule", "region_cam-fc1")
@@ -531,6 +533,13 @@ def test_maps_of_an_attribution_method_are_seeds_like_any_other(place, tmp_path,
     assert json.loads((out / "masks.json").read_text())["settings"]["scales"] == [1.0]  # that of the method
     data, run = open_dataset(f"voc:{place / 'squares'}@train"), load_run(place / "run")
     written = MaskSet(out, data.classes)
+    shares = (slice(0, None, 2), slice(1, None, 2))
+    parts = []
+    for share in shares:  # of two processes
+        monkeypatch.setattr("recam_core.ranks.share", lambda items, share=share: items[share])
+        found = seeds_of_dataset(run.network, data, "region_cam-fc1", MapSettings(), limit=3)
+        parts.append([sample.id for sample, _ in found])
+    assert parts == [data.ids[:3:2], data.ids[1:3:2]]
     for sample, maps in attributions_of_dataset(attributed_run(run, "region_cam-fc1"), data):
         np.testing.assert_array_equal(written.mask(sample.id), seed_mask(*argmax_and_activation(maps), 0.9))
     for arguments, sentence in (

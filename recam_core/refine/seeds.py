@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from recam_core import ranks
 from recam_core.data.sample import Dataset, Sample
+from recam_core.data.subset import Subset
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps
 from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
@@ -14,7 +16,7 @@ from recam_core.model.network import CamNetwork
 def seeds_of_dataset(
     network: CamNetwork, dataset: Dataset, rule: str, settings: MapSettings, limit: int | None = None
 ) -> Iterator[tuple[Sample, ActivationMaps]]:
-    """Yield each picture with its maps, in the order of the data set.
+    """Yield each picture with its maps, in the order of the data set; under ``torchrun``, those of this rank's share.
 
     Args:
         network: in evaluation mode, of the classes of the data set.
@@ -41,7 +43,9 @@ def seeds_of_dataset(
         raise UserError(f"There is neither an extraction rule nor an attribution method '{rule}'.")
     method, head, against = named
     asked = Attributed(network, "The network", "", tuple(dataset.classes.names), method, head, against)
-    yield from attributions_of_dataset(asked, dataset, limit=limit)
+    count = len(dataset) if limit is None else min(limit, len(dataset))
+    part = Subset(dataset, ranks.share(range(count)), dataset.spec)
+    yield from attributions_of_dataset(asked, part)
 
 
 def seed_settings(rule: str, settings: MapSettings) -> MapSettings:
