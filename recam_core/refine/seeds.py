@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from recam_core import ranks
 from recam_core.data.sample import Dataset, Sample
-from recam_core.data.subset import Subset
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps
 from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
@@ -43,9 +41,7 @@ def seeds_of_dataset(
         raise UserError(f"There is neither an extraction rule nor an attribution method '{rule}'.")
     method, head, against = named
     asked = Attributed(network, "The network", "", tuple(dataset.classes.names), method, head, against)
-    count = len(dataset) if limit is None else min(limit, len(dataset))
-    part = Subset(dataset, ranks.share(range(count)), dataset.spec)
-    yield from attributions_of_dataset(asked, part)
+    yield from attributions_of_dataset(asked, dataset, limit=limit)
 
 
 def seed_settings(rule: str, settings: MapSettings) -> MapSettings:
