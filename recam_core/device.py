@@ -53,7 +53,10 @@ def device_name(choice: str = "auto") -> str:
 
 def pick_device(choice: str = "auto") -> torch.device:
     """The device of :func:`device_name`, a CUDA device always with its number."""
-    return torch.device(device_name(choice))
+    device = torch.device(device_name(choice))
+    if ranks.world() > 1:
+        make_current(device)  # else every process takes memory of the first card, too
+    return device
 
 
 def describe_device(device: torch.device) -> str:
