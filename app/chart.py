@@ -1,5 +1,6 @@
 """Plotly figures on a page: in its theme, with what can be pressed in them and their numbers as a file, or live."""
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -55,9 +56,8 @@ def show_chart(
         "toImageButtonOptions": {"format": "png", "filename": name, "scale": 2},
         "modeBarButtonsToRemove": UNUSED_BUTTONS + ([] if {"box", "lasso"} & set(modes) else ["select2d", "lasso2d"]),
     }
-    if modes and figure.layout.dragmode is None:
-        # Streamlit looks for it here only, and has a chart whose points can be pressed moved by dragging otherwise.
-        figure.update_layout(dragmode="zoom")
+    if figure.layout.uirevision is None:
+        complete(figure, key, is_pressed=bool(modes))
     options: dict[str, Any] = {"on_select": on_press or "rerun", "selection_mode": tuple(modes)} if modes else {}
     st.plotly_chart(figure, key=key, theme=None, width="stretch", config=config, alt=alt, **options)
     if csv is not None:
@@ -145,6 +145,85 @@ def _values(customdata: Any) -> Sequence[Any]:
         return [customdata[place] for place in sorted(customdata, key=int)]
     return customdata if isinstance(customdata, (list, tuple)) else (customdata,)
 
+
+# Zoom across new figures ----------------------------------------------------------------------------------------------
+#
+# Streamlit draws a chart anew whose figure has changed, as it does with most presses, and the new one would show all.
+
+
+def complete(figure: go.Figure, key: str, is_pressed: bool) -> None:
+    """Say in a figure what Streamlit would add to it when it is there, and what its axes mean, by the words on them: at
+    the same place, a figure is shown at the zoom that one of the same meaning had.
+
+    Args:
+        figure: for :func:`show_chart`, which completes what is not complete.
+        key: of the widget; what :func:`key_while` counts at its end does not matter.
+        is_pressed: whether something in it can be selected.
+    """
+    layout = figure.layout
+    if is_pressed:
+        # Streamlit looks for these here only, and has a chart whose points can be pressed moved by dragging otherwise.
+        usual = {"dragmode": "zoom", "clickmode": "event+select", "hovermode": "closest"}
+        figure.update_layout({name: value for name, value in usual.items() if layout[name] is None})
+    axes = [axis for axis in layout if re.fullmatch(r"[xy]axis\d*", axis)]
+    words = [str((layout[axis].title.text, layout[axis].type, layout[axis].ticktext)) for axis in axes]
+    for trace in figure.data:
+        for values in (trace[of] for of in ("x", "y") if of in trace):
+            # Of an axis of names that Plotly finds in the data itself.
+            if values is not None and len(values) and isinstance(values[0], str):
+                words += map(str, values)
+    meaning = hashlib.blake2b("\n".join(words).encode(), digest_size=8).hexdigest()
+    layout.uirevision = f"{re.sub(r'_[0-9]+$', '', key)} {meaning}"
+
+
+#: Streamlit takes over whatever a chart tells of a change of its layout, and draws that.
+_ZOOM = """<script>
+if (!window.chartsZoom) {
+  window.chartsZoom = new Map();  // what the axes mean -> axis -> from where to where
+  const known = new WeakSet();
+  const keep = (chart, change) => {
+    const meaning = chart.layout.uirevision;
+    const zoom = { ...window.chartsZoom.get(meaning) };
+    for (const name of Object.keys(change)) {
+      const axis = /^[xy]axis\\d*(?=\\.)/.exec(name)?.[0];
+      if (!axis) continue;
+      if (change[`${axis}.autorange`]) delete zoom[axis];
+      else zoom[axis] = [...chart.layout[axis].range];
+    }
+    window.chartsZoom.set(meaning, zoom);
+  };
+  const show = (chart, zoom) => {
+    const layout = { ...chart.layout };
+    for (const [axis, range] of Object.entries(zoom)) layout[axis] = { ...layout[axis], range, autorange: false };
+    chart.layout = layout;
+    chart.emit("plotly_relayout", {});
+  };
+  const meet = (chart) => {
+    if (known.has(chart) || !chart.on || !chart.layout?.uirevision || !chart.closest(".stPlotlyChart")) return;
+    known.add(chart);
+    const zoom = window.chartsZoom.get(chart.layout.uirevision);
+    if (zoom && Object.keys(zoom).length) {
+      chart.once("plotly_afterplot", () => setTimeout(show, 0, chart, zoom));  // when Streamlit listens
+    }
+    chart.on("plotly_relayout", (change) => keep(chart, change));
+  };
+  new MutationObserver((changes) => {
+    for (const change of changes) {
+      for (const node of change.addedNodes) {
+        if (node.classList?.contains("plot-container")) meet(node.parentElement);
+      }
+    }
+  }).observe(document.body, { childList: true, subtree: true });
+}
+</script>"""
+
+
+def charts_keep_zoom() -> None:
+    """Have the browser keep the zoom of charts whose figure changes; drawn once, below the page."""
+    st.html(_ZOOM, unsafe_allow_javascript=True)
+
+
+# By touch, and in time ------------------------------------------------------------------------------------------------
 
 #: A finger that moves over a chart scrolls the page, as Plotly would keep it from doing: what it gets of a touch is the
 #: press that the browser makes of it. With the lasso or the box in hand, a finger draws.

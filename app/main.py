@@ -15,7 +15,7 @@ if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
 from app import sign_in  # noqa: E402
-from app.chart import charts_by_touch, charts_soon  # noqa: E402
+from app.chart import charts_by_touch, charts_keep_zoom, charts_soon  # noqa: E402
 from app.explore.first_screen import is_presenting  # noqa: E402
 from app.jobs import ended_meanwhile  # noqa: E402
 from app.links import back_leaves_the_page, remember_pages  # noqa: E402
@@ -152,6 +152,7 @@ def main() -> None:
     if not is_presenting():
         sign_in.sign_out()
     charts_by_touch()
+    charts_keep_zoom()
     charts_soon()
     back_leaves_the_page()
     give_cookie()

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from app.chart import csv_button, key_while, palette, pressed_number, show_chart
+from app.chart import complete, csv_button, key_while, palette, pressed_number, show_chart
 from app.confusions.comparison import Comparison, confusions_of, order_of, scores_of
 from app.confusions.gallery import gallery, method_choice, pixel_choice
 from app.confusions.moved import Moved, moved_between, orders
@@ -151,7 +151,7 @@ def _drawn(
     figure = matrix_chart(cells, colours)
     if band is not None:
         figure.update_yaxes(title=f"ground truth, {band_words(band)}")
-    figure.update_layout(dragmode="zoom")  # as show_chart would have it, which changes no figure of its own accord then
+    complete(figure, "confusions_matrix", is_pressed=True)  # or show_chart would change what is shared
     return cells, figure
 
 

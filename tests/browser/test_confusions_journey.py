@@ -71,6 +71,33 @@ def press_cell(page: Page, truth: str, predicted: str) -> None:
     page.mouse.click(across, down)
 
 
+def zoom_to(page: Page, names: list[str]) -> None:
+    """Drag a box over the cells of the matrix between two classes, and wait until no more than they are seen."""
+    chart = page.locator(".st-key-confusions_matrix .js-plotly-plot")
+    still(page, chart)
+    begin, end, columns = chart.evaluate(
+        """(chart, names) => {
+          const { xaxis, yaxis } = chart._fullLayout, box = chart.getBoundingClientRect();
+          const ends = (axis) => names.map((name) => axis.ticktext.indexOf(name)).sort((a, b) => a - b);
+          const [left, right] = ends(xaxis), [top, bottom] = ends(yaxis);
+          const at = (x, y) => [box.left + xaxis._offset + xaxis.d2p(x), box.top + yaxis._offset + yaxis.d2p(y)];
+          return [at(left - 0.4, top - 0.4), at(right + 0.4, bottom + 0.4), right - left + 1];
+        }""",
+        names,
+    )
+    page.mouse.move(*begin)
+    page.mouse.down()
+    page.mouse.move(*end, steps=4)
+    page.mouse.up()
+    expect(chart.locator(".xtick")).to_have_count(columns)
+
+
+def seen_part(page: Page) -> list[list[float]]:
+    """From where to where the matrix is seen, across and down."""
+    chart = page.locator(".st-key-confusions_matrix .js-plotly-plot")
+    return chart.evaluate("({ _fullLayout: { xaxis, yaxis } }) => [xaxis.range, yaxis.range]")
+
+
 def take_lasso(page: Page, chart: str) -> None:
     """Choose the lasso in the bar of a chart, which shows under the pointer."""
     whole = page.locator(f".st-key-confusions_{chart} .stPlotlyChart")
@@ -137,6 +164,25 @@ def test_from_a_cell_to_the_picture_behind_it(
     heading(page, "False negatives of cat")
     press_cell(page, "cat", "dog")
     heading(page, "Cat taken for dog")
+
+    # The matrix, which is drawn anew with each press, keeps its zoom.
+    whole = seen_part(page)
+    zoom_to(page, ["cat", "dog"])
+    part = seen_part(page)
+    chart = page.locator(".st-key-confusions_matrix .js-plotly-plot")
+    for truth, predicted in (("dog", "cat"), ("cat", "dog")):
+        chart.evaluate("chart => { chart.dataset.before = 'yes'; }")
+        press_cell(page, truth, predicted)
+        heading(page, f"{truth.capitalize()} taken for {predicted}")
+        expect(page.locator(".st-key-confusions_matrix [data-before=yes]")).to_have_count(0)
+        page.wait_for_function(
+            """([selector, part]) => {
+              const layout = document.querySelector(selector)?._fullLayout;
+              return layout && JSON.stringify([layout.xaxis.range, layout.yaxis.range]) === JSON.stringify(part);
+            }""",
+            arg=[".st-key-confusions_matrix .js-plotly-plot", part],
+        )
+    assert part != whole
 
     # Another method, and what changed between two.
     page.get_by_role("radio", name="BCE-CAM").or_(page.get_by_role("button", name="BCE-CAM", exact=True)).click()

@@ -12,13 +12,14 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 import streamlit as st
 from chart_content import figures
 from streamlit.testing.v1 import AppTest
 
 from app import datasets
-from app.chart import frames_nothing, key_while, pressed_number, pressed_numbers
+from app.chart import complete, frames_nothing, key_while, pressed_number, pressed_numbers
 from app.confusions import gallery, matrix_section, moved
 from app.confusions.selection import ANY, MOST_PAIRS, Selection
 from app.screens import confusions
@@ -831,3 +832,25 @@ def test_presses_are_read_as_numbers_and_forgotten_with_what_they_showed(monkeyp
     assert key_while("one", lambda key: True) == "one_0"
     assert key_while("one", lambda key: key != "one_0") == "one_1"
     assert key_while("one", lambda key: True) == "one_1"
+
+
+def test_figures_are_of_one_zoom_where_their_axes_mean_the_same() -> None:
+    def meaning(key: str = "confusions_matrix_0", size: int = 5, **layout: object) -> str:
+        usual = {"xaxis": {"title": "taken for", "ticktext": ["cat", "dog"]}, "yaxis": {"title": "truth"}}
+        figure = go.Figure(go.Scatter(x=[0, 1], y=[0, 1], marker_size=size), usual | layout)
+        complete(figure, key, is_pressed=True)
+        return figure.layout.uirevision
+
+    assert meaning() == meaning(size=9) == meaning("confusions_matrix_17")
+    others = [
+        meaning("confusions_pairs_0"),
+        meaning(xaxis={"title": "taken for", "ticktext": ["dog", "cat"]}),
+        meaning(yaxis={"title": "truth", "type": "log"}),
+        meaning(yaxis={"title": "share"}),
+    ]
+    assert len({meaning(), *others}) == 5
+    named = go.Figure(go.Bar(x=["a", "b"], y=[1, 2])), go.Figure(go.Bar(x=["b", "a"], y=[1, 2]))
+    for figure in named:
+        complete(figure, "lab_chart", is_pressed=False)
+    assert named[0].layout.uirevision != named[1].layout.uirevision
+    assert named[0].layout.clickmode is None
