@@ -56,8 +56,7 @@ def show_chart(
         "toImageButtonOptions": {"format": "png", "filename": name, "scale": 2},
         "modeBarButtonsToRemove": UNUSED_BUTTONS + ([] if {"box", "lasso"} & set(modes) else ["select2d", "lasso2d"]),
     }
-    if figure.layout.uirevision is None:
-        complete(figure, key, is_pressed=bool(modes))
+    complete(figure, key, is_pressed=bool(modes))
     options: dict[str, Any] = {"on_select": on_press or "rerun", "selection_mode": tuple(modes)} if modes else {}
     st.plotly_chart(figure, key=key, theme=None, width="stretch", config=config, alt=alt, **options)
     if csv is not None:
@@ -165,6 +164,8 @@ def complete(figure: go.Figure, key: str, is_pressed: bool) -> None:
         # Streamlit looks for these here only, and has a chart whose points can be pressed moved by dragging otherwise.
         usual = {"dragmode": "zoom", "clickmode": "event+select", "hovermode": "closest"}
         figure.update_layout({name: value for name, value in usual.items() if layout[name] is None})
+    if layout.uirevision is not None:
+        return
     axes = [axis for axis in layout if re.fullmatch(r"[xy]axis\d*", axis)]
     words = [str((layout[axis].title.text, layout[axis].type, layout[axis].ticktext)) for axis in axes]
     for trace in figure.data:
