@@ -3,8 +3,10 @@
 import json
 import os
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 #: ``progress(done, total, note)`` is called after each unit of work. It may raise :class:`Cancelled`.
@@ -75,6 +77,28 @@ def listener(label: str) -> ProgressFn:
             raise Cancelled from error
 
     return tell
+
+
+def end_with_listener(patience: float = 4.0) -> None:
+    """See to it that this process ends soon after the one for which it works, in the middle of a long step as well:
+    whoever goes on with the work must find its folder left alone.
+
+    Args:
+        patience: seconds in which it may end by itself.
+    """
+    pipe = os.environ.get(PIPE)
+    if pipe:
+        threading.Thread(target=_watch, args=(pipe, patience), daemon=True, name="listener").start()
+
+
+def _watch(pipe: str, patience: float) -> None:
+    heard = time.monotonic()
+    while time.monotonic() - heard < patience:
+        time.sleep(min(patience, 0.5))
+        with suppress(OSError):  # nobody reads, or it is gone
+            os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+            heard = time.monotonic()
+    os._exit(130)
 
 
 @contextmanager

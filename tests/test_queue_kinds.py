@@ -138,6 +138,21 @@ def test_a_command_is_cancelled_at_its_next_step_and_goes_on_when_resumed(tmp_pa
     assert trainer.main(place) == 0
 
 
+DEAF = """
+end_with_listener(0.2)
+with terminal("segment") as bar: bar(1, 2)
+time.sleep(240)
+"""
+
+
+def test_a_command_in_the_middle_of_a_long_step_ends_soon_when_nobody_hears_it(tmp_path, program, monkeypatch) -> None:
+    place, began = queued(tmp_path, "network", DEAF), time.monotonic()
+    heard(monkeypatch, "Training the network, batch")
+    assert trainer.main(place) == 1
+    assert read_status(place).state == "cancelled"
+    assert time.monotonic() - began < 200
+
+
 STEPS = """
 tell = listener("steps")
 for done, name in enumerate(("train-bce", "masks-bce")):

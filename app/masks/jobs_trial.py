@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
+from app.datasets import refuse_much_drawing
 from app.job_progress import duration, job_state
 from app.jobs import Job, board
 from app.models import device
@@ -71,6 +72,7 @@ def trial_of(asked: ToTry) -> TrialJob | None:
 
 def _try(job: TrialJob) -> None:
     asked = job.asked
+    refuse_much_drawing(asked.data)
     dataset = open_dataset(asked.data)
     if asked.network is not None:
         job.begin("Timing a step")

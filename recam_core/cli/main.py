@@ -10,7 +10,7 @@ import recam_core
 from recam_core import ranks
 from recam_core.errors import UserError
 from recam_core.memory import keep_large_blocks, memory_told
-from recam_core.progress import Cancelled
+from recam_core.progress import Cancelled, end_with_listener
 
 #: Files with a sub-command or two, each with ``add_parser(subparsers)``; a new one is one entry.
 COMMANDS = (
@@ -63,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         parsed = build_parser().parse_args(arguments)
         keep_large_blocks()
+        end_with_listener()
         with ranks.joined(), memory_told(NO_MEMORY):
             if ranks.world() > 1 and not getattr(parsed, "by_ranks", False):
                 raise UserError(

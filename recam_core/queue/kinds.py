@@ -118,7 +118,8 @@ _PIPE_BYTES = 1 << 16
 
 
 def _command(job: TrainingJob, reporter: Reporter, before: Status, is_cancelled: Callable[[], bool]) -> None:
-    """Have a process carry out the words of a job. It ends by itself, at its next progress, when this one has gone."""
+    """Have a process carry out the words of a job. It ends by itself, at its next progress or soon, when this one has
+    gone, or hears it no more."""
     log = reporter.folder / LOG_FILE
     said_before = log.stat().st_size if log.exists() else 0
     told = _Told(job, reporter)
