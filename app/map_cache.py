@@ -11,6 +11,7 @@ from app.analysed import kept_analysis
 from app.attributions import attributed_maps
 from app.methods import Method
 from app.pictures import Picture
+from app.viewer import threshold_in_view
 from recam_core.data.sample import ClassList
 from recam_core.maps.activation_maps import ActivationMaps, no_activation_words
 from recam_core.maps.inference import (
@@ -177,11 +178,7 @@ def threshold_now(
     method: Method, methods: Sequence[Method], classes: ClassList, view: Mapping[str, Any]
 ) -> float | None:
     """As the viewer has it: one for all, none, one set by hand for this pane, or the method's own."""
-    if view.get("cut") == "none":
-        return None
-    if view.get("cut") == "all" and "threshold" in view:
-        return view["threshold"]
-    return view.get("thresholds", {}).get(method.key, threshold_of(method, methods, classes))
+    return threshold_in_view(view, method.key, threshold_of(method, methods, classes))
 
 
 def prediction_of(method: Method, picture: Picture) -> tuple[np.ndarray, tuple[int, ...]]:

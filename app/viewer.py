@@ -127,6 +127,15 @@ def checked_view(view: Mapping[str, Any] | None) -> dict[str, Any]:
     }
 
 
+def threshold_in_view(view: Mapping[str, Any], key: str, own: float | None) -> float | None:
+    """The threshold that a pane is cut at: one for all, none, one set by hand for this pane, or its own."""
+    if view.get("cut") == "none":
+        return None
+    if view.get("cut") == "all" and "threshold" in view:
+        return view["threshold"]
+    return view.get("thresholds", {}).get(key, own)
+
+
 # Between page and browser ---------------------------------------------------------------------------------------------
 
 #: As many returned views are remembered; runs can overtake one another by a few.

@@ -17,8 +17,8 @@ from recam_core.refine.boundary_network import BoundaryNetwork
 from recam_core.refine.finishes import finished_pixels
 from recam_core.refine.pairs import pair_sums, way
 from recam_core.refine.pamr import pamr
-from recam_core.refine.random_walk import random_walk
-from recam_core.refine.ways import walked
+from recam_core.refine.random_walk import STAGES, random_walk, walk_stages
+from recam_core.refine.ways import walked, walked_stages
 from run_folders import write_run
 from tiny_voc import tiny_voc
 
@@ -228,6 +228,12 @@ def test_the_walk_is_the_dense_one():
     np.testing.assert_allclose(random_walk(maps, boundary), theirs, atol=1e-5)
     one = (maps * (1 - boundary)).reshape(2, -1) @ (dense / dense.sum(axis=0, keepdims=True))
     np.testing.assert_allclose(random_walk(maps, boundary, steps=1).reshape(2, -1), one, atol=1e-6)
+    # One walk that is looked at on its way: the same as one walk for each number of steps.
+    assert STAGES == (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)
+    each = walk_stages(maps, boundary)
+    np.testing.assert_array_equal(each[0], maps * (1 - boundary))
+    for place in (1, 4, 9):
+        np.testing.assert_array_equal(each[place], random_walk(maps, boundary, steps=STAGES[place]))
 
 
 def test_maps_walk_up_to_a_boundary_and_are_divided_by_their_common_maximum():
@@ -248,6 +254,12 @@ def test_maps_walk_up_to_a_boundary_and_are_divided_by_their_common_maximum():
     levels[0, 4, 2] = 255
     odds = walked(ActivationMaps("a", (40, 44), np.array([0]), levels), boundary, "softmax")
     assert not odds.activations[:, :, 6:].any()
+    # Each stage is divided by a maximum of its own, so that what spreads can still be seen.
+    stages = walked_stages(ActivationMaps("a", (40, 44), np.array([0]), levels), boundary, "fc1", (0, 8, 256))
+    assert [one.activations.max() for one in stages] == [255, 255, 255]
+    assert [(one.activations > 0)[:, :, :5].mean() for one in stages] == sorted(
+        (one.activations > 0)[:, :, :5].mean() for one in stages
+    )
 
 
 def naive_loss(edge_logits, displacement, labels, radius):
@@ -420,15 +432,20 @@ def naive_climb(network, x, weight, k, steps, size, keep):
 
 def test_climbing_is_its_equation_and_raises_what_it_climbs(place):
     from recam_core.checkpoint.run_folder import load_run
-    from recam_core.refine.advcam import Climb, climbed_maps, steps_a_class
+    from recam_core.refine.advcam import Climb, ClimbRecord, climbed_maps, steps_a_class
+    from recam_core.views.climb_frames import climb_frames
 
     network = load_run(place / "run").network
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     weight, climb, seen = network.fc1.detach(), Climb(steps=4, keep=0.5), []
 
+    record = ClimbRecord(1.0, side=32)
+
     def watch(k, scale, step, picture, plane, y):
         assert 0 <= picture.min() <= picture.max() <= 1
         seen.append((k, step, y))
+        record.add(k, scale, step, picture, plane, y)
+        record.add(k, 2.0, step, picture, plane, y)
 
     found = climbed_maps(network, image, weight, [1], scales=[1.0], mirror=False, climb=climb, on_step=watch)
     theirs = naive_climb(network, network.preprocess(image), weight, 1, 4, climb.size, climb.keep)
@@ -436,6 +453,13 @@ def test_climbing_is_its_equation_and_raises_what_it_climbs(place):
     np.testing.assert_allclose(found.activations, (grid / grid.max() * 255).numpy(), atol=1.5)
     assert [step for _, step, _ in seen] == [0, 1, 2, 3]
     assert seen[-1][2] > seen[0][2]  # y of the class goes up
+    (steps,) = record.steps.values()
+    assert [step.gain for step in steps] == [y for _, _, y in seen]
+    assert steps[0].picture.shape == (32, 32, 3)
+    assert np.abs(steps[0].picture.astype(int) - image.reshape(32, 2, 32, 2, 3).mean(axis=(1, 3))).max() <= 1
+    frames = climb_frames(steps)
+    assert frames[-1].gain == pytest.approx(seen[-1][2] / seen[0][2])
+    assert len({frame.picture for frame in frames}) == len({frame.map for frame in frames}) == 4
     assert steps_a_class([0.5, 1.0, 1.5, 2.0]) == 94
     assert climbed_maps(network, image, weight, [], scales=[1.0]).activations.shape == (0, 16, 16)
 

@@ -21,6 +21,8 @@ from recam_core.views.viewer_payload import ViewerPane, pane_of_maps
 
 #: The last stage of the walk, and the one place of ways that do not walk.
 WHOLE_WALK = len(STAGES) - 1
+#: Keys of panes: of the seeds, and of what comes last of a single way; of several ways each has its own name.
+SEEDS, MASK = "seeds", "mask"
 
 
 def seeds_of(scene: Scene) -> ActivationMaps:

@@ -3,11 +3,15 @@
 import numpy as np
 import streamlit as st
 
+from app.copy_link import copy_link
 from app.guard import sentences
 from app.links import keep, keep_view, kept, view_in_address
 from app.masks.choose import USUAL_FINISH, Scene
 from app.masks.climb_job import climb_panel
+from app.masks.export_section import export_section
 from app.masks.refined import (
+    MASK,
+    SEEDS,
     WHOLE_WALK,
     boundary_of,
     lacks,
@@ -17,7 +21,7 @@ from app.masks.refined import (
     stands_for,
 )
 from app.plain_words import as_code, plain
-from app.viewer import viewer
+from app.viewer import threshold_in_view, viewer
 from recam_core.analysis.taken_back import change_sentence, what_changed
 from recam_core.maps.activation_maps import FULL, no_activation_words, seed_mask
 from recam_core.method.extraction import LOG_ODDS, gives_log_odds
@@ -28,7 +32,7 @@ from recam_core.refine.ways import WAYS, Route
 from recam_core.typed_path import as_typed
 from recam_core.views.viewer_payload import ViewerPane, ViewerPayload, ViewerSheet, pane_of_maps, viewer_payload
 
-_SEEDS, _MASK, _WALK, _CLIMBED = "seeds", "mask", "walk", "advcam"
+_WALK, _CLIMBED = "walk", "advcam"
 
 
 def result_section(scene: Scene) -> None:
@@ -76,6 +80,9 @@ def _look(scene: Scene, ways: tuple[str, ...], finish: str) -> None:
         keep_view(shown["view"], scene.family.classes)
         with lead:
             _sentence(scene, panes, shown["view"])
+        with st.container(horizontal=True, vertical_alignment="center"):
+            copy_link(["It holds the picture, the method, the ways and the view."], key="masks_link")
+        export_section(scene, ways, finish, shown["view"])
 
 
 def _stage(ways: tuple[str, ...]) -> int:
@@ -98,7 +105,7 @@ def _panes(scene: Scene, ways: tuple[str, ...], finish: str, stage: int) -> tupl
     """Seeds first, which the others are held against; then each step of one way, or the end of each of several."""
     seeds, rule = seeds_of(scene), scene.method.rule
     first = pane_of_maps(
-        seeds, key=_SEEDS, title="Seeds", threshold=seeds_threshold(scene),
+        seeds, key=SEEDS, title="Seeds", threshold=seeds_threshold(scene),
         about=f"{scene.method.title}, {scene.method.about}", log_odds=LOG_ODDS if gives_log_odds(rule) else None,
     )  # fmt: skip
     panes = [first]
@@ -108,20 +115,17 @@ def _panes(scene: Scene, ways: tuple[str, ...], finish: str, stage: int) -> tupl
             title = Route(one, finish).title or WAYS[one].title
             panes.append(pane_of_way(scene, one, one, title, finish=finish, stage=stage))
     else:
-        if WAYS[way].walks:
-            if WAYS[way].climbs:
-                panes.append(pane_of_way(scene, "advcam", _CLIMBED, WAYS["advcam"].title, finish="none"))
-            panes.append(pane_of_way(scene, way, _WALK, f"Walk, {STAGES[stage]} steps", finish="none", stage=stage))
-        elif WAYS[way].climbs:
-            panes.append(pane_of_way(scene, way, _CLIMBED, WAYS[way].title, finish="none"))
-        if finish != "none":
-            panes.append(
-                pane_of_way(scene, way, _MASK, f"Mask by {FINISHES[finish].title}", finish=finish, stage=stage)
-            )
+        steps = [(_CLIMBED, "advcam", WAYS["advcam"].title, "none")] if WAYS[way].climbs else []
+        steps += [(_WALK, way, f"Walk, {STAGES[stage]} steps", "none")] if WAYS[way].walks else []
+        steps += [(MASK, way, f"Mask by {FINISHES[finish].title}", finish)] if finish != "none" else []
+        for place, (key, one, title, by) in enumerate(steps, start=1):
+            # Whatever comes last is the mask.
+            key = MASK if place == len(steps) else key
+            panes.append(pane_of_way(scene, one, key, title, finish=by, stage=stage))
     sheets = []
     if any(WAYS[one].walks for one in ways):
         levels = np.rint(boundary_of(scene) * FULL).astype(np.uint8)
-        sheets.append(ViewerSheet("boundaries", "Boundaries", "Where boundaries were seen.", levels, after=_SEEDS))
+        sheets.append(ViewerSheet("boundaries", "Boundaries", "Where boundaries were seen.", levels, after=SEEDS))
     return panes, sheets
 
 
@@ -129,7 +133,7 @@ def _panes(scene: Scene, ways: tuple[str, ...], finish: str, stage: int) -> tupl
 def _packed(stands_for: tuple, _scene: Scene, _panes: list[ViewerPane], _sheets: list[ViewerSheet]) -> ViewerPayload:
     picture = _scene.picture
     return viewer_payload(
-        picture.title, picture.image, _scene.family.classes, _panes, picture.mask, reference=_SEEDS, sheets=_sheets
+        picture.title, picture.image, _scene.family.classes, _panes, picture.mask, reference=SEEDS, sheets=_sheets
     )
 
 
@@ -146,19 +150,13 @@ def _sentence(scene: Scene, panes: list[ViewerPane], view: dict) -> None:
     hidden = view.get("hidden", [])
     last = next((pane for pane in reversed(panes) if pane.key not in hidden), panes[-1])
     if scene.picture.truth is not None and last is not panes[0]:
-        seeds, mask = (seed_mask(one.argmax, one.activation, _threshold(one, view)) for one in (panes[0], last))
+        seeds, mask = (
+            seed_mask(one.argmax, one.activation, threshold_in_view(view, one.key, one.threshold))
+            for one in (panes[0], last)
+        )
         change = what_changed(seeds, mask, scene.picture.truth, scene.family.classes)
         if change is not None:
             words = change_sentence(change, scene.family.classes, scene.method.title, last.title)
             st.markdown(f"**{plain(words)}**")
     if scene.boundaries is not None and any(WAYS[way].walks for way in scene.ways):
         st.caption(plain(scores_words(scene.boundaries)))
-
-
-def _threshold(pane: ViewerPane, view: dict) -> float | None:
-    """As the viewer has it."""
-    if view.get("cut") == "none":
-        return None
-    if view.get("cut") == "all" and "threshold" in view:
-        return view["threshold"]
-    return view.get("thresholds", {}).get(pane.key, pane.threshold)

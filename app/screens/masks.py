@@ -3,11 +3,11 @@
 import streamlit as st
 
 from app.catalogue import has_no_runs, read_catalogue
-from app.copy_link import copy_link
 from app.guard import sentences
 from app.masks.choose import arrive, choose
 from app.masks.jobs_section import jobs_section
 from app.masks.result_section import result_section
+from app.masks.steps_section import steps_section
 from app.plain_words import plain
 
 _ABOUT = (
@@ -35,5 +35,5 @@ def main() -> None:
             for note in scene.picture.notes:
                 st.caption(f":material/info: {plain(note)}")
             result_section(scene)
-            copy_link(["It holds the picture, the method, the ways and the view."], key="masks_link")
+            steps_section(scene)
     jobs_section(catalogue, entry)

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 import numpy as np
 from PIL import Image
 
-from recam_core.atomic_write import replacing_folder
+from recam_core.atomic_write import replacing_file, replacing_folder
 from recam_core.data.class_file import find_class_list
 from recam_core.data.mask_io import read_mask
 from recam_core.data.sample import VOID, ClassList, Sample
@@ -133,3 +134,15 @@ def writing_mask_set(
             file_names = {id: f"{_place(id)}.png" for id in writer.ids} if with_pictures else coco
             found = ((file_names[id], mask) for id in writer.ids if (mask := masks.mask(id)) is not None)
             write_coco(temporary / "annotations" / f"instances_{split}.json", classes, found)
+
+
+def zip_mask_set(folder: Path, file: Path) -> None:
+    """Pack a set of masks into a ZIP file, whole or not at all; nothing is compressed twice, as all but lists is PNG.
+
+    Raises:
+        UserError: the file cannot be written, or the disk is full.
+    """
+    with replacing_file(file) as temporary, ZipFile(temporary, "w") as archive:
+        for one in sorted(folder.rglob("*")):
+            if one.is_file():
+                archive.write(one, one.relative_to(folder), ZIP_STORED if one.suffix == ".png" else ZIP_DEFLATED)

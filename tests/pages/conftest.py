@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 from streamlit.testing.v1 import AppTest, local_script_runner
+from streamlit.util import calc_hash
 from tiny_families import TINY_SCENES, write_family
 
 from app import catalogue
@@ -41,17 +42,20 @@ def runs(tmp_path: Path) -> Path:
 def opened(
     assets: Path, runs: Path, tmp_path: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., AppTest]:
-    """``opened(**address)`` runs the app with these query parameters, on the CPU."""
+    """``opened(**address)`` runs the app with these query parameters, on the CPU; ``at`` names another page than
+    Explore."""
     monkeypatch.setenv("RECAM_ASSETS", str(assets))
     monkeypatch.setenv("RECAM_RUNS", str(runs))
     monkeypatch.setenv("RECAM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("RECAM_DEVICE", "cpu")
     monkeypatch.setattr(picker, "PICTURES_A_PAGE", 7)
 
-    def run(**address: str) -> AppTest:
+    def run(at: str = "", **address: str) -> AppTest:
         page = AppTest.from_file(str(repo_root / "app" / "main.py"), default_timeout=300)
         for name, value in address.items():
             page.query_params[name] = value
+        if at:
+            page._page_hash = calc_hash(at)
         page.run()
         assert not page.exception
         return page

@@ -2,6 +2,7 @@
 
 import json
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,12 +11,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from streamlit.testing.v1 import AppTest
-from streamlit.util import calc_hash
 from viewer_content import viewer_of
 
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.data.spec import open_dataset
-from recam_core.maps.activation_maps import ActivationMaps
+from recam_core.maps.activation_maps import ActivationMaps, seed_mask
 from recam_core.maps.inference import activation_maps
 from recam_core.method.extraction import map_weights
 from recam_core.refine import advcam
@@ -38,12 +38,7 @@ def masks(opened: Callable[..., AppTest]) -> Callable[..., AppTest]:
     """``masks(**address)`` opens the page by a link."""
 
     def run(**address: str) -> AppTest:
-        page = opened()
-        page.query_params.clear()
-        for name, value in ({"family": "scenes", "data": SPEC, "run": "scenes/bce"} | address).items():
-            page.query_params[name] = value
-        page._page_hash = calc_hash("masks")
-        page.run()
+        page = opened(at="masks", **({"family": "scenes", "data": SPEC, "run": "scenes/bce"} | address))
         fine(page)
         return page
 
@@ -150,3 +145,27 @@ def test_advcam_is_made_by_a_job_after_its_cost_was_told(masks, monkeypatch) -> 
     page.selectbox(key="masks_maps_scenes/bce").set_value("grad_cam").run()
     fine(page)
     assert "attribution methods have none" in page.info[0].value
+
+
+def test_masks_of_a_set_are_a_file_that_opens_as_a_data_set(masks, assets, tmp_path) -> None:
+    page = masks()
+    page.number_input(key="masks_export_count").set_value(2).run()
+    page.toggle(key="masks_export_pictures").set_value(True).run()
+    page.toggle(key="masks_export_coco").set_value(True).run()
+    page.button(key="masks_export_start").click().run()
+    end = time.monotonic() + 240
+    while not page.success and time.monotonic() < end:
+        time.sleep(0.1)
+        page.run()
+    fine(page)
+    assert "2 masks" in page.success[0].value
+    assert "mIoU" in page.success[0].value
+    (file,) = (tmp_path / "cache").glob("maskset-*")
+    with zipfile.ZipFile(file) as archive:
+        archive.extractall(tmp_path / "set")
+    made = open_dataset(f"voc:{tmp_path / 'set'}@val")
+    maps, image = seeds(assets)
+    argmax, activation = finished_pixels(maps, "fc1", image, "pamr", has_background=True)
+    np.testing.assert_array_equal(made.load(0).mask, seed_mask(argmax, activation, 0.3))
+    np.testing.assert_array_equal(made.load(0).image, image)
+    assert open_dataset(f"coco:{tmp_path / 'set'}@val").ids
