@@ -22,6 +22,7 @@ from app.masks.refined import (
 )
 from app.plain_words import as_code, plain
 from app.viewer import threshold_in_view, viewer
+from app.visitors import may_train
 from recam_core.analysis.taken_back import change_sentence, what_changed
 from recam_core.maps.activation_maps import FULL, no_activation_words, seed_mask
 from recam_core.method.extraction import LOG_ODDS, gives_log_odds
@@ -53,10 +54,11 @@ def _no_boundaries(scene: Scene) -> None:
     entry = scene.entry
     learn = f"boundaries {as_typed(entry.path)} --data {entry.info.data or 'SPEC@train'}"
     command = f"python -m recam_core {learn} --preset small --out runs/boundaries"
+    by = "the form below or by" if may_train() else "the command"
     st.info(
         f"A walk keeps within boundaries, and none have been learnt on the features of {plain(entry.title)}, so this "
-        "shows the direct way. Boundaries are learnt within minutes to hours, by the form at the end of the page or by "
-        f"{as_code(command)}, and are found here once they lie among the runs.",
+        f"shows the direct way. Boundaries are learnt within minutes to hours by {by} {as_code(command)}, and are "
+        "found here once they lie among the runs.",
         icon=":material/fence:",
     )
 
