@@ -102,7 +102,7 @@ def test_what_is_in_the_wheel(site: Path, repo_root: Path) -> None:
     assert "recam = recam_core.cli.main:main" in (folder / "entry_points.txt").read_text(encoding="utf-8")
     # All that ships, and no more than the package and its description.
     assert {path.name for path in site.iterdir()} == {"recam_core", folder.name}
-    for part in ("checkpoints", "maps", "gallery", "theory"):
+    for part in ("checkpoints", "maps", "boundaries", "gallery", "theory"):
         shipped = {file.relative_to(repo_root / "assets"): file for file in (repo_root / "assets" / part).rglob("*")}
         assert shipped
         for name, file in shipped.items():
