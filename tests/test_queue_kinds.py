@@ -14,6 +14,7 @@ from typing import get_args
 import pytest
 
 from recam_core.checkpoint.run_folder import read_info
+from recam_core.cli.options import check_out
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.guest import NO_TRAININGS, NOT_SHOWN, Guest, serving
@@ -93,8 +94,8 @@ TWO_PARTS = """
 with terminal("reading scenes@train") as bar: bar(5, 5, "")
 with terminal("labels") as bar:
     for done in (1, 2): bar(done, 2, "note")
-with terminal("boundaries") as bar:
-    bar(1, 9, "")
+with terminal("boundaries") as bar, terminal("labels") as another:
+    bar(1, 9, ""), another(1, 7, "")
 (out / "boundaries.json").write_text("{}")
 sys.exit(LEFT_OUT)
 """
@@ -151,6 +152,18 @@ def test_a_command_in_the_middle_of_a_long_step_ends_soon_when_nobody_hears_it(t
     assert trainer.main(place) == 1
     assert read_status(place).state == "cancelled"
     assert time.monotonic() - began < 200
+
+
+def test_a_command_of_the_queue_may_write_to_the_folder_that_the_queue_keeps_for_it(places, monkeypatch) -> None:
+    out = places / "runs" / "mine"
+    queued(places / "runs", "masks", "")
+    os.rename(places / "runs" / "masks", out)
+    job = read_job(next((places / "runs" / ".trainings").iterdir()))
+    write_job(places / "runs" / ".trainings" / job.id, dataclasses.replace(job, out=str(out)))
+    with pytest.raises(UserError, match="belongs to a training in the queue"):
+        check_out(out)
+    monkeypatch.setenv(PIPE, "pipe")
+    check_out(out)
 
 
 STEPS = """

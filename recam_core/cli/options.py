@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from recam_core import ranks
 from recam_core.atomic_write import replacing_file, write_json
 from recam_core.errors import LEFT_OUT, UserError
+from recam_core.progress import PIPE
 from recam_core.setting import settings
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def check_out(out: Path) -> None:
         raise UserError(f"Cannot write {out}: {there} is no folder. Choose another place.")
     if not os.access(there, os.W_OK | os.X_OK):
         raise UserError(f"Cannot write {out}: nothing may be written to {there}. Choose another place.")
-    training = writer_of(out)
+    training = None if os.environ.get(PIPE) else writer_of(out)  # it may be the queue itself that asks
     if training is not None and training.out.resolve() == out.resolve():
         raise UserError(
             f"{out} belongs to a training in the queue ({training.state}): choose another folder, or see "

@@ -113,6 +113,8 @@ def _train_grid(job: TrainingJob, reporter: Reporter, before: Status, is_cancell
 PROGRAM = (sys.executable, "-m", "recam_core")
 #: Seconds between two looks at what a command tells, and of a part before which nothing is said of the time left.
 _LOOK, _ENOUGH = 0.2, 2.0
+#: Seconds without a word after which another part is told.
+_SILENCE = 10.0
 #: Bytes of what a command tells that are read at once: as many as a pipe holds.
 _PIPE_BYTES = 1 << 16
 
@@ -183,7 +185,7 @@ class _Told:
 
     def __init__(self, job: TrainingJob, reporter: Reporter):
         self._words, self._reporter = KINDS[job.kind].parts, reporter
-        self._label, self._first, self._began, self._step = "", 0, 0.0, ""
+        self._label, self._first, self._began, self._heard, self._step = "", 0, 0.0, 0.0, ""
 
     def hear(self, label: str, done: int, total: int, note: str) -> None:
         if label == STEPS:
@@ -192,9 +194,16 @@ class _Told:
                 doing=f"{self._step}Starting", epoch=done, epochs=total, step=0, steps=0, seconds_left=None
             )
             return
-        if label != self._label or done < self._first:
-            self._label, self._first, self._began = label, done, time.monotonic()
-        gone = time.monotonic() - self._began
+        now = time.monotonic()
+        if label != self._label:
+            if self._label and now - self._heard < _SILENCE:
+                return  # of two parts that go on beside each other one is told
+            self._label, self._first, self._began = label, done, now
+        if done < self._first:
+            self._first, self._began = done, now
+        # What is over makes room for the next part.
+        self._heard = now if done < total else 0.0
+        gone = now - self._began
         left = gone / (done - self._first) * (total - done) if done > self._first and gone > _ENOUGH else None
         begin = label.partition(" ")[0]
         words = self._words.get(label) or _READING.get(begin) or self._words.get("", begin)
@@ -236,5 +245,7 @@ KINDS: dict[KindName, Kind] = {
     BOUNDARIES: Kind("Boundaries", "boundaries.json", _command, "epoch", _LEARNING),
     MASKS: Kind("Masks", "masks.json", _command, "", {"": _PICTURES}),
     NETWORK: Kind("Segmentation network", "segment.json", _command, "epoch", _SEGMENT),
-    PIPELINE: Kind("Pipeline", "table.json", _pipeline, "step", {**_LEARNING, **_SEGMENT, **_TRAINING, "": "picture"}),
+    PIPELINE: Kind(
+        "Pipeline", "pipeline.json", _pipeline, "step", {**_LEARNING, **_SEGMENT, **_TRAINING, "": "picture"}
+    ),
 }
