@@ -94,7 +94,8 @@ def main() -> None:
             launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
             words = ["--into", str(into), "--pictures", str(arguments.pictures), "--steps", str(arguments.steps)]
             # torchrun gives each process one thread unless told otherwise.
-            environment = os.environ | {"OMP_NUM_THREADS": str(threads), "GLOO_SOCKET_IFNAME": "lo"}
+            environment = os.environ | {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
+            environment["GLOO_SOCKET_IFNAME"] = "lo"
             subprocess.run([*launch, __file__, *words], env=environment, check=True)
             seconds[processes, threads] = json.loads(into.read_text())
     for what, unit in (("training", "step of 8 pictures"), ("maps", "picture")):
