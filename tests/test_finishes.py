@@ -89,6 +89,8 @@ def test_what_goes_in_are_probabilities_with_the_background():
     assert background[0] == 1
     assert background[1] == pytest.approx(first[1], abs=0.003)
     assert background[2] == 0
+    at = chances_of(np.full((1, 1, 1), 255 * 0.6, dtype=np.float32), "fc1", has_background=True, even=0.6)
+    assert at[0] == pytest.approx(at[1])
     np.testing.assert_allclose(chances_of(255 * shares[:, None], "fc1", has_background=False)[:, 0], shares, rtol=1e-6)
 
 
@@ -183,6 +185,7 @@ def test_a_missing_package_is_told_before_anything_is_read(monkeypatch, tmp_path
     missing = ("--data", "voc:nowhere@train")
     for words in (
         ("masks", "no-run", "--finish", "crf", *missing),
+        ("masks", "no-run", "--finish", "crf-deeplab", "--seed-threshold", "0.5", *missing),
         ("boundaries", "no-run", "--finish", "crf", "--out", str(tmp_path / "out"), *missing),
         ("segment", "eval", "no-network", "--crf", *missing),
         ("segment", "predict", "no-network", "--crf", "--out", str(tmp_path / "out"), *missing),

@@ -56,6 +56,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--finish", action="append", choices=tuple(FINISHES), help="repeat it for several (default: none and pamr)"
     )
     parser.add_argument("--boundaries", type=Path, metavar="DIR", help="what `boundaries` made, for the way irn")
+    parser.add_argument(
+        "--seed-threshold",
+        type=float,
+        metavar="T",
+        help="of the seeds: there a dense CRF takes a class and the background for equally probable (default: 0.275; "
+        "of maps that have walked always 0.28)",
+    )
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument("--threshold", type=float, metavar="T", help="background threshold of the masks")
     chosen.add_argument(
@@ -84,6 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError("--with-pictures writes the pictures beside the masks: name a folder for both with --out.")
     if arguments.coco and arguments.out is None:
         raise UserError("--coco writes annotations beside the masks: name a folder for both with --out.")
+    if arguments.seed_threshold is not None and not 0.01 <= arguments.seed_threshold <= 0.99:
+        raise UserError("--seed-threshold lies between 0.01 and 0.99.")
     has_boundaries = arguments.boundaries is not None
     ways = arguments.way or (["direct", "irn"] if has_boundaries else ["direct"])
     routes = routes_of(ways, arguments.finish or ["none", "pamr"], has_boundaries)
@@ -124,6 +133,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _worse(work: _Work, tallies: dict[Route, Tally], on: str) -> str:
     """Which masks come out worse than the seeds that they are made of, and why that may be; "" where none do."""
+    from recam_core.refine.finishes import FINISHES
     from recam_core.refine.ways import SEEDS, WAYS
 
     found = {route: tally.evaluation().best.miou for route, tally in tallies.items()}
@@ -136,6 +146,9 @@ def _worse(work: _Work, tallies: dict[Route, Tally], on: str) -> str:
         words += f" {_boundary_words(work.arguments.boundaries)}"
     if any(not WAYS[route.way].walks and route.finish != "none" for route in worse):
         words += " A finish takes away what is thinner than its reach; where objects are small, leave it out."
+    seeds_at = tallies[SEEDS].evaluation().best.threshold
+    if seeds_at is not None and any(FINISHES[r.finish].crf and not WAYS[r.way].walks for r in worse):
+        words += f" A dense CRF should know the threshold of the seeds: --seed-threshold {seeds_at:.2f}."
     return words
 
 
@@ -238,6 +251,7 @@ def _pass(work: _Work, dataset: Dataset, thresholds: dict[Route, float], out: Pa
     """
     from recam_core.maps.activation_maps import seed_mask
     from recam_core.progress import terminal
+    from recam_core.refine.finishes import EVEN_SHARE
     from recam_core.refine.seeds import seed_settings
     from recam_core.refine.ways import SEEDS, refined_of_dataset
     from recam_core.report.coco_masks import picture_names
@@ -248,10 +262,11 @@ def _pass(work: _Work, dataset: Dataset, thresholds: dict[Route, float], out: Pa
     settings = seed_settings(work.rule, settings_for(arguments, info))
     routes = list(dict.fromkeys((SEEDS, *work.routes)))
     tallies = {route: Tally(dataset.classes) for route in routes}
+    seeds_at = EVEN_SHARE if arguments.seed_threshold is None else arguments.seed_threshold
 
     def made() -> Iterator[tuple[Sample, dict[Route, Tally], np.ndarray | None]]:
         pictures = refined_of_dataset(
-            work.loaded.network, dataset, work.rule, routes, settings, work.boundaries, arguments.limit
+            work.loaded.network, dataset, work.rule, routes, settings, work.boundaries, arguments.limit, seeds_at
         )
         for sample, found in pictures:
             counts = {route: Tally(dataset.classes) for route in routes}

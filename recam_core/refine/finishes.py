@@ -30,10 +30,11 @@ from recam_core.refine.pamr import pamr
 
 #: Pictures of more pixels are refined at a smaller size: what a finish holds in memory grows with 50 numbers a pixel.
 MOST_PIXELS = 1 << 20
-#: Of maps that are shares of their maximum, the background is (1 - the greatest)^4: that of AffinityNet (Ahn and Kwak,
-#: CVPR 2018, equation 2) with the smaller of the two powers that its published code passes to a dense CRF. A class and
-#: the background are then equally probable at 0.275, where published thresholds of seeds lie.
-BACKGROUND_POWER = 4
+#: Of maps that are shares of their maximum, the background is (1 - the greatest)^alpha: that of AffinityNet (Ahn and
+#: Kwak, CVPR 2018, equation 2). Alpha follows from where a class and the background are equally probable, which should
+#: be the threshold of the seeds; unless given, this, where published thresholds lie: alpha is 4 then, the smaller of
+#: the two that the published code passes to a dense CRF.
+EVEN_SHARE = 0.275
 #: Which class each pixel goes to, and how strongly; both H x W uint8.
 Pixels = tuple[np.ndarray, np.ndarray]
 
@@ -77,7 +78,15 @@ def check_finish(name: str) -> str:
     return name
 
 
-def finished_pixels(maps: ActivationMaps, rule: str, image: np.ndarray, finish: str, *, has_background: bool) -> Pixels:
+def finished_pixels(
+    maps: ActivationMaps,
+    rule: str,
+    image: np.ndarray,
+    finish: str,
+    *,
+    has_background: bool,
+    even: float = EVEN_SHARE,
+) -> Pixels:
     """Which class each pixel goes to after a finish, and how strongly.
 
     Maps of probabilities are refined as probabilities, not as the log-odds that they are kept as.
@@ -88,6 +97,7 @@ def finished_pixels(maps: ActivationMaps, rule: str, image: np.ndarray, finish: 
         image: H x W x 3, uint8.
         finish: of :data:`FINISHES`.
         has_background: whether pixels outside every class are background in the data.
+        even: for a dense CRF, see :func:`chances_of`.
 
     Returns:
         argmax and activation, both H x W uint8: of "none" what
@@ -96,12 +106,18 @@ def finished_pixels(maps: ActivationMaps, rule: str, image: np.ndarray, finish: 
     Raises:
         UserError: no such finish, or its package is missing.
     """
-    planes = finished_planes(maps, rule, image, finish, has_background=has_background)
+    planes = finished_planes(maps, rule, image, finish, has_background=has_background, even=even)
     return strongest(planes, (maps.classes + 1).tolist(), maps.size, silent_maps(maps).any())
 
 
 def finished_planes(
-    maps: ActivationMaps, rule: str, image: np.ndarray, finish: str, *, has_background: bool
+    maps: ActivationMaps,
+    rule: str,
+    image: np.ndarray,
+    finish: str,
+    *,
+    has_background: bool,
+    even: float = EVEN_SHARE,
 ) -> np.ndarray:
     """n x H x W float32, levels 0..255: what a finish makes of each map, of which :func:`finished_pixels` is the most.
 
@@ -114,20 +130,22 @@ def finished_planes(
     seen = ~silent_maps(maps)
     if one.crf is not None and seen.any():
         # A map that shows nothing stays so: it is no label of this picture.
-        planes[seen] = _crf_levels(image, chances_of(planes[seen], rule, has_background), one.crf, has_background)
+        chances = chances_of(planes[seen], rule, has_background, even)
+        planes[seen] = _crf_levels(image, chances, one.crf, has_background)
     return planes
 
 
-def chances_of(planes: np.ndarray, rule: str, has_background: bool) -> np.ndarray:
+def chances_of(planes: np.ndarray, rule: str, has_background: bool, even: float = EVEN_SHARE) -> np.ndarray:
     """How probable each label is at each pixel, up to a factor a pixel: the unary of a dense CRF.
 
     Maps of probabilities (rule ``softmax``) say it: what the classes leave is the background's. Shares of a maximum do
-    not; their background is that of :data:`BACKGROUND_POWER`, and a class has what its map has.
+    not; their background is that of :data:`EVEN_SHARE`, and a class has what its map has.
 
     Args:
         planes: n x H x W float32, levels 0..255 of the present classes.
         rule: that made them.
         has_background: whether there is a label of the background; it comes first.
+        even: of shares of a maximum, the one at which a class and the background are equally probable, 0.01..0.99.
 
     Returns:
         L x H x W float32, 0..1: L = n, and one more with a background.
@@ -137,7 +155,7 @@ def chances_of(planes: np.ndarray, rule: str, has_background: bool) -> np.ndarra
         others, values = values.min(axis=0), 1 - values  # of the most probable class, all others and the background
         background = others - (values.sum(axis=0) - values.max(axis=0))
     else:
-        background = (1 - values.max(axis=0)) ** BACKGROUND_POWER
+        background = (1 - values.max(axis=0)) ** np.float32(np.log(even) / np.log(1 - even))
     return np.concatenate([background[None], values]) if has_background else values
 
 

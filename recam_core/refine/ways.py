@@ -14,7 +14,7 @@ from recam_core.method.extraction import RULES, class_weights, gives_log_odds
 from recam_core.model.network import CamNetwork
 from recam_core.refine.advcam import climbed_maps
 from recam_core.refine.boundary_network import BoundaryNetwork
-from recam_core.refine.finishes import FINISHES, Pixels, check_finish, finished_pixels, from_levels
+from recam_core.refine.finishes import EVEN_SHARE, FINISHES, Pixels, check_finish, finished_pixels, from_levels
 from recam_core.refine.random_walk import STAGES, STEPS, walk_stages
 from recam_core.refine.seeds import seeds_of_dataset
 from recam_core.scores.thresholds import EVEN_ODDS
@@ -169,6 +169,7 @@ def refined_of_dataset(
     settings: MapSettings,
     boundaries: BoundaryNetwork | None = None,
     limit: int | None = None,
+    seeds_at: float = EVEN_SHARE,
 ) -> Iterator[tuple[Sample, dict[Route, Pixels]]]:
     """Yield each picture with what each route makes of its maps: the arg-max class and the activation of each pixel.
 
@@ -183,6 +184,8 @@ def refined_of_dataset(
         settings: how maps are made.
         boundaries: for the ways that need them.
         limit: only the first so many pictures; None for all.
+        seeds_at: the threshold of the seeds, where a dense CRF takes them for as probable as the background; maps that
+            have walked have the published one.
 
     Raises:
         UserError: what :func:`recam_core.refine.seeds.seeds_of_dataset` and :func:`check_seeds` refuse.
@@ -202,10 +205,10 @@ def refined_of_dataset(
             maps[way] = set_out(way, made, rule, climbed)
             if WAYS[way].walks and boundary is not None:
                 maps[way] = walked(maps[way][0], boundary, maps[way][1]), ACTIVATIONS
-        yield (
-            sample,
-            {
-                route: finished_pixels(*maps[route.way], sample.image, route.finish, has_background=has_background)
-                for route in routes
-            },
-        )
+        found = {}
+        for route in routes:
+            even = WALKED_THRESHOLD if WAYS[route.way].walks else seeds_at
+            found[route] = finished_pixels(
+                *maps[route.way], sample.image, route.finish, has_background=has_background, even=even
+            )
+        yield sample, found
