@@ -211,13 +211,14 @@ def test_predicted_labels_are_those_of_the_network(place):
         assert len(maps["fc1"].classes) >= 1
 
 
-def test_a_broken_run_of_many_leaves_no_half_store(place, tmp_path):
-    """A picture that cannot be read stops the pass; nothing appears under the store's name."""
+def test_a_picture_that_cannot_be_read_is_left_out_of_a_store(place, tmp_path, capsys):
     export_folder(TinyDataset(4), tmp_path / "data")
     broken = sorted((tmp_path / "data" / "images").iterdir())[2]
     broken.write_bytes(broken.read_bytes()[:60])
-    assert run("cams", place / "bce", "--data", f"folder:{tmp_path / 'data'}", "--out", tmp_path / "out") == 2
-    assert not list((tmp_path / "out").iterdir())
+    assert run("cams", place / "bce", "--data", f"folder:{tmp_path / 'data'}", "--out", tmp_path / "out") == 3
+    assert f"{broken.name}: the file is truncated" in capsys.readouterr().err
+    assert broken.stem not in MapStore(tmp_path / "out" / "bce-fc1").ids
+    assert len(MapStore(tmp_path / "out" / "bce-fc1")) == 3
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,20 @@
 """The pipeline: from image-level labels of twelve small pictures to a scored network; what is skipped, what goes on."""
 
+import csv
 import json
 import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from recam_core import pipeline
 from recam_core.cli.main import main
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
-from recam_core.pipeline import PRESETS, PipelinePlan, Preset, Step, run_steps, steps_of
+from recam_core.pipeline import work
+from recam_core.pipeline.plan import PRESETS, Bounded, PipelinePlan, Preset, Step, steps_of
+from recam_core.pipeline.work import run_steps
 from tiny_voc import tiny_voc
 
 TINY = Preset(
@@ -28,72 +33,153 @@ def plan(tmp_path, monkeypatch):
     tiny_voc(tmp_path / "squares", train_pictures=8, val_pictures=4)
     monkeypatch.setitem(PRESETS, "small", TINY)
     data = f"voc:{tmp_path / 'squares'}"
-    return PipelinePlan(f"{data}@train", tmp_path / "out", "small", f"{data}@val", f"{data}@val", device="cpu")
+    return PipelinePlan(f"{data}@train", tmp_path / "out", "small", f"{data}@train", f"{data}@val", device="cpu")
 
 
 @pytest.mark.slow
 def test_from_labels_to_a_scored_network(plan, capfd):
-    table = plan.out / "table.json"
     command = ["pipeline", "--data", plan.data, "--select", plan.select, "--val", plan.val, "--preset", "small"]
-    command += ["--out", str(plan.out), "--device", "cpu", "--method", "bce", "--json", str(table)]
+    command += ["--out", str(plan.out), "--device", "cpu", "--method", "bce", "--cores", "2"]
     assert main(command) == 0
     said = capfd.readouterr().out
-    first = json.loads(table.read_text())
-    assert [row["what"] for row in first["rows"]] == [*pipeline.ROUTES.values()] * 2 + ["network"]
+    first = json.loads((plan.out / "results.json").read_text())
+    assert [row["what"] for row in first["rows"]] == [*["seeds", "PAMR", "IRN", "IRN, PAMR"] * 2, "network"]
+    assert [row["pictures"] for row in first["rows"]] == [8] * 4 + [4] * 5
     assert all(0 <= row["miou"]["bce"] <= 1 for row in first["rows"])
-    assert all(each["peak_bytes"] > 1e8 and each["seconds"] > 0 for each in first["steps"].values())
+    assert all(each["peak_bytes"] > 1e8 and each["processor_seconds"] > 0 for each in first["steps"].values())
     assert "there already" not in said
+    assert "network, bce: not started from ImageNet" in said
+    rows = list(csv.reader((plan.out / "results.csv").open()))
+    assert rows[1][3] == f"{100 * first['rows'][0]['miou']['bce']:.1f}"
+    assert "| seeds |" in (plan.out / "results.md").read_text()
+    # Each map was made once: what came after took it from the stores.
+    for name, pictures in (("threshold-bce", 8), ("boundaries-bce", 8), ("masks-bce", 8), ("val-bce", 4)):
+        assert f"Maps of {pictures} of {pictures} pictures" in (plan.out / "steps" / f"{name}.log").read_text()
     # Once more: nothing is done again, and the same is told.
     assert main(command) == 0
     said = capfd.readouterr().out
     assert said.count("there already") == len(first["steps"])
-    assert json.loads(table.read_text()) == first
+    assert json.loads((plan.out / "results.json").read_text()) == first
+
+
+def commands_of(plan):
+    return {step.name: " ".join(step.command) for step in steps_of(plan, open_dataset(plan.data))}
 
 
 def test_the_steps_are_those_of_the_published_way(plan):
     names = [step.name for step in steps_of(plan, open_dataset(plan.data))]
-    assert names[:2] == ["train-bce", "train-recam"]
+    assert names[:4] == ["train-bce", "train-recam", "maps-train-bce", "maps-val-bce"]
     assert [name for name in names if name.endswith("-recam")] == [
-        f"{part}-recam" for part in ("train", "threshold", "boundaries", "masks", "network", "val", "score")
+        f"{part}-recam"
+        for part in ("train", "maps-train", "maps-val", "threshold", "boundaries", "masks", "network", "val", "score")
     ]
-    paper = PipelinePlan(plan.data, plan.out, "coco2014", plan.select, None)
-    commands = {step.name: " ".join(step.command) for step in steps_of(paper, open_dataset(plan.data))}
+    paper = PipelinePlan(plan.data, plan.out, "coco2014", plan.val, None)
+    commands = commands_of(paper)
     assert "--lambda 0.1 --batch-size 6" in commands["train-recam"]
     assert "--scales 0.5 1.0 1.5 2.0" in commands["masks-bce"]
     assert "--steps 100000" in commands["network-bce"]
-    without = PipelinePlan("scenes:stuff=1@train", plan.out, "small")
-    commands = {step.name: step.command for step in steps_of(without, open_dataset("scenes:stuff=1@val"))}
-    assert "--select" not in commands["masks-bce"]
-    assert "--foreground" in commands["boundaries-bce"]
+    # The pictures that thresholds are chosen on are not among the training pictures here: their maps are made, too.
+    assert f"--data {plan.val}" in commands["maps-select-bce"]
+    assert commands["masks-bce"].count("--maps") == 2
     with pytest.raises(UserError, match="--select"):
         steps_of(PipelinePlan(plan.data, plan.out, "small"), open_dataset(plan.data))
 
 
+def test_ways_finishes_methods_and_depths_are_options(plan):
+    heads = commands_of(replace(plan, depth="heads", rule="softmax"))
+    assert heads["train-recam"].startswith(f"retrain {plan.out / 'bce'}")
+    assert "--rule softmax" in heads["train-recam"]
+    # One pass makes the maps of both, as their networks differ in their classifiers alone.
+    assert [name for name in heads if name.startswith("maps")] == ["maps-train-bce-recam", "maps-val-bce-recam"]
+    direct = commands_of(replace(plan, way="direct", finish="none", methods=("sce",)))
+    assert [*direct] == [
+        f"{part}-sce" for part in ("train", "maps-train", "maps-val", "threshold", "masks", "network", "val", "score")
+    ]
+    assert direct["masks-sce"].count("--way") == direct["masks-sce"].count("--finish") == 1
+    climbed = commands_of(replace(plan, way="advcam", methods=("recam",)))
+    assert "boundaries-recam" not in climbed
+    assert "--way direct --way advcam" in climbed["masks-recam"]
+    for wrong, words in (({"way": "up"}, "way 'up'"), ({"finish": "up"}, "finish 'up'"), ({"preset": "up"}, "'up'")):
+        with pytest.raises(UserError, match=words):
+            commands_of(replace(plan, **wrong))
+    with pytest.raises(UserError, match="rule is for the maps of ReCAM"):
+        commands_of(replace(plan, methods=("bce",), rule="softmax"))
+
+
+def test_the_small_preset_is_bounded_whatever_the_data():
+    bound = Bounded(1 / 4, 10, 50)
+    assert [bound.of(pictures) for pictures in (4, 100, 10_000)] == [10, 25, 50]
+    plan = PipelinePlan("scenes:stuff=1@train", Path("out"), "small")
+    commands = {step.name: step.command for step in steps_of(plan, open_dataset("scenes:stuff=1@val"))}
+    assert "--select" not in commands["masks-bce"]
+    assert "--foreground" in commands["boundaries-bce"]
+    words = commands["train-bce"]  # 150 steps of 16 for 200 pictures
+    assert words[words.index("--epochs") + 1] == "12"
+
+
+def test_what_does_not_fit_is_told_before_anything_begins(plan, capsys, tmp_path):
+    other = tiny_voc(tmp_path / "other", train_pictures=2, val_pictures=2)
+    (other / "classes.txt").write_text("background\nred\ngreen\nother\n")
+    command = ["pipeline", "--data", plan.data, "--preset", "small", "--out", str(plan.out), "--device", "cpu"]
+    for words, said in (
+        ([], "name pictures with ground truth"),
+        (["--select", f"voc:{other}@val"], "classes"),
+        (["--select", plan.select, "--val", plan.data.replace("@train", "@test")], "test"),
+        (["--select", plan.select, "--cores", "0"], "--cores takes 1 or more"),
+    ):
+        assert main([*command, *words]) == 2
+        assert said in capsys.readouterr().err
+    assert not plan.out.exists()
+
+
+#: Instead of this program's commands, with the words behind the verb: write TEXT to the file behind --json; fail; die
+#: by a kill in the middle of a folder that is made; meet: go on only when the other file is there as well.
+SCRIPT = """
+import os, signal, sys, time
+from pathlib import Path
+verb, text, _, file = sys.argv[1:5]
+if verb == "fail":
+    print("a reason"); sys.exit(4)
+if verb == "wait":
+    Path(text).touch(); time.sleep(600)
+if verb == "meet":
+    Path(file + ".here").touch()
+    while not Path(text).exists():
+        time.sleep(0.01)
+if verb in ("die", "make"):
+    folder = Path(sys.argv[6])
+    before = sorted(one.name for one in folder.iterdir()) if folder.is_dir() else []
+    folder.mkdir(exist_ok=True)
+    (folder / text).touch()
+    if (folder.parent / "die").exists():
+        os.kill(os.getpid(), signal.SIGKILL)
+    text = " ".join(before)
+Path(file).write_text(text)
+"""
+
+
 @pytest.fixture
 def small_program(monkeypatch):
-    """Instead of this program's commands: `write WORDS --json FILE`, and `fail`."""
-    script = (
-        "import sys, pathlib; sys.argv[1] == 'fail' and sys.exit(2); pathlib.Path(sys.argv[4]).write_text(sys.argv[2])"
-    )
-    monkeypatch.setattr(pipeline, "PROGRAM", (sys.executable, "-I", "-S", "-c", script))
+    monkeypatch.setattr(work, "PROGRAM", (sys.executable, "-I", "-S", "-c", SCRIPT))
 
 
 def step(tmp_path, name, words, needs=(), does="write"):
-    return Step(name, (does, words, "--json", str(tmp_path / f"{name}.txt")), needs, None)
+    return Step(name, (does, str(words), "--json", str(tmp_path / f"{name}.txt")), needs, None)
 
 
 def there(said):
-    return ["there already" in words for words in said]
+    return ["there already" in words for words in said if "done" not in words]
 
 
-def test_a_step_that_fails_is_told_and_the_next_call_goes_on_there(tmp_path, small_program):
+@pytest.mark.parametrize("cores", [1, 2])
+def test_a_step_that_fails_is_told_and_the_next_call_goes_on_there(tmp_path, small_program, cores):
     out, said = tmp_path / "out", []
     good, bad = step(tmp_path, "good", "a"), step(tmp_path, "bad", "b", ("good",), does="fail")
     with pytest.raises(UserError, match="step bad failed"):
-        run_steps([good, bad], out, said.append)
-    assert there(said) == [False, False]
+        run_steps([good, bad], out, said.append, cores)
+    assert "a reason" in said or cores == 1
     said.clear()
-    done = run_steps([good, step(tmp_path, "bad", "b", ("good",))], out, said.append)
+    done = run_steps([good, step(tmp_path, "bad", "b", ("good",))], out, said.append, cores)
     assert there(said) == [True, False]
     assert (done["good"].skipped, done["bad"].skipped) == (True, False)
     assert done["bad"].peak_bytes > 1e6
@@ -107,34 +193,73 @@ def test_other_settings_do_a_step_and_what_hangs_on_it_again(tmp_path, small_pro
     said.clear()
     other = step(tmp_path, "one", "other")
     run_steps([other, two, apart], out, said.append)
-    assert there(said) == [False, False, True]
+    assert sorted(there(said)) == [False, False, True]
     # A result that was deleted is made again.
     (tmp_path / "two.txt").unlink()
     said.clear()
     run_steps([other, two, apart], out, said.append)
-    assert there(said) == [True, False, True]
+    assert sorted(there(said)) == [False, True, True]
     assert (tmp_path / "two.txt").is_file()
 
 
-def test_a_folder_of_other_settings_is_made_anew_and_one_that_was_cut_off_is_kept(tmp_path, monkeypatch):
-    folder = tmp_path / "out" / "bce"
-    seen = []
+def test_a_step_that_was_killed_goes_on_in_its_folder_and_other_settings_begin_anew(tmp_path, small_program):
+    folder, die = tmp_path / "out" / "bce", tmp_path / "out" / "die"
+    folder.parent.mkdir()
 
-    class Command:
-        def __init__(self, words):
-            seen.append(folder.is_dir())
-            folder.mkdir(parents=True, exist_ok=True)
-            self.pid, self.returncode = 1, None
+    def training(words):
+        command = ("make", words, "--json", str(tmp_path / "told.txt"), "--out", str(folder))
+        return Step("train", command, (), folder, "run.json")
 
-    class Usage:
-        ru_maxrss = 1
+    def told():
+        return (tmp_path / "told.txt").read_text()
 
-    monkeypatch.setattr(pipeline.subprocess, "Popen", Command)
-    monkeypatch.setattr(pipeline.os, "wait4", lambda pid, options: (pid, status.pop(0), Usage))
-    status = [256, 0, 0]
-    steps = [Step("train", ("train", "bce"), (), folder)]
+    die.touch()
+    with pytest.raises(UserError, match="step train failed"):
+        run_steps([training("half")], tmp_path / "out", lambda words: None)
+    # What it left is no result, and yet is there for it to go on with.
+    assert not (tmp_path / "told.txt").exists()
+    die.unlink()
+    run_steps([training("half")], tmp_path / "out", lambda words: None)
+    assert told() == "half"
+    run_steps([training("other")], tmp_path / "out", lambda words: None)
+    assert told() == ""
+    # A step that came to its end although the pipeline did not hear of it is not given again: it would refuse.
+    said = []
+    die.touch()
     with pytest.raises(UserError):
-        run_steps(steps, tmp_path / "out", lambda words: None)
-    run_steps(steps, tmp_path / "out", lambda words: None)  # goes on in its folder
-    run_steps([Step("train", ("train", "sce"), (), folder)], tmp_path / "out", lambda words: None)
-    assert seen == [False, True, False]
+        run_steps([training("run.json")], tmp_path / "out", said.append)
+    done = run_steps([training("run.json")], tmp_path / "out", said.append)
+    assert there(said) == [False, True]
+    assert done["train"].skipped
+
+
+def test_steps_that_need_nothing_of_each_other_run_side_by_side(tmp_path, small_program):
+    one = step(tmp_path, "one", tmp_path / "two.txt.here", does="meet")
+    two = step(tmp_path, "two", tmp_path / "one.txt.here", does="meet")
+    after = step(tmp_path, "after", "c", ("one", "two"))
+    done = run_steps([one, two, after], tmp_path / "out", lambda words: None, cores=2)
+    assert [*done] == ["one", "two", "after"]
+
+
+def test_what_runs_beside_a_step_that_fails_is_ended(tmp_path, small_program):
+    long = step(tmp_path, "long", tmp_path / "begun", does="wait")
+    first = step(tmp_path, "first", tmp_path / "begun", does="meet")
+    bad = step(tmp_path, "bad", "b", ("first",), does="fail")
+    with pytest.raises(UserError, match="step bad failed"):
+        run_steps([long, first, bad], tmp_path / "out", lambda words: None, cores=2)
+    assert not (tmp_path / "long.txt").exists()
+
+
+def test_two_pipelines_in_one_folder_are_refused(tmp_path, small_program):
+    one = step(tmp_path, "one", tmp_path / "go", does="meet")
+    begun = threading.Event()
+    first = threading.Thread(target=run_steps, args=([one], tmp_path / "out", lambda words: begun.set()))
+    first.start()
+    try:
+        assert begun.wait(60)
+        with pytest.raises(UserError, match="A pipeline works in"):
+            run_steps([one], tmp_path / "out", lambda words: None)
+    finally:
+        (tmp_path / "go").touch()
+        first.join()
+    assert (tmp_path / "one.txt").is_file()

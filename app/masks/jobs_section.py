@@ -22,7 +22,7 @@ from recam_core.device import device_names
 from recam_core.errors import UserError
 from recam_core.folders import data_root
 from recam_core.guest import NO_TRAININGS
-from recam_core.pipeline import PRESETS as PIPELINES
+from recam_core.pipeline.plan import PRESETS as PIPELINES
 from recam_core.queue.job import KindName
 from recam_core.queue.kinds import BOUNDARIES, MASKS, NETWORK, PIPELINE
 from recam_core.queue.listing import Training, list_trainings

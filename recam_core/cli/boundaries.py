@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recam_core.cli.cams import add_inference_options, seed_rule, settings_for
+from recam_core.cli.cams import add_inference_options, add_kept_maps, maps_kept, seed_rule, settings_for
 from recam_core.cli.options import Opened, check_files, print_notes, write_files, write_results
 from recam_core.errors import UserError
 
@@ -55,6 +55,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="draw what the thresholds select on 6 pictures (PNG, SVG or PDF) before the training begins",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the record to FILE")
+    parser.add_argument(
+        "--pictures", type=int, metavar="N", help="learn from N pictures, spread evenly over the data (default: all)"
+    )
+    add_kept_maps(parser)
     add_inference_options(parser)
     parser.set_defaults(run=run, by_ranks=True)
 
@@ -62,7 +66,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Make the labels, say what they select, train, and keep the heads."""
     from recam_core.checkpoint.run_folder import load_run
-    from recam_core.data.subset import Subset
+    from recam_core.data.subset import Subset, spread
     from recam_core.device import describe_device, pick_device
     from recam_core.progress import terminal
     from recam_core.refine.boundaries import (
@@ -114,9 +118,12 @@ def run(arguments: argparse.Namespace) -> int:
         recipe = replace(recipe, crop=arguments.crop)
     if arguments.limit:
         dataset = Subset(dataset, range(min(arguments.limit, len(dataset))), dataset.spec)
+    if arguments.pictures is not None:
+        dataset = spread(dataset, arguments.pictures)
+    kept = maps_kept(arguments, info, rule, dataset)
     print(f"Boundaries of {dataset.spec} from {info.name} ({rule}), {describe_device(device)}.")
     with terminal("labels") as progress:
-        labels = confident_labels(loaded, dataset, rule, settings_for(arguments, info), recipe, progress)
+        labels = confident_labels(loaded, dataset, rule, settings_for(arguments, info), recipe, progress, kept)
     foreground, background, unsure = labels.shares
     print(
         f"Confident labels at {recipe.foreground:.2f} and {recipe.background:.2f}: {foreground:.1%} of the pixels a "

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import re
-from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recam_core import ranks
-from recam_core.cli.options import add_device, write_results
+from recam_core.cli.options import Opened, add_device, write_results
 from recam_core.errors import UserError
 from recam_core.maps.inference import QUICK_SCALES
 from recam_core.words import counted, megabytes
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from recam_core.checkpoint.run_folder import Run, RunInfo
     from recam_core.data.sample import Dataset
     from recam_core.maps.dataset_maps import MapSettings
+    from recam_core.maps.kept import KeptMaps
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -27,11 +27,20 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "cams",
         help="write the activation maps of a data set to disk",
         description="Make the activation maps of trained runs: one pass through each network serves all its rules. "
-        "Each run and rule gets a store DIR/RUN-RULE, which `evaluate` reads.",
+        "Each run and rule gets a store DIR/RUN-RULE, which `evaluate`, `boundaries` and `masks` read. Runs that "
+        "differ in their classifiers alone share a pass. A call that was cut off goes on with the pictures that are "
+        "missing.",
     )
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders")
     parser.add_argument("--data", required=True, metavar="SPEC", help="the data set, such as scenes@val")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the stores")
+    parser.add_argument(
+        "--processes",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="share the pictures and the cores of a CPU among N processes: faster than one of as many threads",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was made to FILE")
     add_inference_options(parser)
     parser.set_defaults(run=run, by_ranks=True)
@@ -40,12 +49,18 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the stores, each whole or not at all."""
     from recam_core.checkpoint.run_folder import load_run, read_info
-    from recam_core.data.spec import open_dataset
     from recam_core.device import describe_device, pick_device
+    from recam_core.maps.in_parts import on_one_backbone
     from recam_core.scores.evaluate import check_classes
 
     device = pick_device(arguments.device)
-    dataset = open_dataset(arguments.data)
+    if arguments.processes > 1 and (device.type != "cpu" or ranks.world() > 1):
+        raise UserError(
+            "--processes shares the cores of a CPU in a command of its own: a GPU takes pictures several at once by "
+            "itself, and torchrun has shared them out already."
+        )
+    opened = Opened()
+    dataset = opened.open(arguments.data, arguments.limit)
     ranks.check_same("\n".join(dataset.ids), f"pictures of {dataset.spec}")
     # Everything that can be wrong is looked for before the first of what may be hours of inference.
     targets: dict[Path, Path] = {}
@@ -60,15 +75,18 @@ def run(arguments: argparse.Namespace) -> int:
                 )
             targets[target] = path
     print(f"{counted(len(targets), 'store')} of {dataset.spec}, {describe_device(device)}.")
+    loaded = [load_run(path, device) for path in arguments.runs]
+    # The network's own view of the classes depends on its classifier, so that runs share no pass then.
+    groups = on_one_backbone(loaded) if arguments.labels == "truth" else [[run] for run in loaded]
     made = []
-    for path in arguments.runs:
-        made += _write_stores(load_run(path, device), dataset, arguments)
+    for group in groups:
+        made += _write_stores(group, dataset, arguments)
     for entry in made:
         print(f"{entry['store']}: {entry['pictures']} pictures, {megabytes(entry['bytes'])}")
         if entry["no_activation"]:
             print(f"    {entry['no_activation']}")
     write_results(arguments.json, {"data": dataset.spec, "stores": made})
-    return 0
+    return opened.status()
 
 
 def store_name(info: RunInfo, rule: str) -> str:
@@ -76,35 +94,31 @@ def store_name(info: RunInfo, rule: str) -> str:
     return f"{re.sub(r'[^A-Za-z0-9._-]+', '_', info.name).lstrip('.') or 'run'}-{rule}"
 
 
-def _write_stores(loaded: Run, dataset: Dataset, arguments: argparse.Namespace) -> list[dict]:
-    from recam_core.maps.dataset_maps import maps_of_dataset, store_info
-    from recam_core.maps.store import writing_store
+def _write_stores(group: list[Run], dataset: Dataset, arguments: argparse.Namespace) -> list[dict]:
+    from recam_core.maps.in_parts import StorePlan, write_stores
     from recam_core.progress import terminal
 
-    info, rules, settings = loaded.info, rules_for(arguments, loaded.info), settings_for(arguments, loaded.info)
-    total = min(arguments.limit or len(dataset), len(dataset))
-    with ExitStack() as stack:
-        writers = {}
-        for rule in rules if ranks.is_first() else ():
-            record = store_info(info, rule, dataset, settings)
-            writers[rule] = stack.enter_context(writing_store(arguments.out / store_name(info, rule), record))
-        progress = stack.enter_context(terminal(info.name))
-        pictures = maps_of_dataset(loaded.network, dataset, rules, settings, arguments.limit)
-        for done, maps in enumerate(ranks.in_order((maps for _, maps in pictures), total), start=1):
-            for rule, writer in writers.items():
-                writer.add(maps[rule])
-            progress(done, total, "")
+    settings = settings_for(arguments, group[0].info)
+    stores = {
+        arguments.out / store_name(run.info, rule): (place, rule)
+        for place, run in enumerate(group)
+        for rule in rules_for(arguments, run.info)
+    }
+    plan = StorePlan(tuple(group), stores, settings, arguments.limit)
+    with terminal(", ".join(run.info.name for run in group)) as progress:
+        silent = write_stores(plan, dataset, arguments.processes, progress)
     return [
         {
-            "store": str(arguments.out / store_name(info, rule)),
-            "run": info.name,
+            "store": str(store),
+            "run": group[place].info.name,
             "rule": rule,
-            "pictures": total,
-            "bytes": sum(file.stat().st_size for file in (arguments.out / store_name(info, rule)).iterdir()),
+            "pictures": min(arguments.limit or len(dataset), len(dataset)),
+            "bytes": sum(file.stat().st_size for file in store.iterdir()),
             "settings": asdict(settings),
-            "no_activation": writers[rule].silent.words(dataset.classes.names),
+            "no_activation": silent[store].words(dataset.classes.names),
         }
-        for rule in writers
+        for store, (place, rule) in stores.items()
+        if ranks.is_first()
     ]
 
 
@@ -138,6 +152,32 @@ def add_inference_options(parser: argparse.ArgumentParser) -> None:
     )
     add_device(group)
     group.add_argument("--limit", type=_positive, metavar="N", help="only the first N pictures")
+
+
+def add_kept_maps(parser: argparse.ArgumentParser) -> None:
+    """``--maps``."""
+    parser.add_argument(
+        "--maps",
+        action="append",
+        type=Path,
+        metavar="DIR",
+        help="maps of this run that `cams` made (a store, or its --out), instead of making them again; repeat it for "
+        "several parts of the data",
+    )
+
+
+def maps_kept(arguments: argparse.Namespace, info: RunInfo, rule: str, dataset: Dataset) -> KeptMaps:
+    """What ``--maps`` has of a data set, and a line that says how many pictures that are.
+
+    Raises:
+        UserError: a store of other maps.
+    """
+    from recam_core.maps.kept import kept_maps
+
+    found = kept_maps(arguments.maps or (), info, rule, dataset, settings_for(arguments, info))
+    if arguments.maps:
+        print(f"Maps of {len(found)} of {counted(len(dataset), 'picture')} of {dataset.spec} are there already.")
+    return found
 
 
 def rules_for(arguments: argparse.Namespace, info: RunInfo) -> list[str]:
@@ -180,5 +220,5 @@ def settings_for(arguments: argparse.Namespace, info: RunInfo) -> MapSettings:
 def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not a number of pictures")
+        raise argparse.ArgumentTypeError(f"{value} is not 1 or more")
     return value

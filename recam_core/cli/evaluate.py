@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recam_core import ranks
-from recam_core.cli.cams import add_inference_options, rules_for, settings_for
+from recam_core.cli.cams import add_inference_options, add_kept_maps, maps_kept, rules_for, settings_for
 from recam_core.cli.options import Opened, add_band, print_notes, write_results
 from recam_core.errors import UserError
 from recam_core.records import read_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from recam_core.analysis.head_to_head import HeadToHead, PictureWins
     from recam_core.checkpoint.run_folder import RunInfo
-    from recam_core.data.sample import Dataset
-    from recam_core.maps.activation_maps import SilentCount
+    from recam_core.data.sample import Dataset, Sample
+    from recam_core.maps.activation_maps import ActivationMaps, SilentCount
     from recam_core.scores.evaluate import Evaluation
     from recam_core.scores.pixel_counts import PixelCounts
 
@@ -59,6 +59,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "of pictures (mean, better, worse); the mIoU of all pixels always holds them",
     )
     add_band(parser)
+    add_kept_maps(parser)
     add_inference_options(parser)
     parser.set_defaults(run=run, by_ranks=True)
 
@@ -165,7 +166,8 @@ def _check_source(source: Path, dataset: Dataset, arguments: argparse.Namespace)
         MapStore(source)
     elif (source / INFO_FILE).is_file():
         info = read_info(source)
-        rules_for(arguments, info)
+        if len(rules_for(arguments, info)) > 1 and arguments.maps:
+            raise UserError("--maps has the maps of one rule: name one --rule.")
         check_classes(info.class_list, dataset.classes, f"The run {info.name}", f"the data set {dataset.spec}")
     else:
         raise UserError(f"{source} is neither a run folder (with run.json) nor a store of maps (with store.json).")
@@ -220,7 +222,7 @@ def _score_run(path: Path, dataset: Dataset, arguments: argparse.Namespace) -> d
     """By rule, on the first rank. Maps that ship, or were kept by the app or another command, are not made again."""
     from recam_core.checkpoint.run_folder import load_run, read_info
     from recam_core.device import pick_device
-    from recam_core.maps.dataset_maps import maps_of_dataset
+    from recam_core.maps.dataset_maps import kept_or_made, maps_of_dataset
     from recam_core.progress import terminal
     from recam_core.scores.evaluate import Tally, evaluate_counts
 
@@ -243,9 +245,16 @@ def _score_run(path: Path, dataset: Dataset, arguments: argparse.Namespace) -> d
         }
     loaded = load_run(path, pick_device(arguments.device))
     settings = settings_for(arguments, info)
+    pictures: Iterable[tuple[Sample, dict[str, ActivationMaps]]]
+    if arguments.maps:
+        kept = maps_kept(arguments, info, rules[0], dataset)
+        each = kept_or_made(loaded.network, dataset, rules[0], settings, arguments.limit, kept)
+        pictures = ((sample, {rules[0]: maps}) for sample, maps in each)
+    else:
+        pictures = maps_of_dataset(loaded.network, dataset, rules, settings, arguments.limit)
 
     def counted_pictures() -> Iterator[dict[str, Tally]]:
-        for sample, maps in maps_of_dataset(loaded.network, dataset, rules, settings, arguments.limit):
+        for sample, maps in pictures:
             one = {rule: Tally(dataset.classes, arguments.band) for rule in rules}
             for rule, tally in one.items():
                 tally.add(maps[rule], sample.mask)

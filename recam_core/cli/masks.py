@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recam_core import ranks
-from recam_core.cli.cams import add_inference_options, seed_rule, settings_for
+from recam_core.cli.cams import add_inference_options, add_kept_maps, maps_kept, seed_rule, settings_for
 from recam_core.cli.options import Opened, print_notes, write_results
 from recam_core.errors import UserError
 from recam_core.words import counted
@@ -68,12 +68,19 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     chosen.add_argument(
         "--select", metavar="SPEC", help="choose each finish's threshold on these pictures, such as scenes@train.select"
     )
+    chosen.add_argument(
+        "--thresholds", type=Path, metavar="FILE", help="those that another call chose and wrote with --json FILE"
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write the masks there")
     parser.add_argument(
         "--with-pictures", action="store_true", help="write the pictures, too, so that DIR opens as a data set"
     )
     parser.add_argument("--coco", action="store_true", help="write annotations in COCO's form beside the masks, too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores to FILE")
+    parser.add_argument(
+        "--pictures", type=int, metavar="N", help="of N pictures, spread evenly over the data (default: all)"
+    )
+    add_kept_maps(parser)
     add_inference_options(parser)
     parser.set_defaults(run=run, by_ranks=True)
 
@@ -81,6 +88,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Choose thresholds, make the masks, score and write them."""
     from recam_core.checkpoint.run_folder import load_run
+    from recam_core.data.subset import spread
     from recam_core.device import pick_device
     from recam_core.refine.boundaries import load_boundaries
     from recam_core.refine.ways import check_seeds, routes_of
@@ -98,6 +106,8 @@ def run(arguments: argparse.Namespace) -> int:
     routes = routes_of(ways, arguments.finish or ["none", "pamr"], has_boundaries)
     opened = Opened()
     dataset = opened.open(arguments.data, arguments.limit)
+    if arguments.pictures is not None:
+        dataset = spread(dataset, arguments.pictures)
     loaded = load_run(arguments.run_folder, pick_device(arguments.device))
     info, last = loaded.info, routes[-1]
     rule = seed_rule(arguments, info)
@@ -126,8 +136,15 @@ def run(arguments: argparse.Namespace) -> int:
         at = thresholds.get(last)
         where = "every pixel to its arg-max class" if at is None else f"at a background threshold of {at:.2f}"
         print(f"Masks ({last.title or 'the seeds'}) written to {arguments.out}, {where}.")
-    scores = {f"{route.way}+{route.finish}": each.to_json() for route, each in found.items()}
-    write_results(arguments.json, {"data": dataset.spec, "run": info.name, "rule": rule, "evaluations": scores})
+    results = {
+        "data": dataset.spec,
+        "run": info.name,
+        "weights_sha256": info.weights_sha256,
+        "rule": rule,
+        "thresholds": {route.key: value for route, value in thresholds.items()},
+        "evaluations": {route.key: each.to_json() for route, each in found.items()},
+    }
+    write_results(arguments.json, results)
     return opened.status()
 
 
@@ -212,7 +229,7 @@ def _thresholds(work: _Work, dataset: Dataset) -> dict[Route, float]:
 
     arguments, info, last = work.arguments, work.loaded.info, work.routes[-1]
     if not dataset.classes.has_background:
-        if arguments.threshold is not None or arguments.select:
+        if arguments.threshold is not None or arguments.select or arguments.thresholds:
             raise UserError(f"{dataset.spec} has no background class: every pixel goes to its arg-max class.")
         return {}
     if arguments.threshold is not None:
@@ -232,6 +249,8 @@ def _thresholds(work: _Work, dataset: Dataset) -> dict[Route, float]:
 
         found = ranks.on_first(best)
         return {route: value for route, value in found.items() if value is not None}
+    if arguments.thresholds:
+        return _thresholds_of(arguments.thresholds, work)
     known = {}
     if info.threshold is not None and work.rule == info.rule:
         known = {route: info.threshold for route in work.routes if not route.title}
@@ -243,6 +262,25 @@ def _thresholds(work: _Work, dataset: Dataset) -> dict[Route, float]:
     if arguments.out is None and not dataset.has_masks:
         raise UserError(f"{dataset.spec} has no ground truth to score masks against; have them written with --out DIR.")
     return known
+
+
+def _thresholds_of(file: Path, work: _Work) -> dict[Route, float]:
+    """The thresholds in the results of another call, of the same weights and rule."""
+    from recam_core.maps.activation_maps import threshold_level
+    from recam_core.records import opened_record
+
+    with opened_record(file) as values:
+        made_by = values["weights_sha256"], values["rule"]
+        found = {
+            route: float(values["thresholds"][route.key]) for route in work.routes if route.key in values["thresholds"]
+        }
+    if made_by != (work.loaded.info.weights_sha256, work.rule):
+        raise UserError(f"The thresholds in {file} were chosen for another run or rule.")
+    if missing := [route.key for route in work.routes if route not in found]:
+        raise UserError(f"{file} has no threshold for {', '.join(missing)}: it was written by a call without them.")
+    for value in found.values():
+        threshold_level(value)
+    return found
 
 
 def _pass(work: _Work, dataset: Dataset, thresholds: dict[Route, float], out: Path | None) -> dict[Route, Tally]:
@@ -263,10 +301,19 @@ def _pass(work: _Work, dataset: Dataset, thresholds: dict[Route, float], out: Pa
     routes = list(dict.fromkeys((SEEDS, *work.routes)))
     tallies = {route: Tally(dataset.classes) for route in routes}
     seeds_at = EVEN_SHARE if arguments.seed_threshold is None else arguments.seed_threshold
+    kept = maps_kept(arguments, info, work.rule, dataset)
 
     def made() -> Iterator[tuple[Sample, dict[Route, Tally], np.ndarray | None]]:
         pictures = refined_of_dataset(
-            work.loaded.network, dataset, work.rule, routes, settings, work.boundaries, arguments.limit, seeds_at
+            work.loaded.network,
+            dataset,
+            work.rule,
+            routes,
+            settings,
+            work.boundaries,
+            arguments.limit,
+            seeds_at,
+            kept,
         )
         for sample, found in pictures:
             counts = {route: Tally(dataset.classes) for route in routes}

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from recam_core.cli.options import write_results
+from recam_core.cli.options import check_out, print_notes, write_results
 from recam_core.errors import UserError
+from recam_core.words import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from recam_core.data.sample import Dataset
+    from recam_core.pipeline.plan import PipelinePlan, Step
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Register ``pipeline``."""
-    from recam_core.pipeline import METHODS, PRESETS
+    from recam_core.pipeline.plan import DEPTHS, METHODS, PRESETS
+    from recam_core.refine.finishes import FINISHES
+    from recam_core.refine.ways import WAYS
 
     parser = subparsers.add_parser(
         "pipeline",
         help="from labels to a segmentation network: train, refine, train again, and score after every step",
-        description="BCE and ReCAM are trained, their seeds refined (IRN, PAMR), a segmentation network trained on the "
+        description="Classifiers are trained, their maps made and refined, a segmentation network trained on the "
         "masks, and each scored. A step that is there with the same settings is skipped; after a kill the same command "
         "goes on. Presets: " + "; ".join(f"{name}: {one.about}" for name, one in PRESETS.items()) + ".",
     )
@@ -25,34 +35,57 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--val", metavar="SPEC", help="pictures with ground truth that the networks are scored on")
     parser.add_argument("--preset", choices=tuple(PRESETS), default="voc2012", help="(default: voc2012)")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="the folder of everything")
-    parser.add_argument("--method", action="append", choices=METHODS, help="repeat it for both (default: both)")
+    parser.add_argument(
+        "--method", action="append", choices=METHODS, help="repeat it for several (default: bce, recam)"
+    )
+    parser.add_argument(
+        "--depth",
+        choices=DEPTHS,
+        help="ReCAM's classifiers alone, on the features of BCE-CAM, or the whole network (default: the preset's)",
+    )
+    parser.add_argument("--rule", metavar="RULE", help="extraction rule of ReCAM's maps (default: of its training)")
+    parser.add_argument("--way", choices=tuple(WAYS), default="irn", help="from seeds to masks (default: irn)")
+    parser.add_argument("--finish", choices=tuple(FINISHES), default="pamr", help="of the masks (default: pamr)")
     parser.add_argument("--seed", type=int, default=0, help="of all trainings")
     parser.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu (default: auto)")
-    parser.add_argument("--dry-run", action="store_true", help="print the commands and do nothing")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the table to FILE")
+    parser.add_argument(
+        "--cores", type=int, metavar="N", help="of a CPU, shared by steps at once (default: all that there are)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print the commands and what they will take; do nothing")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the table to FILE, too")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Carry out what is missing, and print what each step scored and cost."""
+    import torch
+
     from recam_core.data.spec import open_dataset
     from recam_core.device import pick_device
-    from recam_core.pipeline import METHODS, PipelinePlan, pipeline_rows, run_steps, steps_of
+    from recam_core.pipeline.plan import METHODS, PipelinePlan, steps_of
+    from recam_core.pipeline.results import TABLE_FILE, cost_table, miou_table, notes_of, pipeline_rows, write_tables
+    from recam_core.pipeline.work import run_steps
     from recam_core.scores.table import aligned
 
-    methods = tuple(method for method in METHODS if method in (arguments.method or METHODS))
-    pick_device(arguments.device)
+    if arguments.cores is not None and arguments.cores < 1:
+        raise UserError("--cores takes 1 or more.")
+    is_cpu = pick_device(arguments.device).type == "cpu"
+    # A GPU takes one step after the other.
+    cores = (arguments.cores or torch.get_num_threads()) if is_cpu else 1
+    check_out(arguments.out)
     dataset = open_dataset(arguments.data)
-    for spec in (arguments.select, arguments.val):
-        if spec is not None and not open_dataset(spec).has_masks:
-            raise UserError(f"{spec} has no ground-truth masks.")
+    _check_scored(dataset, arguments)
     plan = PipelinePlan(
         arguments.data,
         arguments.out,
         arguments.preset,
         arguments.select,
         arguments.val,
-        methods,
+        tuple(method for method in METHODS if method in (arguments.method or ("bce", "recam"))),
+        arguments.depth,
+        arguments.rule,
+        arguments.way,
+        arguments.finish,
         arguments.seed,
         arguments.device,
     )
@@ -60,29 +93,51 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         for step in steps:
             print(f"python -m recam_core {' '.join(step.command)}")
+    if is_cpu:
+        _tell_cost(plan, dataset, steps, cores, in_full=arguments.dry_run)
+    if arguments.dry_run:
         return 0
-    done = run_steps(steps, plan.out, say=lambda words: print(words, flush=True))
-    rows = pipeline_rows(plan, done)
-    words = [["mIoU, in percent", "on", *methods, *(["lead"] if len(methods) == 2 else [])]]
-    for row in rows:
-        values = [row["miou"][method] for method in methods]
-        told = ["" if value is None else f"{100 * value:.1f}" for value in values]
-        if len(values) == 2:
-            told.append("" if None in values else f"{100 * (values[1] - values[0]):+.1f}")
-        words.append([row["what"], row["on"], *told])
-    print("\n" + aligned(words))
-    cost = [["step", "minutes", "peak memory"]]
-    cost += [
-        [name, f"{each.seconds / 60:.1f}{' (before)' if each.skipped else ''}", f"{each.peak_bytes / 1e9:.2f} GB"]
-        for name, each in done.items()
-    ]
-    print("\n" + aligned(cost))
-    write_results(
-        arguments.json,
-        {
-            "data": plan.data,
-            "rows": rows,
-            "steps": {name: {"seconds": each.seconds, "peak_bytes": each.peak_bytes} for name, each in done.items()},
-        },
-    )
+    print_notes(dataset)
+    done = run_steps(steps, plan.out, lambda words: print(words, flush=True), cores)
+    rows = pipeline_rows(plan)
+    print("\n" + aligned(miou_table(plan, rows)))
+    for words in notes_of(rows):
+        print(words)
+    if not dataset.has_masks:
+        print(f"{plan.data} has no ground truth, so that its masks have no figures.")
+    print("\n" + aligned(cost_table(done)))
+    results = write_tables(plan, rows, done)
+    print(f"\nThe tables are in {plan.out / TABLE_FILE}.json, .csv and .md.")
+    write_results(arguments.json, results)
     return 0
+
+
+def _check_scored(dataset: Dataset, arguments: argparse.Namespace) -> None:
+    """See to it that the pictures to choose thresholds and to score on fit the training pictures. Raises UserError."""
+    from recam_core.data.spec import open_dataset
+    from recam_core.scores.evaluate import check_classes
+
+    for option, spec in (("--select", arguments.select), ("--val", arguments.val)):
+        if spec is None:
+            continue
+        part = open_dataset(spec)
+        if not part.has_masks:
+            raise UserError(f"{option} {spec} has no ground-truth masks, which it is needed for.")
+        check_classes(dataset.classes, part.classes, f"The data set {dataset.spec}", f"the data set {part.spec}")
+
+
+def _tell_cost(plan: PipelinePlan, dataset: Dataset, steps: Sequence[Step], cores: int, in_full: bool) -> None:
+    """Say how long the whole will take before it begins."""
+    from recam_core.pipeline.cost import EFFICIENCY, step_seconds
+    from recam_core.scores.table import aligned
+
+    seconds = step_seconds(plan, dataset, steps)
+    if in_full:
+        rows = [[name, f"{each / 60:.1f}"] for name, each in seconds.items()]
+        print("\n" + aligned([["step", "minutes of one core"], *rows]) + "\n")
+    total = sum(seconds.values()) / 60
+    speed = cores * EFFICIENCY if cores > 1 else 1.0
+    print(
+        f"All steps together take some {total:.0f} minutes of one core, so about {total / speed:.0f} minutes on "
+        f"{counted(cores, 'core')}; what is there already is not done again."
+    )

@@ -5,7 +5,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from recam_core.cli.options import add_device, add_settings, check_out, print_notes, write_results
+from recam_core.cli.options import Opened, add_device, add_settings, check_out, print_notes, write_results
 from recam_core.cli.repeat_run import add_from, repeat
 from recam_core.errors import UserError
 from recam_core.retrain.head_recipe import HeadRecipe
@@ -39,7 +39,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Build the cache where it is not there yet, train, and write the run."""
     from recam_core.atomic_write import replacing_folder, write_json
     from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, load_run
-    from recam_core.data.spec import open_dataset
     from recam_core.device import describe_device, pick_device
     from recam_core.method.background import check_background
     from recam_core.method.extraction import map_weights
@@ -66,7 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out.exists() and (not arguments.out.is_dir() or any(arguments.out.iterdir())):
         raise UserError(f"{arguments.out} is there already and is not empty; choose another folder.")
     source = load_run(arguments.source, pick_device(arguments.device))
-    dataset = open_dataset(arguments.data)
+    opened = Opened()
+    dataset = opened.open(arguments.data)
     print_notes(dataset)
     usual = usual_heads(dataset.classes.has_background and given.get("background") != 0)
     recipe = completed(dataclasses.replace(usual, **given))
@@ -93,4 +93,4 @@ def run(arguments: argparse.Namespace) -> int:
             f"that nothing is reported on, evaluate {arguments.out} --data SPEC --keep-threshold."
         )
     write_results(arguments.json, {"run": dataclasses.asdict(info), "curve": result.history, "seconds": result.seconds})
-    return 0
+    return opened.status()

@@ -140,3 +140,16 @@ def take_part(dataset: Dataset, part: str, spec: str) -> Subset:
     if not indices:
         raise UserError(f"{spec}: the split is so small ({len(dataset)} pictures) that its part '{part}' is empty.")
     return Subset(dataset, indices, spec)
+
+
+def spread(dataset: Dataset, count: int) -> Dataset:
+    """So many pictures of a data set, evenly spread over it; all where there are no more.
+
+    Raises:
+        UserError: fewer than 1.
+    """
+    if count < 1:
+        raise UserError(f"{count} is no number of pictures; take 1 or more.")
+    if count >= len(dataset):
+        return dataset
+    return Subset(dataset, [place * len(dataset) // count for place in range(count)], dataset.spec)

@@ -4,7 +4,7 @@ import itertools
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -28,10 +28,11 @@ from recam_core.maps.inference import (
 )
 from recam_core.maps.store import StoreInfo
 from recam_core.memory import trim_kept_blocks
-from recam_core.method.extraction import map_weights
+from recam_core.method.extraction import MapWeights, map_weights
 from recam_core.model.network import CamNetwork
 
 Made = TypeVar("Made")
+Key = TypeVar("Key")
 #: Which classes get maps: those of the image-level label, or those that the network sees itself.
 LABELS = ("truth", "predicted")
 #: Pictures that are read ahead while the network works.
@@ -91,20 +92,77 @@ def maps_of_dataset(
     Raises:
         UserError: unknown rule, a rule without its FC2, unknown labels, a broken picture.
     """
-    if settings.labels not in LABELS:
-        raise UserError(f"Labels are {' or '.join(LABELS)}, not {settings.labels!r}.")
     with torch.inference_mode():
         weights = {rule: map_weights(rule, network.fc1, network.fc2) for rule in rules}
+    count = len(dataset) if limit is None else min(limit, len(dataset))
+    yield from maps_by_weights(network, dataset, weights, settings, ranks.share(range(count)))
 
-    def maps(sample: Sample, features: PictureFeatures) -> dict[str, ActivationMaps]:
+
+def maps_by_weights(
+    network: CamNetwork,
+    dataset: Dataset,
+    weights: Mapping[Key, MapWeights],
+    settings: MapSettings,
+    indices: Sequence[int],
+) -> Iterator[tuple[Sample, dict[Key, ActivationMaps]]]:
+    """:func:`maps_of_dataset` by weights of any origin, such as the classifiers of several runs on one backbone.
+
+    Args:
+        network: gives the features and, where ``settings`` ask for them, the predicted classes.
+        dataset: the pictures.
+        weights: what extraction rules made of classifiers, by any key.
+        settings: how maps are made.
+        indices: which pictures.
+
+    Raises:
+        UserError: unknown labels, a broken picture.
+    """
+    if settings.labels not in LABELS:
+        raise UserError(f"Labels are {' or '.join(LABELS)}, not {settings.labels!r}.")
+
+    def maps(sample: Sample, features: PictureFeatures) -> dict[Key, ActivationMaps]:
         if settings.labels == "truth":
             classes = np.flatnonzero(sample.labels)
         else:
             classes = predicted_classes(features, settings.softmax)
-        return {rule: maps_from_features(features, weight, classes, sample.id) for rule, weight in weights.items()}
+        return {key: maps_from_features(features, weight, classes, sample.id) for key, weight in weights.items()}
 
+    yield from each_picture(network, dataset, maps, settings.scales, settings.mirror, indices)
+
+
+def kept_or_made(
+    network: CamNetwork,
+    dataset: Dataset,
+    rule: str,
+    settings: MapSettings,
+    limit: int | None = None,
+    kept: Mapping[str, ActivationMaps] | None = None,
+) -> Iterator[tuple[Sample, ActivationMaps]]:
+    """:func:`maps_of_dataset` by one rule: the maps that are kept, and of the other pictures new ones.
+
+    Args:
+        network, dataset, rule, settings, limit: see :func:`maps_of_dataset`.
+        kept: maps by picture id, made by this network, rule and settings (see :func:`recam_core.maps.kept.kept_maps`).
+
+    Raises:
+        UserError: see :func:`maps_of_dataset`; or kept maps of a picture of another size.
+    """
     count = len(dataset) if limit is None else min(limit, len(dataset))
-    yield from each_picture(network, dataset, maps, settings.scales, settings.mirror, ranks.share(range(count)))
+    kept, indices = {} if kept is None else kept, ranks.share(range(count))
+    missing = [index for index in indices if dataset.ids[index] not in kept]
+    with torch.inference_mode():
+        weights = {rule: map_weights(rule, network.fc1, network.fc2)}
+    made = maps_by_weights(network, dataset, weights, settings, missing)
+    read = _read_ahead(dataset, [index for index in indices if dataset.ids[index] in kept], READ_AHEAD)
+    for index in indices:
+        if dataset.ids[index] not in kept:
+            sample, by_rule = next(made)
+            yield sample, by_rule[rule]
+            continue
+        sample, maps = next(read), kept[dataset.ids[index]]
+        if maps.size != sample.image.shape[:2]:
+            raise UserError(f"The maps of {sample.id} that are kept are of a picture of another size: make them again.")
+        yield sample, maps
 
 
 def each_picture(

@@ -132,7 +132,7 @@ def network_step(data: str, *, masks: Path | None, preset: str, network: str, st
 
 
 def pipeline_step(data: str, *, preset: str, select: str, val: str) -> Step:
-    """All of it, from image-level labels; see :class:`recam_core.pipeline.PipelinePlan`."""
+    """All of it, from image-level labels; see :class:`recam_core.pipeline.plan.PipelinePlan`."""
     words = ["pipeline", f"--data={data}", f"--preset={preset}"]
     words += [f"--select={select}"] if select else []
     words += [f"--val={val}"] if val else []

@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -151,9 +151,21 @@ class ConfidentLabels:
 
 
 def confident_labels(
-    run: Run, dataset: Dataset, rule: str, settings: MapSettings, recipe: BoundaryRecipe, progress: ProgressFn = silent
+    run: Run,
+    dataset: Dataset,
+    rule: str,
+    settings: MapSettings,
+    recipe: BoundaryRecipe,
+    progress: ProgressFn = silent,
+    kept: Mapping[str, ActivationMaps] | None = None,
 ) -> ConfidentLabels:
     """What the seeds of a run are sure of.
+
+    Args:
+        run, dataset, rule, settings: see :func:`recam_core.maps.dataset_maps.maps_of_dataset`.
+        recipe: whose thresholds and finish count.
+        progress: called after each picture; may raise Cancelled.
+        kept: maps that need not be made, see :func:`recam_core.maps.kept.kept_maps`.
 
     Raises:
         UserError: settings that cannot work, a broken picture, or labels that name nothing to learn from.
@@ -162,7 +174,7 @@ def confident_labels(
     labels = ConfidentLabels()
 
     def made() -> Iterator[ConfidentLabels]:
-        for sample, maps in seeds_of_dataset(run.network, dataset, rule, settings):
+        for sample, maps in seeds_of_dataset(run.network, dataset, rule, settings, kept=kept):
             one = ConfidentLabels()
             one.add(_confident(maps, rule, sample.image, recipe, dataset.classes.has_background), sample.mask)
             yield one

@@ -60,28 +60,24 @@ class BoundaryNetwork(nn.Module):
 
         h = ceil(H / 4), w = ceil(W / 4), the grid of the maps.
         """
-        size = grid_size((x.shape[-2], x.shape[-1]))
-        stages = self._features(x)
-
-        def at_grid(features: Tensor) -> Tensor:
-            if features.shape[-2:] == size:
-                return features
-            return F.interpolate(features, size=size, mode="bilinear", align_corners=False)
-
-        edges = [F.relu(at_grid(head(stage))) for head, stage in zip(self.edge, stages, strict=True)]
-        found = [at_grid(head(stage)) for head, stage in zip(self.displacement, stages, strict=True)]
-        found = [F.relu(one) for one in found]
+        size, stages = grid_size((x.shape[-2], x.shape[-1])), self._features(x)
+        found = [F.relu(_at(size, head(stage))) for head, stage in zip(self.displacement, stages, strict=True)]
         deep = self.displacement_deep(torch.cat(found[2:], dim=1))
         displacement = self.displacement_all(torch.cat([*found[:2], deep], dim=1))
         if not self.training:
             displacement = displacement - self.mean_displacement[:, None, None]
-        return self.edge_all(torch.cat(edges, dim=1))[:, 0], displacement
+        return self._edge_logits(stages, size), displacement
+
+    def _edge_logits(self, stages: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+        edges = [F.relu(_at(size, head(stage))) for head, stage in zip(self.edge, stages, strict=True)]
+        return self.edge_all(torch.cat(edges, dim=1))[:, 0]
 
     @torch.inference_mode()
     def boundary(self, image: np.ndarray) -> np.ndarray:
         """h x w float32, 0..1: where boundaries run in a picture (H x W x 3 uint8), of it and its mirror image."""
         x = self._cam_network[0].preprocess(image)
-        logits, _ = self(torch.cat([x, x.flip(-1)]))
+        # The walk needs no displacements, whose head costs as much as the backbone.
+        logits = self._edge_logits(self._features(torch.cat([x, x.flip(-1)])), grid_size(image.shape[:2]))
         return torch.sigmoid((logits[0] + logits[1].flip(-1)) / 2).cpu().numpy()
 
     def _features(self, x: Tensor) -> list[Tensor]:
@@ -113,6 +109,12 @@ def stages_of(network: CamNetwork) -> list[tuple[str, int]]:
             "from; use a run with another one, such as tf_efficientnet_lite0 or resnet50."
         )
     return stages
+
+
+def _at(size: tuple[int, int], features: Tensor) -> Tensor:
+    if features.shape[-2:] == size:
+        return features
+    return F.interpolate(features, size=size, mode="bilinear", align_corners=False)
 
 
 def _projected(channels: int, width: int, groups: int, activated: bool = False) -> nn.Sequential:

@@ -1,18 +1,23 @@
 """The seeds that masks are made of: maps by an extraction rule, or by an attribution method such as Region-CAM."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from recam_core.data.sample import Dataset, Sample
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps
-from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
+from recam_core.maps.dataset_maps import MapSettings, kept_or_made
 from recam_core.method.extraction import RULES
 from recam_core.model.network import CamNetwork
 
 
 def seeds_of_dataset(
-    network: CamNetwork, dataset: Dataset, rule: str, settings: MapSettings, limit: int | None = None
+    network: CamNetwork,
+    dataset: Dataset,
+    rule: str,
+    settings: MapSettings,
+    limit: int | None = None,
+    kept: Mapping[str, ActivationMaps] | None = None,
 ) -> Iterator[tuple[Sample, ActivationMaps]]:
     """Yield each picture with its maps, in the order of the data set; under ``torchrun``, those of this rank's share.
 
@@ -22,14 +27,14 @@ def seeds_of_dataset(
         rule: an extraction rule, or an attribution method with a head, such as ``region_cam-fc1``.
         settings: how maps are made; see :func:`seed_settings`.
         limit: only the first so many pictures; None for all.
+        kept: maps by an extraction rule that need not be made, see :func:`recam_core.maps.kept.kept_maps`.
 
     Raises:
-        UserError: what :func:`recam_core.maps.dataset_maps.maps_of_dataset` refuses, or attributions of classes that
+        UserError: what :func:`recam_core.maps.dataset_maps.kept_or_made` refuses, or attributions of classes that
             the network names itself.
     """
     if rule in RULES:
-        for sample, maps in maps_of_dataset(network, dataset, [rule], settings, limit):
-            yield sample, maps[rule]
+        yield from kept_or_made(network, dataset, rule, settings, limit, kept)
         return
     # Only where it is needed: captum takes a second to load.
     from recam_core.attribution.attributed_set import Attributed, attributions_of_dataset, read_rule

@@ -1,7 +1,7 @@
 """The ways from seeds to scores of pseudo masks: directly, or by a walk within learnt boundaries; a way is an entry in
 :data:`WAYS`. Any finish may follow upon any way."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -67,6 +67,11 @@ class Route:
 
     way: str
     finish: str
+
+    @property
+    def key(self) -> str:
+        """As results name it."""
+        return f"{self.way}+{self.finish}"
 
     @property
     def title(self) -> str:
@@ -170,6 +175,7 @@ def refined_of_dataset(
     boundaries: BoundaryNetwork | None = None,
     limit: int | None = None,
     seeds_at: float = EVEN_SHARE,
+    kept: Mapping[str, ActivationMaps] | None = None,
 ) -> Iterator[tuple[Sample, dict[Route, Pixels]]]:
     """Yield each picture with what each route makes of its maps: the arg-max class and the activation of each pixel.
 
@@ -186,6 +192,7 @@ def refined_of_dataset(
         limit: only the first so many pictures; None for all.
         seeds_at: the threshold of the seeds, where a dense CRF takes them for as probable as the background; maps that
             have walked have the published one.
+        kept: maps that need not be made, see :func:`recam_core.maps.kept.kept_maps`.
 
     Raises:
         UserError: what :func:`recam_core.refine.seeds.seeds_of_dataset` and :func:`check_seeds` refuse.
@@ -193,7 +200,7 @@ def refined_of_dataset(
     check_seeds(rule, routes)
     ways, has_background = {route.way for route in routes}, dataset.classes.has_background
     weight = class_weights(rule, network.fc1, network.fc2) if any(WAYS[way].climbs for way in ways) else None
-    for sample, made in seeds_of_dataset(network, dataset, rule, settings, limit):
+    for sample, made in seeds_of_dataset(network, dataset, rule, settings, limit, kept):
         climbed = boundary = None
         if weight is not None:
             classes, scales, mirror = made.classes, settings.scales, settings.mirror

@@ -1,0 +1,206 @@
+"""Maps made once: stores made in parts and by several processes, and what reads them instead of making maps again."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from recam_core.checkpoint.run_folder import RunInfo, load_run, save_run
+from recam_core.cli.main import main
+from recam_core.data.spec import open_dataset
+from recam_core.data.subset import Subset, spread
+from recam_core.errors import UserError
+from recam_core.maps import in_parts
+from recam_core.maps.dataset_maps import MapSettings, kept_or_made, maps_of_dataset
+from recam_core.maps.in_parts import StorePlan, on_one_backbone, write_stores
+from recam_core.maps.kept import kept_maps
+from recam_core.maps.store import MapStore
+from recam_core.model.network import CamNetwork
+from tiny_data import TinyDataset
+from tiny_voc import tiny_voc
+
+NAMES = ["red", "green", "blue"]
+SETTINGS = MapSettings(scales=(1.0,), mirror=False)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Pictures in the layout of VOC, a run, one with other classifiers on its backbone, and one of its own."""
+    place = tmp_path_factory.mktemp("kept")
+    tiny_voc(place / "squares", train_pictures=8, val_pictures=4)
+    torch.manual_seed(0)
+    network = CamNetwork("timm:resnet10t", 3)
+    save_run(place / "bce", network, RunInfo("bce", "bce", "fc1", {}, NAMES, True, "x", {}, 0, 0.4))
+    network.add_fc2()
+    save_run(place / "recam", network, RunInfo("recam", "recam", "product", {}, NAMES, True, "x", {}, 0))
+    other = CamNetwork("timm:resnet10t", 3)
+    save_run(place / "other", other, RunInfo("other", "bce", "fc1", {}, NAMES, True, "x", {}, 0))
+    return place
+
+
+def run(*arguments):
+    return main([str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def stores(place):
+    """What `cams` makes of both runs on one backbone."""
+    out, data = place / "maps", f"voc:{place / 'squares'}@train"
+    assert run("cams", place / "bce", place / "recam", "--data", data, *OPTIONS, "--out", out) == 0
+    return out
+
+
+OPTIONS = ("--scales", "1", "--no-mirror", "--device", "cpu")
+
+
+def same_maps(ours, theirs):
+    assert list(ours) == list(theirs)
+    for id in ours:
+        np.testing.assert_array_equal(ours[id].activations, theirs[id].activations)
+        np.testing.assert_array_equal(ours[id].classes, theirs[id].classes)
+
+
+def made_by(loaded, dataset, rule="fc1"):
+    return {sample.id: maps[rule] for sample, maps in maps_of_dataset(loaded.network, dataset, [rule], SETTINGS)}
+
+
+def test_runs_on_one_backbone_share_a_pass(place, stores, monkeypatch):
+    runs = [load_run(place / name) for name in ("bce", "other", "recam")]
+    assert [[one.info.name for one in group] for group in on_one_backbone(runs)] == [["bce", "recam"], ["other"]]
+    dataset = open_dataset(f"voc:{place / 'squares'}@train")
+    for loaded, rule in ((runs[0], "fc1"), (runs[2], "product")):
+        same_maps(MapStore(stores / f"{loaded.info.name}-{rule}"), made_by(loaded, dataset, rule))
+
+
+def plan_of(place, tmp_path):
+    loaded = load_run(place / "bce")
+    return StorePlan((loaded,), {tmp_path / "store": (0, "fc1")}, SETTINGS), loaded
+
+
+def test_a_store_that_was_cut_off_goes_on_with_what_is_missing(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(in_parts, "PICTURES_A_PART", {"cpu": 3})
+    plan, loaded = plan_of(place, tmp_path)
+    dataset = TinyDataset(8, spec="squares")
+    whole, loads, broken = made_by(loaded, dataset), [], []
+
+    def load(index):
+        loads.append(index)
+        if index in broken:
+            raise UserError("cut off")
+        return TinyDataset.load(dataset, index)
+
+    monkeypatch.setattr(dataset, "load", load)
+    monkeypatch.setattr(in_parts, "dataset_digest", lambda dataset: "the same")  # it looks at pictures, too
+    broken.append(7)
+    with pytest.raises(UserError, match="cut off"):
+        write_stores(plan, dataset)
+    assert not (tmp_path / "store").exists()
+    loads.clear()
+    broken.clear()
+    said = []
+    write_stores(plan, dataset, progress=lambda done, total, note: said.append((done, total)))
+    assert said == [(8, 8)]
+    assert loads == [6, 7]
+    same_maps(MapStore(tmp_path / "store"), whole)
+    assert [one.name for one in tmp_path.iterdir()] == ["store"]
+
+
+@pytest.mark.slow
+def test_processes_make_what_one_makes(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(in_parts, "PICTURES_A_PART", {"cpu": 2})
+    plan, loaded = plan_of(place, tmp_path)
+    dataset = open_dataset(f"voc:{place / 'squares'}@train")
+    write_stores(plan, dataset, processes=2)
+    same_maps(MapStore(tmp_path / "store"), made_by(loaded, dataset))
+    with pytest.raises(UserError, match="no split"):
+        write_stores(plan, Subset(dataset, range(8), f"voc:{place / 'squares'}@nowhere"), processes=2)
+
+
+def test_kept_maps_are_read_and_the_others_made(place, stores):
+    loaded = load_run(place / "bce")
+    train, val = (open_dataset(f"voc:{place / 'squares'}@{split}") for split in ("train", "val"))
+    both = Subset(train.dataset if isinstance(train, Subset) else train, range(8), "voc:elsewhere")
+    kept = kept_maps([stores], loaded.info, "fc1", train, SETTINGS)
+    assert set(kept) == set(train.ids)
+    network = loaded.network
+    loaded.network = None  # nothing is to be made of it
+    read = {sample.id: maps for sample, maps in kept_or_made(network, train, "fc1", SETTINGS, kept=kept)}
+    same_maps(read, MapStore(stores / "bce-fc1"))
+    # The same files under another name count; those that are not there do not.
+    assert set(kept_maps([stores], load_run(place / "bce").info, "fc1", both, SETTINGS)) == set(train.ids)
+    assert not kept_maps([stores], load_run(place / "bce").info, "fc1", val, SETTINGS)
+    some = {id: maps for id, maps in kept.items() if id in train.ids[::2]}
+    mixed = {sample.id: maps for sample, maps in kept_or_made(network, train, "fc1", SETTINGS, kept=some)}
+    same_maps(mixed, read)
+
+
+def test_a_picture_of_the_same_name_elsewhere_is_another_picture(place, stores, tmp_path):
+    shutil.copytree(place / "squares", tmp_path / "squares")
+    info = load_run(place / "bce").info
+    dataset = open_dataset(f"voc:{tmp_path / 'squares'}@train")
+    assert set(dataset.ids) == set(MapStore(stores / "bce-fc1").ids)
+    assert not kept_maps([stores], info, "fc1", dataset, SETTINGS)
+
+
+def test_maps_that_are_not_those_asked_for_are_refused(place, stores):
+    dataset = open_dataset(f"voc:{place / 'squares'}@train")
+    bce, other = (load_run(place / name).info for name in ("bce", "other"))
+    with pytest.raises(UserError, match="other scales, mirror images"):
+        kept_maps([stores], bce, "fc1", dataset, MapSettings(scales=(2.0,)))
+    with pytest.raises(UserError, match="other weights"):
+        kept_maps([stores / "bce-fc1"], other, "fc1", dataset, SETTINGS)
+    with pytest.raises(UserError, match="no maps of the run other"):
+        kept_maps([stores], other, "fc1", dataset, SETTINGS)
+    with pytest.raises(UserError, match="not a store"):
+        kept_maps([stores / "nowhere"], bce, "fc1", dataset, SETTINGS)
+
+
+def test_masks_take_maps_and_thresholds_of_earlier_calls(place, stores, tmp_path, capsys):
+    data = f"voc:{place / 'squares'}"
+    base = ("masks", place / "bce", *OPTIONS, "--data")
+    assert run(*base, f"{data}@train", "--select", f"{data}@train", "--json", tmp_path / "made.json") == 0
+    assert "are there already" not in capsys.readouterr().out
+    chosen = tmp_path / "chosen.json"
+    assert run(*base, f"{data}@train", "--select", f"{data}@train", "--maps", stores, "--json", chosen) == 0
+    assert "Maps of 8 of 8 pictures" in capsys.readouterr().out
+    made, read = (json.loads((tmp_path / name).read_text()) for name in ("made.json", "chosen.json"))
+    assert made == read
+    there = tmp_path / "there.json"
+    assert run(*base, f"{data}@train", "--thresholds", chosen, "--pictures", 4, "--json", there) == 0
+    found = json.loads(there.read_text())
+    assert found["thresholds"] == read["thresholds"]
+    assert found["evaluations"]["direct+pamr"]["pictures"] == 4
+    capsys.readouterr()
+    assert run("masks", place / "other", *OPTIONS, "--data", f"{data}@train", "--thresholds", chosen) == 2
+    assert "another run or rule" in capsys.readouterr().err
+    json_of = json.loads(chosen.read_text())
+    del json_of["thresholds"]["direct+pamr"]
+    chosen.write_text(json.dumps(json_of))
+    assert run(*base, f"{data}@train", "--thresholds", chosen) == 2
+    assert "no threshold for direct+pamr" in capsys.readouterr().err
+
+
+def test_the_threshold_of_a_run_is_chosen_on_kept_maps(place, stores, tmp_path, capsys):
+    data, base = f"voc:{place / 'squares'}@train", ("evaluate", place / "bce", *OPTIONS, "--data")
+    for name, words in (("made", ()), ("read", ("--maps", stores))):
+        assert run(*base, data, *words, "--json", tmp_path / f"{name}.json") == 0
+    assert "Maps of 8 of 8 pictures" in capsys.readouterr().out
+    made, read = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("made", "read"))
+    assert made == read
+    assert run("evaluate", place / "recam", "--rule", "fc1", "--rule", "product", "--data", data, "--maps", stores) == 2
+    assert "name one --rule" in capsys.readouterr().err
+
+
+def test_boundaries_are_learnt_from_pictures_spread_over_the_data(place, stores, tmp_path, capsys):
+    data = f"voc:{place / 'squares'}@train"
+    words = ("--foreground", 0.5, "--background", 0.3, "--finish", "none", "--epochs", 1, "--preset", "small")
+    command = ("boundaries", place / "bce", "--data", data, *OPTIONS, *words, "--maps", stores, "--pictures")
+    assert run(*command, 4, "--out", tmp_path / "edges") == 0
+    assert "Maps of 4 of 4 pictures" in capsys.readouterr().out
+    dataset = open_dataset(data)
+    assert spread(dataset, 4).ids == [dataset.ids[index] for index in (0, 2, 4, 6)]
+    assert spread(dataset, 9) is dataset
+    assert run(*command, 0, "--out", tmp_path / "none") == 2
+    assert "take 1 or more" in capsys.readouterr().err
