@@ -16,12 +16,13 @@ from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps, argmax_and_activation
 from recam_core.views.colours import class_colours
 from recam_core.views.marks import PATTERNS
-from recam_core.views.viewer_payload import ViewerPane, ViewerPayload, pane_of_maps, viewer_payload
+from recam_core.views.viewer_payload import ViewerPane, ViewerPayload, ViewerSheet, pane_of_maps, viewer_payload
 
 CLASSES = ClassList(("cat", "dog", "<b>bird</b>"))
 RNG = np.random.default_rng(5)
 IMAGE = RNG.integers(0, 256, (22, 31, 3), dtype=np.uint8)
 MASK = RNG.choice(np.array([0, 1, 3, VOID], dtype=np.uint8), (22, 31))
+SHEET = ViewerSheet("edges", "Edges", "Where they are.", RNG.integers(0, 256, (6, 8), dtype=np.uint8), after="bce")
 MAPS = ActivationMaps("picture", (22, 31), np.array([0, 2]), RNG.integers(0, 256, (2, 6, 8), dtype=np.uint8))
 
 
@@ -83,6 +84,12 @@ def test_answers_without_activations_are_a_pane_too() -> None:
     assert "grids0" not in arrays
 
 
+def test_a_map_of_no_class_is_a_sheet() -> None:
+    header, arrays = unpacked(viewer_payload("x", IMAGE, CLASSES, [pane()], sheets=[SHEET]))
+    assert header["sheets"] == [{"key": "edges", "title": "Edges", "about": "Where they are.", "after": "bce"}]
+    assert np.array_equal(arrays["sheet0"], SHEET.levels)
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -91,6 +98,8 @@ def test_answers_without_activations_are_a_pane_too() -> None:
         ({"panes": [replace(pane(), argmax=np.zeros((3, 3), np.uint8))]}, "make them again"),
         ({"panes": [replace(pane(), argmax=np.full((22, 31), 4, np.uint8))]}, "beyond the 3"),
         ({"panes": [replace(pane(), threshold=1.5)]}, "between 0 and 1"),
+        ({"sheets": [replace(SHEET, key="bce")]}, "same key"),
+        ({"sheets": [replace(SHEET, levels=SHEET.levels[1:])]}, "not on the grid"),
         ({"mask": MASK[:-1]}, "The ground truth has 31 x 21 pixels"),
         ({"mask": np.full((22, 31), 9, np.uint8)}, "beyond the 3"),
     ],
