@@ -233,6 +233,17 @@ def test_a_step_that_was_killed_goes_on_in_its_folder_and_other_settings_begin_a
     assert done["train"].skipped
 
 
+def test_steps_that_processes_can_share_are_launched(tmp_path, small_program):
+    write = "import sys, pathlib; pathlib.Path(sys.argv[-1]).write_text(' '.join(sys.argv[1:-1]))"
+    launch = (sys.executable, "-I", "-S", "-c", write, "--nproc-per-node")
+    trained, alone = step(tmp_path, "trained", "bce", does="train"), step(tmp_path, "alone", "b", ("trained",))
+    run_steps([trained, alone], tmp_path / "out", lambda words: None, launch=launch)
+    told = (tmp_path / "trained.txt").read_text().split()
+    assert told[0] == "--nproc-per-node"
+    assert told[-3:] == ["train", "bce", "--json"]
+    assert (tmp_path / "alone.txt").read_text() == "b"
+
+
 def test_steps_that_need_nothing_of_each_other_run_side_by_side(tmp_path, small_program):
     one = step(tmp_path, "one", tmp_path / "two.txt.here", does="meet")
     two = step(tmp_path, "two", tmp_path / "one.txt.here", does="meet")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +53,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--cores", type=int, metavar="N", help="of a CPU, shared by steps at once (default: all that there are)"
     )
+    parser.add_argument(
+        "--launch",
+        type=shlex.split,
+        default=[],
+        metavar="WORDS",
+        help="start steps as several processes by these words, such as 'torchrun --standalone --nproc-per-node 8' "
+        "(docs/scaling.md)",
+    )
     parser.add_argument("--dry-run", action="store_true", help="print the commands and what they will take; do nothing")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table to FILE, too")
     parser.set_defaults(run=run)
@@ -69,9 +79,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.cores is not None and arguments.cores < 1:
         raise UserError("--cores takes 1 or more.")
+    if arguments.launch and arguments.cores is not None:
+        raise UserError("--launch shares each step among processes, and --cores the cores among steps: name one.")
+    if arguments.launch and shutil.which(arguments.launch[0]) is None:
+        raise UserError(f"There is no program '{arguments.launch[0]}' to launch steps with.")
     is_cpu = pick_device(arguments.device).type == "cpu"
-    # A GPU takes one step after the other.
-    cores = (arguments.cores or torch.get_num_threads()) if is_cpu else 1
+    # A GPU takes one step after the other, and so do processes that share each.
+    cores = (arguments.cores or torch.get_num_threads()) if is_cpu and not arguments.launch else 1
     check_out(arguments.out)
     dataset = open_dataset(arguments.data)
     _check_scored(dataset, arguments)
@@ -98,7 +112,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         return 0
     print_notes(dataset)
-    done = run_steps(steps, plan.out, lambda words: print(words, flush=True), cores)
+    done = run_steps(steps, plan.out, lambda words: print(words, flush=True), cores, arguments.launch)
     rows = pipeline_rows(plan)
     print("\n" + aligned(miou_table(plan, rows)))
     for words in notes_of(rows):

@@ -29,6 +29,8 @@ from recam_core.train.state import STATE_FILE
 
 #: What a step's command is given to.
 PROGRAM = (sys.executable, "-m", "recam_core")
+#: Commands that several processes can share (docs/scaling.md).
+SHARED = frozenset({"train", "cams", "evaluate", "boundaries", "masks", "segment"})
 #: Lines of what a step told that are told again when it fails.
 _LAST_LINES = 12
 #: Each of them holds a network of its own.
@@ -53,7 +55,13 @@ class Done:
     digest: str = field(default="", repr=False)
 
 
-def run_steps(steps: Sequence[Step], out: Path, say: Callable[[str], None] = print, cores: int = 1) -> dict[str, Done]:
+def run_steps(
+    steps: Sequence[Step],
+    out: Path,
+    say: Callable[[str], None] = print,
+    cores: int = 1,
+    launch: Sequence[str] = (),
+) -> dict[str, Done]:
     """Carry the steps out; what is there already is not done again.
 
     Args:
@@ -63,6 +71,8 @@ def run_steps(steps: Sequence[Step], out: Path, say: Callable[[str], None] = pri
         say: told what begins, and what is there already.
         cores: of the CPU that steps share: as many steps at once, each with an equal part of what is free; 1 does one
             step after the other and leaves the number of its threads to it.
+        launch: what starts several processes of a step that can be shared, instead of this Python, such as ``torchrun``
+            with its options; none for one process.
 
     Raises:
         UserError: a step failed (the same call goes on with it), or another pipeline works in the folder.
@@ -74,14 +84,23 @@ def run_steps(steps: Sequence[Step], out: Path, say: Callable[[str], None] = pri
             "end it; then the same command goes on."
         )
     with holding(lock):
-        return _Work(steps, out, say, cores, lock).carry_out()
+        return _Work(steps, out, say, cores, lock, launch).carry_out()
 
 
 class _Work:
     """The state of one call. Only the thread that made it starts steps."""
 
-    def __init__(self, steps: Sequence[Step], out: Path, say: Callable[[str], None], cores: int, lock: int) -> None:
+    def __init__(
+        self,
+        steps: Sequence[Step],
+        out: Path,
+        say: Callable[[str], None],
+        cores: int,
+        lock: int,
+        launch: Sequence[str],
+    ) -> None:
         self._steps, self._out, self._say, self._cores, self._lock = steps, out, say, cores, lock
+        self._launch = launch
         self._done: dict[str, Done] = {}
         self._free = cores
         self._running: dict[Future[Done], tuple[Step, int]] = {}
@@ -140,6 +159,7 @@ class _Work:
 
     def _run(self, step: Step, words: list[str], cores: int, digest: str) -> Done:
         begin, log = time.monotonic(), self._record(step).with_suffix(".log")
+        program = (*self._launch, *PROGRAM[1:]) if self._launch and words[0] in SHARED else PROGRAM
         environment = dict(os.environ)
         if self._cores > 1:
             # Threads that wait for each other must not spin while other steps want the core.
@@ -147,7 +167,7 @@ class _Work:
         with open(log, "wb") if self._cores > 1 else nullcontext() as told:
             # It holds the lock as long as it runs, whatever becomes of this process.
             process = subprocess.Popen(
-                [*PROGRAM, *words], env=environment, stdout=told, stderr=told, pass_fds=(self._lock,)
+                [*program, *words], env=environment, stdout=told, stderr=told, pass_fds=(self._lock,)
             )
             self._processes[step.name] = process
             if self._stopping.is_set():
