@@ -1,6 +1,7 @@
 """Masks that were written, as other programs read them, and as data sets to train on."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from torchvision.datasets import VOCSegmentation
 from recam_core.cli.main import main
 from recam_core.data.sample import VOID, ClassList, Sample
 from recam_core.data.spec import open_dataset
+from recam_core.errors import UserError
+from recam_core.queue.reserved import reserve
 from recam_core.report.coco_masks import picture_names, write_coco
 from recam_core.report.mask_set import writing_mask_set
 from tiny_voc import tiny_voc
@@ -119,3 +122,27 @@ def test_torchvision_reads_the_masks_beside_the_pictures_of_voc(tmp_path):
     for (image, target), (id, mask) in zip(read, masks.items(), strict=True):
         assert image.size == (48, 48), id
         np.testing.assert_array_equal(np.asarray(target), mask)
+
+
+def test_masks_replace_nothing_but_older_masks(tmp_path):
+    def write(folder: Path) -> None:
+        with writing_mask_set(folder, CLASSES, "train", {}):
+            pass
+
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "cat.jpg").write_bytes(b"the only copy")
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine")
+    for place in (photos, notes):
+        with pytest.raises(UserError, match="choose another --out"):
+            write(place)
+    assert (photos / "cat.jpg").read_bytes() == b"the only copy"
+    assert notes.read_text() == "mine"
+
+    reserved = tmp_path / "reserved"
+    reserve(reserved, "one")
+    for place in (tmp_path / "new", reserved):
+        for _ in range(2):
+            write(place)
+        assert (place / "masks.json").is_file()

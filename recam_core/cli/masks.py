@@ -92,6 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
     from recam_core.device import pick_device
     from recam_core.refine.boundaries import load_boundaries
     from recam_core.refine.ways import check_seeds, routes_of
+    from recam_core.report.mask_set import check_place
     from recam_core.scores.evaluate import check_classes
     from recam_core.scores.table import summary_table
 
@@ -99,6 +100,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError("--with-pictures writes the pictures beside the masks: name a folder for both with --out.")
     if arguments.coco and arguments.out is None:
         raise UserError("--coco writes annotations beside the masks: name a folder for both with --out.")
+    if arguments.out is not None:
+        check_place(arguments.out)
     if arguments.seed_threshold is not None and not 0.01 <= arguments.seed_threshold <= 0.99:
         raise UserError("--seed-threshold lies between 0.01 and 0.99.")
     has_boundaries = arguments.boundaries is not None

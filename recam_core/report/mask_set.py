@@ -15,6 +15,7 @@ from recam_core.data.class_file import find_class_list
 from recam_core.data.mask_io import read_mask
 from recam_core.data.sample import VOID, ClassList, Sample
 from recam_core.errors import UserError
+from recam_core.queue.reserved import MARK_FILE
 from recam_core.report.coco_masks import write_coco
 from recam_core.report.files import mask_png
 from recam_core.typed_path import plain_name
@@ -61,6 +62,23 @@ def _place(id: str) -> PurePosixPath:
     if place.is_absolute() or ".." in place.parts or not place.name:
         raise UserError(f"The picture {id!r} has an id that cannot be the name of a file.")
     return place
+
+
+def check_place(folder: Path) -> None:
+    """See that nothing but older masks would be lost where masks are to be written, before any work is done.
+
+    Raises:
+        UserError: there is something else, such as a data set, which a set of masks would replace.
+    """
+    if (folder / "masks.json").is_file() and (folder / "SegmentationClass").is_dir():
+        return
+    try:
+        # A job of the queue takes the name of its folder before it begins, by a mark.
+        is_free = not folder.exists() or (folder.is_dir() and {one.name for one in folder.iterdir()} <= {MARK_FILE})
+    except OSError as error:
+        raise UserError(f"Cannot write {folder}: {error.strerror or error}.") from error
+    if not is_free:
+        raise UserError(f"{folder} exists and holds no masks of an earlier call; choose another --out, or remove it.")
 
 
 def what_is_written(sample: Sample, with_pictures: bool) -> Sample:
@@ -117,8 +135,9 @@ def writing_mask_set(
             them, for annotations in COCO's form; None writes none. Pictures that are written are called as they are.
 
     Raises:
-        UserError: the folder cannot be written to, or the disk is full.
+        UserError: the folder holds something else, it cannot be written to, or the disk is full.
     """
+    check_place(folder)
     with replacing_folder(folder) as temporary:
         writer = MaskSetWriter(temporary, classes, with_pictures)
         (temporary / "SegmentationClass").mkdir()
