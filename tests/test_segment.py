@@ -151,3 +151,10 @@ def test_masks_of_other_classes_and_hostile_ids_are_refused(place, tmp_path):
         with pytest.raises(UserError, match="name of a file"):
             found.mask(id)
     assert (split_name("voc:x@train"), split_name("folder:x"), split_name("voc:x@../../y")) == ("train", "all", "y")
+
+
+@pytest.mark.parametrize("command", ["segment train", "boundaries RUN"])
+def test_a_number_of_loader_processes_below_zero_is_refused(command, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main([*command.split(), "--data", "scenes@train", "--out", str(tmp_path / "out"), "--workers", "-1"])
+    assert "'-1' is no number from 0" in capsys.readouterr().err

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from recam_core.cli.cams import add_inference_options, add_kept_maps, maps_kept, seed_rule, settings_for
 from recam_core.cli.options import Opened, check_files, print_notes, write_files, write_results
+from recam_core.cli.train import worker_count
 from recam_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--seed-threshold", type=float, metavar="T", help="of the seeds (default: the run's own)")
     parser.add_argument("--finish", default="pamr", help="what makes the labels follow contours (default: pamr)")
     parser.add_argument("--seed", type=int, default=0, help="of the weights, the order and the views")
-    parser.add_argument("--workers", type=int, help="loader processes")
+    parser.add_argument("--workers", type=worker_count, help="loader processes")
     parser.add_argument(
         "--show",
         type=Path,

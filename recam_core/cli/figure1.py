@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from recam_core.cli.options import add_device, write_results, write_table
+from recam_core.cli.train import worker_count
 from recam_core.errors import UserError
 
 
@@ -33,7 +34,7 @@ def add_figure1(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, help="with --depth full: where the runs go; those there are kept")
     parser.add_argument("--preset", choices=("small", "paper"), default="small", help="with --depth full (small)")
     add_device(parser)
-    parser.add_argument("--workers", type=int, help="with --depth full: processes that load pictures")
+    parser.add_argument("--workers", type=worker_count, help="with --depth full: processes that load pictures")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to FILE")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the table to FILE")
     parser.set_defaults(run=run_figure1)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from recam_core import ranks
 from recam_core.cli.options import Opened, print_notes, write_results
+from recam_core.cli.train import worker_count
 from recam_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     train.add_argument("--batch-size", type=int, metavar="N", help="pictures a batch (default: the preset's)")
     train.add_argument("--crop", type=int, metavar="N", help="side of the crop in pixels (default: the preset's)")
     train.add_argument("--seed", type=int, default=0)
-    train.add_argument("--workers", type=int, help="loader processes")
+    train.add_argument("--workers", type=worker_count, help="loader processes")
     score = parts.add_parser("eval", help="score a network against ground truth")
     score.add_argument("networks", nargs="+", type=Path, metavar="NETWORK", help="folders of networks")
     score.add_argument("--band", type=int, metavar="N", help="besides, score only pixels within N of a contour")

@@ -29,7 +29,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     again.add_argument("--val", metavar="SPEC", help="the data to validate on, if it has moved")
     again.add_argument("--init", metavar="RUN", type=Path, help="the run that it started from, if it has moved")
     again.add_argument("--weights", metavar="FILE", help="the file of its ImageNet weights, if it has moved")
-    again.add_argument("--workers", type=_worker_count, help="loader processes")
+    again.add_argument("--workers", type=worker_count, help="loader processes")
     add_device(again)
     again.add_argument("--json", type=Path, metavar="FILE", help="write the record as JSON")
     parser.set_defaults(run=run_again)
@@ -48,7 +48,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         command.add_argument("--resize-long", nargs=2, type=int, metavar=("LOW", "HIGH"), help="range of the long side")
         command.add_argument("--train-norm", action="store_true", help="train batch norm instead of freezing it")
         command.add_argument("--no-amp", action="store_true", help="no mixed precision on CUDA")
-        command.add_argument("--workers", type=_worker_count, help="loader processes")
+        command.add_argument("--workers", type=worker_count, help="loader processes")
         add_device(command)
         command.add_argument("--half", action="store_true", help="store the weights in half precision")
         command.add_argument("--show-recipe", action="store_true", help="print all settings and stop")
@@ -57,7 +57,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         command.set_defaults(run=run, by_ranks=True)
 
 
-def _worker_count(text: str) -> int:
+def worker_count(text: str) -> int:
+    """A number of loader processes from the command line, as argparse reads it."""
     if not (text.isdecimal() and int(text) <= _MOST_WORKERS):
         raise argparse.ArgumentTypeError(f"'{text}' is no number from 0 to {_MOST_WORKERS}")
     return int(text)
