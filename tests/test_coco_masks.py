@@ -129,6 +129,11 @@ def test_masks_replace_nothing_but_older_masks(tmp_path):
         with writing_mask_set(folder, CLASSES, "train", {}):
             pass
 
+    def write_pictures(folder: Path) -> None:
+        with writing_mask_set(folder, CLASSES, "train", {}, with_pictures=True) as writer:
+            sample = Sample("a", np.zeros((8, 8, 3), np.uint8), np.zeros(3, bool))
+            writer.add(sample, np.zeros((8, 8), np.uint8))
+
     photos = tmp_path / "photos"
     photos.mkdir()
     (photos / "cat.jpg").write_bytes(b"the only copy")
@@ -146,3 +151,8 @@ def test_masks_replace_nothing_but_older_masks(tmp_path):
         for _ in range(2):
             write(place)
         assert (place / "masks.json").is_file()
+        for _ in range(2):
+            write_pictures(place)
+        with pytest.raises(UserError, match="with their pictures"):
+            write(place)
+        assert (place / "JPEGImages" / "a.png").is_file()

@@ -126,6 +126,8 @@ def test_what_does_not_fit_is_told_before_anything_begins(plan, capsys, tmp_path
         (["--select", f"voc:{other}@val"], "classes"),
         (["--select", plan.select, "--val", plan.data.replace("@train", "@test")], "test"),
         (["--select", plan.select, "--cores", "0"], "--cores takes 1 or more"),
+        (["--select", plan.select, "--rule", "bogus"], "no extraction rule 'bogus'"),
+        (["--select", plan.select, "--seed", "-1"], "The seed is 0 or more"),
     ):
         assert main([*command, *words]) == 2
         assert said in capsys.readouterr().err

@@ -140,6 +140,8 @@ def test_what_cannot_be_trained_is_refused(place, tmp_path, capsys):
         network_kind("unet")
     with pytest.raises(UserError, match="1 step or more"):
         check_recipe(SegmentRecipe("lite0", steps=0))
+    with pytest.raises(UserError, match="seed is 0 or more"):
+        check_recipe(SegmentRecipe("lite0", seed=-1))
 
 
 def test_masks_of_other_classes_and_hostile_ids_are_refused(place, tmp_path):

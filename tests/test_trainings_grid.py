@@ -112,7 +112,7 @@ def test_a_waiting_grid_is_cancelled_resumed_and_removed(runs: Path, question: F
         assert grid.out.parent == grids_folder()
         assert grid_of(grid.job) == question
         assert cancel_training(grid.id).state == "cancelled"
-        assert "finished trainings and epochs are kept" in find_training(grid.id).log_tail()
+        assert "finished trainings are kept" in find_training(grid.id).log_tail()
         # What was finished before stays finished, also if the next process is stopped before it has looked.
         write_status(grid.folder, dataclasses.replace(find_training(grid.id).status, epoch=1, epochs=2))
         assert resume_training(grid.id).state == "waiting"

@@ -100,9 +100,10 @@ def run(arguments: argparse.Namespace) -> int:
         seeds_at = info.threshold
     if seeds_at is None and None in (arguments.foreground, arguments.background):
         if dataset.classes.has_background or arguments.foreground is None:
+            both = "both --foreground and --background" if dataset.classes.has_background else "--foreground"
             raise UserError(
-                f"{info.name} has no background threshold of its own for the rule {rule}: name the seeds' with "
-                "--seed-threshold, or both --foreground and --background."
+                f"{info.name} has no threshold of its own for the rule {rule}: name the seeds' with "
+                f"--seed-threshold, or {both}."
             )
         seeds_at = arguments.foreground
     usual = usual_thresholds(seeds_at) if seeds_at is not None else (0.0, 0.0)
@@ -126,10 +127,11 @@ def run(arguments: argparse.Namespace) -> int:
     with terminal("labels") as progress:
         labels = confident_labels(loaded, dataset, rule, settings_for(arguments, info), recipe, progress, kept)
     foreground, background, unsure = labels.shares
-    print(
-        f"Confident labels at {recipe.foreground:.2f} and {recipe.background:.2f}: {foreground:.1%} of the pixels a "
-        f"class, {background:.1%} background, {unsure:.1%} neither."
-    )
+    if dataset.classes.has_background:
+        at, of_background = f"{recipe.foreground:.2f} and {recipe.background:.2f}", f", {background:.1%} background"
+    else:
+        at, of_background = f"{recipe.foreground:.2f}", ""
+    print(f"Confident labels at {at}: {foreground:.1%} of the pixels a class{of_background}, {unsure:.1%} neither.")
     if told := _right_words(labels):
         print(told)
     if arguments.show is not None:
@@ -161,9 +163,8 @@ def _show(file: Path, dataset: Dataset, labels: ConfidentLabels, recipe: Boundar
 
     chosen = np.unique(np.linspace(0, len(labels) - 1, min(_SHOWN, len(labels))).round().astype(int)).tolist()
     foreground, background, unsure = labels.shares
-    title = (
-        f"{name}\nA class above {recipe.foreground:.2f}: {foreground:.1%} of all pixels. Background up to "
-        f"{recipe.background:.2f}: {background:.1%}. Neither: {unsure:.1%}.\n{_right_words(labels)}"
-    )
+    parts = [f"A class above {recipe.foreground:.2f}: {foreground:.1%} of all pixels."]
+    parts += [f"Background up to {recipe.background:.2f}: {background:.1%}."] if dataset.classes.has_background else []
+    title = f"{name}\n{' '.join(parts)} Neither: {unsure:.1%}.\n{_right_words(labels)}"
     figure = labels_figure([(dataset.load(index), labels[index]) for index in chosen], dataset.classes, title)
     write_files([(file, figure_bytes(figure, file.suffix[1:].lower()))])

@@ -101,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.coco and arguments.out is None:
         raise UserError("--coco writes annotations beside the masks: name a folder for both with --out.")
     if arguments.out is not None:
-        check_place(arguments.out)
+        check_place(arguments.out, arguments.with_pictures)
     if arguments.seed_threshold is not None and not 0.01 <= arguments.seed_threshold <= 0.99:
         raise UserError("--seed-threshold lies between 0.01 and 0.99.")
     has_boundaries = arguments.boundaries is not None

@@ -13,10 +13,8 @@ from recam_core.errors import UserError
 from recam_core.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from recam_core.data.sample import Dataset
-    from recam_core.pipeline.plan import PipelinePlan, Step
+    from recam_core.pipeline.plan import PipelinePlan
 
 #: From so many pictures on it is told what they will take: the trainings of fewer are through before it is known.
 _TELLING = 64
@@ -111,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
         for step in steps:
             print(f"python -m recam_core {' '.join(step.command)}")
     if is_cpu and (arguments.dry_run or len(dataset) >= _TELLING):
-        _tell_cost(plan, dataset, steps, cores, in_full=arguments.dry_run)
+        _tell_cost(plan, cores, in_full=arguments.dry_run)
     if arguments.dry_run:
         return 0
     print_notes(dataset)
@@ -143,17 +141,12 @@ def _check_scored(dataset: Dataset, arguments: argparse.Namespace) -> None:
         check_classes(dataset.classes, part.classes, f"The data set {dataset.spec}", f"the data set {part.spec}")
 
 
-def _tell_cost(plan: PipelinePlan, dataset: Dataset, steps: Sequence[Step], cores: int, in_full: bool) -> None:
+def _tell_cost(plan: PipelinePlan, cores: int, in_full: bool) -> None:
     """Say how long the whole will take before it begins."""
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
-    from recam_core.pipeline.cost import EFFICIENCY, step_seconds
+    from recam_core.pipeline.cost import EFFICIENCY, seconds_apart
     from recam_core.scores.table import aligned
 
-    # In a process of its own: what this one holds would count as held by each step that it starts.
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        seconds = pool.submit(step_seconds, plan, dataset, steps).result()
+    seconds = seconds_apart(plan)
     if in_full:
         rows = [[name, f"{each / 60:.1f}"] for name, each in seconds.items()]
         print("\n" + aligned([["step", "minutes of one core"], *rows]) + "\n")

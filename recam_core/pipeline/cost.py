@@ -1,8 +1,12 @@
 """What a pipeline will take on this machine, told before it begins: pieces of its work are timed, and counted up."""
 
+import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,10 +14,11 @@ import torch
 from recam_core.data.sample import Dataset
 from recam_core.data.spec import open_dataset
 from recam_core.data.subset import spread
+from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps, grid_size
 from recam_core.maps.inference import QUICK_SCALES
 from recam_core.model.network import CamNetwork
-from recam_core.pipeline.plan import BATCH, PRESETS, Bounded, PipelinePlan, Step
+from recam_core.pipeline.plan import BATCH, PRESETS, Bounded, PipelinePlan, Step, steps_of
 from recam_core.refine.advcam import seconds_a_class
 from recam_core.refine.boundaries import SMALL, BoundaryRecipe
 from recam_core.refine.boundary_network import BoundaryNetwork
@@ -58,6 +63,21 @@ class UnitCosts:
     climb: float
     network_training: float
     network: float
+
+
+def seconds_apart(plan: PipelinePlan) -> dict[str, float]:
+    """:func:`step_seconds` by a process of its own: what this one holds would count as held by each step it starts.
+
+    Raises:
+        UserError: what was asked for cannot be timed.
+    """
+    asked = json.dumps(asdict(plan), default=str)
+    command = [sys.executable, "-m", "recam_core.pipeline.cost"]
+    done = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = done.stderr.strip().splitlines()
+        raise UserError(f"What the pipeline will take could not be timed: {said[-1] if said else done.returncode}")
+    return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 def step_seconds(plan: PipelinePlan, dataset: Dataset, steps: Sequence[Step]) -> dict[str, float]:
@@ -222,3 +242,15 @@ def _views(scales: Sequence[str], usual: Sequence[float]) -> float:
 
 def _option(words: Sequence[str], name: str) -> str | None:
     return words[words.index(name) + 1] if name in words else None
+
+
+def main() -> None:
+    """Time what standard input asks for, and print it."""
+    values = json.load(sys.stdin)
+    plan = PipelinePlan(**{**values, "out": Path(values["out"]), "methods": tuple(values["methods"])})
+    dataset = open_dataset(plan.data)
+    print(json.dumps(step_seconds(plan, dataset, steps_of(plan, dataset))))
+
+
+if __name__ == "__main__":
+    main()

@@ -14,6 +14,7 @@ from recam_core.data.sample import Dataset
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.maps.kept import files_of
+from recam_core.method.extraction import check_rule
 from recam_core.refine.boundaries import RECORD_FILE as BOUNDARIES_FILE
 from recam_core.refine.finishes import check_finish
 from recam_core.refine.ways import WAYS, Route
@@ -237,6 +238,12 @@ def _check(plan: PipelinePlan, dataset: Dataset) -> None:
         raise UserError(f"There is no method '{unknown[0]}'; there are {', '.join(METHODS)}.")
     if plan.rule is not None and "recam" not in plan.methods:
         raise UserError("A rule is for the maps of ReCAM, which is not among the methods.")
+    if plan.rule is not None:
+        # Of whole networks the paper's preset has no background row.
+        has_row = plan.trained_heads or "small" in PRESETS[plan.preset].train
+        check_rule(plan.rule, True, has_row and dataset.classes.has_background, "a ReCAM of this pipeline")
+    if plan.seed < 0:
+        raise UserError("The seed is 0 or more.")
     if dataset.classes.has_background and plan.select is None:
         raise UserError(
             f"{plan.data} has a background: name pictures with ground truth to choose its thresholds on with --select, "

@@ -87,6 +87,8 @@ def check_recipe(recipe: BoundaryRecipe, has_background: bool) -> None:
             f"A pixel is confidently background up to {recipe.background} and confidently a class above "
             f"{recipe.foreground}: the first must not be the larger."
         )
+    if recipe.seed < 0:
+        raise UserError("The seed is 0 or more.")
     if recipe.epochs < 1 or recipe.batch_size < 1 or recipe.crop < 64 or recipe.crop % GRID_STRIDE:
         raise UserError(
             "Boundaries take 1 epoch and picture or more, and a crop of 64 pixels or more, a multiple of 4."

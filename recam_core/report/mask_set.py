@@ -64,13 +64,22 @@ def _place(id: str) -> PurePosixPath:
     return place
 
 
-def check_place(folder: Path) -> None:
+def check_place(folder: Path, with_pictures: bool = False) -> None:
     """See that nothing but older masks would be lost where masks are to be written, before any work is done.
+
+    Args:
+        folder: where they shall be.
+        with_pictures: whether pictures are written, too, so that those of older masks may go.
 
     Raises:
         UserError: there is something else, such as a data set, which a set of masks would replace.
     """
     if (folder / "masks.json").is_file() and (folder / "SegmentationClass").is_dir():
+        if not with_pictures and (folder / "JPEGImages").exists():
+            raise UserError(
+                f"{folder} holds older masks with their pictures, which would be lost: write both again "
+                "(--with-pictures), choose another --out, or remove it."
+            )
         return
     try:
         # A job of the queue takes the name of its folder before it begins, by a mark.
@@ -135,9 +144,10 @@ def writing_mask_set(
             them, for annotations in COCO's form; None writes none. Pictures that are written are called as they are.
 
     Raises:
-        UserError: the folder holds something else, it cannot be written to, or the disk is full.
+        UserError: the folder holds something else or pictures that would be lost, it cannot be written to, or the
+            disk is full.
     """
-    check_place(folder)
+    check_place(folder, with_pictures)
     with replacing_folder(folder) as temporary:
         writer = MaskSetWriter(temporary, classes, with_pictures)
         (temporary / "SegmentationClass").mkdir()

@@ -52,6 +52,8 @@ PRESETS = {
 def check_recipe(recipe: SegmentRecipe) -> None:
     """Refuse settings that cannot work. Raises UserError."""
     network_kind(recipe.network)
+    if recipe.seed < 0:
+        raise UserError("The seed is 0 or more.")
     if recipe.batch_size < 2:
         raise UserError("A batch of a segmentation network holds 2 pictures or more: batch norm needs them.")
     if recipe.steps < 1 or recipe.accumulated < 1 or not 64 <= recipe.crop <= 2048:
