@@ -5,13 +5,54 @@ from collections.abc import Callable
 import numpy as np
 import streamlit as st
 
-from app.carried import SPEC_HELP, can_be_shown, first_picture, matched, settled, taken_over
-from app.catalogue import Family
+from app.carried import SPEC_HELP, can_be_shown, choose_family, first_picture, matched, settled, taken_over
+from app.catalogue import Catalogue, Family
 from app.links import keep, kept
-from app.pictures import Picture, photo_uploader, picture_of_set, picture_of_upload
+from app.pictures import FROM_SET, OWN_PHOTO, Picture, photo_uploader, picture_of_set, picture_of_upload
 from app.recorded_pictures import recorded
 from app.shared_state import CHOSEN_DATA, CHOSEN_PICTURE
 from recam_core.data.sample import ClassList
+
+
+def choose_picture(
+    catalogue: Catalogue,
+    page: str,
+    help: str,
+    opening: bool,
+    carried: Callable[[Family], Picture | None] = lambda family: None,
+) -> tuple[Family, str, Picture | None]:
+    """The row of a family and a picture, which is one of a data set or a photo of one's own.
+
+    Args:
+        catalogue: the families.
+        page: the name of the page, which the keys of the widgets begin with.
+        help: what a family is for on that page.
+        opening: whether what the address says counts, whatever was chosen here before.
+        carried: the photo of one's own that came along from another page; taken while none is put in here.
+
+    Returns:
+        The family, the specification of the data set ("" for a photo) and the picture; None while there is no photo.
+
+    Raises:
+        UserError: the data set or the picture cannot be used.
+    """
+    family_column, picture_column = st.columns([1, 2.6], gap="medium")
+    with family_column:
+        family = choose_family(catalogue, f"{page}_family", help)
+        source_key = f"{page}_from"
+        if opening:
+            st.session_state[source_key] = OWN_PHOTO if kept("from") == "photo" else FROM_SET
+        source = st.segmented_control(
+            "Look at", [FROM_SET, OWN_PHOTO], required=True, key=source_key, persist_state="session",
+            label_visibility="collapsed",
+        )  # fmt: skip
+        keep("from", "photo" if source == OWN_PHOTO else "")
+    with picture_column:
+        if source != OWN_PHOTO:
+            return family, *picture_of_list(family, page, opening)
+        if not family.introduction.of_photographs:
+            st.caption("These checkpoints have learnt from drawn pictures: others in the list know photographs.")
+        return family, "", own_photo(f"{page}_photo", family.classes) or carried(family)
 
 
 def own_photo(key: str, classes: ClassList, on_change: Callable[[], None] | None = None) -> Picture | None:

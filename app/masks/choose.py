@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import streamlit as st
 
 from app.attributions import attribution_method, ready_methods
-from app.carried import choose_family, forget
+from app.carried import forget
 from app.catalogue import Catalogue, Entry, Family
 from app.links import as_list, from_list, keep, kept
 from app.map_cache import Inference, make_ready, prediction_of
 from app.methods import Method, method_of_entry
-from app.one_picture import own_photo, picture_of_list
-from app.pictures import FROM_SET, OWN_PHOTO, Picture
+from app.one_picture import choose_picture
+from app.pictures import Picture
 from app.recipe_fields import rule_name
 from recam_core.attribution.table import METHODS
 from recam_core.checkpoint.run_folder import rules_of_run
@@ -70,21 +70,7 @@ def choose(catalogue: Catalogue) -> Scene | None:
     """
     opening = st.session_state.pop("masks_opening", False)
     with st.container(key="masks_choice"):
-        family_column, picture_column = st.columns([1, 2.6], gap="medium")
-        with family_column:
-            family = choose_family(catalogue, "masks_family", "Runs that know the same classes.")
-            if opening:
-                st.session_state["masks_from"] = OWN_PHOTO if kept("from") == "photo" else FROM_SET
-            source = st.segmented_control(
-                "Look at", [FROM_SET, OWN_PHOTO], required=True, key="masks_from", persist_state="session",
-                label_visibility="collapsed",
-            )  # fmt: skip
-            keep("from", "photo" if source == OWN_PHOTO else "")
-        with picture_column:
-            if source == OWN_PHOTO:
-                spec, picture = "", own_photo("masks_photo", family.classes)
-            else:
-                spec, picture = picture_of_list(family, "masks", opening)
+        family, spec, picture = choose_picture(catalogue, "masks", "Runs that know the same classes.", opening)
         run_column, maps_column, ways_column, finish_column = st.columns([1, 1.2, 1.6, 0.9], gap="medium")
         with run_column:
             entry = _run(family, opening)

@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from app.carried import choose_family, forget, settled, taken_over
+from app.carried import forget, settled, taken_over
 from app.catalogue import Catalogue, Entry, Family
 from app.guard import sentences
 from app.links import as_list, from_list, keep, kept
 from app.map_cache import Inference, make_ready, prediction_of
 from app.methods import Method, method_of_entry
-from app.one_picture import own_photo, picture_of_list
-from app.pictures import FROM_SET, OWN_PHOTO, Picture
+from app.one_picture import choose_picture
+from app.pictures import Picture
 from app.plain_words import plain
 from app.shared_state import CHOSEN_RUNS, WHY_PHOTO
 from app.why.question import Scene
@@ -36,18 +36,8 @@ def choose(catalogue: Catalogue) -> Scene | None:
     """
     opening = st.session_state.pop("why_opening", False)
     with st.container(key="why_choice"):
-        family_column, picture_column = st.columns([1, 2.6], gap="medium")
-        with family_column:
-            family = choose_family(catalogue, "why_family", "Runs that know the same classes can be compared.")
-            if opening:
-                st.session_state["why_from"] = OWN_PHOTO if kept("from") == "photo" else FROM_SET
-            source = st.segmented_control(
-                "Look at", [FROM_SET, OWN_PHOTO], required=True, key="why_from", persist_state="session",
-                label_visibility="collapsed",
-            )  # fmt: skip
-            keep("from", "photo" if source == OWN_PHOTO else "")
-        with picture_column:
-            spec, picture = ("", _upload(family)) if source == OWN_PHOTO else picture_of_list(family, "why", opening)
+        about = "Runs that know the same classes can be compared."
+        family, spec, picture = choose_picture(catalogue, "why", about, opening, _from_explore)
         entries = _runs(family, opening)
     if picture is None:
         st.info("Put in a photo to ask these runs about it.", icon=":material/add_photo_alternate:")
@@ -66,13 +56,8 @@ def choose(catalogue: Catalogue) -> Scene | None:
     return Scene(family, spec, picture, tuple(methods), present, how)
 
 
-def _upload(family: Family) -> Picture | None:
-    """A photo that is put in here, or was on Explore."""
-    if not family.introduction.of_photographs:
-        st.caption("These checkpoints have learnt from drawn pictures: others in the list know photographs.")
-    picture = own_photo("why_photo", family.classes)
-    if picture is not None:
-        return picture
+def _from_explore(family: Family) -> Picture | None:
+    """The photo that was put in on Explore, in the classes of this family."""
     of, carried = WHY_PHOTO.get(("", None))
     if carried is None or of != family.key:
         return None
