@@ -12,7 +12,7 @@ from recam_core.cli.main import main
 from recam_core.data.spec import open_dataset
 from recam_core.data.subset import Subset, spread
 from recam_core.errors import UserError
-from recam_core.maps import in_parts
+from recam_core.maps import dataset_maps, in_parts
 from recam_core.maps.dataset_maps import MapSettings, kept_or_made, maps_of_dataset
 from recam_core.maps.in_parts import StorePlan, on_one_backbone, write_stores
 from recam_core.maps.kept import kept_maps
@@ -116,6 +116,13 @@ def test_processes_make_what_one_makes(place, tmp_path, monkeypatch):
     same_maps(MapStore(tmp_path / "store"), made_by(loaded, dataset))
     with pytest.raises(UserError, match="no split"):
         write_stores(plan, Subset(dataset, range(8), f"voc:{place / 'squares'}@nowhere"), processes=2)
+
+
+def test_what_maps_leave_in_memory_is_given_back_on_the_way(place, monkeypatch):
+    loaded, trimmed = load_run(place / "bce"), []
+    monkeypatch.setattr(dataset_maps, "trim_kept_blocks", lambda: trimmed.append(len(trimmed)))
+    pictures = maps_of_dataset(loaded.network, open_dataset(f"voc:{place / 'squares'}@train"), ["fc1"], SETTINGS)
+    assert sum(1 for _ in pictures) == len(trimmed) == 8
 
 
 def test_kept_maps_are_read_and_the_others_made(place, stores):

@@ -2,9 +2,12 @@
 
 import csv
 import json
+import subprocess
 import sys
 import threading
+from contextlib import redirect_stdout
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ import pytest
 from recam_core.cli.main import main
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
-from recam_core.pipeline import work
+from recam_core.pipeline import cost, work
 from recam_core.pipeline.plan import PRESETS, Bounded, PipelinePlan, Preset, Step, steps_of
 from recam_core.pipeline.work import run_steps
 from tiny_voc import tiny_voc
@@ -132,6 +135,27 @@ def test_what_does_not_fit_is_told_before_anything_begins(plan, capsys, tmp_path
         assert main([*command, *words]) == 2
         assert said in capsys.readouterr().err
     assert not plan.out.exists()
+
+
+def test_a_process_of_its_own_times_what_was_planned(plan, monkeypatch):
+    asked = replace(plan, methods=("recam",), depth="full", finish="none", seed=3)
+
+    def apart(command, *, input, **_):
+        assert command[1:] == ["-m", "recam_core.pipeline.cost"]
+        monkeypatch.setattr(sys, "stdin", StringIO(input))
+        said = StringIO()
+        with redirect_stdout(said):
+            cost.main()
+        return subprocess.CompletedProcess(command, 0, said.getvalue(), "")
+
+    def timed(plan, dataset, steps):
+        assert plan == asked
+        assert len(dataset) == 8
+        return {step.name: 2.0 for step in steps}
+
+    monkeypatch.setattr(cost.subprocess, "run", apart)
+    monkeypatch.setattr(cost, "step_seconds", timed)
+    assert cost.seconds_apart(asked) == dict.fromkeys(commands_of(asked), 2.0)
 
 
 #: Instead of this program's commands, with the words behind the verb: write TEXT to the file behind --json; fail; die

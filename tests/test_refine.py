@@ -379,6 +379,7 @@ def test_what_boundaries_cannot_be_learnt_from_is_refused(place, tmp_path, capsy
         (("--foreground", 0.3, "--background", 0.5), "must not be the larger"),
         (("--foreground", 1.0, "--background", 0.1), "No pixel is confidently a class"),
         (("--epochs", 0), "1 epoch"),
+        (("--seed", -1), "The seed is 0 or more"),
         (("--rule", "fc2"), "FC2"),
     ):
         assert boundaries(place, out, *arguments) == 2
