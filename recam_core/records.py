@@ -8,7 +8,6 @@ What a record consists of is said once, by the annotations of its dataclass: :fu
 
 import json
 import math
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from recam_core.errors import UserError
+from recam_core.file_reader import file_bytes
 
 #: Bytes that a record may have, and how many levels of lists and tables it may be deep: ours have at most eight.
 LARGEST, DEEPEST = 64 << 20, 32
@@ -31,7 +31,7 @@ _MOST = 1 << 63
 #: What makes a closer look worth its time: an escaped half of a surrogate pair, a number of 19 digits or more.
 _HALVES, _LONG = re.compile(rb"\\u[dD][89a-fA-F]"), re.compile(rb"\d{19}")
 #: What values of another form raise where they are used.
-_OTHER_FORM = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_OTHER_FORM = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError)
 
 
 Kind = TypeVar("Kind")
@@ -66,13 +66,9 @@ def opened_record(file: str | Path, largest: int = LARGEST) -> Iterator[Any]:
         RecordError: (a UserError) it is missing, too large or too deep, no JSON, holds half of a surrogate pair or a
             number that no computer holds, or the block met a value of another form.
     """
-    file = Path(file)
+    content = file_bytes(file, largest, error=_unreadable)
     try:
-        yield _read(file, largest)
-    except FileNotFoundError as error:
-        raise RecordError(f"There is no file {file}.", is_missing=True) from error
-    except OSError as error:
-        raise RecordError(f"{file} is damaged: it cannot be read ({error.strerror or error}).") from error
+        yield _values(content)
     except _UnknownVersionError as error:
         raise RecordError(f"{file} {error}.") from error
     except _OTHER_FORM as error:
@@ -157,15 +153,11 @@ def as_finite(value: Any) -> float:
     return number
 
 
-def _read(file: Path, largest: int) -> Any:
-    # One that is no file (a pipe, a device) might never end.
-    if file.exists() and not file.is_file():
-        raise ValueError("it is no file")
-    with file.open("rb") as stream:
-        # Room for as much as is asked for is made at once; the file may grow meanwhile.
-        content = stream.read(min(os.fstat(stream.fileno()).st_size, largest) + 1)
-    if len(content) > largest:
-        raise ValueError(f"it is larger than {largest >> 10} KB")
+def _unreadable(name: str, reason: str, is_missing: bool = False) -> RecordError:
+    return RecordError(f"{name}: {reason}", is_missing)
+
+
+def _values(content: bytes) -> Any:
     values = json.loads(content.decode("utf-8"))
     level = [values]
     for _ in range(DEEPEST):

@@ -1,6 +1,5 @@
 """Zips that came from elsewhere: what is checked of any of them before a byte is unpacked."""
 
-import os
 import shutil
 import stat
 import struct
@@ -12,6 +11,7 @@ from typing import BinaryIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from recam_core.errors import UserError
+from recam_core.file_reader import OpenFile, opened_file, shown_name
 
 #: Bytes that the list of a zip's entries may have: some 300,000 entries. Python reads all of it at once.
 _LARGEST_LIST = 32 << 20
@@ -22,7 +22,7 @@ _END, _END64, _LOCATOR = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 
 
 @contextmanager
-def opened_zip(file: str | Path | BinaryIO, largest: int, advice: str) -> Iterator[tuple[ZipFile, int]]:
+def opened_zip(file: OpenFile, largest: int, advice: str) -> Iterator[tuple[ZipFile, int]]:
     """The zip and its size in bytes.
 
     Args:
@@ -33,28 +33,15 @@ def opened_zip(file: str | Path | BinaryIO, largest: int, advice: str) -> Iterat
     Raises:
         UserError: there is no such file, it is too large, or it is no whole zip, which may show only later on.
     """
-    if isinstance(file, (str, Path)):
-        path = Path(file)
-        if not path.is_file():
-            raise UserError(f"There is no file {path}.")
+    with opened_file(file, largest, name=shown_name(file, "the zip")) as (stream, size):
         try:
-            stream = path.open("rb")
-        except OSError as error:
-            raise UserError(f"Cannot read {path}: {error.strerror or error}.") from error
-        with stream, opened_zip(stream, largest, advice) as opened:
-            yield opened
-        return
-    size = file.seek(0, os.SEEK_END)
-    if size > largest:
-        raise UserError(f"The zip has {size >> 20} MB; it may have at most {largest >> 20} MB.")
-    try:
-        if _list_bytes(file, size) > _LARGEST_LIST:
-            raise UserError("The zip lists far too many entries; it is refused.")
-        file.seek(0)
-        with ZipFile(file) as archive:
-            yield archive, size
-    except _DAMAGED as error:
-        raise UserError(f"The file is no whole zip ({error}); {advice}.") from error
+            if _list_bytes(stream, size) > _LARGEST_LIST:
+                raise UserError("The zip lists far too many entries; it is refused.")
+            stream.seek(0)
+            with ZipFile(stream) as archive:
+                yield archive, size
+        except _DAMAGED as error:
+            raise UserError(f"The file is no whole zip ({error}); {advice}.") from error
 
 
 def _list_bytes(stream: BinaryIO, size: int) -> int:

@@ -504,7 +504,8 @@ def _weights(place: Path) -> dict[str, Surface]:
     import torch
     from safetensors.torch import save
 
-    from recam_core.checkpoint.run_folder import read_info, read_weights
+    from recam_core.checkpoint.run_folder import read_info
+    from recam_core.checkpoint.tensor_file import read_tensors
     from recam_core.model.state_file import read_state
     from recam_core.runs.weights_header import check_weights
 
@@ -517,7 +518,7 @@ def _weights(place: Path) -> dict[str, Surface]:
         (folder / "m.safetensors").write_bytes(content)
         with suppressed():
             check_weights(folder / "m.safetensors", info)
-        return read_weights(folder / "m.safetensors")
+        return read_tensors(folder / "m.safetensors")
 
     def pickled(content: bytes, folder: Path) -> object:
         (folder / "m.pth").write_bytes(content)

@@ -213,7 +213,7 @@ def test_files_are_hostile_until_checked(tmp_path: Path) -> None:
     file.write_bytes(b"PK nothing")
     with pytest.raises(UserError, match=r"weights\.pth"):
         foreign_classifier(name, file, NAMES)
-    with pytest.raises(UserError, match="There is no file"):
+    with pytest.raises(UserError, match="this file is missing"):
         foreign_classifier(name, tmp_path / "none.pth", NAMES)
 
 
@@ -226,7 +226,7 @@ def test_files_are_hostile_until_checked(tmp_path: Path) -> None:
         (b"red\n" + b"g" * 300 + b"\n", "entry 2 is no class name"),
         (b"\xff\xfe\x00", "not a text file"),
         (b"x\n" * 30_000, "this one has 30,000"),
-        (b"x" * (5 << 20), "too large for a class list"),
+        (b"x" * (5 << 20), "larger than 4.19 MB, too large for a list"),
     ],
 )
 def test_a_class_list_is_checked(tmp_path: Path, content: bytes, message: str) -> None:

@@ -85,6 +85,6 @@ def test_what_is_refused(tmp_path):
         with pytest.raises(UserError, match="gallery"):
             open_dataset(spec)
     (tmp_path / "broken.json").write_text("{")
-    for name in ("broken.json", "nowhere.json"):
-        with pytest.raises(UserError, match="outlines"):
+    for name, reason in (("broken.json", "is damaged"), ("nowhere.json", "this file is missing")):
+        with pytest.raises(UserError, match=reason):
             GalleryDataset(polygon_file=tmp_path / name)

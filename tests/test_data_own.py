@@ -266,7 +266,7 @@ def test_bombs_and_damage(source, served, monkeypatch):
     monkeypatch.setattr("recam_core.zip_entries._LARGEST_LIST", 100)
     refused(packed(source), served, "lists far too many")
     monkeypatch.setattr("recam_core.data.zip_upload.LARGEST_ZIP", 100)
-    refused(packed(source), served, "at most")
+    refused(packed(source), served, "larger than 0.0001 MB")
 
 
 def test_a_full_disk_and_a_cancelled_upload_leave_nothing(source, served, monkeypatch):

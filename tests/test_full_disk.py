@@ -82,7 +82,7 @@ def test_a_training_keeps_its_last_epoch_and_goes_on(place, tmp_path, capsys, mo
     assert not left_over(out / "state")
     # What is left of the disk takes the state, but not the weights at the end ...
     record = {"boundaries": "boundaries.json", "segment": "segment.json"}[what]
-    save_file = f"recam_core.{'refine.boundaries' if what == 'boundaries' else 'segment.training'}.save_file"
+    save_file = "recam_core.checkpoint.tensor_file.save_file"
     import safetensors.torch
 
     def full(*given):

@@ -367,7 +367,7 @@ def test_what_a_damaged_record_is(tmp_path: Path) -> None:
     (tmp_path / "folder.json").mkdir()
     os.mkfifo(tmp_path / "pipe.json")
     for name in ("folder.json", "pipe.json"):  # a pipe would be waited for without an end
-        with pytest.raises(RecordError, match="no file"):
+        with pytest.raises(RecordError, match="not a file"):
             read_record(tmp_path / name)
     file.write_bytes(b"{}")
     with pytest.raises(RecordError, match="lacks 'a'"), opened_record(file) as values:

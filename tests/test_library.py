@@ -230,7 +230,7 @@ def test_what_a_notebook_shows_is_a_picture(lab: recam.Lab) -> None:
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (lambda lab: lab.maps("nowhere.jpg"), "nowhere.jpg is no file that is there"),
+        (lambda lab: lab.maps("nowhere.jpg"), "nowhere.jpg: this file is missing"),
         (lambda lab: lab.maps(np.zeros((9, 9, 3))), "not 9 x 9 x 3 of float64"),
         (lambda lab: lab.maps(Image.new("RGB", (4, 4))), "each side must have at least 8 pixels"),
         (lambda lab: lab.maps(np.zeros((9, 9, 3), np.uint8), ["cow"]), "know no class 'cow'"),

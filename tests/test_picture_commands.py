@@ -231,7 +231,7 @@ def test_a_photograph_without_ground_truth_is_mapped_for_what_is_seen(call, tmp_
         ("figure --runs one --data folder:data --picture nix --overlay glow --out OUT/x.png", "no overlay 'glow'"),
         ("figure --runs one --data folder:data --width 5 --out OUT/x.png", "width of a figure lies between"),
         ("figure --runs one --data folder:data --present pink --out OUT/x.png", "know no class 'pink'"),
-        ("figure --runs one --photo nowhere.png --out OUT/x.png", "Cannot read nowhere.png"),
+        ("figure --runs one --photo nowhere.png --out OUT/x.png", "nowhere.png: this file is missing"),
         ("figure --runs one --photo data/classes.txt --out OUT/x.png", "classes.txt"),
         ("figure --runs one one --data folder:data --out OUT/x.png", "given twice"),
         ("tags add folder:data odd nowhere", "has no picture 'nowhere'"),

@@ -158,9 +158,9 @@ def test_a_file_of_another_kind_is_refused(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"cam\.pth"):
         read_published(path)
-    with pytest.raises(UserError, match="There is no file"):
+    with pytest.raises(UserError, match="this file is missing"):
         read_published(tmp_path / "nowhere.pth")
-    with pytest.raises(UserError, match="There is no file"):
+    with pytest.raises(UserError, match="not a file"):
         read_published(tmp_path)
 
 

@@ -138,7 +138,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_no_cache(run, monkeypatch):
     def full(*words, **more):
         raise SafetensorError("No space left on device")
 
-    monkeypatch.setattr("recam_core.retrain.features.save_file", full)
+    monkeypatch.setattr("recam_core.checkpoint.tensor_file.save_file", full)
     with pytest.raises(UserError, match="disk may be full"):
         build_feature_cache(run, TwoShapes())
     assert files_but_locks() == []

@@ -16,8 +16,8 @@ REPO_ROOT = Path(__file__).resolve().parent.parent
 STAGES = (
     "home",
     "words",
-    *("errors", "ranks", "progress", "atomic_write", "records", "guest", "guest_room", "cache", "memory", "device"),
-    *("setting", "priority"),
+    *("errors", "ranks", "progress", "atomic_write", "file_reader", "records", "guest", "guest_room", "cache"),
+    *("memory", "device", "setting", "priority"),
     *("lock", "gate", "folders", "typed_path", "zip_entries"),
     *("data", "scenes", "model", "method", "checkpoint", "maps", "scores", "theory", "attribution"),
     *("train", "retrain", "refine", "segment"),

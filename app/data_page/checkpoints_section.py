@@ -14,7 +14,7 @@ from app.settings import upload_mb
 from recam_core.checkpoint.foreign import ImportSettings, import_command, import_weights, save_imported
 from recam_core.checkpoint.published import typed_names
 from recam_core.checkpoint.run_folder import read_info
-from recam_core.errors import UserError
+from recam_core.file_reader import file_text
 from recam_core.folders import runs_folder
 from recam_core.retrain.named_run import check_run_name, free_run_name
 from recam_core.typed_path import plain_name
@@ -141,12 +141,7 @@ def _weights_form() -> None:
 def _names(typed: str, listed: st.runtime.uploaded_file_manager.UploadedFile | None) -> tuple[str, ...] | None:
     """The class names, of the file where there is one; None where none were given."""
     if listed is not None:
-        if listed.size > _MOST_NAMES:
-            raise UserError(f"{listed.name} is too large for a list of classes.")
-        try:
-            return typed_names(listed.getvalue().decode("utf-8-sig"), a_line=True)
-        except UnicodeDecodeError as error:
-            raise UserError(f"{listed.name} is not a text file in UTF-8.") from error
+        return typed_names(file_text(listed, _MOST_NAMES), a_line=True)
     return typed_names(typed) if typed.strip() else None
 
 

@@ -5,7 +5,6 @@ sums. A threshold then splits a group by one binary search instead of a pass ove
 matrix is one slice of groups (or, for a column, one slice for each ground truth).
 """
 
-import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +16,7 @@ from recam_core.analysis.counts_on_disk import ArrayFolder, open_mapped, release
 from recam_core.atomic_write import replacing_folder
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
+from recam_core.file_reader import DAMAGED_ARRAYS
 from recam_core.maps.activation_maps import lowest_kept
 from recam_core.progress import ProgressFn, silent
 from recam_core.scores.pixel_counts import LEVELS, PixelCounts, name_in_files
@@ -118,7 +118,7 @@ class CellIndex:
         ids, classes, _ = _FOLDER.read_head(path)
         try:
             arrays = {name: open_mapped(_file(path, name)) for name in ARRAYS}
-        except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+        except DAMAGED_ARRAYS as error:
             raise _FOLDER.damaged(path) from error
         index = cls(ids, classes, **arrays)
         if not _fits(index):

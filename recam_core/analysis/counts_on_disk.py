@@ -8,7 +8,6 @@ the system's file cache, at next to no cost. A pass over 80,000 pictures would o
 """
 
 import mmap
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import numpy as np
 from recam_core.atomic_write import replacing_folder, write_json
 from recam_core.data.sample import MAX_CLASSES, ClassList
 from recam_core.errors import UserError
+from recam_core.file_reader import DAMAGED_ARRAYS
 from recam_core.records import RecordError, read_record
 from recam_core.scores.pixel_counts import COLUMNS, PictureCounts, PixelCounts, name_in_files
 
@@ -70,7 +70,7 @@ class ArrayFolder:
             if error.is_missing:
                 raise UserError(f"{path} holds no {self.words}: it has no {self.head}.") from None
             raise self.damaged(path) from error
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        except DAMAGED_ARRAYS as error:
             raise self.damaged(path) from error
         known = {"format": self.format, "format_version": self.version}
         if not isinstance(head, dict) or any(head.get(name) != value for name, value in known.items()):

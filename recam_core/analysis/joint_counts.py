@@ -24,6 +24,7 @@ from recam_core.atomic_write import replacing_folder, write_json
 from recam_core.cache import cache_folder, drop_oldest
 from recam_core.data.sample import ClassList, Dataset
 from recam_core.errors import UserError
+from recam_core.file_reader import DAMAGED_ARRAYS
 from recam_core.guest import is_own
 from recam_core.maps.activation_maps import argmax_and_activation, lowest_kept
 from recam_core.progress import ProgressFn, silent
@@ -282,7 +283,7 @@ def _read(folder: Path, ids: tuple[str, ...], classes: ClassList) -> JointCounts
             )
             for name, kind in _ROWS.items()
         }
-    except (RecordError, OSError, ValueError, EOFError, MemoryError):
+    except (RecordError, *DAMAGED_ARRAYS):
         return None
     if not isinstance(head, dict) or head.get("format") != FORMAT or head.get("pictures") != len(ids):
         return None

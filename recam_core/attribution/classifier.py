@@ -5,7 +5,6 @@ import hashlib
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,12 +14,12 @@ from torch import Tensor, nn
 
 from recam_core.attribution.subject import Subject
 from recam_core.attribution.target_layer import Split, split_timm, split_torchvision
-from recam_core.data.text_file import lines_of, read_lines
 from recam_core.errors import UserError
+from recam_core.file_reader import OpenFile, file_lines, shown_name
 from recam_core.gate import device_gate
 from recam_core.guest import refuse_download
 from recam_core.model.backbones import IMAGENET_MEAN, IMAGENET_STD, check_timm_name
-from recam_core.model.state_file import StateFile, file_record, finite, read_state, shape_words, shown_name
+from recam_core.model.state_file import file_record, finite, read_state, shape_words
 
 #: Where architectures come from.
 SOURCES = ("timm", "torchvision")
@@ -138,8 +137,8 @@ class ForeignClassifier:
 
 def foreign_classifier(
     name: str,
-    weights: StateFile | None = None,
-    classes: StateFile | Sequence[str] | None = None,
+    weights: OpenFile | None = None,
+    classes: OpenFile | Sequence[str] | None = None,
     *,
     untrained: bool = False,
     most_weights: int | None = None,
@@ -199,18 +198,13 @@ def foreign_classifier(
 _IMAGENET = 1000
 
 
-def _class_names(classes: StateFile | Sequence[str]) -> tuple[str, ...]:
+def _class_names(classes: OpenFile | Sequence[str]) -> tuple[str, ...]:
     """The names of a class list, which may have been written by anybody."""
     if isinstance(classes, Sequence) and not isinstance(classes, str):
         where, names = "The class list", tuple(classes)
     else:
         where = shown_name(classes)
-        if _bytes_of(classes) > _LARGEST_LIST:
-            raise UserError(f"{where}: this file is larger than {_LARGEST_LIST >> 20} MB, too large for a class list.")
-        if isinstance(classes, (str, Path)):
-            names = tuple(read_lines(Path(classes)))
-        else:
-            names = tuple(lines_of(classes.read(), where))
+        names = tuple(file_lines(classes, _LARGEST_LIST))
     if not 1 <= len(names) <= MOST_CLASSES:
         raise UserError(
             f"{where}: a class list has 1 to {MOST_CLASSES:,} names, one a line; this one has {len(names):,}."
@@ -226,15 +220,6 @@ def _class_names(classes: StateFile | Sequence[str]) -> tuple[str, ...]:
             raise UserError(f"{where}: the class name {one!r} occurs more than once.")
         seen.add(one.casefold())
     return names
-
-
-def _bytes_of(file: StateFile) -> int:
-    """The size of a file, whose stream then stands at its beginning; 0 for one that is not there."""
-    if isinstance(file, (str, Path)):
-        return Path(file).stat().st_size if Path(file).is_file() else 0
-    size = file.seek(0, 2)
-    file.seek(0)
-    return size
 
 
 def _imagenet_names() -> tuple[str, ...]:

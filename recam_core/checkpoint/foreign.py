@@ -22,11 +22,12 @@ from recam_core.data.match_classes import match_classes
 from recam_core.data.sample import MAX_CLASSES
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
+from recam_core.file_reader import OpenFile, shown_name
 from recam_core.guest import as_typed_spec
 from recam_core.guest_room import room_for
 from recam_core.model.backbones import PAPER_BACKBONE, SMALL_BACKBONE, build_backbone
 from recam_core.model.network import CamNetwork
-from recam_core.model.state_file import StateFile, file_record, finite, read_state, shape_words, shown_name
+from recam_core.model.state_file import file_record, finite, read_state, shape_words
 from recam_core.words import few
 
 #: What a network was trained with, as far as one classifier goes.
@@ -105,7 +106,7 @@ class _Parts:
 
 
 def import_weights(
-    file: StateFile, name: str, said: ImportSettings | None = None, fc2: StateFile | None = None
+    file: OpenFile, name: str, said: ImportSettings | None = None, fc2: OpenFile | None = None
 ) -> Imported:
     """Read a network from a file of weights; nothing in it is run.
 
@@ -152,7 +153,7 @@ def import_weights(
     return Imported(network.eval(), info, notes)
 
 
-def import_command(file: StateFile, out: str, said: ImportSettings, fc2: StateFile | None = None) -> str:
+def import_command(file: OpenFile, out: str, said: ImportSettings, fc2: OpenFile | None = None) -> str:
     """The command line that makes the same run of the same files again."""
     words = ["python", "-m", "recam_core", "checkpoint", "import", shown_name(file), "--out", out]
     words += [] if fc2 is None else ["--fc2", shown_name(fc2)]
@@ -200,14 +201,14 @@ def _with_data(said: ImportSettings) -> ImportSettings:
 # Taking a file apart -------------------------------------------------------------------------------------------------
 
 
-def _of_published(state: dict[str, Tensor], name: str, said: ImportSettings, fc2: StateFile | None) -> _Parts:
+def _of_published(state: dict[str, Tensor], name: str, said: ImportSettings, fc2: OpenFile | None) -> _Parts:
     if said.backbone not in ("", PAPER_BACKBONE) or said.output_stride != 16:
         raise UserError(f"{name} has the published layout, whose backbone is {PAPER_BACKBONE} with output stride 16.")
     found = from_state(state, name, fc2)
     return _Parts(PAPER_BACKBONE, found.backbone, CLASSIFIER, found.fc1, found.fc2, ())
 
 
-def _taken_apart(state: dict[str, Tensor], name: str, said: ImportSettings, fc2: StateFile | None) -> _Parts:
+def _taken_apart(state: dict[str, Tensor], name: str, said: ImportSettings, fc2: OpenFile | None) -> _Parts:
     state = _sequential_names(state)
     backbone, prefix = _stated(state, name, said) if said.backbone else _recognised(state, name)
     shapes, channels = _shapes(backbone)
@@ -389,7 +390,7 @@ def _classifier(weight: Tensor, key: str, name: str) -> Tensor:
     return finite(weight.flatten(1).float(), key, name)
 
 
-def _second(file: StateFile, fc1: Tensor) -> Tensor:
+def _second(file: OpenFile, fc1: Tensor) -> Tensor:
     """The one weight of a file that has the first classifier's shape."""
     name = shown_name(file)
     found = [value for value in read_state(file).values() if value.dim() in (2, 4) and _is_weight(value, fc1.shape[1])]

@@ -16,9 +16,10 @@ from recam_core.data.class_file import check_class_names, read_class_file, role_
 from recam_core.data.sample import MAX_CLASSES, ClassList
 from recam_core.data.voc import VOC_CLASSES
 from recam_core.errors import UserError
+from recam_core.file_reader import OpenFile, shown_name
 from recam_core.model.backbones import PAPER_BACKBONE
 from recam_core.model.network import CamNetwork
-from recam_core.model.state_file import StateFile, finite, read_state, shape_words, shown_name
+from recam_core.model.state_file import finite, read_state, shape_words
 from recam_core.typed_path import typed_path
 
 CLASSIFIER = "classifier.weight"
@@ -48,7 +49,7 @@ def is_published(state: Mapping[str, Tensor]) -> bool:
     return any(key.startswith("stage4.0.") for key in state)
 
 
-def from_state(state: dict[str, Tensor], name: str, fc2: StateFile | None = None) -> Published:
+def from_state(state: dict[str, Tensor], name: str, fc2: OpenFile | None = None) -> Published:
     """Check the published files.
 
     Args:

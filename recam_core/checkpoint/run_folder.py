@@ -1,6 +1,5 @@
 """A run as a folder: ``model.safetensors``, ``run.json``, ``metrics.json`` and what is made from them."""
 
-import hashlib
 import json
 import platform
 import sys
@@ -13,13 +12,12 @@ from typing import Annotated, Any
 
 import torch
 from msgspec import Meta
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import recam_core
-from recam_core.atomic_write import replacing_file, sweep, write_json
+from recam_core.atomic_write import sweep, write_json
 from recam_core.checkpoint.old_records import command_of_now, with_start
+from recam_core.checkpoint.tensor_file import read_tensors, write_tensors
 from recam_core.data.sample import ClassList
 from recam_core.errors import UserError
 from recam_core.method import extraction
@@ -117,7 +115,10 @@ def save_run(path: str | Path, network: CamNetwork, info: RunInfo, half: bool = 
         UserError: the folder cannot be written to.
     """
     path = Path(path)
-    tensors = {name: _storable(value, half) for name, value in network.state_dict().items()}
+    tensors = {
+        name: value.half() if half and value.dtype == torch.float32 else value
+        for name, value in network.state_dict().items()
+    }
     # By way of JSON, so that the record returned here equals the one read back (tuples become lists).
     info.network = json.loads(json.dumps(asdict(network.spec)))
     info.format_version = FORMAT_VERSION
@@ -125,12 +126,7 @@ def save_run(path: str | Path, network: CamNetwork, info: RunInfo, half: bool = 
     info.versions = versions()
     info.created = info.created or datetime.now(timezone.utc).isoformat(timespec="seconds")
     sweep(path, own=True)  # an earlier try may have been killed
-    with replacing_file(path / WEIGHTS_FILE) as temporary:
-        try:
-            save_file(tensors, temporary)
-        except SafetensorError as error:
-            raise UserError(f"Cannot write {path / WEIGHTS_FILE}: the disk may be full ({error}).") from error
-        info.weights_sha256 = hashlib.sha256(temporary.read_bytes()).hexdigest()
+    info.weights_sha256 = write_tensors(path / WEIGHTS_FILE, tensors)
     write_json(path / INFO_FILE, asdict(info))
     return info
 
@@ -196,7 +192,7 @@ def load_run(path: str | Path, device: torch.device | str = "cpu") -> Run:
     """
     path = Path(path)
     info = read_info(path)
-    state = read_weights(path / WEIGHTS_FILE)
+    state = read_tensors(path / WEIGHTS_FILE)
     network = CamNetwork(
         info.network["backbone"],
         len(info.classes),
@@ -250,20 +246,6 @@ def rows_without_weights(weight: Tensor, classes: Sequence[str]) -> str:
     return f"All weights of {few(found, 6)} are zero: no picture can have an activation for it."
 
 
-def read_weights(file: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file.
-
-    Raises:
-        UserError: it is missing, truncated, or something else (a pickle, say), which is not opened.
-    """
-    if not file.is_file():
-        raise UserError(f"{file} is missing: the run was not finished or not copied whole.")
-    try:
-        return load_file(file)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"{file} is no whole safetensors file; it is truncated or something else ({error}).") from error
-
-
 def versions() -> dict[str, str]:
     """The versions that a result may depend on."""
     found = {"recam_core": recam_core.__version__, "python": platform.python_version()}
@@ -277,11 +259,6 @@ def command_line() -> str:
     import shlex
 
     return shlex.join(["python", "-m", "recam_core", *sys.argv[1:]])
-
-
-def _storable(value: Tensor, half: bool) -> Tensor:
-    value = value.detach().cpu().contiguous()
-    return value.half() if half and value.dtype == torch.float32 else value
 
 
 def check_run_rule(info: RunInfo, rule: str) -> str:

@@ -152,25 +152,21 @@ def _of_data(arguments: argparse.Namespace, classes: ClassList) -> Sample:
 
 def _of_file(arguments: argparse.Namespace, classes: ClassList) -> Sample:
     from dataclasses import replace
+    from functools import partial
 
     from recam_core.data.image_io import DATASET_LIMITS
     from recam_core.data.upload import read_upload
+    from recam_core.file_reader import file_bytes
 
     if arguments.picture is not None:
         raise UserError("--picture names a picture of --data; with --photo, leave it out.")
-    photo, mask = _bytes(arguments.photo), None if arguments.mask is None else _bytes(arguments.mask)
+    read = partial(file_bytes, largest=DATASET_LIMITS.max_bytes)
+    photo, mask = read(arguments.photo), None if arguments.mask is None else read(arguments.mask)
     name = arguments.mask.name if arguments.mask is not None else ""
     sample, notes = read_upload(photo, arguments.photo.name, classes, DATASET_LIMITS, mask, name)
     for note in notes:
         print(note)
     return replace(sample, id=arguments.photo.stem)
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(f"Cannot read {path}: {error.strerror or error}.") from error
 
 
 def _labels(sample: Sample) -> tuple[int, ...]:

@@ -12,8 +12,8 @@ import numpy as np
 from recam_core.data.image_io import PhotoError
 from recam_core.data.mask_io import read_mask
 from recam_core.data.sample import BACKGROUND, MAX_CLASSES, VOID
-from recam_core.data.text_file import read_lines
 from recam_core.errors import UserError
+from recam_core.file_reader import file_lines
 
 #: How many masks are looked at to find out whether 0 occurs.
 MASKS_LOOKED_AT = 64
@@ -83,7 +83,7 @@ def read_class_file(path: Path) -> ListedClasses:
         UserError: unreadable, empty, a name twice, more than 254 names, or a background of which the list does not say
             which value it has.
     """
-    lines = read_lines(path)
+    lines = file_lines(path)
     numbered = _numbered(lines)
     if numbered is not None:
         note = f"{path.name}: the numbers before its names are taken as the values of the masks."
@@ -119,7 +119,7 @@ def read_label_map(path: Path) -> ListedClasses:
     """
     entries: list[tuple[int, str]] = []
     painted: list[tuple[tuple[int, int, int], str]] = []
-    for line in read_lines(path):
+    for line in file_lines(path):
         if line.startswith("#"):
             continue
         match = _LABEL_MAP_LINE.fullmatch(line)

@@ -15,8 +15,8 @@ from recam_core.data.mask_turns import MaskTurns
 from recam_core.data.photo_dataset import PhotoDataset
 from recam_core.data.photo_folder import choose_split, file_stamp
 from recam_core.data.sample import BACKGROUND, VOID, BrokenItem, ClassList, Fault, FaultKind
-from recam_core.data.text_file import read_lines
 from recam_core.errors import UserError
+from recam_core.file_reader import file_lines
 from recam_core.progress import ProgressFn, silent
 
 #: Drawing an outline takes time and memory by its length in pixels; no outline of an object is as long.
@@ -63,7 +63,7 @@ class CocoDataset(PhotoDataset):
 
     def __init__(self, root: str, file: CocoFile):
         class_file = file.root / "classes.txt"
-        asked = read_lines(class_file) if class_file.is_file() else []
+        asked = file_lines(class_file) if class_file.is_file() else []
         index = read_index(file.path, [name for name in asked if role_of_name(name) == "class"])
         self._annotation_file = file.path
         self._left_out = index.left_out

@@ -20,6 +20,7 @@ from recam_core.data.coco_annotations import (
 )
 from recam_core.data.sample import BACKGROUND, VOID
 from recam_core.errors import UserError
+from recam_core.file_reader import file_bytes
 from recam_core.words import few
 
 _POLYGONS = re.compile(rb'"segmentation"\s*:\s*(\[\s*\[[^"]*\]\s*\])')
@@ -88,12 +89,9 @@ def read_index(path: Path, asked: Sequence[str] = ()) -> CocoIndex:
 
 def _read(path: Path, key: str) -> tuple[Any, list[bytes]]:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UserError(f"{path}: this file is too large for an annotation file of COCO.")
-        rest, polygons = _without_polygons(path.read_bytes(), key)
+        content = file_bytes(path, MAX_BYTES, advice=", too large for an annotation file of COCO.")
+        rest, polygons = _without_polygons(content, key)
         return json.loads(rest), polygons
-    except OSError as error:
-        raise UserError(f"{path}: this file cannot be read ({error.strerror or error}).") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: this file is not in UTF-8, as JSON must be; save it in that encoding.") from error
     except (ValueError, RecursionError) as error:

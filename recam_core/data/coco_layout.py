@@ -10,6 +10,7 @@ from pathlib import Path
 
 from recam_core.data.image_io import SUFFIXES
 from recam_core.errors import UserError
+from recam_core.file_reader import first_bytes
 
 #: A folder and the name of its file, below a folder that pictures lie in.
 Place = tuple[str, ...]
@@ -68,7 +69,7 @@ def coco_files(root: Path, by_folder: bool = True) -> dict[str, CocoFile]:
 
 def names_at_begin(path: Path) -> list[str]:
     """File names of pictures that an annotation file has near its begin; none where something else stands there."""
-    return [_text(quoted) for quoted in _FILE_NAME.findall(_begin(path))]
+    return [_text(quoted) for quoted in _FILE_NAME.findall(first_bytes(path, _PEEKED))]
 
 
 def _text(quoted: bytes) -> str:
@@ -86,17 +87,7 @@ def _annotation_files(folder: Path, begin: str) -> list[Path]:
     # A JSON file named as a picture is about that picture (labelme), not about a data set.
     stems = {os.path.splitext(name)[0] for name in names if name.lower().endswith(SUFFIXES)}
     others = [name for name in names if name.endswith(".json") and name.removesuffix(".json") not in stems]
-    return [folder / name for name in others[:_MOST_PEEKED] if _TOP_LEVEL.search(_begin(folder / name))]
-
-
-def _begin(path: Path) -> bytes:
-    try:
-        if path.is_file():
-            with path.open("rb") as stream:
-                return stream.read(_PEEKED)
-    except OSError:
-        pass
-    return b""
+    return [folder / name for name in others[:_MOST_PEEKED] if _TOP_LEVEL.search(first_bytes(folder / name, _PEEKED))]
 
 
 def _entries(folder: Path) -> tuple[list[str], list[str]]:

@@ -5,7 +5,6 @@ Reading the labels off 80,000 masks takes minutes, and is done once.
 
 import hashlib
 import os
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from recam_core.atomic_write import replacing_file
 from recam_core.cache import cache_folder, drop_oldest
 from recam_core.data.sample import Dataset, label_matrix
 from recam_core.errors import UserError
+from recam_core.file_reader import DAMAGED_ARRAYS
 from recam_core.guest import is_own
 from recam_core.progress import ProgressFn, silent
 
@@ -67,7 +67,7 @@ def _read(path: Path, dataset: Dataset) -> np.ndarray | None:
         with np.load(path, allow_pickle=False) as content:
             bits = content["bits"]
         os.utime(path)
-    except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile):
+    except DAMAGED_ARRAYS:
         return None  # not there, or not whole: then they are read again
     shape = (len(dataset), len(dataset.classes))
     if bits.dtype != np.uint8 or bits.shape != (shape[0], -(-shape[1] // 8)):

@@ -33,8 +33,8 @@ from recam_core.data.photo_folder import (
     repeated_ids,
 )
 from recam_core.data.sample import BACKGROUND, VOID, BrokenItem, ClassList, Dataset, Fault
-from recam_core.data.text_file import read_lines
 from recam_core.errors import UserError
+from recam_core.file_reader import file_lines
 from recam_core.progress import ProgressFn, silent
 
 #: The split of all pictures, when no list of that name is there.
@@ -118,7 +118,7 @@ class FolderDataset(MaskFileDataset):
         if split_file is None:
             ids, absent = list(self._files), 0
         else:
-            ids, absent = known.in_split(read_lines(split_file))
+            ids, absent = known.in_split(file_lines(split_file))
         if not ids:
             raise UserError(f"{split_file or self._photos}: there is no picture in it.")
 

@@ -1,7 +1,6 @@
 """Photographs that come inside packages the project depends on, with outlines drawn for it: ``gallery``."""
 
 import importlib.util
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from recam_core.data.photo_dataset import PhotoDataset
 from recam_core.data.sample import VOID, ClassList, Fault
 from recam_core.errors import UserError
 from recam_core.home import ASSETS
+from recam_core.records import opened_record
 
 #: The classes of the MSRC photographs, which the shipped photo checkpoints know.
 CLASSES = (
@@ -115,12 +115,8 @@ def paint(polygons: list[dict[str, Any]], height: int, width: int) -> np.ndarray
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))["photos"]
-    except OSError as error:
-        raise UserError(f"The gallery's outlines cannot be read: {path} ({error.strerror or error}).") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"The gallery's outlines are damaged: {path} ({error}).") from error
+    with opened_record(path) as values:
+        return values["photos"]
 
 
 def _package_folder(name: str) -> Path | None:

@@ -1,7 +1,6 @@
 """Photographs from anywhere as H x W x 3 uint8 RGB: shown right, or refused with a sentence."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from recam_core.errors import UserError
+from recam_core.file_reader import FileError, file_bytes, opened_file, shown_name
 
 #: The only decoders that a file may reach; Pillow's more exotic ones are never tried on a stranger's bytes.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
@@ -78,18 +77,8 @@ class Photo:
     notes: tuple[str, ...] = ()
 
 
-class PhotoError(UserError):
-    """A file that cannot be used as a photograph.
-
-    Attributes:
-        reason: the sentence without the file's name.
-        is_missing: whether there is no such file.
-    """
-
-    def __init__(self, name: str, reason: str, is_missing: bool = False):
-        super().__init__(f"{name}: {reason}")
-        self.reason = reason
-        self.is_missing = is_missing
+class PhotoError(FileError):
+    """A file that cannot be used as a photograph."""
 
 
 def read_photo(
@@ -162,12 +151,13 @@ def stored_form(source: str | Path | bytes) -> tuple[int, tuple[int, int]]:
     Raises:
         PhotoError: (a UserError) there is no such file, or it has no header that can be read.
     """
-    name = "the picture" if isinstance(source, bytes) else str(source)
-    if not isinstance(source, bytes) and not Path(source).is_file():
-        raise PhotoError(name, "this file is missing.", is_missing=True)
+    name = shown_name(source, "the picture")
     try:
-        with Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
+        with opened_file(source, name=name, error=PhotoError) as (stream, _):
+            image = Image.open(stream, formats=FORMATS)
             return _orientation(image), (image.height, image.width)
+    except PhotoError:
+        raise
     except Exception as error:  # header parsers raise anything on hostile bytes
         raise PhotoError(name, damage(error)) from error
 
@@ -179,51 +169,9 @@ def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return np.asarray(Image.fromarray(pixels).transpose(_TURNS[orientation]))
 
 
-def file_bytes(
-    source: str | Path | bytes | BinaryIO,
-    max_bytes: int,
-    name: str | None,
-    what: str,
-    error: Callable[..., PhotoError],
-    advice: str = ".",
-) -> tuple[bytes, str]:
-    """The bytes of a picture's file, and how messages call it.
-
-    Args:
-        source: a path, the bytes, or an open binary file.
-        max_bytes: that it may have.
-        name: how messages call it; by default the path, or the open file's name, or else ``what``.
-        what: it is, such as "the mask".
-        error: makes the error of a name, a sentence, and whether there is no such file.
-        advice: behind the sentence on one that is too large.
-
-    Raises:
-        PhotoError: it is missing, cannot be read, or is too large.
-    """
-    too_large = f"the file is larger than {max_bytes / 1e6:.0f} MB{advice}"
-    if isinstance(source, bytes):
-        data, name = source, name or what
-    elif isinstance(source, (str, Path)):
-        name, path = name or str(source), Path(source)
-        try:
-            # A named pipe or a device in place of a file would block for ever.
-            if not path.is_file():
-                raise error(name, "this file is missing.", is_missing=True)
-            if path.stat().st_size > max_bytes:
-                raise error(name, too_large)
-            data = path.read_bytes()
-        except OSError as reason:
-            raise error(name, f"this file cannot be read ({reason.strerror or reason}).") from reason
-    else:
-        name = name or str(getattr(source, "name", what))
-        data = source.read(max_bytes + 1)
-    if len(data) > max_bytes:
-        raise error(name, too_large)
-    return data, name
-
-
 def _photo_bytes(source: str | Path | bytes | BinaryIO, limits: PhotoLimits, name: str | None) -> tuple[bytes, str]:
-    data, name = file_bytes(source, limits.max_bytes, name, "the picture", PhotoError, "; save a smaller picture.")
+    name = name or shown_name(source, "the picture")
+    data = file_bytes(source, limits.max_bytes, name=name, error=PhotoError, advice="; save a smaller picture.")
     if not data:
         raise PhotoError(name, "the file is empty.")
     return data, name

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from recam_core.data.class_file import role_of_name
 from recam_core.data.sample import Fault
-from recam_core.data.text_file import read_text
 from recam_core.errors import UserError
+from recam_core.file_reader import file_text
 
 #: How the column of ids and that of joined names are headed, in small letters, without blanks, ``_`` and ``-``.
 _ID_HEADS = ("id", "filename", "file", "name", "image", "imageid", "imagename", "img", "picture", "photo", "path")
@@ -41,7 +41,7 @@ def read_label_table(path: Path) -> LabelTable:
     Raises:
         UserError: unreadable, or without a usable header.
     """
-    lines = read_text(path).splitlines()
+    lines = file_text(path).splitlines()
     named = re.fullmatch(r"\W*sep=(.)\W*", lines[0], re.IGNORECASE) if lines else None  # what Excel is told by
     skipped = 1 if named else 0
     mark = named[1] if named else _mark(lines[0] if lines else "")

@@ -8,8 +8,9 @@ import numpy as np
 from PIL import Image
 
 from recam_core.atomic_write import replacing_file
-from recam_core.data.image_io import DATASET_LIMITS, BoundedBytes, PhotoError, PhotoLimits, damage, file_bytes
+from recam_core.data.image_io import DATASET_LIMITS, BoundedBytes, PhotoError, PhotoLimits, damage
 from recam_core.data.sample import VOID, FaultKind
+from recam_core.file_reader import file_bytes, first_bytes, shown_name
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _PALETTE = 0, 3
@@ -74,7 +75,8 @@ def read_mask(
         MaskError: (a UserError) missing, not a PNG, coloured without a list of colours, 16-bit, truncated, too large,
             or with a value or colour that the list lacks.
     """
-    data, name = file_bytes(source, limits.max_bytes, name, "the mask", MaskError)
+    name = name or shown_name(source, "the mask")
+    data = file_bytes(source, limits.max_bytes, name=name, error=MaskError)
     if not data.startswith(_PNG_SIGNATURE) or len(data) < 33:
         raise MaskError(
             name,
@@ -116,11 +118,7 @@ def read_mask(
 
 def mask_size(path: str | Path) -> tuple[int, int] | None:
     """(height, width) of a PNG file from its first bytes; None for anything else."""
-    try:
-        with Path(path).open("rb") as stream:
-            head = stream.read(24)
-    except OSError:
-        return None
+    head = first_bytes(path, 24)
     if len(head) < 24 or not head.startswith(_PNG_SIGNATURE):
         return None
     return int.from_bytes(head[20:24], "big"), int.from_bytes(head[16:20], "big")

@@ -9,8 +9,8 @@ import numpy as np
 from recam_core.atomic_write import replacing_file
 from recam_core.data.image_io import UPRIGHT, PhotoError, stored_form, turned
 from recam_core.data.mask_io import mask_size
-from recam_core.data.text_file import read_lines
 from recam_core.errors import UserError
+from recam_core.file_reader import file_lines
 
 #: What masks were drawn on: the picture as its file stores it, or turned upright.
 Drawn = Literal["stored", "upright"]
@@ -147,7 +147,7 @@ def _choice(folder: Path) -> Drawn | None:
     path = folder / DRAWN_FILE
     if not path.exists():
         return None
-    words = [line.lower() for line in read_lines(path)]
+    words = [line.lower() for line in file_lines(path)]
     for drawn in DRAWN:
         if words == [drawn]:
             return drawn

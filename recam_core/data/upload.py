@@ -31,6 +31,7 @@ from recam_core.data.image_io import (
 from recam_core.data.mask_io import MaskError, read_mask
 from recam_core.data.sample import BACKGROUND, VOID, ClassList, Sample
 from recam_core.errors import UserError
+from recam_core.file_reader import file_bytes
 
 try:
     import resource
@@ -203,15 +204,7 @@ def _name(source: str | Path | Image.Image, usual: str) -> str:
 
 
 def _read(path: str | Path) -> bytes:
-    path = Path(path).expanduser()
-    try:
-        if not path.is_file():
-            raise UserError(f"{path} is no file that is there; give a picture as a file, an image or an array.")
-        if path.stat().st_size > DATASET_LIMITS.max_bytes:
-            raise UserError(f"{path} is larger than {DATASET_LIMITS.max_bytes / 1e6:.0f} MB.")
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror or error}).") from error
+    return file_bytes(Path(path).expanduser(), DATASET_LIMITS.max_bytes)
 
 
 def _encoded(image: Image.Image) -> bytes:

@@ -30,8 +30,8 @@ from recam_core.data.photo_folder import (
     repeated_ids,
 )
 from recam_core.data.sample import BrokenItem, ClassList, Fault
-from recam_core.data.text_file import read_lines
 from recam_core.errors import UserError
+from recam_core.file_reader import file_bytes, file_lines
 
 VOC_CLASSES = (
     "aeroplane",
@@ -93,7 +93,7 @@ class VocDataset(MaskFileDataset):
                 is_partial = True
 
         self._files = list_files(self._photos)
-        ids, absent = KnownIds(self._files, self._photos).in_split(read_lines(self._split_file))
+        ids, absent = KnownIds(self._files, self._photos).in_split(file_lines(self._split_file))
         if not ids:
             raise UserError(f"{self._split_file}: this split lists no picture.")
         mask_files, unread = list_masks(self._masks)
@@ -216,30 +216,15 @@ def labels_from_xml(path: Path, class_index: dict[str, int]) -> np.ndarray:
     Raises:
         BrokenItem: missing or damaged file, a name that is no class.
     """
-    try:
-        if not path.is_file():
-            raise BrokenItem(Fault(str(path), "this file is missing.", "missing file"))
-        if path.stat().st_size > MAX_BYTES:
-            raise BrokenItem(Fault(str(path), "this annotation is far too large for a VOC annotation.", "damaged file"))
-        data = path.read_bytes()
-    except OSError as error:
-        message = f"this file cannot be read ({error.strerror or error})."
-        raise BrokenItem(Fault(str(path), message, "damaged file")) from error
-    text = _decoded(data)
+    advice = ", too large for an annotation of VOC."
+    text = _decoded(file_bytes(path, MAX_BYTES, error=_broken, advice=advice))
     # Annotations need no document type; entities that expand without end need one.
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        raise BrokenItem(
-            Fault(
-                str(path),
-                "the annotation declares a document type, which VOC annotations never do.",
-                "damaged file",
-            )
-        )
+        raise _broken(str(path), "the annotation declares a document type, which VOC annotations never do.")
     try:
         root = ElementTree.fromstring(text)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        message = f"this is not a well-formed XML file ({error})."
-        raise BrokenItem(Fault(str(path), message, "damaged file")) from error
+        raise _broken(str(path), f"this is not a well-formed XML file ({error}).") from error
     labels = np.zeros(len(class_index), dtype=bool)
     folded = {name.casefold(): name for name in class_index}
     for element in root.findall("{*}object"):
@@ -257,6 +242,10 @@ def labels_from_xml(path: Path, class_index: dict[str, int]) -> np.ndarray:
             )
         labels[class_index[name]] = True
     return labels
+
+
+def _broken(name: str, reason: str, is_missing: bool = False) -> BrokenItem:
+    return BrokenItem(Fault(name, reason, "missing file" if is_missing else "damaged file"))
 
 
 def _decoded(data: bytes) -> str:

@@ -10,9 +10,9 @@ import numpy as np
 
 from recam_core.data.mask_io import read_mask, write_mask
 from recam_core.data.sample import VOID, BrokenItem
-from recam_core.data.text_file import read_lines
 from recam_core.data.voc import AUG_SPLIT, VOC_CLASSES, labels_from_xml
 from recam_core.errors import UserError
+from recam_core.file_reader import file_lines
 from recam_core.progress import ProgressFn
 
 #: The classes of the shipped animal checkpoints, in their order. Every other one of VOC's is void.
@@ -43,7 +43,7 @@ def choose_animals(voc: Path, to: Path, progress: ProgressFn) -> None:
     lists = voc / "ImageSets" / "Segmentation"
     for folder in ("JPEGImages", "SegmentationClass", "Annotations", "ImageSets/Segmentation"):
         (to / folder).mkdir(parents=True)
-    splits = {split: read_lines(lists / f"{split}.txt") for split in ("train", "val")}
+    splits = {split: file_lines(lists / f"{split}.txt") for split in ("train", "val")}
     labelled = _listed(voc)
     total, done = sum(map(len, splits.values())) + len(labelled), 0
 
@@ -99,8 +99,8 @@ def _listed(voc: Path) -> list[str]:
     """The pictures whose objects are all annotated: those of VOC's detection task. Of others only people may be."""
     main = voc / "ImageSets" / "Main" / "trainval.txt"
     if main.is_file():
-        return sorted({line.split()[0] for line in read_lines(main)})
-    return sorted(set(read_lines(voc / "ImageSets" / "Segmentation" / "train.txt")))
+        return sorted({line.split()[0] for line in file_lines(main)})
+    return sorted(set(file_lines(voc / "ImageSets" / "Segmentation" / "train.txt")))
 
 
 def _write_annotation(path: Path, names: Iterable[str]) -> None:

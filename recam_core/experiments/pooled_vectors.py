@@ -12,13 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from recam_core.atomic_write import replacing_file
 from recam_core.cache import drop_oldest
 from recam_core.checkpoint.run_folder import Run, RunInfo
+from recam_core.checkpoint.tensor_file import opened_tensors, write_tensors
 from recam_core.data.sample import ClassList, Dataset, Sample
 from recam_core.errors import UserError
 from recam_core.lock import waiting_for
@@ -142,25 +140,18 @@ def _compute(run: Run, dataset: Dataset, progress: ProgressFn) -> PooledVectors:
 
 
 def _keep(path: Path, found: PooledVectors) -> None:
-    with replacing_file(path) as temporary:
-        try:
-            tensors = {name: value.contiguous() for name, value in vars(found).items()}
-            save_file(tensors, temporary, metadata={"format": json.dumps(_FORMAT)})
-        except SafetensorError as error:
-            raise UserError(f"Cannot keep the features in {path}: the disk may be full ({error}).") from error
+    write_tensors(path, vars(found), {"format": json.dumps(_FORMAT)})
     drop_oldest(path.parent.glob("pooled-*.safetensors"), keep=path)
 
 
 def _read(path: Path, dataset: Dataset) -> PooledVectors | None:
     """What is in a file; None where there is none that can be read."""
-    if not path.is_file():
-        return None
     try:
-        with safe_open(path, framework="pt") as file:
+        with opened_tensors(path) as file:
             found = PooledVectors(
                 **{name: file.get_tensor(name) for name in ("pictures", "labels", "pairs", "image", "category")}
             )
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError):
+    except (UserError, KeyError, TypeError):
         return None  # damaged: computed again and overwritten
     fits = (
         found.labels.shape == (len(dataset), len(dataset.classes))

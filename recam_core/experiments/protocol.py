@@ -1,10 +1,8 @@
 """Which pictures train, which choose and which report: three parts of the data that an experiment never mixes."""
 
-import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +10,7 @@ from recam_core.data.check import refuse_unscorable
 from recam_core.data.sample import Dataset
 from recam_core.data.spec import Spec, open_dataset, parse_spec
 from recam_core.errors import UserError
+from recam_core.file_reader import file_sha256
 
 #: The parts, in the order in which they are used.
 FIT, SELECT, REPORT = PARTS = ("fit", "select", "report")
@@ -164,8 +163,8 @@ def _same_files(one: Dataset, other: Dataset) -> list[str]:
     lengths = [_files_by_length(dataset) for dataset in (one, other)]
     found = []
     for length in lengths[0].keys() & lengths[1].keys():
-        known = {_digest(path) for _, path in lengths[1][length]}
-        found += [index for index, path in lengths[0][length] if _digest(path) in known]
+        known = {file_sha256(path) for _, path in lengths[1][length]}
+        found += [index for index, path in lengths[0][length] if file_sha256(path) in known]
     return [one.ids[index] for index in sorted(found)]
 
 
@@ -182,7 +181,3 @@ def _files_by_length(dataset: Dataset) -> dict[int, list[tuple[int, str]]]:
         except (LookupError, OSError):
             continue  # a picture without its file is refused by whoever reads it
     return found
-
-
-def _digest(path: str) -> bytes:
-    return hashlib.sha256(Path(path).read_bytes()).digest()

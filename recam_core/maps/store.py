@@ -8,7 +8,6 @@ A store is a folder of three files:
 Stores of version 1 hold the grids as they are, four times as long; they are read as well.
 """
 
-import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ import numpy as np
 from recam_core.atomic_write import replacing_folder, write_json
 from recam_core.data.sample import MAX_CLASSES, ClassList
 from recam_core.errors import UserError
+from recam_core.file_reader import DAMAGED_ARRAYS
 from recam_core.maps.activation_maps import GRID_STRIDE, ActivationMaps, SilentCount
 from recam_core.records import RecordError, read_record
 
@@ -238,7 +238,7 @@ class MapStore(Mapping[str, ActivationMaps]):
         try:
             with np.load(self.path / "index.npz", allow_pickle=False) as index:
                 noted = (index["made"], index["silent"]) if {"made", "silent"} <= set(index.files) else None
-        except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile):
+        except DAMAGED_ARRAYS:
             noted = None
         shape = found.made.shape
         if noted is not None and all(each.dtype == np.int64 and each.shape == shape for each in noted):
@@ -332,7 +332,7 @@ def _read_index(
         with np.load(path / "index.npz", allow_pickle=False) as index:
             ids, sizes, counts, classes = (index[name] for name in ("ids", "sizes", "class_counts", "classes"))
             packed = None if version == 1 else (index["lengths"], index["cells"])
-    except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+    except DAMAGED_ARRAYS as error:
         raise _damaged(path, "index.npz is missing, truncated or of another kind") from error
     kinds_fit = ids.dtype.kind == "U" and all(array.dtype.kind in "iu" for array in (sizes, counts, classes))
     shapes_fit = ids.shape == counts.shape == (pictures,) and sizes.shape == (pictures, 2) and classes.ndim == 1

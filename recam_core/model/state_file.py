@@ -1,14 +1,12 @@
 """Weights in a file from elsewhere: their names and tensors, read without running code from it; and what a file is that
 holds none."""
 
-import hashlib
 import pickle
 import re
 import struct
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,10 +16,9 @@ from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
 from recam_core.errors import UserError
+from recam_core.file_reader import OpenFile, file_sha256, opened_file, shown_name
 from recam_core.words import megabytes
 
-#: A file by its path, or as a seekable stream such as an upload.
-StateFile = str | Path | BinaryIO
 #: The endings of the files that are read.
 SUFFIXES = (".pth", ".pt", ".safetensors")
 #: Bytes that a file may have: a training's checkpoint has an optimizer's state in it, twice the size of the weights.
@@ -56,21 +53,12 @@ _LOAD_ERRORS = (
 )
 
 
-def shown_name(file: StateFile) -> str:
-    """How messages call a file: its path, or the name of an upload."""
-    return str(file) if isinstance(file, (str, Path)) else str(getattr(file, "name", "the file"))
-
-
-def file_record(file: StateFile) -> dict[str, str]:
+def file_record(file: OpenFile) -> dict[str, str]:
     """Name and SHA-256 of a file, for the record of what is made of it."""
-    digest = hashlib.sha256()
-    with _opened(file) as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return {"file": Path(shown_name(file)).name, "sha256": digest.hexdigest()}
+    return {"file": Path(shown_name(file)).name, "sha256": file_sha256(file)}
 
 
-def read_state(file: StateFile) -> dict[str, Tensor]:
+def read_state(file: OpenFile) -> dict[str, Tensor]:
     """The tensors of a ``.pth``, ``.pt`` or ``.safetensors`` file by name.
 
     What programs put around the weights (``state_dict``, ``model_state_dict``, ...) and in front of their names
@@ -80,13 +68,9 @@ def read_state(file: StateFile) -> dict[str, Tensor]:
         UserError: the file is missing, truncated or something else, holds code, or holds no tensors by name.
     """
     name = shown_name(file)
-    with _opened(file) as stream:
-        size = stream.seek(0, 2)
+    with opened_file(file, LARGEST, advice=", too large for weights.") as (stream, size):
         if size == 0:
             raise UserError(f"{name} is {file_kind(b'')}.")
-        if size > LARGEST:
-            raise UserError(f"{name} has {size >> 20} MB; a file of weights has at most {LARGEST >> 20} MB.")
-        stream.seek(0)
         head = stream.read(HEAD)
         stream.seek(0)
         try:
@@ -171,24 +155,6 @@ def finite(value: Tensor, key: str, name: str) -> Tensor:
 def shape_words(value: Tensor) -> str:
     """A shape as messages write it, such as ``20x2048x1x1``."""
     return "x".join(map(str, value.shape)) or "scalar"
-
-
-@contextmanager
-def _opened(file: StateFile) -> Iterator[BinaryIO]:
-    """The file as a stream, from its beginning; a stream of the caller's stays open."""
-    if not isinstance(file, (str, Path)):
-        file.seek(0)
-        yield file
-        return
-    path = Path(file)
-    if not path.is_file():
-        raise UserError(f"There is no file {path}.")
-    try:
-        stream = path.open("rb")
-    except OSError as error:
-        raise UserError(f"Cannot read {path}: {error.strerror or error}.") from error
-    with stream:
-        yield stream
 
 
 def _is_map(content: Any) -> bool:

@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
 from recam_core import ranks
-from recam_core.atomic_write import replacing_file, write_json
+from recam_core.atomic_write import write_json
 from recam_core.checkpoint.run_folder import Run
+from recam_core.checkpoint.tensor_file import load_tensors, write_tensors
 from recam_core.data.sample import VOID, Dataset
 from recam_core.errors import UserError
 from recam_core.guest import refuse_training
@@ -329,11 +328,7 @@ def train_boundaries(
     }
 
     def finish() -> dict[str, Any]:
-        with replacing_file(out / HEADS_FILE) as temporary:
-            try:
-                save_file({name: value.cpu().contiguous() for name, value in heads.state_dict().items()}, temporary)
-            except SafetensorError as error:
-                raise UserError(f"Cannot write {out / HEADS_FILE}: the disk may be full ({error}).") from error
+        write_tensors(out / HEADS_FILE, heads.state_dict())
         write_json(out / RECORD_FILE, record)
         shutil.rmtree((out / STATE_FILE).parent, ignore_errors=True)
         return record
@@ -360,12 +355,7 @@ def load_boundaries(folder: str | Path, run: Run) -> BoundaryNetwork:
             f"backbone than its own; learn those of {run.path}."
         )
     heads = BoundaryNetwork(run.network)
-    try:
-        heads.load_state_dict(load_file(folder / HEADS_FILE))
-    except (OSError, SafetensorError, RuntimeError, ValueError) as error:
-        raise UserError(
-            f"{folder / HEADS_FILE} cannot be read ({type(error).__name__}): train the boundaries again."
-        ) from error
+    load_tensors(heads, folder / HEADS_FILE, "Train the boundaries again.")
     return heads.to(run.network.device).eval()
 
 

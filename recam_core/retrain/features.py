@@ -18,13 +18,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from recam_core.atomic_write import replacing_folder
 from recam_core.cache import cache_folder, drop_oldest
 from recam_core.checkpoint.run_folder import Run
+from recam_core.checkpoint.tensor_file import opened_tensors, write_tensors
 from recam_core.data.check import listing_faults, refuse_faults
 from recam_core.data.digest import dataset_digest
 from recam_core.data.sample import Dataset, Sample
@@ -267,10 +266,7 @@ class _Shards:
             tensors[f"{number}.index"] = torch.tensor(block["index"])
             tensors[f"{number}.labels"] = torch.from_numpy(np.stack(block["labels"]).astype(bool))
             shapes.append([*block["shape"], block["truth"]])
-        try:
-            save_file(tensors, self._folder / PICTURES_FILE, metadata={"blocks": json.dumps(shapes)})
-        except SafetensorError as error:
-            raise UserError(f"Cannot keep the features in {self._folder}: the disk may be full ({error}).") from error
+        write_tensors(self._folder / PICTURES_FILE, tensors, {"blocks": json.dumps(shapes)})
 
 
 def _shard(number: int, name: str) -> str:
@@ -280,7 +276,7 @@ def _shard(number: int, name: str) -> str:
 def _read(path: Path, run: Run, dataset: Dataset) -> FeatureCache | None:
     """The cache in a folder, its features on the disk until they are used; None where none can be read."""
     try:
-        with safe_open(path / PICTURES_FILE, framework="pt") as file:
+        with opened_tensors(path / PICTURES_FILE) as file:
             blocks = []
             for number, (*shape, with_truth) in enumerate(json.loads(file.metadata()["blocks"])):
                 index, labels = (file.get_tensor(f"{number}.{name}") for name in ("index", "labels"))
@@ -291,7 +287,7 @@ def _read(path: Path, run: Run, dataset: Dataset) -> FeatureCache | None:
                 blocks.append(FeatureBlock(index, features, labels, truth))
             cache = FeatureCache(tuple(blocks), dataset.spec, run.info.weights_sha256)
             _check(cache, len(dataset))
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError):
+    except (UserError, KeyError, TypeError, RuntimeError):
         # A damaged cache is worth nothing and costs nothing: it is computed again and overwritten.
         return None
     with suppress(OSError):  # one that may only be read is as good

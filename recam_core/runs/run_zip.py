@@ -1,6 +1,7 @@
 """A run as a zip: packing one, and unpacking one from elsewhere, checked first, and whole or not at all."""
 
 from zipfile import ZipInfo
+from recam_core.file_reader import file_sha256
 from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, WEIGHTS_FILE
 from recam_core.errors import UserError
 from recam_core.theory.negatives import NEGATIVES_FILE
@@ -218,11 +219,7 @@ def _check_run(folder: Path) -> RunInfo:
         raise UserError(str(error).replace(str(folder / INFO_FILE), f"{INFO_FILE} in the zip")) from error
     _check_texts(asdict(info))
     check_weights(folder / WEIGHTS_FILE, info)
-    digest = hashlib.sha256()
-    with (folder / WEIGHTS_FILE).open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    if digest.hexdigest() != info.weights_sha256:
+    if file_sha256(folder / WEIGHTS_FILE) != info.weights_sha256:
         raise UserError("The weights are not those that the record was written for; export the run again.")
     if (folder / METRICS_FILE).exists():
         _check_curves(folder / METRICS_FILE)

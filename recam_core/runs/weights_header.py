@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 
+from recam_core.checkpoint.tensor_file import opened_tensors
 from recam_core.checkpoint.run_folder import RunInfo
 from recam_core.errors import UserError
 from recam_core.model.network import CamNetwork
@@ -28,14 +28,9 @@ def read_header(file: Path) -> dict[str, TensorHead]:
     Raises:
         UserError: it is missing, truncated, or something else.
     """
-    if not file.is_file():
-        raise UserError(f"{file.name} is missing.")
-    try:
-        with safe_open(file, framework="pt") as tensors:
-            slices = {name: tensors.get_slice(name) for name in tensors.keys()}  # noqa: SIM118 (it is no mapping)
-            return {name: TensorHead(tuple(one.get_shape()), one.get_dtype()) for name, one in slices.items()}
-    except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"{file.name} is no whole safetensors file ({error}).") from error
+    with opened_tensors(file, file.name) as tensors:
+        slices = {name: tensors.get_slice(name) for name in tensors.keys()}  # noqa: SIM118 (it is no mapping)
+        return {name: TensorHead(tuple(one.get_shape()), one.get_dtype()) for name, one in slices.items()}
 
 
 def check_weights(file: Path, info: RunInfo) -> None:

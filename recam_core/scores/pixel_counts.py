@@ -4,7 +4,6 @@ A pixel's outcome depends only on its ground truth, its arg-max class and its ma
 by [ground truth, arg-max class, activation] holds the confusion matrix of every background threshold at once.
 """
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from recam_core.atomic_write import replacing_file
 from recam_core.data.sample import MAX_CLASSES, VOID, ClassList
 from recam_core.errors import UserError
+from recam_core.file_reader import DAMAGED_ARRAYS, opened_file
 from recam_core.maps.activation_maps import FULL
 
 LEVELS = FULL + 1
@@ -163,14 +163,12 @@ def load_counts(path: str | Path) -> PixelCounts:
     """
     wrong = f"{path} is not a whole file of pixel counts, as `evaluate --parts` writes it"
     try:
-        with np.load(path, allow_pickle=False) as content:
+        with opened_file(path) as (stream, _), np.load(stream, allow_pickle=False) as content:
             arrays = {name: content[name] for name in content.files}
         names, ids = arrays["class_names"].tolist(), tuple(arrays["ids"].tolist())
         columns = {name: arrays[name_in_files(name)] for name in COLUMNS}
         version, has_background = arrays["format_version"].item(), bool(arrays["has_background"].item())
-    except FileNotFoundError:
-        raise UserError(f"There is no file {path}.") from None
-    except (OSError, ValueError, KeyError, EOFError, MemoryError, AttributeError, zipfile.BadZipFile) as error:
+    except (*DAMAGED_ARRAYS, AttributeError) as error:
         raise UserError(f"{wrong}: it is truncated or of another kind.") from error
     if version != FORMAT_VERSION:
         raise UserError(f"{wrong}: it has format version {version}, this program reads {FORMAT_VERSION}.")

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
 from recam_core import ranks
-from recam_core.atomic_write import replacing_file, write_json
+from recam_core.atomic_write import write_json
+from recam_core.checkpoint.tensor_file import load_tensors, write_tensors
 from recam_core.data.sample import VOID, ClassList, Dataset
 from recam_core.errors import UserError
 from recam_core.guest import refuse_training
@@ -160,12 +159,7 @@ def train_segmentation(
     }
 
     def finish() -> dict[str, Any]:
-        with replacing_file(out / WEIGHTS_FILE) as temporary:
-            try:
-                save_file({name: value.cpu().contiguous() for name, value in network.state_dict().items()}, temporary)
-            except SafetensorError as error:
-                raise UserError(f"Cannot write {out / WEIGHTS_FILE}: the disk may be full ({error}).") from error
-            record["weights_sha256"] = hashlib.sha256(temporary.read_bytes()).hexdigest()
+        record["weights_sha256"] = write_tensors(out / WEIGHTS_FILE, network.state_dict())
         write_json(out / RECORD_FILE, record)
         shutil.rmtree((out / STATE_FILE).parent, ignore_errors=True)
         return record
@@ -211,10 +205,7 @@ def load_segmentation(folder: str | Path, device: torch.device) -> Segmentation:
         classes = ClassList(tuple(map(str, values["classes"])), bool(values["has_background"]))
         kind, record = network_kind(str(values["recipe"]["network"])), dict(values)
     network = kind.build(labels_of(classes))
-    try:
-        network.load_state_dict(load_file(folder / WEIGHTS_FILE))
-    except (OSError, SafetensorError, RuntimeError, ValueError) as error:
-        raise UserError(f"{folder / WEIGHTS_FILE} cannot be read ({type(error).__name__}): train it again.") from error
+    load_tensors(network, folder / WEIGHTS_FILE, "Train it again.")
     network.to(device).to(memory_format=torch.channels_last)
     return Segmentation(folder, network.eval(), classes, record)
 

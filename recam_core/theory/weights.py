@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 
 from recam_core.checkpoint.run_folder import WEIGHTS_FILE, RunInfo
+from recam_core.checkpoint.tensor_file import opened_tensors
 from recam_core.errors import UserError
 from recam_core.method.extraction import RULES, class_weights
 
@@ -62,11 +62,8 @@ def class_cosines(folder: Path, info: RunInfo) -> ClassCosines:
         UserError: the weights are missing, damaged or not those of the record.
     """
     file = folder / WEIGHTS_FILE
-    try:
-        with safe_open(file, framework="pt") as weights:
-            found = {name: weights.get_tensor(name).float() for name in ("fc1", "fc2") if name in weights.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{file} is missing or no whole safetensors file ({error}).") from error
+    with opened_tensors(file) as weights:
+        found = {name: weights.get_tensor(name).float() for name in ("fc1", "fc2") if name in weights.keys()}  # noqa: SIM118
     classes, channels = len(info.classes), info.network.get("channels")
     for name, rows in found.items():
         if rows.ndim != 2 or len(rows) < classes or rows.shape[1] != channels or not torch.isfinite(rows).all():
