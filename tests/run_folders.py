@@ -11,10 +11,12 @@ from recam_core.model.network import CamNetwork
 BACKBONE = "timm:resnet10t"
 
 
-def write_run(path: Path, method: str = "bce", *, seed: int = 0, half: bool = True, **record) -> RunInfo:
+def write_run(
+    path: Path, method: str = "bce", *, seed: int = 0, half: bool = True, backbone: str = BACKBONE, **record
+) -> RunInfo:
     """A run folder with random weights; ``record`` are fields of its record."""
     torch.manual_seed(seed)
-    network = CamNetwork(BACKBONE, len(record.get("classes", "rgb")), 32, with_fc2=method in ("recam", "heads"))
+    network = CamNetwork(backbone, len(record.get("classes", "rgb")), 32, with_fc2=method in ("recam", "heads"))
     fields = {
         "name": path.name,
         "method": method,

@@ -116,6 +116,11 @@ def test_the_small_preset_is_bounded_whatever_the_data():
     commands = {step.name: step.command for step in steps_of(plan, open_dataset("scenes:stuff=1@val"))}
     assert "--select" not in commands["masks-bce"]
     assert "--foreground" in commands["boundaries-bce"]
+    # What its few steps start from knows the classes; the published settings start from ImageNet.
+    for method in ("bce", "recam"):
+        words = commands[f"network-{method}"]
+        assert words[words.index("--weights") + 1] == f"out/{method}"
+    assert "--weights" not in commands_of(replace(plan, preset="voc2012"))["network-bce"]
     words = commands["train-bce"]  # 150 steps of 16 for 200 pictures
     assert words[words.index("--epochs") + 1] == "12"
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from recam_core.checkpoint.run_folder import load_run
 from recam_core.cli.main import main
 from recam_core.data.sample import ClassList
 from recam_core.data.spec import open_dataset
@@ -15,10 +16,11 @@ from recam_core.segment.networks import NETWORKS, network_kind
 from recam_core.segment.prediction import predicted_mask
 from recam_core.segment.recipe import PRESETS, SegmentRecipe, check_recipe
 from recam_core.segment.training import load_segmentation, pixel_loss
+from run_folders import write_run
 from tiny_voc import tiny_voc
 
 
-@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "lite0"])
+@pytest.mark.parametrize("name", [name for name in NETWORKS if not name.startswith("lite0")])
 def test_networks_give_a_score_for_each_label_at_each_pixel(name):
     with torch.device("meta"):
         network = NETWORKS[name].build(5).eval()
@@ -121,6 +123,44 @@ def test_a_test_with_the_mirror_image_is_the_mean_of_both(place, tmp_path):
             both = network.network(view).softmax(1), network.network(view.flip(-1)).softmax(1).flip(-1)
             total = total + torch.nn.functional.interpolate(both[0] + both[1], size=(48, 48), mode="bilinear")
     np.testing.assert_array_equal(predicted_mask(network, image, [1.0, 1.5]), total[0].argmax(0).numpy())
+
+
+def test_a_network_starts_from_the_backbone_of_a_run(place, tmp_path, capsys):
+    knowing, other = tmp_path / "bce", tmp_path / "other"
+    info = write_run(knowing, backbone="tf_efficientnet_lite0")
+    write_run(other)
+    asked = ("--preset", "small", "--steps", 1, "--batch-size", 2, "--crop", 64)
+    out = tmp_path / "net"
+    assert segment("train", place, *asked, "--weights", knowing, "--out", out) == 0
+    trained, start = load_segmentation(out, torch.device("cpu")), load_run(knowing)
+    assert trained.record["weights"] == f"run {info.name} ({info.weights_sha256[:8]})"
+    # One small step from where the run ended, and nowhere near any other weights.
+    for name, value in start.network.backbone.named_parameters():
+        assert float((trained.network.backbone.get_parameter(name) - value).detach().abs().max()) < 1e-2, name
+    assert "did not start from ImageNet" not in capsys.readouterr().out
+    assert segment("train", place, *asked, "--weights", other, "--out", tmp_path / "no") == 2
+    assert "other (timm:resnet10t) is of another architecture" in capsys.readouterr().err
+    # A run that had never seen ImageNet hands that on.
+    write_run(knowing, backbone="tf_efficientnet_lite0", imagenet="none")
+    assert segment("train", place, *asked, "--weights", knowing, "--out", tmp_path / "fresh") == 0
+    assert "did not start from ImageNet" in capsys.readouterr().out
+
+
+def test_another_run_in_the_place_of_the_one_it_starts_from_is_another_training(place, tmp_path, capsys, monkeypatch):
+    knowing, out = tmp_path / "bce", tmp_path / "net"
+    write_run(knowing, backbone="tf_efficientnet_lite0")
+    asked = ("--preset", "small", "--steps", 4, "--batch-size", 2, "--crop", 64, "--weights", knowing, "--out", out)
+
+    def cut_off(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("recam_core.segment.training.write_json", cut_off)
+        segment("train", place, *asked)
+    assert (out / "state").exists()
+    write_run(knowing, backbone="tf_efficientnet_lite0", seed=1)
+    assert segment("train", place, *asked) == 2
+    assert "another training that was cut off" in capsys.readouterr().err
 
 
 def test_what_cannot_be_trained_is_refused(place, tmp_path, capsys):

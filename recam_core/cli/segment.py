@@ -39,7 +39,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     train.add_argument("--out", required=True, type=Path, metavar="DIR", help="the folder of the network")
     train.add_argument("--preset", choices=tuple(PRESETS), default="paper", help="(default: paper)")
     train.add_argument("--network", choices=tuple(NETWORKS), help="(default: the preset's)")
-    train.add_argument("--weights", default="auto", help="ImageNet weights: auto, packaged, download, none or a file")
+    train.add_argument(
+        "--weights",
+        default="auto",
+        help="what its backbone starts from: ImageNet weights (auto, packaged, download, none or a file), or the "
+        "folder of a run, whose backbone knows the classes already",
+    )
     train.add_argument("--steps", type=int, metavar="N", help="steps of the optimizer (default: the preset's)")
     train.add_argument("--batch-size", type=int, metavar="N", help="pictures a batch (default: the preset's)")
     train.add_argument("--crop", type=int, metavar="N", help="side of the crop in pixels (default: the preset's)")
@@ -75,7 +80,7 @@ def _train(arguments: argparse.Namespace) -> int:
     from recam_core.progress import terminal
     from recam_core.segment.networks import NETWORKS
     from recam_core.segment.recipe import PRESETS
-    from recam_core.segment.training import train_segmentation
+    from recam_core.segment.training import from_imagenet, train_segmentation
 
     device, opened = pick_device(arguments.device), Opened()
     dataset = opened.open(arguments.data)
@@ -96,7 +101,7 @@ def _train(arguments: argparse.Namespace) -> int:
             workers=arguments.workers,
             progress=progress,
         )
-    if record["weights"] == "none":
+    if not from_imagenet(record):
         print("Its backbone did not start from ImageNet: say so beside any figure of it.")
     print(f"{arguments.out}: {record['pictures']} pictures, loss {record['history'][-1]['loss']:.4f}")
     print_notes(dataset)
@@ -131,7 +136,7 @@ def _score(arguments: argparse.Namespace) -> int:
     from recam_core.scores.band import band_words
     from recam_core.scores.table import summary_table
     from recam_core.segment.prediction import scored
-    from recam_core.segment.training import load_segmentation
+    from recam_core.segment.training import from_imagenet, load_segmentation
 
     crf, device, opened = _crf(arguments), pick_device(arguments.device), Opened()
     dataset = opened.open(arguments.data, arguments.limit)
@@ -151,7 +156,7 @@ def _score(arguments: argparse.Namespace) -> int:
         results["all" if band is None else f"within {band}"] = [each.to_json() for each in evaluations]
     print_notes(dataset)
     for one in networks:
-        if one.record.get("weights") == "none":
+        if not from_imagenet(one.record):
             print(f"{one.path.name} did not start from ImageNet.")
     write_results(arguments.json, {"data": dataset.spec, "scores": results})
     return opened.status()

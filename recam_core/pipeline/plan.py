@@ -59,6 +59,8 @@ class Preset:
         test_scales: of the network's test.
         train_steps, recam_steps, segment_steps: of the optimizer, in batches of 16; None leaves it to the presets of
             these trainings.
+        segment_from_run: whether the segmentation network starts from the backbone that its masks were made with, which
+            knows the classes by then, and not from ImageNet as published.
         boundary_pictures, mask_pictures: that boundaries are learnt from, and that get masks; None for all.
     """
 
@@ -73,6 +75,7 @@ class Preset:
     train_steps: Bounded | None = None
     recam_steps: Bounded | None = None
     segment_steps: Bounded | None = None
+    segment_from_run: bool = False
     boundary_pictures: Bounded | None = None
     mask_pictures: Bounded | None = None
 
@@ -108,6 +111,7 @@ PRESETS = {
         train_steps=Bounded(3 / BATCH, 150, 600),
         recam_steps=Bounded(1 / BATCH, 50, 200),
         segment_steps=Bounded(1.25 / BATCH, 60, 250),
+        segment_from_run=True,
         boundary_pictures=Bounded(1 / 4, 200, 600),
         mask_pictures=Bounded(1 / 2, 400, 1500),
     ),
@@ -320,6 +324,8 @@ def _refined(
         before = [*before, made["select"]]
     steps.append(step(f"masks-{method}", before, words, masks))
     bound = () if preset.segment_steps is None else ("--steps", preset.segment_steps.of(pictures))
+    if preset.segment_from_run:
+        bound = (*bound, "--weights", run)
     words = ("segment", "train", *preset.segment, *bound, "--seed", plan.seed, "--data", plan.data, "--masks", masks)
     steps.append(step(f"network-{method}", (f"masks-{method}",), words, network))
     if plan.val is not None:

@@ -3,15 +3,17 @@
 import csv
 import io
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from recam_core.atomic_write import replacing_file, write_json
 from recam_core.pipeline.plan import PipelinePlan
 from recam_core.pipeline.work import Done, values_of
+from recam_core.segment.training import from_imagenet
 
 #: The files of the tables in the folder of a pipeline, without their endings.
 TABLE_FILE = "results"
+#: Said beside the figures of a network.
+_UNKNOWING = "not started from ImageNet"
 
 
 def pipeline_rows(plan: PipelinePlan) -> list[dict[str, Any]]:
@@ -22,7 +24,8 @@ def pipeline_rows(plan: PipelinePlan) -> list[dict[str, Any]]:
     rows = []
     # ReCAM starts from BCE-CAM.
     first = {method: "bce" if method == "recam" else method for method in plan.methods}
-    notes = {method: _note(plan.out / first[method] / "run.json", "imagenet") for method in plan.methods}
+    infos = {method: values_of(plan.out / first[method] / "run.json") for method in plan.methods}
+    notes = {method: _UNKNOWING if info.get("imagenet") == "none" else "" for method, info in infos.items()}
     for name, spec in (("masks", plan.data), ("val", plan.val)):
         if spec is None:
             continue
@@ -34,7 +37,8 @@ def pipeline_rows(plan: PipelinePlan) -> list[dict[str, Any]]:
     if plan.val is not None:
         each = {method: values_of(plan.scores(f"score-{method}")).get("scores", {}) for method in plan.methods}
         first_of = {method: (one.get("all") or [None])[0] for method, one in each.items()}
-        started = {method: _note(plan.out / f"network-{method}" / "segment.json", "weights") for method in plan.methods}
+        records = {method: values_of(plan.out / f"network-{method}" / "segment.json") for method in plan.methods}
+        started = {method: "" if from_imagenet(record) else _UNKNOWING for method, record in records.items()}
         rows.append(_row(plan.val, "network", first_of, started))
     return rows
 
@@ -122,7 +126,3 @@ def _row(
         for method, one in evaluations.items()
     }
     return {"on": on, "pictures": pictures, "what": what, "miou": miou, "note": dict(notes)}
-
-
-def _note(file: Path, name: str) -> str:
-    return "not started from ImageNet" if values_of(file).get(name) == "none" else ""

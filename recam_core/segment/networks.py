@@ -5,11 +5,13 @@ A new one is an entry in :data:`NETWORKS`.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recam_core.checkpoint.run_folder import INFO_FILE, load_run
 from recam_core.errors import UserError
 from recam_core.model.backbones import (
     IMAGENET_MEAN,
@@ -21,6 +23,9 @@ from recam_core.model.backbones import (
 )
 from recam_core.model.state_file import read_state
 from recam_core.typed_path import typed_path
+
+#: Channels that the slim network brings the features of its backbone to.
+_SLIM = 256
 
 
 class SegmentationNetwork(nn.Module):
@@ -99,11 +104,18 @@ class NetworkKind:
     weights: Callable[[nn.Module, str], str]
 
 
-def _lite0(labels: int) -> SegmentationNetwork:
-    from torchvision.models.segmentation.deeplabv3 import DeepLabHead
+def _lite0(slim: bool) -> Callable[[int], SegmentationNetwork]:
+    def build(labels: int) -> SegmentationNetwork:
+        from torchvision.models.segmentation.deeplabv3 import DeepLabHead
+        from torchvision.ops import Conv2dNormActivation
 
-    built = build_backbone(SMALL_BACKBONE, 16)
-    return SegmentationNetwork(built.module, DeepLabHead(built.channels, labels, (3, 6, 9)), built.mean, built.std)
+        built, rates = build_backbone(SMALL_BACKBONE, 16), (3, 6, 9)
+        head: nn.Module = DeepLabHead(_SLIM if slim else built.channels, labels, rates)
+        if slim:
+            head = nn.Sequential(Conv2dNormActivation(built.channels, _SLIM, kernel_size=1), *head)
+        return SegmentationNetwork(built.module, head, built.mean, built.std)
+
+    return build
 
 
 def _resnet(name: str, version: int) -> Callable[[int], SegmentationNetwork]:
@@ -166,7 +178,13 @@ NETWORKS = {
     "lite0": NetworkKind(
         "DeepLabV3, EfficientNet-Lite0",
         "torchvision's head on the backbone of the small preset, whose ImageNet weights are in a package.",
-        _lite0,
+        _lite0(slim=False),
+        lambda backbone, source: load_imagenet(backbone, SMALL_BACKBONE, source),
+    ),
+    "lite0_slim": NetworkKind(
+        "DeepLabV3 on 256 channels, EfficientNet-Lite0",
+        "The same, with the features brought to 256 channels before the head: a step takes three fifths of the time.",
+        _lite0(slim=True),
         lambda backbone, source: load_imagenet(backbone, SMALL_BACKBONE, source),
     ),
     "deeplabv2_resnet101": NetworkKind(
@@ -185,6 +203,38 @@ NETWORKS = {
         _of_torchvision("mobilenet_v3_large", prefix="features."),
     ),
 }
+
+
+def start_run(source: str) -> Path | None:
+    """The folder of the run that a network starts from; None where it starts from something else."""
+    path = typed_path(source)
+    return path if path is not None and (path / INFO_FILE).is_file() else None
+
+
+def load_start(kind: NetworkKind, backbone: nn.Module, source: str) -> tuple[str, bool]:
+    """Load what a network starts from into its backbone: weights from ImageNet, or the backbone of a run.
+
+    A classifier that was trained on the image-level labels of these pictures knows their classes already, so a short
+    training of the network gets further from there.
+
+    Args:
+        kind: of the network.
+        backbone: of the network, changed in place.
+        source: ``auto``, ``packaged``, ``download``, ``none``, a file of ImageNet weights, or the folder of a run.
+
+    Returns:
+        A word on where they came from, for the record, and whether what it starts from had seen ImageNet.
+
+    Raises:
+        UserError: the weights cannot be had, or are of another backbone.
+    """
+    path = start_run(source)
+    if path is None:
+        origin = kind.weights(backbone, source)
+        return origin, origin != "none"
+    run = load_run(path)
+    load_matching(backbone, run.network.backbone.state_dict(), f"The run {path} ({run.network.spec.backbone})")
+    return f"run {run.info.name} ({run.info.weights_sha256[:8]})", run.info.imagenet != "none"
 
 
 def network_kind(name: str) -> NetworkKind:

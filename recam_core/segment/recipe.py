@@ -15,7 +15,7 @@ class SegmentRecipe:
 
     Attributes:
         network: of :data:`recam_core.segment.networks.NETWORKS`.
-        weights: ``auto``, ``packaged``, ``download``, ``none`` or a file.
+        weights: what its backbone starts from, see :func:`recam_core.segment.networks.load_start`.
         steps: of the optimizer; whole epochs are made of them.
         batch_size, accumulated: pictures a batch, and batches a step.
         crop: side of the crop in pixels.

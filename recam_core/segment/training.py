@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,14 @@ from torch.utils.data import Dataset as TorchDataset
 
 from recam_core import ranks
 from recam_core.atomic_write import write_json
+from recam_core.checkpoint.run_folder import read_info
 from recam_core.checkpoint.tensor_file import load_tensors, write_tensors
 from recam_core.data.sample import VOID, ClassList, Dataset
 from recam_core.errors import UserError
 from recam_core.guest import refuse_training
 from recam_core.progress import ProgressFn, silent
 from recam_core.records import opened_record
-from recam_core.segment.networks import SegmentationNetwork, network_kind
+from recam_core.segment.networks import SegmentationNetwork, load_start, network_kind, start_run
 from recam_core.segment.recipe import SegmentRecipe, check_recipe
 from recam_core.train.epochs import Epochs, refuse_another, train_epochs
 from recam_core.train.recipe import Recipe
@@ -109,7 +110,7 @@ def train_segmentation(
     kind = network_kind(recipe.network)
     network = kind.build(labels_of(classes))
     # What a training goes on from has its weights already; the record says where they came from.
-    weights = kind.weights(network.backbone, recipe.weights)
+    weights, knows_imagenet = load_start(kind, network.backbone, recipe.weights)
     network.to(device).to(memory_format=torch.channels_last)
     biases = {id(one) for one in network.head_biases()}
     groups: list[dict[str, Any]] = [
@@ -154,6 +155,7 @@ def train_segmentation(
         "pictures": len(indices),
         "recipe": asdict(recipe),
         "weights": weights,
+        "from_imagenet": knows_imagenet,
         "epochs": epochs,
         "history": history,
     }
@@ -194,6 +196,12 @@ class Segmentation:
     record: dict[str, Any]
 
 
+def from_imagenet(record: Mapping[str, Any]) -> bool:
+    """Whether what a network started from had seen ImageNet, by its record."""
+    # Records from before networks could start from runs say it by their weights alone.
+    return bool(record.get("from_imagenet", record.get("weights") != "none"))
+
+
 def load_segmentation(folder: str | Path, device: torch.device) -> Segmentation:
     """The network of a folder. Raises UserError where there is none, or the files are damaged."""
     folder = Path(folder)
@@ -212,4 +220,7 @@ def load_segmentation(folder: str | Path, device: torch.device) -> Segmentation:
 
 def _identity(recipe: SegmentRecipe, dataset: Dataset, indices: list[int], masks: str) -> str:
     ids = "\n".join(dataset.ids[index] for index in indices)
-    return hashlib.sha256("\0".join([repr(recipe), ids, repr(dataset.classes), masks]).encode()).hexdigest()
+    parts = [repr(recipe), ids, repr(dataset.classes), masks]
+    if (run := start_run(recipe.weights)) is not None:
+        parts.append(read_info(run).weights_sha256)  # another run may lie there by now
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
