@@ -201,7 +201,8 @@ def measured_units(
             )
         features, training = _seconds(seen) / pixels, _seconds(trained) / crop[:, 0].numel()
         settings = SEGMENT_PRESETS[str(_option(preset.segment, "--preset"))]
-        segmenter = network_kind(_option(preset.segment, "--network") or settings.network).build(class_count + has_background)
+        kind = network_kind(_option(preset.segment, "--network") or settings.network)
+        segmenter = kind.build(class_count + has_background)
         segmenter.to(memory_format=torch.channels_last)
         segmenter.freeze_norm()
         views = torch.zeros(2, 3, settings.crop, settings.crop).contiguous(memory_format=torch.channels_last)
