@@ -71,7 +71,9 @@ def kept_analysis(entry: Entry, rule: str, spec: str) -> Analysed | None:
         return None
     key = entry.key if rule == entry.info.rule else f"{entry.key}:{rule}"
     try:
-        return _found(entry.info.weights_sha256, entry.info.threshold, rule, spec, key, entry.title, entry, labels.rows)
+        return _found(
+            entry.info.weights_sha256, entry.info.threshold_of(rule), rule, spec, key, entry.title, entry, labels.rows
+        )
     except LookupError:
         return None
 

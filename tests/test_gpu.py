@@ -529,7 +529,7 @@ def test_the_next_pictures_are_read_while_the_network_works():
                 ahead.set()
             return super().load(index)
 
-    reading = dataset_maps._read_ahead(Watched(), range(8), dataset_maps.READ_AHEAD)
+    reading = dataset_maps.read_ahead(Watched(), range(8), dataset_maps.READ_AHEAD)
     assert next(reading).id == "tiny_0"
     assert ahead.wait(10)
     assert [sample.id for sample in reading] == Watched().ids[1:]

@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from recam_core.checkpoint.run_folder import RunInfo, load_run, save_run
+from recam_core.attribution.attributed_set import attributed_run, attributions_of_dataset
+from recam_core.checkpoint.run_folder import RunInfo, load_run, read_info, save_run
 from recam_core.cli.main import main
 from recam_core.data.spec import open_dataset
 from recam_core.data.subset import Subset, spread
@@ -18,6 +20,10 @@ from recam_core.maps.in_parts import StorePlan, on_one_backbone, write_stores
 from recam_core.maps.kept import kept_maps
 from recam_core.maps.store import MapStore
 from recam_core.model.network import CamNetwork
+from recam_core.refine import ways
+from recam_core.refine.boundaries import usual_thresholds
+from recam_core.refine.finishes import finished_pixels
+from recam_core.refine.seeds import asked_seeds
 from tiny_data import TinyDataset
 from tiny_voc import tiny_voc
 
@@ -64,6 +70,14 @@ def same_maps(ours, theirs):
 
 def made_by(loaded, dataset, rule="fc1"):
     return {sample.id: maps[rule] for sample, maps in maps_of_dataset(loaded.network, dataset, [rule], SETTINGS)}
+
+
+REGION = "region_cam-fc1"
+ASKED = asked_seeds([REGION], SETTINGS)
+
+
+def attributed(loaded, dataset):
+    return {one.id: maps for one, maps in attributions_of_dataset(attributed_run(loaded, REGION), dataset)}
 
 
 def test_runs_on_one_backbone_share_a_pass(place, stores, monkeypatch):
@@ -114,8 +128,61 @@ def test_processes_make_what_one_makes(place, tmp_path, monkeypatch):
     dataset = open_dataset(f"voc:{place / 'squares'}@train")
     write_stores(plan, dataset, processes=2)
     same_maps(MapStore(tmp_path / "store"), made_by(loaded, dataset))
+    mixed = replace(plan, stores={tmp_path / "fc1": (0, "fc1"), tmp_path / "region": (0, REGION)}, asked=ASKED)
+    write_stores(mixed, dataset, processes=2)
+    same_maps(MapStore(tmp_path / "fc1"), made_by(loaded, dataset))
+    same_maps(MapStore(tmp_path / "region"), attributed(loaded, dataset))
     with pytest.raises(UserError, match="no split"):
         write_stores(plan, Subset(dataset, range(8), f"voc:{place / 'squares'}@nowhere"), processes=2)
+
+
+def test_attributions_are_kept_and_read_as_all_maps_are(place, tmp_path, capsys, monkeypatch):
+    data, out, folder = f"voc:{place / 'squares'}@train", tmp_path / "maps", tmp_path / "bce"
+    shutil.copytree(place / "bce", folder)
+    assert run("cams", folder, "--data", data, *OPTIONS, "--rule", REGION, "--rule", "fc1", "--out", out) == 0
+    loaded, dataset = load_run(folder), open_dataset(data)
+    theirs = attributed(loaded, dataset)
+    same_maps(MapStore(out / f"bce-{REGION}"), theirs)
+    same_maps(MapStore(out / "bce-fc1"), made_by(loaded, dataset))
+    assert MapStore(out / f"bce-{REGION}").info.scales == (1.0,)  # those of the method
+    # Several at once are scored as each alone.
+    command = ("evaluate", folder, "--data", data, *OPTIONS)
+    assert run(*command, "--rule", "fc1", "--rule", REGION, "--json", tmp_path / "both.json") == 0
+    each = json.loads((tmp_path / "both.json").read_text())["evaluations"]
+
+    def never(*_, **__):
+        raise AssertionError("maps are made again")
+
+    monkeypatch.setattr("recam_core.attribution.attributed_set.attribution_maps", never)
+    capsys.readouterr()
+    base = ("--rule", REGION, "--maps", out, *OPTIONS, "--data", data)
+    scored = tmp_path / "region.json"
+    assert run("evaluate", folder, *base, "--keep-threshold", "--keep-scores", "--json", scored) == 0
+    assert "Maps of 8 of 8 pictures" in capsys.readouterr().out
+    (found,) = json.loads(scored.read_text())["evaluations"]
+    assert found["best"] == each[1]["best"] != each[0]["best"]
+    info = read_info(folder)
+    # Beside that of its own rule, and never taken for it.
+    assert (info.threshold, info.thresholds) == (0.4, {REGION: found["best"]["threshold"]})
+    assert info.scores["train"][REGION]["scales"] == [1.0]
+    learn = ("--epochs", 1, "--preset", "small", "--crop", 64, "--finish", "none", "--json", tmp_path / "edges.json")
+    assert run("boundaries", folder, *base, *learn, "--out", tmp_path / "edges") == 0
+    recipe = json.loads((tmp_path / "edges.json").read_text())["recipe"]
+    assert (recipe["foreground"], recipe["background"]) == usual_thresholds(info.thresholds[REGION])
+    evens = []
+    monkeypatch.setattr(ways, "finished_pixels", lambda *a, even, **k: evens.append(even) or finished_pixels(*a, **k))
+    # The threshold of the seeds themselves is known; a dense CRF would begin there.
+    assert run("masks", folder, *base, "--finish", "none", "--out", tmp_path / "masks") == 0
+    assert set(evens) == {info.thresholds[REGION]}
+    assert json.loads((tmp_path / "masks" / "masks.json").read_text())["threshold"] == info.thresholds[REGION]
+    assert "Maps of 8 of 8 pictures" in capsys.readouterr().out
+    for words, said in (
+        (("cams", folder, "--labels", "predicted", "--rule", REGION, "--out", out), "leave --labels out"),
+        (("cams", folder, "--rule", "region_cam-fc2", "--out", out), "needs FC2"),
+        (("masks", folder, "--rule", "layer_cam-fc1", "--maps", out, "--threshold", 0.3), "no maps of the run bce"),
+    ):
+        assert run(*words, *OPTIONS, "--data", data) == 2
+        assert said in capsys.readouterr().err
 
 
 def test_what_maps_leave_in_memory_is_given_back_on_the_way(place, monkeypatch):

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from recam_core.atomic_write import write_json
 from recam_core.cli.main import main
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.pipeline import cost, work
-from recam_core.pipeline.plan import PRESETS, Bounded, PipelinePlan, Preset, Step, steps_of
+from recam_core.pipeline.plan import METHODS, PRESETS, Bounded, PipelinePlan, Preset, Step, notes_of_plan, steps_of
+from recam_core.pipeline.results import miou_table, write_tables
 from recam_core.pipeline.work import run_steps
 from tiny_voc import tiny_voc
 
@@ -105,8 +107,64 @@ def test_ways_finishes_methods_and_depths_are_options(plan):
     for wrong, words in (({"way": "up"}, "way 'up'"), ({"finish": "up"}, "finish 'up'"), ({"preset": "up"}, "'up'")):
         with pytest.raises(UserError, match=words):
             commands_of(replace(plan, **wrong))
-    with pytest.raises(UserError, match="rule is for the maps of ReCAM"):
+    with pytest.raises(UserError, match="is for the maps of ReCAM"):
         commands_of(replace(plan, methods=("bce",), rule="softmax"))
+
+
+def test_attributions_are_seeds_of_every_method_that_has_the_head(plan):
+    def seeds(plan):
+        commands = commands_of(plan)
+        assert not any("region_cam" in words for name, words in commands.items() if name.startswith("train"))
+        read = [name for name in commands if name.partition("-")[0] in ("maps", "threshold", "boundaries", "masks")]
+        read += [name for name in commands if name.startswith("val")]
+        return {name for name in read if "--rule region_cam-" in commands[name]}, set(read)
+
+    every = replace(plan, depth="heads", methods=("bce", "sce", "recam"), rule="region_cam-fc1")
+    named, read = seeds(every)
+    assert named == read
+    # Attributions share no pass: each method has stores of its own.
+    assert {name for name in read if name.startswith("maps-train")} == {f"maps-train-{one}" for one in every.methods}
+    named, _ = seeds(replace(plan, rule="region_cam-fc2"))
+    assert {name.rpartition("-")[2] for name in named} == {"recam"}
+    assert "train-bce" in commands_of(replace(plan, methods=("recam",), rule="region_cam-fc2"))
+    for changes, words in (
+        ({"methods": ("bce", "sce"), "rule": "region_cam-fc2"}, "is for the maps of ReCAM"),
+        ({"rule": "region_cam-fc1", "way": "advcam+irn"}, "climbs along the class weights"),
+        ({"rule": "softmax", "way": "advcam"}, "climbs along the class weights"),
+        ({"rule": "region_cam-bogus"}, "no extraction rule 'bogus'"),
+        ({"rule": "region_cam-softmax"}, "attributions need weights"),
+        ({"rule": "warp-fc1"}, "attribution method with a head"),
+        ({"rule": "region_cam-fc1-against-red"}, "no mask would show it"),
+    ):
+        with pytest.raises(UserError, match=words):
+            commands_of(replace(plan, depth="heads", **changes))
+    dataset = open_dataset(plan.data)
+    assert not notes_of_plan(plan, dataset)
+    assert "gives both the same seeds: region_cam-fc2" in notes_of_plan(replace(every, methods=METHODS), dataset)[0]
+    assert not notes_of_plan(replace(every, depth="full"), dataset)
+
+
+def test_the_tables_say_which_seeds_they_are_of(plan):
+    for method, rule in (("bce", "fc1"), ("recam", "sum")):
+        write_json(plan.out / method / "run.json", {"rule": rule})
+    assert miou_table(plan, [])[0][3:] == ["bce (fc1)", "recam (sum)", "lead of recam"]
+    by = replace(plan, rule="region_cam-fc2")
+    assert miou_table(by, [])[0][3:5] == ["bce (fc1)", "recam (region_cam-fc2)"]
+    assert write_tables(by, [], {})["seeds"] == {"bce": "fc1", "recam": "region_cam-fc2"}
+    assert "bce (fc1)" in (plan.out / "results.md").read_text()
+
+
+def test_attributions_cost_their_passes(plan, monkeypatch):
+    def seconds(plan):
+        dataset = open_dataset(plan.data)
+        return cost.step_seconds(plan, dataset, steps_of(plan, dataset))
+
+    unit = cost.UnitCosts(*[1e-6] * 9)
+    monkeypatch.setattr(cost, "measured_units", lambda *_: unit)
+    usual, by = seconds(plan), seconds(replace(plan, rule="layer_cam-fc2"))
+    assert by["maps-train-bce"] == usual["maps-train-bce"]
+    # One view of scale 1 against views of scales 1 and 2 with mirror images.
+    assert by["maps-train-recam"] == pytest.approx(10 * usual["maps-train-recam"])
 
 
 def test_the_small_preset_is_bounded_whatever_the_data():

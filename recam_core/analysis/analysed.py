@@ -9,7 +9,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from recam_core.analysis.cell_index import CellIndex
@@ -28,6 +28,7 @@ from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset, store_inf
 from recam_core.maps.store import MapStore, writing_store
 from recam_core.method.extraction import RULES
 from recam_core.progress import ProgressFn, silent, with_pauses
+from recam_core.refine.seeds import seed_settings
 from recam_core.scores.evaluate import check_classes, count_maps
 from recam_core.scores.pixel_counts import PixelCounts, load_counts
 
@@ -122,7 +123,7 @@ def find_analysed(
         key, title: how the result is called; the run's name unless given.
         digest: of the data set, where the caller has it already.
     """
-    asked = info, rule, digest or dataset_digest(dataset), _settings(info, rule, settings)
+    asked = info, rule, digest or dataset_digest(dataset), seed_settings(rule, settings)
     for folder, masks in ((shipped_maps_folder(), ""), (cache_folder(is_own(dataset.spec)), _mask_stamp(dataset))):
         found = _read(folder / analysed_name(*asked, masks), info, rule, key or info.name, title or info.name)
         if found is not None:
@@ -191,7 +192,7 @@ def analyse(
     if folder is None and (kept := find_analysed(info, rule, dataset, settings, key, title, digest)) is not None:
         progress(len(dataset), len(dataset), "maps from the cache")
         return kept
-    settings = _settings(info, rule, settings)
+    settings = seed_settings(rule, settings)
     masks = "" if folder is not None else _mask_stamp(dataset)
     target = (folder or cache_folder(is_own(dataset.spec))) / analysed_name(info, rule, digest, settings, masks)
     with replacing_folder(target) as temporary:
@@ -219,16 +220,6 @@ def analyse(
 def _mask_stamp(dataset: Dataset) -> str:
     stamp = getattr(dataset, "mask_stamp", None)
     return "" if stamp is None else stamp()
-
-
-def _settings(info: RunInfo, rule: str, settings: MapSettings) -> MapSettings:
-    """The settings as maps of this name are made: attributions have scales and mirror images of their own."""
-    if rule in RULES:
-        return settings
-    from recam_core.attribution.attributed_set import views_of_rule
-
-    views = views_of_rule(rule, info.classes)
-    return settings if views is None else replace(settings, scales=views[0], mirror=views[1])
 
 
 def _pictures(
@@ -272,5 +263,5 @@ def _read(folder: Path, info: RunInfo, rule: str, key: str, title: str) -> Analy
         return None
     if folder.parent != shipped_maps_folder():
         os.utime(folder)
-    threshold = info.threshold if rule == info.rule and info.has_background else None
+    threshold = info.threshold_of(rule) if info.has_background else None
     return Analysed(key, title, info, rule, threshold, store, counts)

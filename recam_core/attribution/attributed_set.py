@@ -1,7 +1,8 @@
 """Attribution maps of a whole data set, as a store that is read like any other."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -90,13 +91,24 @@ def check_attribution(info: RunInfo, rule: str) -> str:
     Raises:
         UserError: unknown, or it needs FC2 or its background row where the run has none.
     """
-    named = read_rule(rule, info.classes)
+    return check_asked(rule, info.classes, lambda head: check_run_rule(info, head))
+
+
+def check_asked(rule: str, classes: Sequence[str], check_head: Callable[[str], object]) -> str:
+    """:func:`check_attribution` of a network that need not be there yet.
+
+    Args:
+        rule: a name such as ``grad_cam-fc2``.
+        classes: that the network knows.
+        check_head: raises UserError for an extraction rule that the network cannot be read by.
+    """
+    named = read_rule(rule, classes)
     if named is None:
         raise UserError(
             f"There is no extraction rule '{rule}': choose one of {', '.join(RULES)}, or an attribution method "
             f"with a head, such as grad_cam-fc1 (methods: {', '.join(METHODS)})."
         )
-    check_run_rule(info, named[1])
+    check_head(named[1])
     if not RULES[named[1]].makes_weights:
         raise UserError(f"The rule '{named[1]}' makes no class weights but probabilities; attributions need weights.")
     return rule
@@ -119,7 +131,11 @@ def views_of_rule(rule: str, classes: Sequence[str]) -> tuple[tuple[float, ...],
 
 
 def attributions_of_dataset(
-    attributed: Attributed, dataset: Dataset, progress: ProgressFn = silent, limit: int | None = None
+    attributed: Attributed,
+    dataset: Dataset,
+    progress: ProgressFn = silent,
+    limit: int | None = None,
+    indices: Sequence[int] | None = None,
 ) -> Iterator[tuple[Sample, ActivationMaps]]:
     """Each picture (under ``torchrun``, of this rank's share) with the maps of the classes that it shows.
 
@@ -131,31 +147,51 @@ def attributions_of_dataset(
         dataset: the pictures.
         progress: called after each picture, with a note after each pass; may raise Cancelled.
         limit: only the first so many pictures; None for all.
+        indices: which of them; None for those of this rank's share.
 
     Raises:
         UserError: no class in common, a method that the network does not allow, or a broken picture.
     """
+    of_sample = attributions_by(attributed, dataset)
+    count = len(dataset) if limit is None else min(limit, len(dataset))
+    work, within = with_pauses(progress)
+    for index in ranks.share(range(count)) if indices is None else indices:
+        work(index, count, "")
+        sample = dataset.load(index)
+        yield sample, of_sample(sample, within)
+    work(count, count, "")
+
+
+def attributions_of_run(run: Run, rule: str, dataset: Dataset) -> Callable[[Sample], ActivationMaps]:
+    """What makes the maps of a picture of a data set by a name such as ``grad_cam-fc2``, of a run that was checked
+    (:func:`check_attribution`). Raises UserError where they have no class in common."""
+    attributed = attributed_run(run, rule)
+    assert attributed is not None
+    return partial(attributions_by(attributed, dataset), progress=silent)
+
+
+def attributions_by(attributed: Attributed, dataset: Dataset) -> Callable[..., ActivationMaps]:
+    """What makes the maps of a sample of a data set, and tells its ``progress`` of each pass; see
+    :func:`attributions_of_dataset`."""
     match = match_classes(dataset.classes, ClassList(attributed.classes, dataset.classes.has_background))
     if not match.shared:
         raise UserError(
             f"{attributed.name} knows none of the classes of {dataset.spec}; they are matched by name "
             f"({', '.join(dataset.classes.names[:3])}, ...)."
         )
-    count = len(dataset) if limit is None else min(limit, len(dataset))
-    work, within = with_pauses(progress)
-    for index in ranks.share(range(count)):
-        work(index, count, "")
-        sample = dataset.load(index)
+
+    def made(sample: Sample, progress: ProgressFn) -> ActivationMaps:
         known = np.flatnonzero(sample.labels & (match.index >= 0))
         if isinstance(attributed.against, int):
             known = known[match.index[known] != attributed.against]
-        maps = attributed.maps(sample.image, match.index[known], sample.id, within)
+        maps = attributed.maps(sample.image, match.index[known], sample.id, progress)
         # Back to the numbers of the data set, which may be in another order.
         places = {int(match.index[k]): int(k) for k in known}
         named = np.array([places[int(k)] for k in maps.classes], dtype=np.int64)
         order = np.argsort(named)
-        yield sample, ActivationMaps(sample.id, maps.size, named[order], maps.activations[order])
-    work(count, count, "")
+        return ActivationMaps(sample.id, maps.size, named[order], maps.activations[order])
+
+    return made
 
 
 def write_attributions(

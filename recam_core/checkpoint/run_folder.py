@@ -51,6 +51,7 @@ class RunInfo:
         recipe: every setting of the training.
         seed: of the random numbers.
         threshold: the background threshold that was chosen on a part of train, or None.
+        thresholds: those that were chosen for maps by other rules than its own, and by attribution methods, by name.
         parent: the name of the run that this one started from, or None.
         parent_sha256: of the weights that it started from, so that they are found under another name, too.
         val: the specification of the pictures that its training watched; "" for none.
@@ -83,6 +84,12 @@ class RunInfo:
     val: str = ""
     init: str = ""
     imagenet: str = ""
+    thresholds: dict[str, Annotated[float, Meta(ge=0, le=1)]] = field(default_factory=dict)
+
+    def threshold_of(self, rule: str) -> float | None:
+        """The background threshold that was chosen for maps by a rule or attribution method; None where none was: that
+        of one says nothing about another."""
+        return self.threshold if rule == self.rule else self.thresholds.get(rule)
 
     @property
     def class_list(self) -> ClassList:

@@ -96,8 +96,8 @@ def run(arguments: argparse.Namespace) -> int:
     check_classes(info.class_list, dataset.classes, f"The run {info.name}", f"the data set {dataset.spec}")
     rule = seed_rule(arguments, info)
     seeds_at = arguments.seed_threshold
-    if seeds_at is None and rule == info.rule:
-        seeds_at = info.threshold
+    if seeds_at is None:
+        seeds_at = info.threshold_of(rule)
     if seeds_at is None and None in (arguments.foreground, arguments.background):
         if dataset.classes.has_background or arguments.foreground is None:
             both = "both --foreground and --background" if dataset.classes.has_background else "--foreground"

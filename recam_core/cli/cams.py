@@ -97,6 +97,7 @@ def store_name(info: RunInfo, rule: str) -> str:
 def _write_stores(group: list[Run], dataset: Dataset, arguments: argparse.Namespace) -> list[dict]:
     from recam_core.maps.in_parts import StorePlan, write_stores
     from recam_core.progress import terminal
+    from recam_core.refine.seeds import asked_seeds, seed_settings
 
     settings = settings_for(arguments, group[0].info)
     stores = {
@@ -104,7 +105,8 @@ def _write_stores(group: list[Run], dataset: Dataset, arguments: argparse.Namesp
         for place, run in enumerate(group)
         for rule in rules_for(arguments, run.info)
     }
-    plan = StorePlan(tuple(group), stores, settings, arguments.limit)
+    asked = asked_seeds((rule for _, rule in stores.values()), settings)
+    plan = StorePlan(tuple(group), stores, settings, arguments.limit, asked)
     with terminal(", ".join(run.info.name for run in group)) as progress:
         silent = write_stores(plan, dataset, arguments.processes, progress)
     return [
@@ -114,7 +116,7 @@ def _write_stores(group: list[Run], dataset: Dataset, arguments: argparse.Namesp
             "rule": rule,
             "pictures": min(arguments.limit or len(dataset), len(dataset)),
             "bytes": sum(file.stat().st_size for file in store.iterdir()),
-            "settings": asdict(settings),
+            "settings": asdict(seed_settings(rule, settings)),
             "no_activation": silent[store].words(dataset.classes.names),
         }
         for store, (place, rule) in stores.items()
@@ -132,8 +134,8 @@ def add_inference_options(parser: argparse.ArgumentParser) -> None:
         "--rule",
         action="append",
         metavar="RULE",
-        help="extraction rule: fc1, fc2, sum, product or rectified_product; repeat it for several (default: the run's);"
-        " in `masks` and `boundaries` also an attribution method with a head, such as region_cam-fc1",
+        help="extraction rule: fc1, fc2, sum, product or rectified_product, or an attribution method with a head, such "
+        "as region_cam-fc1, whose scales are its own; repeat it for several (default: the run's)",
     )
     group.add_argument(
         "--scales",
@@ -173,33 +175,34 @@ def maps_kept(arguments: argparse.Namespace, info: RunInfo, rule: str, dataset: 
         UserError: a store of other maps.
     """
     from recam_core.maps.kept import kept_maps
+    from recam_core.refine.seeds import seed_settings
 
-    found = kept_maps(arguments.maps or (), info, rule, dataset, settings_for(arguments, info))
+    settings = seed_settings(rule, settings_for(arguments, info))
+    found = kept_maps(arguments.maps or (), info, rule, dataset, settings)
     if arguments.maps:
         print(f"Maps of {len(found)} of {counted(len(dataset), 'picture')} of {dataset.spec} are there already.")
     return found
 
 
 def rules_for(arguments: argparse.Namespace, info: RunInfo) -> list[str]:
-    """The rules asked for, each once and checked, or the run's own.
+    """The rules, or attribution methods with a head, that are asked for, each once and checked, or the run's own.
 
     Raises:
-        UserError: unknown rule, or one that needs FC2 where the run has none.
+        UserError: unknown, one that needs FC2 where the run has none, or attributions of classes that the network names
+            itself.
     """
-    from recam_core.checkpoint.run_folder import check_run_rule
+    from recam_core.analysis.analysed import check_maps
+    from recam_core.refine.seeds import check_labels
 
-    return [check_run_rule(info, rule) for rule in dict.fromkeys(arguments.rule or [info.rule])]
+    rules = [check_maps(info, rule) for rule in dict.fromkeys(arguments.rule or [info.rule])]
+    for rule in rules:
+        check_labels(rule, arguments.labels)
+    return rules
 
 
 def seed_rule(arguments: argparse.Namespace, info: RunInfo) -> str:
-    """The one rule, or attribution method with a head, of a command that makes masks of seeds.
-
-    Raises:
-        UserError: several, unknown, or one that needs FC2 where the run has none.
-    """
-    from recam_core.analysis.analysed import check_maps
-
-    rules = [check_maps(info, rule) for rule in dict.fromkeys(arguments.rule or [info.rule])]
+    """The one of :func:`rules_for` of a command that makes masks of seeds. Raises UserError for several, too."""
+    rules = rules_for(arguments, info)
     if len(rules) > 1:
         raise UserError("Name one --rule: pseudo masks are made by one extraction rule.")
     return rules[0]

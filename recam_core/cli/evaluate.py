@@ -14,10 +14,10 @@ from recam_core.errors import UserError
 from recam_core.records import read_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from recam_core.analysis.head_to_head import HeadToHead, PictureWins
-    from recam_core.checkpoint.run_folder import RunInfo
+    from recam_core.checkpoint.run_folder import Run, RunInfo
     from recam_core.data.sample import Dataset, Sample
     from recam_core.maps.activation_maps import ActivationMaps, SilentCount
     from recam_core.scores.evaluate import Evaluation
@@ -45,7 +45,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--keep-threshold",
         action="store_true",
-        help="write the best threshold into run.json of each run; for a part of train, such as @train.select",
+        help="write the best threshold of each rule into run.json of each run; for a part of train, such as "
+        "@train.select",
     )
     parser.add_argument(
         "--keep-scores",
@@ -222,14 +223,12 @@ def _score_run(path: Path, dataset: Dataset, arguments: argparse.Namespace) -> d
     """By rule, on the first rank. Maps that ship, or were kept by the app or another command, are not made again."""
     from recam_core.checkpoint.run_folder import load_run, read_info
     from recam_core.device import pick_device
-    from recam_core.maps.dataset_maps import kept_or_made, maps_of_dataset
     from recam_core.progress import terminal
     from recam_core.scores.evaluate import Tally, evaluate_counts
 
     info = read_info(path)
     rules = rules_for(arguments, info)
-    # A threshold chosen for one rule says nothing about another.
-    options = {rule: _options(arguments, info.threshold if rule == info.rule else None, info.name) for rule in rules}
+    options = {rule: _options(arguments, info.threshold_of(rule), info.name) for rule in rules}
     # What is kept, is kept where the first rank is.
     counted = _kept_counts(info, rules, dataset, arguments) if ranks.is_first() and not arguments.limit else {}
     if ranks.on_first(lambda: len(counted) == len(rules)):
@@ -244,14 +243,7 @@ def _score_run(path: Path, dataset: Dataset, arguments: argparse.Namespace) -> d
             for rule, (counts, silent) in counted.items()
         }
     loaded = load_run(path, pick_device(arguments.device))
-    settings = settings_for(arguments, info)
-    pictures: Iterable[tuple[Sample, dict[str, ActivationMaps]]]
-    if arguments.maps:
-        kept = maps_kept(arguments, info, rules[0], dataset)
-        each = kept_or_made(loaded.network, dataset, rules[0], settings, arguments.limit, kept)
-        pictures = ((sample, {rules[0]: maps}) for sample, maps in each)
-    else:
-        pictures = maps_of_dataset(loaded.network, dataset, rules, settings, arguments.limit)
+    pictures = _pictures(loaded, rules, dataset, arguments)
 
     def counted_pictures() -> Iterator[dict[str, Tally]]:
         for sample, maps in pictures:
@@ -270,6 +262,26 @@ def _score_run(path: Path, dataset: Dataset, arguments: argparse.Namespace) -> d
     if not ranks.is_first():
         return {}
     return {rule: tally.evaluation(f"{info.name} {rule}", **options[rule]) for rule, tally in tallies.items()}
+
+
+def _pictures(
+    loaded: Run, rules: list[str], dataset: Dataset, arguments: argparse.Namespace
+) -> Iterator[tuple[Sample, dict[str, ActivationMaps]]]:
+    """Each picture with its maps by each rule; those of all extraction rules come from one pass."""
+    from recam_core.maps.dataset_maps import maps_of_dataset
+    from recam_core.method.extraction import RULES
+    from recam_core.refine.seeds import seeds_of_dataset
+
+    settings, network, limit = settings_for(arguments, loaded.info), loaded.network, arguments.limit
+    together = [rule for rule in rules if rule in RULES and not arguments.maps]
+    parts = [maps_of_dataset(network, dataset, together, settings, limit)] if together else []
+    for rule in rules:
+        if rule not in together:
+            kept = maps_kept(arguments, loaded.info, rule, dataset) if arguments.maps else None
+            seeds = seeds_of_dataset(network, dataset, rule, settings, limit, kept)
+            parts.append((sample, {rule: maps}) for sample, maps in seeds)
+    for same in zip(*parts, strict=True):
+        yield same[0][0], {rule: maps for _, by_rule in same for rule, maps in by_rule.items()}
 
 
 def _kept_counts(
@@ -315,34 +327,40 @@ def _keep(
     """Write what ``--keep-threshold`` and ``--keep-scores`` ask for into the run's record."""
     from recam_core.atomic_write import write_json
     from recam_core.checkpoint.run_folder import INFO_FILE, read_info
+    from recam_core.refine.seeds import seed_settings
 
     if not (arguments.keep_threshold or arguments.keep_scores):
         return
     info, evaluations = read_info(path), {rule: every[place] for rule, place in places.items()}
     if arguments.keep_threshold:
-        if info.rule not in evaluations:
-            raise UserError(f"--keep-threshold is for the run's own rule, {info.rule}, which was not scored.")
-        info.threshold = evaluations[info.rule].best.threshold
+        for rule, evaluation in evaluations.items():
+            chosen = evaluation.best.threshold
+            if rule == info.rule:
+                info.threshold = chosen
+            elif chosen is not None:
+                info.thresholds[rule] = chosen
     if arguments.keep_scores:
         kept = info.scores.setdefault(dataset.spec.rpartition("@")[2] or dataset.spec, {})
         for rule, evaluation in evaluations.items():
             report = evaluation.to_json()
             headline = evaluation.fixed or evaluation.best
+            settings = seed_settings(rule, settings_for(arguments, info))
             kept[rule] = {
                 "miou": headline.miou,
                 "threshold": headline.threshold,
                 "pictures": report["pictures"],
                 "data": dataset.spec,
-                "scales": list(arguments.scales),
-                "mirror": not arguments.no_mirror,
-                "labels": arguments.labels,
+                "scales": list(settings.scales),
+                "mirror": settings.mirror,
+                "labels": settings.labels,
                 **{key: _without_confusion(report[key]) for key in ("best", "fixed")},
             }
             if duel := duels[places[rule]]:
                 kept[rule]["against"] = duel.to_json()
     # All else stays as the record has it.
     record = read_record(path / INFO_FILE)
-    write_json(path / INFO_FILE, record | {"threshold": info.threshold, "scores": info.scores})
+    kept_now = {"threshold": info.threshold, "thresholds": info.thresholds, "scores": info.scores}
+    write_json(path / INFO_FILE, record | kept_now)
 
 
 def _without_confusion(scores: dict | None) -> dict | None:

@@ -61,7 +61,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         type=float,
         metavar="T",
         help="of the seeds: there a dense CRF takes a class and the background for equally probable (default: 0.275; "
-        "of maps that have walked always 0.28)",
+        "of an attribution method the one that `evaluate --keep-threshold` chose; of maps that have walked always "
+        "0.28)",
     )
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument("--threshold", type=float, metavar="T", help="background threshold of the masks")
@@ -254,9 +255,8 @@ def _thresholds(work: _Work, dataset: Dataset) -> dict[Route, float]:
         return {route: value for route, value in found.items() if value is not None}
     if arguments.thresholds:
         return _thresholds_of(arguments.thresholds, work)
-    known = {}
-    if info.threshold is not None and work.rule == info.rule:
-        known = {route: info.threshold for route in work.routes if not route.title}
+    own = info.threshold_of(work.rule)
+    known = {} if own is None else {route: own for route in work.routes if not route.title}
     if arguments.out is not None and last not in known:
         raise UserError(
             "Masks are written at a background threshold, and one that fits the maps does not fit what is made of "
@@ -291,6 +291,7 @@ def _pass(work: _Work, dataset: Dataset, thresholds: dict[Route, float], out: Pa
     named, the masks of the last route. Masks that are worse than the seeds are told of as soon as some pictures say so.
     """
     from recam_core.maps.activation_maps import seed_mask
+    from recam_core.method.extraction import RULES
     from recam_core.progress import terminal
     from recam_core.refine.finishes import EVEN_SHARE
     from recam_core.refine.seeds import seed_settings
@@ -303,7 +304,9 @@ def _pass(work: _Work, dataset: Dataset, thresholds: dict[Route, float], out: Pa
     settings = seed_settings(work.rule, settings_for(arguments, info))
     routes = list(dict.fromkeys((SEEDS, *work.routes)))
     tallies = {route: Tally(dataset.classes) for route in routes}
-    seeds_at = EVEN_SHARE if arguments.seed_threshold is None else arguments.seed_threshold
+    # Thresholds of extraction rules lie near the usual one, those of attribution methods anywhere.
+    usual = None if work.rule in RULES else info.threshold_of(work.rule)
+    seeds_at = next(at for at in (arguments.seed_threshold, usual, EVEN_SHARE) if at is not None)
     kept = maps_kept(arguments, info, work.rule, dataset)
 
     def made() -> Iterator[tuple[Sample, dict[Route, Tally], np.ndarray | None]]:

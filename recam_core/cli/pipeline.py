@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         choices=DEPTHS,
         help="ReCAM's classifiers alone, on the features of BCE-CAM, or the whole network (default: the preset's)",
     )
-    parser.add_argument("--rule", metavar="RULE", help="extraction rule of ReCAM's maps (default: of its training)")
+    parser.add_argument(
+        "--rule",
+        metavar="RULE",
+        help="extraction rule of ReCAM's maps (default: of its training); or an attribution method with a head, whose "
+        "maps are the seeds of every method that has it: region_cam-fc1 of all, region_cam-fc2 of ReCAM",
+    )
     parser.add_argument("--way", choices=tuple(WAYS), default="irn", help="from seeds to masks (default: irn)")
     parser.add_argument("--finish", choices=tuple(FINISHES), default="pamr", help="of the masks (default: pamr)")
     parser.add_argument("--seed", type=int, default=0, help="of all trainings")
@@ -73,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from recam_core.data.spec import open_dataset
     from recam_core.device import pick_device
-    from recam_core.pipeline.plan import METHODS, PipelinePlan, steps_of
+    from recam_core.pipeline.plan import METHODS, PipelinePlan, notes_of_plan, steps_of
     from recam_core.pipeline.results import TABLE_FILE, cost_table, miou_table, notes_of, pipeline_rows, write_tables
     from recam_core.pipeline.work import run_steps
     from recam_core.scores.table import aligned
@@ -105,6 +111,8 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.device,
     )
     steps = steps_of(plan, dataset)
+    for note in notes_of_plan(plan, dataset):
+        print(note, file=sys.stderr)
     if arguments.dry_run:
         for step in steps:
             print(f"python -m recam_core {' '.join(step.command)}")

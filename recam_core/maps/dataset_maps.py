@@ -71,8 +71,7 @@ def store_info(info: RunInfo, rule: str, dataset: Dataset, settings: MapSettings
         scales=settings.scales,
         mirror=settings.mirror,
         labels=settings.labels,
-        # A threshold chosen for one rule says nothing about another.
-        threshold=info.threshold if rule == info.rule else None,
+        threshold=info.threshold_of(rule),
     )
 
 
@@ -148,16 +147,38 @@ def kept_or_made(
         UserError: see :func:`maps_of_dataset`; or kept maps of a picture of another size.
     """
     count = len(dataset) if limit is None else min(limit, len(dataset))
-    kept, indices = {} if kept is None else kept, ranks.share(range(count))
-    missing = [index for index in indices if dataset.ids[index] not in kept]
     with torch.inference_mode():
         weights = {rule: map_weights(rule, network.fc1, network.fc2)}
-    made = maps_by_weights(network, dataset, weights, settings, missing)
-    read = _read_ahead(dataset, [index for index in indices if dataset.ids[index] in kept], READ_AHEAD)
+
+    def made(missing: list[int]) -> Iterator[tuple[Sample, ActivationMaps]]:
+        for sample, by_rule in maps_by_weights(network, dataset, weights, settings, missing):
+            yield sample, by_rule[rule]
+
+    yield from with_kept(dataset, ranks.share(range(count)), {} if kept is None else kept, made)
+
+
+def with_kept(
+    dataset: Dataset,
+    indices: Sequence[int],
+    kept: Mapping[str, ActivationMaps],
+    make: Callable[[list[int]], Iterator[tuple[Sample, ActivationMaps]]],
+) -> Iterator[tuple[Sample, ActivationMaps]]:
+    """Pictures with maps that are kept, and those of the others as they are made, in order.
+
+    Args:
+        dataset: the pictures.
+        indices: which of them.
+        kept: maps by picture id.
+        make: makes the maps of pictures, in their order.
+
+    Raises:
+        UserError: kept maps of a picture of another size.
+    """
+    made = make([index for index in indices if dataset.ids[index] not in kept])
+    read = read_ahead(dataset, [index for index in indices if dataset.ids[index] in kept], READ_AHEAD)
     for index in indices:
         if dataset.ids[index] not in kept:
-            sample, by_rule = next(made)
-            yield sample, by_rule[rule]
+            yield next(made)
             continue
         sample, maps = next(read), kept[dataset.ids[index]]
         if maps.size != sample.image.shape[:2]:
@@ -203,7 +224,7 @@ def each_picture(
     samples = (
         _read_apart(dataset, indices, workers)
         if workers
-        else _read_ahead(dataset, indices, READ_AHEAD if alone else WINDOW)
+        else read_ahead(dataset, indices, READ_AHEAD if alone else WINDOW)
     )
     views = (1 + mirror) * max(scale**2 for scale in scales)
     while some := list(itertools.islice(samples, window)):
@@ -223,7 +244,7 @@ def each_picture(
         trim_kept_blocks()
 
 
-def _read_ahead(dataset: Dataset, indices: Sequence[int], ahead: int) -> Iterator[Sample]:
+def read_ahead(dataset: Dataset, indices: Sequence[int], ahead: int = READ_AHEAD) -> Iterator[Sample]:
     """The pictures; a thread decodes the next ones meanwhile (one, as loaders need not be shared)."""
     with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as reader:
         waiting: deque[Future[Sample]] = deque()

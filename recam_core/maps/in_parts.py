@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 
@@ -24,12 +24,12 @@ from recam_core import ranks
 from recam_core.atomic_write import replacing_folder
 from recam_core.checkpoint.run_folder import Run, load_run
 from recam_core.data.digest import dataset_digest
-from recam_core.data.sample import Dataset
+from recam_core.data.sample import Dataset, Sample
 from recam_core.data.spec import open_dataset
 from recam_core.data.subset import Subset
 from recam_core.errors import UserError
-from recam_core.maps.activation_maps import SilentCount
-from recam_core.maps.dataset_maps import MapSettings, maps_by_weights, store_info
+from recam_core.maps.activation_maps import ActivationMaps, SilentCount
+from recam_core.maps.dataset_maps import MapSettings, maps_by_weights, read_ahead, store_info
 from recam_core.maps.store import MapStore, StoreInfo, writing_store
 from recam_core.method.extraction import map_weights
 from recam_core.progress import ProgressFn, silent
@@ -40,20 +40,45 @@ _ELSEWHERE = 1024
 
 
 @dataclass(frozen=True)
+class Asked:
+    """Maps that are no extraction rule's, such as attributions: not read off the features of the shared pass.
+
+    Attributes:
+        settings: how they are made.
+        begin: makes, of a run, their name and a data set, what makes the maps of a picture. A function of a module, as
+            other processes are told its name.
+    """
+
+    settings: MapSettings
+    begin: Callable[[Run, str, Dataset], Callable[[Sample], ActivationMaps]]
+
+
+@dataclass(frozen=True)
 class StorePlan:
     """Stores to be made in one pass over a data set.
 
     Attributes:
         runs: on one backbone (see :func:`on_one_backbone`).
-        stores: the folder of each store, and which of the runs and which extraction rule make its maps.
-        settings: how maps are made; those of the first run where they name the classes themselves.
+        stores: the folder of each store, and which of the runs and which rule make its maps.
+        settings: how maps of extraction rules are made; those of the first run where they name the classes themselves.
         limit: only the first so many pictures; None for all.
+        asked: how those are made that are no extraction rule's, by the name of their rule.
     """
 
     runs: tuple[Run, ...]
     stores: Mapping[Path, tuple[int, str]]
     settings: MapSettings
     limit: int | None = None
+    asked: Mapping[str, Asked] = field(default_factory=dict)
+
+    @property
+    def made_by(self) -> "tuple[MadeBy, ...]":
+        """What makes the maps of each store."""
+        return tuple((place, rule, self.asked.get(rule)) for place, rule in self.stores.values())
+
+
+#: Which run, which rule, and how the maps are made where that is no extraction rule.
+MadeBy = tuple[int, str, Asked | None]
 
 
 def on_one_backbone(runs: Sequence[Run]) -> list[list[Run]]:
@@ -102,8 +127,8 @@ def write_stores(
     size = PICTURES_A_PART.get(device.type, _ELSEWHERE)
     parts = [range(first, min(first + size, count)) for first in range(0, count, size)]
     infos = {
-        store: store_info(plan.runs[place].info, rule, dataset, plan.settings)
-        for store, (place, rule) in plan.stores.items()
+        store: store_info(plan.runs[place].info, rule, dataset, asked.settings if asked else plan.settings)
+        for store, (place, rule, asked) in zip(plan.stores, plan.made_by, strict=True)
     }
     work = next(iter(plan.stores)).parent / f".parts-{_digest(infos, dataset, size, plan.limit)}"
     missing = ranks.on_first(lambda: [number for number in range(len(parts)) if not (work / _name(number)).is_dir()])
@@ -137,14 +162,14 @@ def _made(
     """The number of each part when it is there."""
     make = partial(_write_part, work=work, infos=tuple(infos.values()))
     if processes < 2:
-        maker = _maker(plan.runs, tuple(plan.stores.values()), dataset, plan.settings)
+        maker = _maker(plan.runs, plan.made_by, dataset, plan.settings)
         for number in missing:
             make(number, parts[number], maker=maker)
             yield number
         return
     threads = max(torch.get_num_threads() // processes, 1)
     paths, device = tuple(run.path for run in plan.runs), str(plan.runs[0].network.device)
-    start = (paths, tuple(plan.stores.values()), dataset.spec, dataset.ids, plan.settings, device, threads)
+    start = (paths, plan.made_by, dataset.spec, dataset.ids, plan.settings, device, threads)
     # Not forked: threads of torch do not live through that.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context, initializer=_begin, initargs=start) as pool:
@@ -170,7 +195,7 @@ _opened_here: Callable[[], Maker] | None = None
 
 def _begin(
     paths: Sequence[Path],
-    made_by: Sequence[tuple[int, str]],
+    made_by: Sequence[MadeBy],
     spec: str,
     ids: Sequence[str],
     settings: MapSettings,
@@ -201,18 +226,27 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _maker(runs: Sequence[Run], made_by: Sequence[tuple[int, str]], dataset: Dataset, settings: MapSettings) -> Maker:
+def _maker(runs: Sequence[Run], made_by: Sequence[MadeBy], dataset: Dataset, settings: MapSettings) -> Maker:
     with torch.inference_mode():
         weights = {
             place: map_weights(rule, runs[run].network.fc1, runs[run].network.fc2)
-            for place, (run, rule) in enumerate(made_by)
+            for place, (run, rule, asked) in enumerate(made_by)
+            if asked is None
         }
+    others = {place: asked.begin(runs[run], rule, dataset) for place, (run, rule, asked) in enumerate(made_by) if asked}
+
+    def made(indices: Sequence[int]) -> Iterator[dict[int, ActivationMaps]]:
+        if weights:
+            pictures = maps_by_weights(runs[0].network, dataset, weights, settings, indices)
+        else:
+            pictures = ((sample, {}) for sample in read_ahead(dataset, indices))
+        for sample, maps in pictures:
+            yield maps | {place: make(sample) for place, make in others.items()}
 
     def write(indices: range, folders: Sequence[Path], infos: Sequence[StoreInfo]) -> None:
         with ExitStack() as stack:
             writers = [stack.enter_context(writing_store(*one)) for one in zip(folders, infos, strict=True)]
-            own = maps_by_weights(runs[0].network, dataset, weights, settings, ranks.share(indices))
-            for maps in ranks.in_order((maps for _, maps in own), len(indices)):
+            for maps in ranks.in_order(made(ranks.share(indices)), len(indices)):
                 for place, writer in enumerate(writers):
                     writer.add(maps[place])
 

@@ -45,9 +45,9 @@ def kept_maps(stores: Sequence[Path], info: RunInfo, rule: str, dataset: Dataset
         stores: folders that `cams` made: stores, or folders of stores of which the one of this run and rule counts; of
             this data set or of others with some of the same files.
         info: the record of the run.
-        rule: extraction rule.
+        rule: extraction rule, or the name of other maps that stores hold.
         dataset: the pictures.
-        settings: how maps would be made.
+        settings: how maps by it would be made.
 
     Raises:
         UserError: no store, a damaged one, or maps made by other weights, by another rule or in another way.

@@ -90,6 +90,7 @@ def step_seconds(plan: PipelinePlan, dataset: Dataset, steps: Sequence[Step]) ->
     """
     preset, looked_at = PRESETS[plan.preset], spread(dataset, _LOOKED_AT)
     samples = [looked_at.load(index) for index in range(len(looked_at))]
+    image_size = samples[0].image.shape[:2]
     pixels = float(np.mean([sample.image.shape[0] * sample.image.shape[1] for sample in samples]))
     classes = float(np.mean([sample.labels.sum() for sample in samples]))
     unit = measured_units(plan, samples[0].image, len(dataset.classes), classes, dataset.classes.has_background)
@@ -103,6 +104,12 @@ def step_seconds(plan: PipelinePlan, dataset: Dataset, steps: Sequence[Step]) ->
         each += (unit.edges + unit.walk) if way.walks else 0
         each += unit.climb * classes if way.climbs else 0
         return each * pixels * count
+
+    def maps(name: str) -> float:
+        of, _, methods = name.partition("-")
+        named = plan.attribution(methods)  # which share no pass, so that the step is of one method
+        passes = views if named is None else _attribution_passes(named, classes, image_size)
+        return sizes[of] * pixels * passes * unit.features
 
     def learnt() -> float:
         count = _of(preset.boundary_pictures, len(dataset))
@@ -122,7 +129,7 @@ def step_seconds(plan: PipelinePlan, dataset: Dataset, steps: Sequence[Step]) ->
         "train": lambda method: (
             heads if method == "recam" and plan.trained_heads else _training(plan, method, unit, sizes)
         ),
-        "maps": lambda name: sizes[name.partition("-")[0]] * pixels * views * unit.features,
+        "maps": maps,
         "threshold": lambda _: 0.0,
         "boundaries": lambda _: learnt(),
         "masks": lambda _: refined(_of(preset.mask_pictures, len(dataset)) + sizes.get("select", 0)),
@@ -132,6 +139,13 @@ def step_seconds(plan: PipelinePlan, dataset: Dataset, steps: Sequence[Step]) ->
     }
     kinds = {step.name: step.name.partition("-") for step in steps}
     return {name: costs[kind](rest) for name, (kind, _, rest) in kinds.items()}
+
+
+def _attribution_passes(rule: str, classes: float, size: tuple[int, int]) -> float:
+    """Of a picture of scale 1, those back counted as two."""
+    from recam_core.attribution.maps import cost
+
+    return cost(rule.partition("-")[0], max(round(classes), 1), size).seconds(1.0)
 
 
 def _training(plan: PipelinePlan, method: str, unit: UnitCosts, sizes: dict[str, int]) -> float:

@@ -7,6 +7,7 @@ them.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from recam_core.checkpoint.run_folder import INFO_FILE
@@ -14,10 +15,10 @@ from recam_core.data.sample import Dataset
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.maps.kept import files_of
-from recam_core.method.extraction import check_rule
+from recam_core.method.extraction import RULES, check_rule
 from recam_core.refine.boundaries import RECORD_FILE as BOUNDARIES_FILE
 from recam_core.refine.finishes import check_finish
-from recam_core.refine.ways import WAYS, Route
+from recam_core.refine.ways import WAYS, Route, check_seeds
 from recam_core.segment.training import RECORD_FILE as SEGMENT_FILE
 
 METHODS = ("bce", "sce", "recam")
@@ -156,7 +157,8 @@ class PipelinePlan:
         val: pictures with ground truth that networks are scored on; None for none.
         methods: of :data:`METHODS`.
         depth: of :data:`DEPTHS`; None for the preset's.
-        rule: extraction rule of ReCAM's maps; None for the one that is usual for its training.
+        rule: extraction rule of ReCAM's maps; or an attribution method with a head, such as ``region_cam-fc1``, whose
+            maps are the seeds of every method that has the head; None for the rule that is usual for ReCAM's training.
         way, finish: from seeds to masks, see :mod:`recam_core.refine.ways` and :mod:`recam_core.refine.finishes`.
         seed: of all trainings.
         device: see :func:`recam_core.device.pick_device`.
@@ -186,13 +188,21 @@ class PipelinePlan:
         """Whether ReCAM is classifiers on the features of BCE-CAM."""
         return (self.depth or PRESETS[self.preset].depth) == "heads"
 
+    def attribution(self, method: str) -> str | None:
+        """The attribution method with its head that makes the seeds of a method; None where its own rule does."""
+        if self.rule is None or self.rule in RULES:
+            return None
+        head = self.rule.partition("-")[2].partition("-against-")[0]
+        return self.rule if head == "fc1" or method == "recam" else None
+
     def scores(self, name: str) -> Path:
         """The file of the scores of a step."""
         return self.out / "scores" / f"{name}.json"
 
     def networks(self) -> list[tuple[str, ...]]:
-        """The methods, grouped by the backbone that they share."""
-        if self.trained_heads and {"bce", "recam"} <= set(self.methods):
+        """The methods, grouped by the backbone that they share; attributions share no pass."""
+        shares = self.trained_heads and not any(map(self.attribution, self.methods))
+        if shares and {"bce", "recam"} <= set(self.methods):
             return [("bce", "recam"), *((method,) for method in self.methods if method == "sce")]
         return [(method,) for method in self.methods]
 
@@ -224,7 +234,7 @@ def steps_of(plan: PipelinePlan, dataset: Dataset) -> list[Step]:
     steps = _trainings(plan, dataset, step)
     for group in plan.networks():
         for name, spec in sets.items():
-            words = ("cams", *(out / method for method in group), "--data", spec, *scales)
+            words = ("cams", *(out / method for method in group), "--data", spec, *scales, *_seeds(plan, group[0]))
             folder = out / "maps" / f"{'-'.join(group)}-{name}"
             steps.append(step(f"maps-{name}-{'-'.join(group)}", [f"train-{method}" for method in group], words, folder))
     for group in plan.networks():
@@ -240,12 +250,28 @@ def _check(plan: PipelinePlan, dataset: Dataset) -> None:
     check_finish(plan.finish)
     if unknown := [method for method in plan.methods if method not in METHODS]:
         raise UserError(f"There is no method '{unknown[0]}'; there are {', '.join(METHODS)}.")
-    if plan.rule is not None and "recam" not in plan.methods:
-        raise UserError("A rule is for the maps of ReCAM, which is not among the methods.")
     if plan.rule is not None:
         # Of whole networks the paper's preset has no background row.
-        has_row = plan.trained_heads or "small" in PRESETS[plan.preset].train
-        check_rule(plan.rule, True, has_row and dataset.classes.has_background, "a ReCAM of this pipeline")
+        has_row = (plan.trained_heads or "small" in PRESETS[plan.preset].train) and dataset.classes.has_background
+        check_head = partial(check_rule, has_fc2=True, has_background_row=has_row, what="a ReCAM of this pipeline")
+        if plan.rule in RULES or "-" not in plan.rule:
+            check_head(plan.rule)
+        else:
+            # Only where it is needed: captum takes a second to load.
+            from recam_core.attribution.attributed_set import check_asked
+
+            check_asked(plan.rule, dataset.classes.names, check_head)
+            if "-against-" in plan.rule:
+                raise UserError(
+                    f"The maps '{plan.rule}' leave out the class that the others are held against, so that no mask "
+                    "would show it: name the method and the head alone."
+                )
+        if "recam" not in plan.methods and not any(map(plan.attribution, plan.methods)):
+            raise UserError(
+                f"The rule '{plan.rule}' is for the maps of ReCAM, which is not among the methods; the maps of "
+                "BCE-CAM and SCE-CAM are CAMs of FC1, or attributions such as region_cam-fc1."
+            )
+        check_seeds(plan.rule, plan.routes)
     if plan.seed < 0:
         raise UserError("The seed is 0 or more.")
     if dataset.classes.has_background and plan.select is None:
@@ -253,6 +279,23 @@ def _check(plan: PipelinePlan, dataset: Dataset) -> None:
             f"{plan.data} has a background: name pictures with ground truth to choose its thresholds on with --select, "
             "such as a part of train."
         )
+
+
+def notes_of_plan(plan: PipelinePlan, dataset: Dataset) -> list[str]:
+    """What is to be known of a plan before it is carried out; arguments as :func:`steps_of`."""
+    both = {"bce", "recam"} <= set(plan.methods) and plan.attribution("bce") is not None
+    if both and plan.trained_heads and dataset.classes.has_background:
+        return [
+            f"ReCAM's heads are FC2 on the FC1 of BCE-CAM, so that {plan.rule} gives both the same seeds: "
+            f"{str(plan.rule).replace('-fc1', '-fc2', 1)} is ReCAM's own, and --depth full trains its FC1, too."
+        ]
+    return []
+
+
+def _seeds(plan: PipelinePlan, method: str) -> tuple[str, ...]:
+    """The words that name the seeds of a method where they are no extraction rule's."""
+    named = plan.attribution(method)
+    return () if named is None else ("--rule", named)
 
 
 def _holds(whole: Dataset, part: Dataset) -> bool:
@@ -268,7 +311,7 @@ def _trainings(plan: PipelinePlan, dataset: Dataset, step: Callable[..., Step]) 
         () if steps is None else ("--epochs", max(round(steps.of(pictures) * BATCH / pictures), 1))
         for steps in (preset.train_steps, preset.recam_steps)
     )
-    rule = () if plan.rule is None else ("--rule", plan.rule)
+    rule = ("--rule", plan.rule) if plan.rule in RULES else ()
     steps = []
     if {"bce", "recam"} & set(plan.methods):
         steps.append(step("train-bce", (), ("train", "bce", *trained, *epochs), out / "bce"))
@@ -299,7 +342,8 @@ def _refined(
     run, edges, masks, network = (out / f"{part}{method}" for part in ("", "boundaries-", "masks-", "network-"))
     made = {name: f"maps-{name}-{group}" for name in sets}
     folders = {name: out / "maps" / f"{group}-{name}" for name in sets}
-    kept = {name: ("--maps", folder, *preset.scales) for name, folder in folders.items()}
+    seeds = _seeds(plan, method)
+    kept = {name: ("--maps", folder, *preset.scales, *seeds) for name, folder in folders.items()}
     # Pictures that thresholds are chosen on have a store of their own, or lie in that of the training pictures.
     selected = "select" if "select" in sets else "train"
     before, steps = [f"train-{method}", made["train"]], []

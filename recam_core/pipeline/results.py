@@ -46,7 +46,8 @@ def pipeline_rows(plan: PipelinePlan) -> list[dict[str, Any]]:
 def miou_table(plan: PipelinePlan, rows: list[dict[str, Any]]) -> list[list[str]]:
     """Rows of cells, the first of titles; figures in per cent."""
     has_lead = {"bce", "recam"} <= set(plan.methods)
-    table = [["mIoU, in percent", "on", "pictures", *plan.methods, *(["lead of recam"] if has_lead else [])]]
+    titles = [f"{method} ({rule})" if rule else method for method, rule in seeds_of_methods(plan).items()]
+    table = [["mIoU, in percent", "on", "pictures", *titles, *(["lead of recam"] if has_lead else [])]]
     for row in rows:
         values = row["miou"]
         told = ["" if values[method] is None else f"{100 * values[method]:.1f}" for method in plan.methods]
@@ -56,6 +57,12 @@ def miou_table(plan: PipelinePlan, rows: list[dict[str, Any]]) -> list[list[str]
         pictures = "" if row["pictures"] is None else str(row["pictures"])
         table.append([row["what"], row["on"], pictures, *told])
     return table
+
+
+def seeds_of_methods(plan: PipelinePlan) -> dict[str, str]:
+    """By method, the extraction rule or attribution method whose maps are its seeds; "" before it was trained."""
+    rules = {method: values_of(plan.out / method / "run.json").get("rule", "") for method in plan.methods}
+    return {method: plan.attribution(method) or str(rule) for method, rule in rules.items()}
 
 
 def cost_table(done: Mapping[str, Done]) -> list[list[str]]:
@@ -92,6 +99,7 @@ def write_tables(plan: PipelinePlan, rows: list[dict[str, Any]], done: Mapping[s
         "val": plan.val,
         "preset": plan.preset,
         "depth": "heads" if plan.trained_heads else "full",
+        "seeds": seeds_of_methods(plan),
         "way": plan.way,
         "finish": plan.finish,
         "seed": plan.seed,
