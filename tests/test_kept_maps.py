@@ -254,6 +254,19 @@ def test_masks_take_maps_and_thresholds_of_earlier_calls(place, stores, tmp_path
     chosen.write_text(json.dumps(json_of))
     assert run(*base, f"{data}@train", "--thresholds", chosen) == 2
     assert "no threshold for direct+pamr" in capsys.readouterr().err
+    # A file of another kind is none that was damaged.
+    scored = tmp_path / "scored.json"
+    assert run("evaluate", place / "bce", *OPTIONS, "--data", f"{data}@train", "--json", scored) == 0
+    for text, said in (
+        (scored.read_text(), "holds no thresholds of masks: give what `masks RUN --data SPEC --select SPEC --json"),
+        ("[1, 2]", "holds no thresholds of masks"),
+        (scored.read_text()[:90], "is damaged"),
+        (json.dumps(json_of | {"thresholds": {"direct+none": "much", "direct+pamr": 0.3}}), "is damaged"),
+    ):
+        scored.write_text(text)
+        capsys.readouterr()
+        assert run(*base, f"{data}@train", "--thresholds", scored) == 2
+        assert said in capsys.readouterr().err
 
 
 def test_the_threshold_of_a_run_is_chosen_on_kept_maps(place, stores, tmp_path, capsys):

@@ -129,6 +129,11 @@ def test_a_picture_of_no_class_and_a_map_without_activation_stay_what_they_are()
         finished_pixels(silent, "fc1", image, "blur", has_background=True)
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("RECAM_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     place = tmp_path_factory.mktemp("refine")
@@ -480,6 +485,64 @@ def test_all_four_ways_are_scored_and_the_cost_of_climbing_is_told_first(place, 
     assert list(found) == ["direct+none", "advcam+none", "irn+none", "advcam+irn+none"]
     # One step is the map itself: what climbs is the same network's.
     assert found["advcam+none"]["best"]["miou"] == pytest.approx(found["direct+none"]["best"]["miou"], abs=0.02)
+
+
+def test_what_was_climbed_is_kept_and_a_call_that_was_cut_off_goes_on(place, tmp_path, monkeypatch):
+    from recam_core.refine import advcam
+
+    monkeypatch.setattr(advcam.Climb, "steps_at", lambda self, scale: 1)
+    climb, climbed, most = advcam._climb, [], [3]
+
+    def counted(*arguments):
+        if len(climbed) == most[0]:
+            raise KeyboardInterrupt
+        climbed.append(arguments)
+        return climb(*arguments)
+
+    monkeypatch.setattr(advcam, "_climb", counted)
+    asked = ("--way", "advcam", "--json", tmp_path / "scores.json")
+    assert masks(place, *asked, "--finish", "none") != 0
+    assert len(climbed) == 3
+    most[0] = None
+    assert masks(place, *asked, "--finish", "none") == 0
+    data = open_dataset(f"voc:{place / 'squares'}@train")
+    every = sum(int(data.labels(index).sum()) for index in range(len(data)))
+    timed = 2  # one step is timed by each call, to tell what it will take
+    assert len(climbed) == every + timed
+    first = json.loads((tmp_path / "scores.json").read_text())
+    # Another finish, and some of the pictures, climb nothing.
+    assert masks(place, *asked, "--finish", "none", "--finish", "pamr", "--pictures", 3) == 0
+    assert masks(place, *asked, "--finish", "none") == 0
+    assert len(climbed) == every + timed + 2
+    assert json.loads((tmp_path / "scores.json").read_text()) == first
+    # Other scales, and other weights, are other maps; what is damaged is climbed again.
+    assert masks(place, *asked, "--finish", "none", "--scales", 0.5) == 0
+    assert len(climbed) == 2 * every + timed + 3
+    for file in (tmp_path / "cache").glob("climbed-*/*/*.npz"):
+        file.write_bytes(file.read_bytes()[:40])
+    assert masks(place, *asked, "--finish", "none") == 0
+    assert len(climbed) == 3 * every + timed + 4
+    assert json.loads((tmp_path / "scores.json").read_text()) == first
+
+
+def test_maps_that_were_climbed_are_read_by_class_and_picture(tmp_path):
+    from recam_core.refine.advcam import kept_climbs, kept_maps_of
+    from recam_core.refine.kept_climbs import picture_name
+
+    image = np.random.default_rng(0).integers(0, 256, (16, 24, 3), dtype=np.uint8)
+    levels = np.arange(24, dtype=np.uint8).reshape(4, 6)
+    kept = kept_climbs("sha", "fc1", [1, 2.0])
+    kept.put(picture_name(image), 2, levels)
+    assert kept_maps_of(kept, image, [0, 2]) is None
+    kept.put(picture_name(image), 0, levels[::-1])
+    found = kept_maps_of(kept_climbs("sha", "fc1", [1.0, 2.0]), image, [2, 0], "id")
+    assert (found.id, found.size, found.classes.tolist()) == ("id", (16, 24), [0, 2])
+    np.testing.assert_array_equal(found.activations, [levels[::-1], levels])
+    others = (("other", "fc1", [1, 2]), ("sha", "product", [1, 2]), ("sha", "fc1", [1]), ("sha", "fc1", [1, 2], False))
+    assert not any(kept_maps_of(kept_climbs(*other), image, [0]) for other in others)
+    assert kept_maps_of(kept, image[::-1], [0]) is None
+    kept.make_room()
+    assert kept_maps_of(kept, image, [0]) is not None
 
 
 # What the thresholds select, and masks that are worse than seeds ------------------------------------------------------

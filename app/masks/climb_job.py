@@ -15,9 +15,19 @@ from app.methods import Method
 from app.models import LastUsed, device, device_words
 from app.pictures import Picture
 from recam_core.checkpoint.run_folder import load_run
+from recam_core.guest import is_own
 from recam_core.maps.activation_maps import ActivationMaps
 from recam_core.method.extraction import RULES, class_weights
-from recam_core.refine.advcam import ClimbRecord, ClimbStep, climbed_maps, seconds_a_class, steps_a_class
+from recam_core.refine.advcam import (
+    ClimbRecord,
+    ClimbStep,
+    climbed_maps,
+    kept_climbs,
+    kept_maps_of,
+    seconds_a_class,
+    steps_a_class,
+)
+from recam_core.refine.kept_climbs import KeptClimbs
 
 #: Climbs that are kept, each with its steps: some ten megabytes.
 _REMEMBERED = 24
@@ -33,7 +43,7 @@ class Climb:
 
     Attributes:
         maps: of the present classes.
-        steps: by class index, those of the picture at its own size, for the eye.
+        steps: by class index, those of the picture at its own size, for the eye; none of maps that were kept on disk.
     """
 
     maps: ActivationMaps
@@ -49,12 +59,14 @@ class ClimbJob(Job):
         picture: of what.
         classes: the maps of which.
         how: at which scales.
+        private: whether the picture is a guest's own.
     """
 
     method: Method
     picture: Picture
     classes: tuple[int, ...]
     how: Inference
+    private: bool
 
 
 @st.cache_resource(show_spinner=False)
@@ -71,7 +83,27 @@ def climb_of(scene: Scene) -> Climb | None:
     """What was made of the scene's picture; None where nothing was yet, or nothing can be."""
     if why_not(scene):
         return None
-    return _kept().get(_key(scene.method, scene.picture, scene.present, scene.how))
+    store, key = _kept(), _key(scene.method, scene.picture, scene.present, scene.how)
+    found = store.get(key)
+    if found is None:
+        image, where = scene.picture.image, climbs_on_disk(scene.method, scene.how, is_private(scene.spec))
+        maps = kept_maps_of(where, image, scene.present, scene.picture.title)
+        if maps is not None:
+            found = Climb(maps, {})
+            store.put(key, found)
+    return found
+
+
+def is_private(spec: str) -> bool:
+    """Whether pictures are a guest's own: those of a set of theirs, and a photo that was put in."""
+    return not spec or is_own(spec)
+
+
+def climbs_on_disk(method: Method, how: Inference, private: bool) -> KeptClimbs:
+    """Where the maps of AdvCAM by the weights of a run are kept, those of the command `masks` as well."""
+    if method.entry is None:
+        raise TypeError(f"{method.title} is no run")
+    return kept_climbs(method.entry.info.weights_sha256, method.rule, how.scales, how.mirror, private=private)
 
 
 def why_not(scene: Scene) -> str:
@@ -93,24 +125,25 @@ def _seconds(weights: str, size: tuple[int, int], how: Inference, _scene: Scene)
         return seconds_a_class(shared.run.network, _scene.picture.image, how.scales, how.mirror)
 
 
-def climb_panel(scene: Scene) -> None:
-    """What AdvCAM of this picture costs, the button that begins it, and how far it is."""
+def climb_panel(scene: Scene, again: bool = False) -> None:
+    """What AdvCAM of this picture costs, the button that begins it, and how far it is; ``again`` for its steps."""
     if reason := why_not(scene):
         st.info(reason, icon=":material/block:")
         return
     store, classes = _kept(), len(scene.present)
     seconds = _seconds(scene.entry.info.weights_sha256, scene.picture.image.shape[:2], scene.how, scene) * classes
     steps = steps_a_class(scene.how.scales) * classes
-    job = ClimbJob(scene.method, scene.picture, scene.present, scene.how)
+    job = ClimbJob(scene.method, scene.picture, scene.present, scene.how, is_private(scene.spec))
     with st.container(border=True, key="masks_climb_panel"), sentences():
         job_panel(
             ClimbJob,
             "climb",
             lambda: board().start(job, lambda job: _work(job, store)),
             key="masks_climb",
-            label="Climb",
+            label="Climb again" if again else "Climb",
             words=f"**AdvCAM** of this picture is {steps:,} passes there and back through the network, "
-            f"about {duration(max(seconds, 1))}. It is made once and kept while the app runs.",
+            f"about {duration(max(seconds, 1))}. "
+            + ("Its maps are kept; its steps would be made anew." if again else "Its maps are made once and kept."),
             caption=f"On {device_words()}; it goes on when you leave the page.",
             is_about_this=lambda ended: ended.picture.key == scene.picture.key,
         )
@@ -133,8 +166,10 @@ def _work(job: ClimbJob, store: LastUsed[Climb]) -> None:
         done += 1
         job.progress(done, total)
 
+    on_disk = climbs_on_disk(job.method, job.how, job.private)
     maps = climbed_maps(
         network, job.picture.image, weight, job.classes, scales=job.how.scales, mirror=job.how.mirror,
-        id=job.picture.title, on_step=step,
+        id=job.picture.title, on_step=step, kept=on_disk,
     )  # fmt: skip
+    on_disk.make_room()
     store.put(_key(job.method, job.picture, job.classes, job.how), Climb(maps, record.steps))

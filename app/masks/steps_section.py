@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from app.masks.choose import Scene
-from app.masks.climb_job import Climb, climb_of
+from app.masks.climb_job import Climb, climb_of, climb_panel
 from app.plain_words import plain
 from recam_core.refine.ways import WAYS
 from recam_core.views.climb_frames import ClimbFrame, climb_frames
@@ -63,6 +63,9 @@ def steps_section(scene: Scene) -> None:
         return
     names = scene.family.classes.names
     st.subheader("AdvCAM, step by step", anchor=False)
+    if not climb.steps:
+        climb_panel(scene, again=True)
+        return
     key = f"masks_played_{scene.picture.key}_{scene.entry.key}"
     k = st.selectbox(
         "Class", list(climb.steps), format_func=names.__getitem__, key=key, width=300,

@@ -222,7 +222,8 @@ def _tell_cost(work: _Work, dataset: Dataset) -> None:
     classes = sum(int(dataset.labels(index).sum()) for index in first) / len(first)
     print(
         f"AdvCAM takes {steps_a_class(settings.scales)} passes, there and back, for each class of a picture: some "
-        f"{each:.1f} s, so about {each * classes * total / 60:.1f} minutes for {counted(total, 'picture')}."
+        f"{each:.1f} s, so about {each * classes * total / 60:.1f} minutes for {counted(total, 'picture')}; what is "
+        "kept of earlier calls is not climbed again."
     )
 
 
@@ -273,6 +274,11 @@ def _thresholds_of(file: Path, work: _Work) -> dict[Route, float]:
     from recam_core.records import opened_record
 
     with opened_record(file) as values:
+        if not isinstance(values, dict) or not {"weights_sha256", "rule", "thresholds"} <= values.keys():
+            raise UserError(
+                f"{file} holds no thresholds of masks: give what `masks RUN --data SPEC --select SPEC --json FILE` "
+                "wrote with the same run, rule, ways and finishes."
+            )
         made_by = values["weights_sha256"], values["rule"]
         found = {
             route: float(values["thresholds"][route.key]) for route in work.routes if route.key in values["thresholds"]
@@ -290,9 +296,11 @@ def _pass(work: _Work, dataset: Dataset, thresholds: dict[Route, float], out: Pa
     """One pass over a data set: the counts of each route and of the seeds (on the first rank) and, where a folder is
     named, the masks of the last route. Masks that are worse than the seeds are told of as soon as some pictures say so.
     """
+    from recam_core.guest import is_own
     from recam_core.maps.activation_maps import seed_mask
     from recam_core.method.extraction import RULES
     from recam_core.progress import terminal
+    from recam_core.refine.advcam import kept_climbs
     from recam_core.refine.finishes import EVEN_SHARE
     from recam_core.refine.seeds import seed_settings
     from recam_core.refine.ways import SEEDS, refined_of_dataset
@@ -308,6 +316,8 @@ def _pass(work: _Work, dataset: Dataset, thresholds: dict[Route, float], out: Pa
     usual = None if work.rule in RULES else info.threshold_of(work.rule)
     seeds_at = next(at for at in (arguments.seed_threshold, usual, EVEN_SHARE) if at is not None)
     kept = maps_kept(arguments, info, work.rule, dataset)
+    private = is_own(dataset.spec)
+    climbs = kept_climbs(info.weights_sha256, work.rule, settings.scales, settings.mirror, private=private)
 
     def made() -> Iterator[tuple[Sample, dict[Route, Tally], np.ndarray | None]]:
         pictures = refined_of_dataset(
@@ -320,6 +330,7 @@ def _pass(work: _Work, dataset: Dataset, thresholds: dict[Route, float], out: Pa
             arguments.limit,
             seeds_at,
             kept,
+            climbs,
         )
         for sample, found in pictures:
             counts = {route: Tally(dataset.classes) for route in routes}

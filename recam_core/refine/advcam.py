@@ -19,6 +19,7 @@ from recam_core.maps.activation_maps import FULL, ActivationMaps, grid_size
 from recam_core.maps.inference import check_scales, scaled_view
 from recam_core.method.cam import responses
 from recam_core.model.network import CamNetwork
+from recam_core.refine.kept_climbs import KeptClimbs, picture_name
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ def climbed_maps(
     climb: Climb | None = None,
     id: str = "",
     on_step: StepFn | None = None,
+    kept: KeptClimbs | None = None,
 ) -> ActivationMaps:
     """The sum of a class's maps while its picture climbs.
 
@@ -115,10 +117,11 @@ def climbed_maps(
         mirror: whether the mirror image climbs along.
         climb: how it is moved.
         id: of the picture.
-        on_step: told of each step of the picture itself.
+        on_step: told of each step of the picture itself; classes that are kept are climbed again for it.
+        kept: what was climbed before, see :func:`kept_climbs`; what is climbed now is kept there, class by class.
 
     Raises:
-        UserError: scales out of range.
+        UserError: scales out of range, or no room on the disk for what is kept.
     """
     check_scales(scales)
     climb = climb or Climb()
@@ -126,18 +129,55 @@ def climbed_maps(
     size = (image.shape[0], image.shape[1])
     grid = grid_size(size)
     weight = weight.detach().to(network.device)
-    found = np.zeros((len(classes), *grid), dtype=np.float32)
-    whole = network.preprocess(image)
+    levels = np.zeros((len(classes), *grid), dtype=np.uint8)
+    whole, name = network.preprocess(image), "" if kept is None else picture_name(image)
     for order, k in enumerate(classes.tolist()):
+        known = None if kept is None or on_step is not None else kept.get(name, k, grid)
+        if known is not None:
+            levels[order] = known
+            continue
+        found = np.zeros(grid, dtype=np.float32)
         for scale in scales:
             x = scaled_view(whole, scale)
             if mirror:
                 x = torch.cat([x, x.flip(-1)])
             with device_gate(network.device):
-                found[order] += _climb(network, x, weight, k, scale, climb, grid, on_step)
-    most = found.max(axis=(1, 2), keepdims=True)
-    levels = np.rint(np.divide(found, most, out=np.zeros_like(found), where=most > 0) * FULL)
-    return ActivationMaps(id, size, classes, levels.astype(np.uint8))
+                found += _climb(network, x, weight, k, scale, climb, grid, on_step)
+        most = found.max()
+        levels[order] = np.rint(found / most * FULL if most > 0 else found).astype(np.uint8)
+        if kept is not None:
+            kept.put(name, k, levels[order])
+    return ActivationMaps(id, size, classes, levels)
+
+
+def kept_climbs(
+    weights_sha256: str,
+    rule: str,
+    scales: Sequence[float],
+    mirror: bool = True,
+    climb: Climb | None = None,
+    private: bool = False,
+) -> KeptClimbs:
+    """Where the maps of :func:`climbed_maps` are kept.
+
+    Args:
+        weights_sha256: of the run.
+        rule: the extraction rule whose class weights are climbed along.
+        scales, mirror, climb: as there.
+        private: whether the pictures are a guest's own.
+    """
+    return KeptClimbs(weights_sha256, rule, (tuple(map(float, scales)), mirror, climb or Climb()), private)
+
+
+def kept_maps_of(
+    kept: KeptClimbs, image: np.ndarray, classes: Sequence[int] | np.ndarray, id: str = ""
+) -> ActivationMaps | None:
+    """The maps of :func:`climbed_maps` where those of all classes are kept; None else."""
+    classes = np.unique(np.asarray(classes, dtype=np.int64))
+    size, name = (image.shape[0], image.shape[1]), picture_name(image)
+    found = [kept.get(name, k, grid_size(size)) for k in classes.tolist()]
+    planes = [one for one in found if one is not None]
+    return ActivationMaps(id, size, classes, np.stack(planes)) if planes and len(planes) == len(found) else None
 
 
 def _climb(

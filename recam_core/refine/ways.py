@@ -15,6 +15,7 @@ from recam_core.model.network import CamNetwork
 from recam_core.refine.advcam import climbed_maps
 from recam_core.refine.boundary_network import BoundaryNetwork
 from recam_core.refine.finishes import EVEN_SHARE, FINISHES, Pixels, check_finish, finished_pixels, from_levels
+from recam_core.refine.kept_climbs import KeptClimbs
 from recam_core.refine.random_walk import STAGES, STEPS, walk_stages
 from recam_core.refine.seeds import seeds_of_dataset
 from recam_core.scores.thresholds import EVEN_ODDS
@@ -176,6 +177,7 @@ def refined_of_dataset(
     limit: int | None = None,
     seeds_at: float = EVEN_SHARE,
     kept: Mapping[str, ActivationMaps] | None = None,
+    climbs: KeptClimbs | None = None,
 ) -> Iterator[tuple[Sample, dict[Route, Pixels]]]:
     """Yield each picture with what each route makes of its maps: the arg-max class and the activation of each pixel.
 
@@ -193,6 +195,7 @@ def refined_of_dataset(
         seeds_at: the threshold of the seeds, where a dense CRF takes them for as probable as the background; maps that
             have walked have the published one.
         kept: maps that need not be made, see :func:`recam_core.maps.kept.kept_maps`.
+        climbs: where the maps of AdvCAM are kept, see :func:`recam_core.refine.advcam.kept_climbs`; None keeps none.
 
     Raises:
         UserError: what :func:`recam_core.refine.seeds.seeds_of_dataset` and :func:`check_seeds` refuse.
@@ -204,7 +207,9 @@ def refined_of_dataset(
         climbed = boundary = None
         if weight is not None:
             classes, scales, mirror = made.classes, settings.scales, settings.mirror
-            climbed = climbed_maps(network, sample.image, weight, classes, scales=scales, mirror=mirror, id=sample.id)
+            climbed = climbed_maps(
+                network, sample.image, weight, classes, scales=scales, mirror=mirror, id=sample.id, kept=climbs
+            )
         if boundaries is not None and any(WAYS[way].walks for way in ways):
             boundary = boundaries.boundary(sample.image)
         maps = {}
@@ -219,3 +224,5 @@ def refined_of_dataset(
                 *maps[route.way], sample.image, route.finish, has_background=has_background, even=even
             )
         yield sample, found
+    if weight is not None and climbs is not None:
+        climbs.make_room()

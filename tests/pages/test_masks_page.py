@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from streamlit.testing.v1 import AppTest
 from viewer_content import viewer_of
 
+from app.masks import climb_job
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.data.spec import open_dataset
 from recam_core.maps.activation_maps import ActivationMaps, seed_mask
@@ -142,6 +143,15 @@ def test_advcam_is_made_by_a_job_after_its_cost_was_told(masks, monkeypatch) -> 
         page.run()
     fine(page)
     assert viewer_of(page).titles == ["Seeds", "AdvCAM", "Mask by PAMR"]
+    made = pane(page, "advcam")[1]
+    assert not [button for button in page.button if button.label == "Climb again"]
+    # The app is started anew: the maps are on disk, and what was played of them is made by another press.
+    climb_job._kept.clear()
+    page.run()
+    fine(page)
+    assert viewer_of(page).titles == ["Seeds", "AdvCAM", "Mask by PAMR"]
+    np.testing.assert_array_equal(pane(page, "advcam")[1], made)
+    assert [button for button in page.button if button.label == "Climb again"]
     page.selectbox(key="masks_maps_scenes/bce").set_value("grad_cam").run()
     fine(page)
     assert "attribution methods have none" in page.info[0].value
