@@ -7,6 +7,7 @@ import streamlit as st
 
 from app.carried import SPEC_HELP, can_be_shown, choose_family, first_picture, matched, settled, taken_over
 from app.catalogue import Catalogue, Family
+from app.guard import sentences
 from app.links import keep, kept
 from app.pictures import FROM_SET, OWN_PHOTO, Picture, photo_uploader, picture_of_set, picture_of_upload
 from app.recorded_pictures import recorded
@@ -20,7 +21,7 @@ def choose_picture(
     help: str,
     opening: bool,
     carried: Callable[[Family], Picture | None] = lambda family: None,
-) -> tuple[Family, str, Picture | None]:
+) -> tuple[Family, str | None, Picture | None]:
     """The row of a family and a picture, which is one of a data set or a photo of one's own.
 
     Args:
@@ -31,10 +32,8 @@ def choose_picture(
         carried: the photo of one's own that came along from another page; taken while none is put in here.
 
     Returns:
-        The family, the specification of the data set ("" for a photo) and the picture; None while there is no photo.
-
-    Raises:
-        UserError: the data set or the picture cannot be used.
+        The family, the specification of the data set ("" for a photo; None where it or the picture cannot be used,
+        which is told in its place) and the picture; None while there is no photo.
     """
     family_column, picture_column = st.columns([1, 2.6], gap="medium")
     with family_column:
@@ -47,12 +46,13 @@ def choose_picture(
             label_visibility="collapsed",
         )  # fmt: skip
         keep("from", "photo" if source == OWN_PHOTO else "")
-    with picture_column:
+    with picture_column, sentences():
         if source != OWN_PHOTO:
             return family, *picture_of_list(family, page, opening)
         if not family.introduction.of_photographs:
             st.caption("These checkpoints have learnt from drawn pictures: others in the list know photographs.")
         return family, "", own_photo(f"{page}_photo", family.classes) or carried(family)
+    return family, None, None
 
 
 def own_photo(key: str, classes: ClassList, on_change: Callable[[], None] | None = None) -> Picture | None:

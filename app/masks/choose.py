@@ -62,12 +62,28 @@ def arrive() -> None:
     st.session_state["masks_opening"] = True
 
 
-def choose(catalogue: Catalogue) -> Scene | None:
-    """Draw the rows; None while there is nothing to look at, and the page says why.
+@dataclass(frozen=True)
+class Choice:
+    """What the rows say, whether it can be looked at or not.
 
-    Raises:
-        UserError: the data set, the picture or the run cannot be used.
+    Attributes:
+        spec: of the data set; "" for a photo of one's own, None where what was chosen cannot be used, which is told.
+        picture: None where there is none.
+        maps: an extraction rule of the run, or an attribution method.
     """
+
+    family: Family
+    entry: Entry
+    spec: str | None
+    picture: Picture | None
+    maps: str
+    ways: tuple[str, ...]
+    finish: str
+    boundaries: KnownBoundaries | None
+
+
+def choose(catalogue: Catalogue) -> Choice:
+    """Draw the rows."""
     opening = st.session_state.pop("masks_opening", False)
     with st.container(key="masks_choice"):
         family, spec, picture = choose_picture(catalogue, "masks", "Runs that know the same classes.", opening)
@@ -81,11 +97,23 @@ def choose(catalogue: Catalogue) -> Scene | None:
             ways = _ways(boundaries is not None, opening)
         with finish_column:
             finish = _finish(opening)
+    return Choice(family, entry, spec, picture, maps, ways, finish, boundaries)
+
+
+def scene_of(choice: Choice) -> Scene | None:
+    """What the page is about; None while there is nothing to look at, and the page says why.
+
+    Raises:
+        UserError: the run cannot be used.
+    """
+    family, entry, spec, picture = choice.family, choice.entry, choice.spec, choice.picture
+    if spec is None:
+        return None
     if picture is None:
         st.info("Put in a photo to see masks of it.", icon=":material/add_photo_alternate:")
         return None
     how = Inference()
-    rule = maps if maps not in METHODS else None
+    rule = choice.maps if choice.maps not in METHODS else None
     plain_method = method_of_entry(entry, rule)
     make_ready(plain_method, picture, how)
     # A picture without labels: what the network sees in it.
@@ -95,11 +123,13 @@ def choose(catalogue: Catalogue) -> Scene | None:
         return None
     method = plain_method
     if rule is None:
-        ready = ready_methods([attribution_method(entry, maps)], picture, present, "masks_attribution")
+        ready = ready_methods([attribution_method(entry, choice.maps)], picture, present, "masks_attribution")
         if not ready:
             return None
         (method,) = ready
-    return Scene(family, entry, method, spec, picture, present, how, ways, finish, boundaries)
+    return Scene(
+        family, entry, method, spec, picture, present, how, choice.ways, choice.finish, choice.boundaries
+    )  # fmt: skip
 
 
 def _restored(key: str, parameter: str, options: list[str], usual: str, opening: bool) -> str:

@@ -59,14 +59,14 @@ class ClimbJob(Job):
         picture: of what.
         classes: the maps of which.
         how: at which scales.
-        private: whether the picture is a guest's own.
+        spec: of the data set; "" for a photo of one's own.
     """
 
     method: Method
     picture: Picture
     classes: tuple[int, ...]
     how: Inference
-    private: bool
+    spec: str
 
 
 @st.cache_resource(show_spinner=False)
@@ -86,24 +86,21 @@ def climb_of(scene: Scene) -> Climb | None:
     store, key = _kept(), _key(scene.method, scene.picture, scene.present, scene.how)
     found = store.get(key)
     if found is None:
-        image, where = scene.picture.image, climbs_on_disk(scene.method, scene.how, is_private(scene.spec))
-        maps = kept_maps_of(where, image, scene.present, scene.picture.title)
+        where = climbs_on_disk(scene.method, scene.how, scene.spec)
+        maps = None if where is None else kept_maps_of(where, scene.picture.image, scene.present, scene.picture.title)
         if maps is not None:
             found = Climb(maps, {})
             store.put(key, found)
     return found
 
 
-def is_private(spec: str) -> bool:
-    """Whether pictures are a guest's own: those of a set of theirs, and a photo that was put in."""
-    return not spec or is_own(spec)
-
-
-def climbs_on_disk(method: Method, how: Inference, private: bool) -> KeptClimbs:
-    """Where the maps of AdvCAM by the weights of a run are kept, those of the command `masks` as well."""
+def climbs_on_disk(method: Method, how: Inference, spec: str) -> KeptClimbs | None:
+    """Where the maps of AdvCAM of a data set by the weights of a run are kept, those of the command `masks` as well;
+    None for a photo of one's own (""), of which nothing is kept."""
     if method.entry is None:
         raise TypeError(f"{method.title} is no run")
-    return kept_climbs(method.entry.info.weights_sha256, method.rule, how.scales, how.mirror, private=private)
+    weights, private = method.entry.info.weights_sha256, is_own(spec)
+    return kept_climbs(weights, method.rule, how.scales, how.mirror, private=private) if spec else None
 
 
 def why_not(scene: Scene) -> str:
@@ -125,15 +122,21 @@ def _seconds(weights: str, size: tuple[int, int], how: Inference, _scene: Scene)
         return seconds_a_class(shared.run.network, _scene.picture.image, how.scales, how.mirror)
 
 
+def seconds_to_climb(scene: Scene) -> float:
+    """About how long AdvCAM of the scene's picture takes."""
+    size = scene.picture.image.shape[:2]
+    return _seconds(scene.entry.info.weights_sha256, size, scene.how, scene) * len(scene.present)
+
+
 def climb_panel(scene: Scene, again: bool = False) -> None:
     """What AdvCAM of this picture costs, the button that begins it, and how far it is; ``again`` for its steps."""
     if reason := why_not(scene):
         st.info(reason, icon=":material/block:")
         return
-    store, classes = _kept(), len(scene.present)
-    seconds = _seconds(scene.entry.info.weights_sha256, scene.picture.image.shape[:2], scene.how, scene) * classes
-    steps = steps_a_class(scene.how.scales) * classes
-    job = ClimbJob(scene.method, scene.picture, scene.present, scene.how, is_private(scene.spec))
+    store, seconds = _kept(), seconds_to_climb(scene)
+    steps = steps_a_class(scene.how.scales) * len(scene.present)
+    job = ClimbJob(scene.method, scene.picture, scene.present, scene.how, scene.spec)
+    once = "made once and kept" if scene.spec else "made once and kept while the app runs"
     with st.container(border=True, key="masks_climb_panel"), sentences():
         job_panel(
             ClimbJob,
@@ -143,7 +146,7 @@ def climb_panel(scene: Scene, again: bool = False) -> None:
             label="Climb again" if again else "Climb",
             words=f"**AdvCAM** of this picture is {steps:,} passes there and back through the network, "
             f"about {duration(max(seconds, 1))}. "
-            + ("Its maps are kept; its steps would be made anew." if again else "Its maps are made once and kept."),
+            + ("Its maps are kept; its steps would be made anew." if again else f"Its maps are {once}."),
             caption=f"On {device_words()}; it goes on when you leave the page.",
             is_about_this=lambda ended: ended.picture.key == scene.picture.key,
         )
@@ -166,10 +169,11 @@ def _work(job: ClimbJob, store: LastUsed[Climb]) -> None:
         done += 1
         job.progress(done, total)
 
-    on_disk = climbs_on_disk(job.method, job.how, job.private)
+    on_disk = climbs_on_disk(job.method, job.how, job.spec)
     maps = climbed_maps(
         network, job.picture.image, weight, job.classes, scales=job.how.scales, mirror=job.how.mirror,
         id=job.picture.title, on_step=step, kept=on_disk,
     )  # fmt: skip
-    on_disk.make_room()
+    if on_disk is not None:
+        on_disk.make_room()
     store.put(_key(job.method, job.picture, job.classes, job.how), Climb(maps, record.steps))

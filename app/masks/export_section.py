@@ -9,17 +9,20 @@ from typing import Any
 
 import streamlit as st
 
+from app.attributions import seconds_of
 from app.catalogue import Entry
 from app.datasets import dataset
-from app.job_progress import job_panel
+from app.job_progress import duration, job_panel
 from app.jobs import DONE, Job, board
 from app.links import kept
 from app.masks.choose import Scene
+from app.masks.climb_job import seconds_to_climb
 from app.masks.refined import MASK, SEEDS, threshold_of_way
 from app.models import device, device_words
 from app.plain_words import as_code, plain
 from app.viewer import threshold_in_view
 from recam_core.analysis.analysed import settings_of
+from recam_core.attribution.table import METHODS
 from recam_core.cache import cache_folder, drop_oldest
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.data.readable import readable
@@ -27,8 +30,11 @@ from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.guest import guest, is_own
 from recam_core.maps.activation_maps import seed_mask
+from recam_core.method.extraction import RULES, rule_words
+from recam_core.refine.advcam import kept_climbs
 from recam_core.refine.boundaries import load_boundaries
 from recam_core.refine.known_boundaries import KnownBoundaries
+from recam_core.refine.seeds import seed_settings
 from recam_core.refine.ways import WAYS, Route, refined_of_dataset
 from recam_core.report.coco_masks import picture_names
 from recam_core.report.files import file_name
@@ -38,6 +44,8 @@ from recam_core.words import counted, megabytes
 
 #: Pictures of one file, and of a visitor of a hosted app; all of a set is the queue's and the command line's.
 _MOST, _MOST_HOSTED = 500, 100
+#: Seconds that one file of a visitor of a hosted app may take: work of all visitors stands in one line.
+_LONGEST_HOSTED = 300.0
 #: Bytes of pixels that may be written along with the masks.
 _MOST_PIXELS = 1_000_000_000
 #: Room of all such files together.
@@ -51,7 +59,7 @@ class Wanted:
     Attributes:
         spec: of the data set.
         pictures: how many, from the first on.
-        rule: extraction rule of the seeds.
+        rule: extraction rule of the seeds, or attribution method with its head.
         route: way and finish.
         threshold: background threshold; None gives every pixel to its arg-max class.
         with_pictures: whether the pictures are written, too.
@@ -98,28 +106,24 @@ def export_section(scene: Scene, ways: tuple[str, ...], finish: str, view: Mappi
     if not scene.spec:
         return
     with st.expander(":material/download: Masks of this set as files"):
-        if scene.method.attribution is not None:
-            st.info("Maps of attribution methods are made one picture at a time; choose a CAM as seeds.")
-            return
-        possible = [way for way in ways if not WAYS[way].climbs] or ["direct"]
-        way = possible[0]
-        if len(possible) > 1:
+        way = ways[0]
+        if len(ways) > 1:
             way = st.segmented_control(
-                "Way", possible, format_func=lambda one: WAYS[one].title, key="masks_export_way", default=way,
+                "Way", ways, format_func=lambda one: WAYS[one].title, key="masks_export_way", default=way,
                 required=True,
             ) or way  # fmt: skip
         pane = way if len(ways) > 1 else SEEDS if Route(way, finish) == Route("direct", "none") else MASK
         threshold = threshold_in_view(view, pane, threshold_of_way(scene, way, finish))
         wanted = _wanted(scene, Route(way, finish), threshold)
+        seconds = _seconds(scene, wanted)
         job_panel(
             ExportJob,
             "export",
-            lambda: _start(scene, wanted),
+            lambda: _start(scene, wanted, seconds),
             key="masks_export",
             label="Make the masks",
-            words=_words(wanted),
-            caption=f"On {device_words()}; it goes on when you leave the page. AdvCAM of a whole set takes the command "
-            "line or the queue.",
+            words=_words(wanted) + (f" About {duration(seconds)}." if seconds else ""),
+            caption=f"On {device_words()}; it goes on when you leave the page.",
             is_about_this=lambda ended: ended.wanted == wanted,
         )
         _result(wanted)
@@ -137,21 +141,38 @@ def _wanted(scene: Scene, route: Route, threshold: float | None) -> Wanted:
             help="With them, the file opens here as a data set to train on (page Data).",
         )  # fmt: skip
         coco = st.toggle("COCO RLE too", key="masks_export_coco", help="One annotation for each class of a picture.")
-    return Wanted(scene.spec, int(count), scene.method.rule, route, threshold, with_pictures, coco)
+    how = scene.method.attribution
+    rule = scene.method.rule if how is None else f"{how.method}-{how.head}"
+    return Wanted(scene.spec, int(count), rule, route, threshold, with_pictures, coco)
 
 
-def _words(wanted: Wanted) -> str:
+def _seconds(scene: Scene, wanted: Wanted) -> float:
+    """About how long the slow maps of all pictures take, by what the shown one takes; 0 where none are slow."""
+    if scene.method.attribution is not None:
+        return seconds_of(scene.method, scene.picture, scene.present) * wanted.pictures
+    return seconds_to_climb(scene) * wanted.pictures if WAYS[wanted.route.way].climbs else 0.0
+
+
+def _words(wanted: Wanted, threshold_from: str = ", as the viewer has it") -> str:
     where = "every pixel to its arg-max class"
     if wanted.threshold is not None:
-        where = f"at the background threshold {wanted.threshold:.2f}, as the viewer has it"
+        where = f"at the background threshold {wanted.threshold:.2f}{threshold_from}"
     made = plain(wanted.route.title) or "the seeds"
+    if wanted.rule not in RULES:
+        method, _, head = wanted.rule.partition("-")
+        made += f", from maps by {METHODS[method].title} of {rule_words(head)}"
     return (
         f"Masks of {counted(wanted.pictures, 'picture')} of {as_code(wanted.spec)} ({made}), "
         f"{where}: indexed PNGs in the layout of VOC with a list of ids, as one ZIP file."
     )
 
 
-def _start(scene: Scene, wanted: Wanted) -> ExportJob:
+def _start(scene: Scene, wanted: Wanted, seconds: float) -> ExportJob:
+    if guest() is not None and seconds > _LONGEST_HOSTED:
+        raise UserError(
+            f"That takes about {duration(seconds)}, and others wait meanwhile: here, take so few pictures that it is "
+            f"{duration(_LONGEST_HOSTED)} at the most. On your own computer the command `masks` makes all of them."
+        )
     found = dataset(wanted.spec)
     check_classes(scene.family.classes, found.classes, "These checkpoints", f"the data set {wanted.spec}")
     return board().start(ExportJob(scene.entry, scene.boundaries, wanted), _work)
@@ -165,7 +186,9 @@ def _work(job: ExportJob) -> None:
     boundaries = job.boundaries if WAYS[wanted.route.way].walks else None
     named = repr((info.weights_sha256, wanted, boundaries and (boundaries.folder, boundaries.changed)))
     folder = cache_folder(is_own(wanted.spec)) / f"maskset-{hashlib.sha256(named.encode()).hexdigest()[:32]}"
-    run, settings, tally, written = load_run(job.entry.path, device()), settings_of(info), Tally(pictures.classes), 0
+    run, tally, written = load_run(job.entry.path, device()), Tally(pictures.classes), 0
+    settings, private = seed_settings(wanted.rule, settings_of(info)), is_own(wanted.spec)
+    climbs = kept_climbs(info.weights_sha256, wanted.rule, settings.scales, settings.mirror, private=private)
     heads = None if boundaries is None else load_boundaries(boundaries.folder, run)
     about = {
         "run": info.name, "weights_sha256": info.weights_sha256, "rule": wanted.rule, "data": wanted.spec,
@@ -174,7 +197,10 @@ def _work(job: ExportJob) -> None:
     }  # fmt: skip
     names = picture_names(pictures) if wanted.coco else None
     job.begin("Masks, picture")
-    made = refined_of_dataset(run.network, pictures, wanted.rule, [wanted.route], settings, heads, count)
+    made = refined_of_dataset(
+        run.network, pictures, wanted.rule, [wanted.route], settings, heads, count,
+        climbs=climbs, tick=lambda: job.progress(job.done, count),
+    )  # fmt: skip
     split = split_name(wanted.spec)
     with writing_mask_set(folder, pictures.classes, split, about, wanted.with_pictures, names) as writer:
         for done, (sample, found) in enumerate(made, start=1):
@@ -199,19 +225,22 @@ def _work(job: ExportJob) -> None:
 
 
 def _result(wanted: Wanted) -> None:
+    """The file that was made last, and what it holds where that is not what is chosen now, as after a reload."""
     job = board().find(kept("export"))
-    if not isinstance(job, ExportJob) or job.state != DONE or job.wanted != wanted or job.file is None:
+    if not isinstance(job, ExportJob) or job.state != DONE or job.file is None:
         return
     file = job.file
+    if job.wanted != wanted:
+        st.markdown(f"Made before by {plain(job.entry.title)}: {_words(job.wanted, '')}")
     if not file.is_file():
         st.info("The file was dropped to make room; make the masks again.", icon=":material/delete:")
         return
     st.success(plain(job.said), icon=":material/check:")
-    route = wanted.route
+    route = job.wanted.route
     st.download_button(
         "Save the masks",
         file.read_bytes,
-        file_name("masks", split_name(wanted.spec), route.way.replace("+", "-"), route.finish, suffix=".zip"),
+        file_name("masks", split_name(job.wanted.spec), route.way.replace("+", "-"), route.finish, suffix=".zip"),
         "application/zip",
         key="masks_export_save",
         on_click="ignore",

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app.catalogue import has_no_runs, read_catalogue
 from app.guard import sentences
-from app.masks.choose import arrive, choose
+from app.masks.choose import arrive, choose, scene_of
 from app.masks.jobs_section import jobs_section
 from app.masks.result_section import result_section
 from app.masks.steps_section import steps_section
@@ -29,9 +29,10 @@ def main() -> None:
     st.markdown(_ABOUT)
     entry = None
     with sentences():
-        scene = choose(catalogue)
+        choice = choose(catalogue)
+        entry = choice.entry  # which the form below begins with, whatever is wrong with the picture
+        scene = scene_of(choice)
         if scene is not None:
-            entry = scene.entry
             for note in scene.picture.notes:
                 st.caption(f":material/info: {plain(note)}")
             result_section(scene)

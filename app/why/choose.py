@@ -32,13 +32,15 @@ def choose(catalogue: Catalogue) -> Scene | None:
     """Draw the row; None while there is nothing to look at, and the page says why.
 
     Raises:
-        UserError: the data set or the picture cannot be used.
+        UserError: a run cannot be read.
     """
     opening = st.session_state.pop("why_opening", False)
     with st.container(key="why_choice"):
         about = "Runs that know the same classes can be compared."
         family, spec, picture = choose_picture(catalogue, "why", about, opening, _from_explore)
         entries = _runs(family, opening)
+    if spec is None:
+        return None
     if picture is None:
         st.info("Put in a photo to ask these runs about it.", icon=":material/add_photo_alternate:")
         return None

@@ -102,6 +102,7 @@ def climbed_maps(
     id: str = "",
     on_step: StepFn | None = None,
     kept: KeptClimbs | None = None,
+    tick: Callable[[], None] = lambda: None,
 ) -> ActivationMaps:
     """The sum of a class's maps while its picture climbs.
 
@@ -119,6 +120,7 @@ def climbed_maps(
         id: of the picture.
         on_step: told of each step of the picture itself; classes that are kept are climbed again for it.
         kept: what was climbed before, see :func:`kept_climbs`; what is climbed now is kept there, class by class.
+        tick: called before each step; may raise Cancelled.
 
     Raises:
         UserError: scales out of range, or no room on the disk for what is kept.
@@ -142,7 +144,7 @@ def climbed_maps(
             if mirror:
                 x = torch.cat([x, x.flip(-1)])
             with device_gate(network.device):
-                found += _climb(network, x, weight, k, scale, climb, grid, on_step)
+                found += _climb(network, x, weight, k, scale, climb, grid, on_step, tick)
         most = found.max()
         levels[order] = np.rint(found / most * FULL if most > 0 else found).astype(np.uint8)
         if kept is not None:
@@ -189,6 +191,7 @@ def _climb(
     climb: Climb,
     grid: tuple[int, int],
     on_step: StepFn | None,
+    tick: Callable[[], None],
 ) -> np.ndarray:
     """The maps of one class at one scale, added up on the grid."""
     low, high = network.preprocess(np.array([[[0, 0, 0], [255, 255, 255]]], dtype=np.uint8)).unbind(dim=-1)
@@ -198,6 +201,7 @@ def _climb(
     steps = climb.steps_at(scale)
     times = climb.steps / steps if scale <= 0.5 else 1.0
     for step in range(steps):
+        tick()
         x = x.detach().requires_grad_()
         with torch.enable_grad():
             maps = F.relu(responses(network.features(x), weight))

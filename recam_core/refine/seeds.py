@@ -1,6 +1,6 @@
 """The seeds that masks are made of: maps by an extraction rule, or by an attribution method such as Region-CAM."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from recam_core import ranks
@@ -20,6 +20,7 @@ def seeds_of_dataset(
     settings: MapSettings,
     limit: int | None = None,
     kept: Mapping[str, ActivationMaps] | None = None,
+    tick: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[Sample, ActivationMaps]]:
     """Yield each picture with its maps, in the order of the data set; under ``torchrun``, those of this rank's share.
 
@@ -30,6 +31,7 @@ def seeds_of_dataset(
         settings: how maps are made; see :func:`seed_settings`.
         limit: only the first so many pictures; None for all.
         kept: maps that need not be made, see :func:`recam_core.maps.kept.kept_maps`.
+        tick: called after each pass of attributions; may raise Cancelled.
 
     Raises:
         UserError: what :func:`recam_core.maps.dataset_maps.kept_or_made` refuses, or attributions of classes that
@@ -50,7 +52,7 @@ def seeds_of_dataset(
     count = len(dataset) if limit is None else min(limit, len(dataset))
 
     def made(missing: list[int]) -> Iterator[tuple[Sample, ActivationMaps]]:
-        return attributions_of_dataset(asked, dataset, indices=missing)
+        return attributions_of_dataset(asked, dataset, lambda *_: tick(), indices=missing)
 
     yield from with_kept(dataset, ranks.share(range(count)), {} if kept is None else kept, made)
 

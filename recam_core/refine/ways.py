@@ -1,7 +1,7 @@
 """The ways from seeds to scores of pseudo masks: directly, or by a walk within learnt boundaries; a way is an entry in
 :data:`WAYS`. Any finish may follow upon any way."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -178,6 +178,7 @@ def refined_of_dataset(
     seeds_at: float = EVEN_SHARE,
     kept: Mapping[str, ActivationMaps] | None = None,
     climbs: KeptClimbs | None = None,
+    tick: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[Sample, dict[Route, Pixels]]]:
     """Yield each picture with what each route makes of its maps: the arg-max class and the activation of each pixel.
 
@@ -196,6 +197,7 @@ def refined_of_dataset(
             have walked have the published one.
         kept: maps that need not be made, see :func:`recam_core.maps.kept.kept_maps`.
         climbs: where the maps of AdvCAM are kept, see :func:`recam_core.refine.advcam.kept_climbs`; None keeps none.
+        tick: called in the middle of the work on pictures that take long; may raise Cancelled.
 
     Raises:
         UserError: what :func:`recam_core.refine.seeds.seeds_of_dataset` and :func:`check_seeds` refuse.
@@ -203,12 +205,20 @@ def refined_of_dataset(
     check_seeds(rule, routes)
     ways, has_background = {route.way for route in routes}, dataset.classes.has_background
     weight = class_weights(rule, network.fc1, network.fc2) if any(WAYS[way].climbs for way in ways) else None
-    for sample, made in seeds_of_dataset(network, dataset, rule, settings, limit, kept):
+    for sample, made in seeds_of_dataset(network, dataset, rule, settings, limit, kept, tick):
         climbed = boundary = None
         if weight is not None:
             classes, scales, mirror = made.classes, settings.scales, settings.mirror
             climbed = climbed_maps(
-                network, sample.image, weight, classes, scales=scales, mirror=mirror, id=sample.id, kept=climbs
+                network,
+                sample.image,
+                weight,
+                classes,
+                scales=scales,
+                mirror=mirror,
+                id=sample.id,
+                kept=climbs,
+                tick=tick,
             )
         if boundaries is not None and any(WAYS[way].walks for way in ways):
             boundary = boundaries.boundary(sample.image)

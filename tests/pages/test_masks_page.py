@@ -13,9 +13,13 @@ from safetensors.torch import save_file
 from streamlit.testing.v1 import AppTest
 from viewer_content import viewer_of
 
-from app.masks import climb_job
+from app.masks import climb_job, export_section
+from app.pictures import OWN_PHOTO
 from recam_core.checkpoint.run_folder import load_run
+from recam_core.data.sample import Dataset
 from recam_core.data.spec import open_dataset
+from recam_core.errors import UserError
+from recam_core.guest import Guest, serving
 from recam_core.maps.activation_maps import ActivationMaps, seed_mask
 from recam_core.maps.inference import activation_maps
 from recam_core.method.extraction import map_weights
@@ -81,6 +85,24 @@ def pane(page: AppTest, key: str) -> tuple[np.ndarray, np.ndarray, float | None]
     return shown.arrays[f"winner{place}"], shown.arrays[f"level{place}"], shown.thresholds[place]
 
 
+def exported(page: AppTest, tmp_path: Path, count: int) -> Dataset:
+    """What the file of so many masks with their pictures holds, once it is there."""
+    page.number_input(key="masks_export_count").set_value(count).run()
+    page.toggle(key="masks_export_pictures").set_value(True).run()
+    page.toggle(key="masks_export_coco").set_value(True).run()
+    page.button(key="masks_export_start").click().run()
+    end = time.monotonic() + 240
+    while not page.success and time.monotonic() < end:
+        time.sleep(0.1)
+        page.run()
+    fine(page)
+    assert f"{count} mask" in page.success[0].value
+    (file,) = (tmp_path / "cache").glob("maskset-*")
+    with zipfile.ZipFile(file) as archive:
+        archive.extractall(tmp_path / "set")
+    return open_dataset(f"voc:{tmp_path / 'set'}@val")
+
+
 def test_a_newcomer_sees_the_direct_way_and_learns_what_the_others_need(masks, assets) -> None:
     page = masks()
     assert viewer_of(page).titles == ["Seeds", "Mask by PAMR"]
@@ -130,7 +152,7 @@ def test_the_walk_is_turned_without_a_network(masks, assets, edges, monkeypatch)
     assert viewer_of(page).titles == ["Seeds", "PAMR", "IRN, PAMR"]
 
 
-def test_advcam_is_made_by_a_job_after_its_cost_was_told(masks, monkeypatch) -> None:
+def test_advcam_is_made_by_a_job_after_its_cost_was_told(masks, monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(advcam.Climb, "steps_at", lambda self, scale: 2)
     page = masks(ways="advcam")
     assert viewer_of(page).titles == ["Seeds", "Mask by PAMR"]  # meanwhile, the direct way
@@ -152,6 +174,11 @@ def test_advcam_is_made_by_a_job_after_its_cost_was_told(masks, monkeypatch) -> 
     assert viewer_of(page).titles == ["Seeds", "AdvCAM", "Mask by PAMR"]
     np.testing.assert_array_equal(pane(page, "advcam")[1], made)
     assert [button for button in page.button if button.label == "Climb again"]
+    # What the viewer shows is what a file holds; what was climbed for it is taken for the first picture.
+    made = exported(page, tmp_path, 1)
+    np.testing.assert_array_equal(made.load(0).mask, seed_mask(*pane(page, "mask")))
+    assert json.loads((tmp_path / "set" / "masks.json").read_text())["way"] == "advcam"
+    assert any("About" in box.value and "Masks of 1 picture" in box.value for box in page.markdown)
     page.selectbox(key="masks_maps_scenes/bce").set_value("grad_cam").run()
     fine(page)
     assert "attribution methods have none" in page.info[0].value
@@ -159,23 +186,49 @@ def test_advcam_is_made_by_a_job_after_its_cost_was_told(masks, monkeypatch) -> 
 
 def test_masks_of_a_set_are_a_file_that_opens_as_a_data_set(masks, assets, tmp_path) -> None:
     page = masks()
-    page.number_input(key="masks_export_count").set_value(2).run()
-    page.toggle(key="masks_export_pictures").set_value(True).run()
-    page.toggle(key="masks_export_coco").set_value(True).run()
-    page.button(key="masks_export_start").click().run()
-    end = time.monotonic() + 240
-    while not page.success and time.monotonic() < end:
-        time.sleep(0.1)
-        page.run()
-    fine(page)
-    assert "2 masks" in page.success[0].value
+    made = exported(page, tmp_path, 2)
     assert "mIoU" in page.success[0].value
-    (file,) = (tmp_path / "cache").glob("maskset-*")
-    with zipfile.ZipFile(file) as archive:
-        archive.extractall(tmp_path / "set")
-    made = open_dataset(f"voc:{tmp_path / 'set'}@val")
     maps, image = seeds(assets)
     argmax, activation = finished_pixels(maps, "fc1", image, "pamr", has_background=True)
     np.testing.assert_array_equal(made.load(0).mask, seed_mask(argmax, activation, 0.3))
     np.testing.assert_array_equal(made.load(0).image, image)
     assert open_dataset(f"coco:{tmp_path / 'set'}@val").ids
+    assert not [box for box in page.markdown if "Made before by" in box.value]
+    # After a reload other settings are chosen, and the file is offered all the same, with what it holds.
+    again = masks(export=page.query_params["export"])
+    assert "2 masks" in again.success[0].value
+    assert any("Made before by BCE-CAM: Masks of 2 pictures" in box.value for box in again.markdown)
+    assert not any("About" in box.value for box in again.markdown if "Masks of" in box.value)  # these are not slow
+
+
+def test_masks_from_attributions_are_a_file_too(masks, tmp_path) -> None:
+    page = masks(maps="grad_cam")
+    made = exported(page, tmp_path, 1)
+    np.testing.assert_array_equal(made.load(0).mask, seed_mask(*pane(page, "mask")))
+    assert json.loads((tmp_path / "set" / "masks.json").read_text())["rule"] == "grad_cam-fc1"
+    assert any("maps by Grad-CAM of weights of FC1" in box.value for box in page.markdown)
+
+
+def test_a_visitor_waits_for_no_hours_of_another(tmp_path) -> None:
+    with serving(Guest("0" * 16, tmp_path)), pytest.raises(UserError, match="and others wait meanwhile"):
+        export_section._start(None, None, 7200.0)
+
+
+def run_of_form(page: AppTest) -> str:
+    """Which run the form of the queue names."""
+    return next(one.value for one in page.selectbox if (one.key or "").startswith("masks_jobs_run"))
+
+
+def test_what_cannot_be_looked_at_leaves_the_form_with_the_run_of_the_page(masks, opened) -> None:
+    page = masks(run="scenes/recam")
+    assert run_of_form(page) == "scenes/recam"
+    page.segmented_control(key="masks_from").set_value(OWN_PHOTO).run()
+    fine(page)
+    assert run_of_form(page) == "scenes/recam"  # before there is a photo
+    page.file_uploader(key="masks_photo").upload("x.png", b"these are words", "image/png").run()
+    assert "not an image" in page.error[0].value
+    assert not [box for box in page.info if "Put in a photo" in box.value]
+    assert run_of_form(page) == "scenes/recam"
+    other = opened(at="masks", family="scenes", data="voc:nowhere@val", run="scenes/recam")
+    assert "nowhere" in other.error[0].value
+    assert run_of_form(other) == "scenes/recam"
