@@ -11,7 +11,7 @@ from recam_core.cli.main import main
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps, argmax_and_activation, full_size, grid_size, seed_mask
-from recam_core.refine import finishes
+from recam_core.refine import finishes, ways
 from recam_core.refine.boundaries import load_boundaries, usual_thresholds
 from recam_core.refine.boundary_network import BoundaryNetwork
 from recam_core.refine.finishes import finished_pixels
@@ -177,6 +177,38 @@ def test_masks_are_scored_and_written_as_a_set_that_opens(place, tmp_path, capsy
     assert right / pixels == pytest.approx(1 - fixed["wrong_class"] - fixed["lost_to_background"], abs=1e-6)
     with Image.open(out / "SegmentationClass" / f"{truth.ids[0]}.png") as image:
         assert image.mode == "P"
+
+
+def test_the_same_command_finds_its_masks_and_another_replaces_them(place, tmp_path, capsys, monkeypatch):
+    out, scores = tmp_path / "set", tmp_path / "scores.json"
+    select = ("--select", f"voc:{place / 'squares'}@val")
+    asked = (*select, "--finish", "none", "--out", out, "--with-pictures", "--coco", "--json", scores)
+    assert masks(place, *asked) == 0
+    first = scores.read_text()
+    scores.unlink()
+    made = []
+    refined = ways.refined_of_dataset
+    monkeypatch.setattr(ways, "refined_of_dataset", lambda *given, **more: made.append(1) or refined(*given, **more))
+    capsys.readouterr()
+    assert masks(place, *asked) == 0
+    assert "there already, by the same command; nothing was done" in capsys.readouterr().out
+    assert (made, scores.read_text()) == ([], first)
+    # What is not all there is made again, and so is what another command asks for.
+    gone = next((out / "SegmentationClass").glob("*.png"))
+    for change in (gone.unlink, (out / "scores.json").unlink, next((out / "annotations").iterdir()).unlink):
+        change()
+        assert masks(place, *asked) == 0
+        assert len(made) == 2
+        made.clear()
+    assert gone.is_file()
+    for other in (("--finish", "pamr"), ("--scales", 2), ("--limit", 3)):
+        assert masks(place, *asked, *other) == 0
+        assert len(made) == 2
+        made.clear()
+    assert masks(place, *asked[2:], "--threshold", 0.4) == 0
+    assert masks(place, *asked[2:], "--threshold", 0.5) == 0
+    assert len(made) == 2
+    assert json.loads((out / "masks.json").read_text())["threshold"] == 0.5
 
 
 def test_what_cannot_be_right_is_refused_before_anything_is_made(place, tmp_path, capsys):
@@ -346,8 +378,22 @@ def test_boundaries_are_learnt_kept_and_walked_within(place, tmp_path, capsys):
     assert boundaries(place, out, *asked) == 0
     assert "Confident labels at 0.60 and 0.40" in capsys.readouterr().out
     assert not (out / "state").exists()
-    assert boundaries(place, out, *asked) == 2
-    assert "trained boundaries already" in capsys.readouterr().err
+    # The same command finds all there; another is refused, and heads that are gone are learnt again.
+    record, drawn = json.loads((out / "boundaries.json").read_text()), tmp_path / "labels.png"
+    assert boundaries(place, out, *asked, "--json", tmp_path / "again.json") == 0
+    said = capsys.readouterr().out
+    assert "there already, by the same command" in said
+    assert "Confident labels" not in said
+    assert json.loads((tmp_path / "again.json").read_text()) == record
+    for other in (("--seed", 1), ("--scales", 2), ("--limit", 2)):
+        assert boundaries(place, out, *asked, *other) == 2
+        assert "trained boundaries already, made with other settings" in capsys.readouterr().err
+    assert boundaries(place, out, *asked, "--show", drawn) == 0
+    assert drawn.is_file()
+    (out / "boundaries.safetensors").unlink()
+    assert boundaries(place, out, *asked) == 0
+    assert json.loads((out / "boundaries.json").read_text()) == record
+    capsys.readouterr()
     assert masks(place, "--boundaries", out, "--json", scores) == 0
     assert "r fc1, IRN, PAMR" in capsys.readouterr().out.replace("run fc1", "r fc1")
     found = json.loads(scores.read_text())["evaluations"]

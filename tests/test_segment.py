@@ -77,8 +77,17 @@ def test_from_masks_to_a_scored_network_to_masks(place, tmp_path, capsys):
     record = json.loads((out / "segment.json").read_text())
     assert (record["epochs"], record["pictures"], record["masks"]) == (2, 4, "the ground truth")
     assert not (out / "state").exists()
-    assert segment("train", place, *asked) == 2
-    assert "trained weights already" in capsys.readouterr().err
+    # The same command finds all there; another is refused, and weights that are gone are trained again.
+    before = (out / "model.safetensors").stat().st_mtime_ns
+    assert segment("train", place, *asked, "--json", tmp_path / "again.json") == 0
+    assert "there already, by the same command" in capsys.readouterr().out
+    assert json.loads((tmp_path / "again.json").read_text()) == record
+    assert (out / "model.safetensors").stat().st_mtime_ns == before
+    assert segment("train", place, *asked, "--seed", 1) == 2
+    assert "trained weights already, made with other settings" in capsys.readouterr().err
+    (out / "model.safetensors").unlink()
+    assert segment("train", place, *asked) == 0
+    assert json.loads((out / "segment.json").read_text()) == record
     test = ("--scales", 1, "--no-mirror")
     assert segment("eval", place, out, *test, "--band", 2, "--json", scores, split="val") == 0
     said = capsys.readouterr().out
@@ -87,6 +96,9 @@ def test_from_masks_to_a_scored_network_to_masks(place, tmp_path, capsys):
     found = json.loads(scores.read_text())["scores"]
     assert found["all"][0]["fixed"]["pixels"] > found["within 2"][0]["fixed"]["pixels"] > 0
     assert segment("predict", place, out, *test, "--coco", "--out", masks, split="val") == 0
+    assert "there already" not in capsys.readouterr().out
+    assert segment("predict", place, out, *test, "--coco", "--out", masks, split="val") == 0
+    assert "there already, by the same command" in capsys.readouterr().out
     data = open_dataset(f"voc:{place / 'squares'}@val")
     network, written = load_segmentation(out, torch.device("cpu")), MaskSet(masks, data.classes)
     annotated = json.loads((masks / "annotations" / "instances_val.json").read_text())["images"]
@@ -107,6 +119,11 @@ def test_from_masks_to_a_scored_network_to_masks(place, tmp_path, capsys):
     # Masks that were written train another network.
     again = (*asked[:-1], tmp_path / "second", "--masks", masks)
     assert segment("train", place, *again, split="val") == 0
+    # Masks that other settings made in the same place are not those that it has learnt from.
+    assert segment("predict", place, out, "--scales", 1, "--out", masks, split="val") == 0
+    capsys.readouterr()
+    assert segment("train", place, *again, split="val") == 2
+    assert "made with other settings" in capsys.readouterr().err
 
 
 def test_a_test_with_the_mirror_image_is_the_mean_of_both(place, tmp_path):

@@ -71,14 +71,16 @@ def run(arguments: argparse.Namespace) -> int:
     from recam_core.device import describe_device, pick_device
     from recam_core.progress import terminal
     from recam_core.refine.boundaries import (
-        RECORD_FILE,
         SMALL,
         BoundaryRecipe,
+        boundaries_made_by,
         confident_labels,
+        learnt_before,
         train_boundaries,
         usual_thresholds,
     )
     from recam_core.refine.finishes import check_finish
+    from recam_core.refine.seeds import seed_settings
     from recam_core.scores.evaluate import check_classes
 
     check_finish(arguments.finish)
@@ -87,8 +89,6 @@ def run(arguments: argparse.Namespace) -> int:
 
         check_files([arguments.show], [f".{kind}" for kind in FIGURE_KINDS])
     device = pick_device(arguments.device)
-    if (arguments.out / RECORD_FILE).exists():
-        raise UserError(f"{arguments.out} holds trained boundaries already; choose another folder or delete it.")
     opened = Opened()
     dataset = opened.open(arguments.data, arguments.limit)
     loaded = load_run(arguments.run_folder, device)
@@ -122,10 +122,17 @@ def run(arguments: argparse.Namespace) -> int:
         dataset = Subset(dataset, range(min(arguments.limit, len(dataset))), dataset.spec)
     if arguments.pictures is not None:
         dataset = spread(dataset, arguments.pictures)
+    settings = seed_settings(rule, settings_for(arguments, info))
+    made_by = boundaries_made_by(loaded, dataset, rule, settings, recipe)
+    record = learnt_before(arguments.out, made_by)
+    if record is not None and (arguments.show is None or arguments.show.exists()):
+        print(f"{arguments.out}: there already, by the same command; nothing was done.")
+        write_results(arguments.json, record)
+        return opened.status()
     kept = maps_kept(arguments, info, rule, dataset)
     print(f"Boundaries of {dataset.spec} from {info.name} ({rule}), {describe_device(device)}.")
     with terminal("labels") as progress:
-        labels = confident_labels(loaded, dataset, rule, settings_for(arguments, info), recipe, progress, kept)
+        labels = confident_labels(loaded, dataset, rule, settings, recipe, progress, kept)
     foreground, background, unsure = labels.shares
     if dataset.classes.has_background:
         at, of_background = f"{recipe.foreground:.2f} and {recipe.background:.2f}", f", {background:.1%} background"
@@ -138,7 +145,15 @@ def run(arguments: argparse.Namespace) -> int:
         _show(arguments.show, dataset, labels, recipe, f"{info.name} {rule} on {dataset.spec}")
     with terminal("boundaries") as progress:
         record = train_boundaries(
-            loaded, dataset, labels, rule, recipe, arguments.out, workers=arguments.workers, progress=progress
+            loaded,
+            dataset,
+            labels,
+            rule,
+            recipe,
+            arguments.out,
+            workers=arguments.workers,
+            progress=progress,
+            made_by=made_by,
         )
     print(f"{arguments.out}: loss {record['history'][-1]['loss']:.4f}")
     print_notes(dataset)

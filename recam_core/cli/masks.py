@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recam_core import ranks
+from recam_core.atomic_write import write_json
 from recam_core.cli.cams import add_inference_options, add_kept_maps, maps_kept, seed_rule, settings_for
 from recam_core.cli.options import Opened, print_notes, write_results
 from recam_core.errors import UserError
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from recam_core.refine.ways import Route
     from recam_core.scores.evaluate import Evaluation, Tally
 
+#: The results of a call, in the folder of its masks.
+SCORES_FILE = "scores.json"
 #: So many pictures with ground truth say whether masks come out worse than seeds; of a larger set it is told then.
 _TELLING = 40
 
@@ -119,6 +122,12 @@ def run(arguments: argparse.Namespace) -> int:
     check_classes(info.class_list, dataset.classes, f"The run {info.name}", f"the data set {dataset.spec}")
     boundaries = load_boundaries(arguments.boundaries, loaded) if has_boundaries else None
     work = _Work(loaded, rule, routes, boundaries, opened, arguments)
+    if arguments.out is not None:
+        work = replace(work, made_by=_made_by(work, dataset))
+        if (before := ranks.on_first(lambda: _made_before(work))) is not None:
+            print(f"{arguments.out}: there already, by the same command; nothing was done.")
+            write_results(arguments.json, before)
+            return opened.status()
     _tell_cost(work, dataset)
     thresholds = _thresholds(work, dataset)
     tallies = _pass(work, dataset, thresholds, arguments.out)
@@ -136,10 +145,6 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(f"{dataset.spec} has no ground truth, so the masks were not scored.")
     print_notes(dataset)
-    if arguments.out is not None:
-        at = thresholds.get(last)
-        where = "every pixel to its arg-max class" if at is None else f"at a background threshold of {at:.2f}"
-        print(f"Masks ({last.title or 'the seeds'}) written to {arguments.out}, {where}.")
     results = {
         "data": dataset.spec,
         "run": info.name,
@@ -148,6 +153,11 @@ def run(arguments: argparse.Namespace) -> int:
         "thresholds": {route.key: value for route, value in thresholds.items()},
         "evaluations": {route.key: each.to_json() for route, each in found.items()},
     }
+    if arguments.out is not None:
+        write_json(arguments.out / SCORES_FILE, results)
+        at = thresholds.get(last)
+        where = "every pixel to its arg-max class" if at is None else f"at a background threshold of {at:.2f}"
+        print(f"Masks ({last.title or 'the seeds'}) written to {arguments.out}, {where}.")
     write_results(arguments.json, results)
     return opened.status()
 
@@ -206,6 +216,61 @@ class _Work:
     boundaries: BoundaryNetwork | None
     opened: Opened
     arguments: argparse.Namespace
+    made_by: str = ""
+
+    @property
+    def seeds_at(self) -> float:
+        """The threshold of the seeds, where a dense CRF takes them for as probable as the background."""
+        from recam_core.method.extraction import RULES
+        from recam_core.refine.finishes import EVEN_SHARE
+
+        # Thresholds of extraction rules lie near the usual one, those of attribution methods anywhere.
+        own = None if self.rule in RULES else self.loaded.info.threshold_of(self.rule)
+        return next(at for at in (self.arguments.seed_threshold, own, EVEN_SHARE) if at is not None)
+
+
+def _made_by(work: _Work, dataset: Dataset) -> str:
+    """Stands for all that decides the masks that are written, and their scores."""
+    from recam_core.data.digest import dataset_digest
+    from recam_core.file_reader import file_sha256
+    from recam_core.refine.boundaries import HEADS_FILE
+    from recam_core.refine.seeds import seed_settings
+    from recam_core.report.mask_set import digest_of
+
+    arguments, info = work.arguments, work.loaded.info
+    heads = "" if arguments.boundaries is None else file_sha256(arguments.boundaries / HEADS_FILE)
+    chosen: object = arguments.threshold
+    if arguments.select:
+        chosen = dataset_digest(work.opened.open(arguments.select, arguments.limit))
+    elif arguments.thresholds is not None:
+        chosen = file_sha256(arguments.thresholds) if arguments.thresholds.is_file() else None
+    elif chosen is None:
+        chosen = info.threshold_of(work.rule)
+    return digest_of(
+        info.weights_sha256,
+        work.rule,
+        [route.key for route in work.routes],
+        asdict(seed_settings(work.rule, settings_for(arguments, info))),
+        (dataset_digest(dataset), arguments.limit),
+        heads,
+        work.seeds_at,
+        chosen,
+        (arguments.with_pictures, arguments.coco),
+    )
+
+
+def _made_before(work: _Work) -> dict | None:
+    """The results of a call that wrote these very masks, all of which are there; None else."""
+    from recam_core.records import RecordError, read_record
+    from recam_core.report.mask_set import made_before
+
+    arguments = work.arguments
+    if not made_before(arguments.out, work.made_by, arguments.with_pictures, arguments.coco):
+        return None
+    try:
+        return dict(read_record(arguments.out / SCORES_FILE))
+    except (RecordError, TypeError, ValueError):
+        return None  # it was killed in between
 
 
 def _tell_cost(work: _Work, dataset: Dataset) -> None:
@@ -298,10 +363,8 @@ def _pass(work: _Work, dataset: Dataset, thresholds: dict[Route, float], out: Pa
     """
     from recam_core.guest import is_own
     from recam_core.maps.activation_maps import seed_mask
-    from recam_core.method.extraction import RULES
     from recam_core.progress import terminal
     from recam_core.refine.advcam import kept_climbs
-    from recam_core.refine.finishes import EVEN_SHARE
     from recam_core.refine.seeds import seed_settings
     from recam_core.refine.ways import SEEDS, refined_of_dataset
     from recam_core.report.coco_masks import picture_names
@@ -312,9 +375,6 @@ def _pass(work: _Work, dataset: Dataset, thresholds: dict[Route, float], out: Pa
     settings = seed_settings(work.rule, settings_for(arguments, info))
     routes = list(dict.fromkeys((SEEDS, *work.routes)))
     tallies = {route: Tally(dataset.classes) for route in routes}
-    # Thresholds of extraction rules lie near the usual one, those of attribution methods anywhere.
-    usual = None if work.rule in RULES else info.threshold_of(work.rule)
-    seeds_at = next(at for at in (arguments.seed_threshold, usual, EVEN_SHARE) if at is not None)
     kept = maps_kept(arguments, info, work.rule, dataset)
     private = is_own(dataset.spec)
     climbs = kept_climbs(info.weights_sha256, work.rule, settings.scales, settings.mirror, private=private)
@@ -328,7 +388,7 @@ def _pass(work: _Work, dataset: Dataset, thresholds: dict[Route, float], out: Pa
             settings,
             work.boundaries,
             arguments.limit,
-            seeds_at,
+            work.seeds_at,
             kept,
             climbs,
         )
@@ -352,6 +412,7 @@ def _pass(work: _Work, dataset: Dataset, thresholds: dict[Route, float], out: Pa
                 "finish": last.finish,
                 "threshold": thresholds.get(last),
                 "settings": asdict(settings),
+                "made_by": work.made_by,
             }
             split = split_name(dataset.spec)
             names = picture_names(dataset) if arguments.coco else None

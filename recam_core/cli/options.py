@@ -38,6 +38,7 @@ class Opened:
 
     def __init__(self) -> None:
         self._faults: dict[str, Fault] = {}
+        self._datasets: dict[tuple[str, int | None], Dataset] = {}
 
     def open(self, spec: str, limit: int | None = None) -> Dataset:
         """A data set without the pictures that cannot be read, as far as they are among the first ``limit``.
@@ -51,6 +52,8 @@ class Opened:
         from recam_core.progress import silent, terminal
         from recam_core.words import counted
 
+        if (spec, limit) in self._datasets:
+            return self._datasets[spec, limit]
         dataset = open_dataset(spec)
         with terminal(f"reading {spec}") if len(dataset) >= FEW else nullcontext(silent) as progress:
             # Of many pictures the first rank keeps what it found, where the others on its machine find it.
@@ -59,6 +62,7 @@ class Opened:
         if faults:
             print(f"{spec}: {counted(len(faults), 'picture')} cannot be read and will be left out.", file=sys.stderr)
         self._faults |= {str(fault): fault for fault in faults}
+        self._datasets[spec, limit] = dataset
         return dataset
 
     def status(self) -> int:

@@ -80,7 +80,7 @@ def _train(arguments: argparse.Namespace) -> int:
     from recam_core.progress import terminal
     from recam_core.segment.networks import NETWORKS
     from recam_core.segment.recipe import PRESETS
-    from recam_core.segment.training import from_imagenet, train_segmentation
+    from recam_core.segment.training import from_imagenet, network_made_by, train_segmentation, trained_before
 
     device, opened = pick_device(arguments.device), Opened()
     dataset = opened.open(arguments.data)
@@ -88,7 +88,12 @@ def _train(arguments: argparse.Namespace) -> int:
     for name in ("network", "steps", "batch_size", "crop"):
         if getattr(arguments, name) is not None:
             recipe = replace(recipe, **{name: getattr(arguments, name)})
-    mask_of, masks = _masks_of(dataset, arguments.masks)
+    mask_of, masks, made_from = _masks_of(dataset, arguments.masks)
+    made_by = network_made_by(recipe, dataset, masks, made_from)
+    if (before := trained_before(arguments.out, made_by)) is not None:
+        print(f"{arguments.out}: there already, by the same command; nothing was done.")
+        write_results(arguments.json, before)
+        return opened.status()
     print(f"{NETWORKS[recipe.network].title} on {dataset.spec}, masks of {masks}, {describe_device(device)}.")
     with terminal("segment") as progress:
         record = train_segmentation(
@@ -100,6 +105,7 @@ def _train(arguments: argparse.Namespace) -> int:
             device=device,
             workers=arguments.workers,
             progress=progress,
+            made_by=made_by,
         )
     if not from_imagenet(record):
         print("Its backbone did not start from ImageNet: say so beside any figure of it.")
@@ -109,16 +115,16 @@ def _train(arguments: argparse.Namespace) -> int:
     return opened.status()
 
 
-def _masks_of(dataset: Dataset, folder: Path | None) -> tuple[Callable[[int], np.ndarray | None], str]:
-    """The mask of each picture, and where they come from."""
+def _masks_of(dataset: Dataset, folder: Path | None) -> tuple[Callable[[int], np.ndarray | None], str, str]:
+    """The mask of each picture, where they come from, and a digest of what made them."""
     if folder is None:
         if not dataset.has_masks:
             raise UserError(f"{dataset.spec} has no ground truth; name pseudo masks with --masks DIR.")
-        return dataset.mask, "the ground truth"
-    from recam_core.report.mask_set import MaskSet
+        return dataset.mask, "the ground truth", ""
+    from recam_core.report.mask_set import MaskSet, made_by_of
 
     found = MaskSet(folder, dataset.classes)
-    return lambda index: found.mask(dataset.ids[index]), str(folder)
+    return lambda index: found.mask(dataset.ids[index]), str(folder), made_by_of(folder)
 
 
 def _crf(arguments: argparse.Namespace) -> CrfSettings | None:
@@ -163,10 +169,11 @@ def _score(arguments: argparse.Namespace) -> int:
 
 
 def _predict(arguments: argparse.Namespace) -> int:
+    from recam_core.data.digest import dataset_digest
     from recam_core.device import pick_device
     from recam_core.progress import terminal
     from recam_core.report.coco_masks import picture_names
-    from recam_core.report.mask_set import split_name, what_is_written, writing_mask_set
+    from recam_core.report.mask_set import digest_of, made_before, split_name, what_is_written, writing_mask_set
     from recam_core.segment.prediction import predictions
     from recam_core.segment.training import load_segmentation
 
@@ -179,6 +186,12 @@ def _predict(arguments: argparse.Namespace) -> int:
         "data": dataset.spec,
         "crf": crf and asdict(crf),
     }
+    asked = arguments.scales, arguments.no_mirror, arguments.limit, arguments.with_pictures, arguments.coco
+    about["made_by"] = digest_of(about, asked, dataset_digest(dataset))
+    parts = arguments.out, str(about["made_by"]), arguments.with_pictures, arguments.coco
+    if ranks.on_first(lambda: made_before(*parts)):
+        print(f"{arguments.out}: there already, by the same command; nothing was done.")
+        return opened.status()
     total = min(arguments.limit or len(dataset), len(dataset))
     names, split = picture_names(dataset) if arguments.coco else None, split_name(dataset.spec)
     with ExitStack() as stack:

@@ -128,8 +128,8 @@ class Step:
         command: the arguments behind ``python -m recam_core``, which decide the result.
         needs: the steps whose results it reads.
         makes: the folder that it makes, removed before it is made anew with other settings; None for one that scores.
-        marker: the file in that folder which its command writes last, and whose folder it refuses from then on; "" of a
-            command that may be given again.
+        marker: the file in that folder which its command writes last, so that what a command finished after this
+            process was killed is found there; "" where none says so.
         shares: whether its command takes ``--processes``, which changes nothing but its speed.
     """
 

@@ -18,6 +18,7 @@ from recam_core import ranks
 from recam_core.atomic_write import write_json
 from recam_core.checkpoint.run_folder import Run
 from recam_core.checkpoint.tensor_file import load_tensors, write_tensors
+from recam_core.data.digest import dataset_digest
 from recam_core.data.sample import VOID, Dataset
 from recam_core.errors import UserError
 from recam_core.guest import refuse_training
@@ -29,7 +30,7 @@ from recam_core.refine.boundary_network import BoundaryNetwork
 from recam_core.refine.finishes import FINISHES, check_finish, finished_pixels, refined_labels
 from recam_core.refine.pairs import PairSums, pair_sums
 from recam_core.refine.seeds import seeds_of_dataset
-from recam_core.train.epochs import Epochs, refuse_another, train_epochs
+from recam_core.train.epochs import Epochs, finished_before, refuse_another, train_epochs
 from recam_core.train.recipe import Recipe
 from recam_core.train.state import STATE_FILE
 from recam_core.train.views import EpochOrder, augment
@@ -256,6 +257,7 @@ def train_boundaries(
     *,
     workers: int | None = None,
     progress: ProgressFn = silent,
+    made_by: str = "",
 ) -> dict[str, Any]:
     """Train the heads and leave a folder; the same call after a kill goes on with the epoch that was cut off.
 
@@ -268,16 +270,19 @@ def train_boundaries(
         out: the folder.
         workers: loader processes; none on a CPU, else up to 8, unless given.
         progress: called after each step; may raise Cancelled.
+        made_by: of :func:`boundaries_made_by`, by which the same call finds what it made; "" finds nothing.
 
     Returns:
         The record as written.
 
     Raises:
-        UserError: settings that cannot work, a finished or another training in the folder, a loss that is no number.
+        UserError: settings that cannot work, another training in the folder, a loss that is no number.
     """
     refuse_training()
     check_recipe(recipe, dataset.classes.has_background)
     out, device = Path(out), run.network.device
+    if made_by and (there := learnt_before(out, made_by)) is not None:
+        return there
     identity = _identity(run, dataset, labels, rule, recipe)
     state = refuse_another(out, out / RECORD_FILE, identity, "boundaries")
     torch.manual_seed(recipe.seed)
@@ -325,15 +330,31 @@ def train_boundaries(
             for name, share in zip(("foreground", "background"), labels.right, strict=True)
         },
         "history": history,
+        "made_by": made_by,
     }
 
     def finish() -> dict[str, Any]:
-        write_tensors(out / HEADS_FILE, heads.state_dict())
+        record["heads_sha256"] = write_tensors(out / HEADS_FILE, heads.state_dict())
         write_json(out / RECORD_FILE, record)
         shutil.rmtree((out / STATE_FILE).parent, ignore_errors=True)
         return record
 
     return ranks.on_first(finish)
+
+
+def boundaries_made_by(run: Run, dataset: Dataset, rule: str, settings: MapSettings, recipe: BoundaryRecipe) -> str:
+    """Stands for all that decides what boundaries are learnt; arguments as :func:`confident_labels`."""
+    parts = [run.info.weights_sha256, rule, repr(settings), repr(recipe), dataset_digest(dataset)]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def learnt_before(out: Path, made_by: str) -> dict[str, Any] | None:
+    """The record of a folder that holds the very boundaries that are asked for; None where it holds none.
+
+    Raises:
+        UserError: it holds others.
+    """
+    return finished_before(out, out / RECORD_FILE, made_by, "boundaries", out / HEADS_FILE, "heads_sha256")
 
 
 def load_boundaries(folder: str | Path, run: Run) -> BoundaryNetwork:

@@ -7,7 +7,6 @@ told by their pixels, whatever data set they come from.
 
 import hashlib
 import os
-import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 
 from recam_core.atomic_write import replacing_file
 from recam_core.cache import cache_folder, drop_oldest
+from recam_core.file_reader import DAMAGED_ARRAYS
 
 #: Bump when what is kept changes, so that old files are not read.
 FORMAT = 1
@@ -41,7 +41,7 @@ class KeptClimbs:
         try:
             with np.load(self._file(picture, k), allow_pickle=False) as kept:
                 levels = np.asarray(kept["levels"])
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        except (*DAMAGED_ARRAYS, zlib.error):
             return None
         return levels if levels.dtype == np.uint8 and levels.shape == grid else None
 

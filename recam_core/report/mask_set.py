@@ -1,5 +1,6 @@
 """Masks of a data set in the layout of VOC, which segmentation programs read; it opens here as ``voc:FOLDER@SPLIT``."""
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,9 +17,13 @@ from recam_core.data.mask_io import read_mask
 from recam_core.data.sample import VOID, ClassList, Sample
 from recam_core.errors import UserError
 from recam_core.queue.reserved import MARK_FILE
+from recam_core.records import RecordError, opened_record
 from recam_core.report.coco_masks import write_coco
 from recam_core.report.files import mask_png
 from recam_core.typed_path import plain_name
+
+#: What made the masks, in their folder.
+RECORD_FILE = "masks.json"
 
 
 def split_name(spec: str) -> str:
@@ -74,7 +79,7 @@ def check_place(folder: Path, with_pictures: bool = False) -> None:
     Raises:
         UserError: there is something else, such as a data set, which a set of masks would replace.
     """
-    if (folder / "masks.json").is_file() and (folder / "SegmentationClass").is_dir():
+    if (folder / RECORD_FILE).is_file() and (folder / "SegmentationClass").is_dir():
         if not with_pictures and (folder / "JPEGImages").exists():
             raise UserError(
                 f"{folder} holds older masks with their pictures, which would be lost: write both again "
@@ -88,6 +93,37 @@ def check_place(folder: Path, with_pictures: bool = False) -> None:
         raise UserError(f"Cannot write {folder}: {error.strerror or error}.") from error
     if not is_free:
         raise UserError(f"{folder} exists and holds no masks of an earlier call; choose another --out, or remove it.")
+
+
+def digest_of(*parts: object) -> str:
+    """Of what decides how masks come out: their text stands for the parts."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def made_by_of(folder: Path) -> str:
+    """The digest that a set of masks was written with, or of its record where it has none; "" without a record."""
+    try:
+        with opened_record(folder / RECORD_FILE) as values:
+            return str(values.get("made_by") or digest_of(values))
+    except RecordError:
+        return ""
+
+
+def made_before(folder: Path, made_by: str, with_pictures: bool = False, coco: bool = False) -> bool:
+    """Whether a folder holds the very masks that are asked for, and all that belongs to them.
+
+    Args:
+        folder: where they would be written.
+        made_by: the digest in ``about`` of :func:`writing_mask_set`.
+        with_pictures, coco: as there.
+    """
+    if not (folder / RECORD_FILE).is_file() or made_by_of(folder) != made_by:
+        return False
+    lists = sorted((folder / "ImageSets" / "Segmentation").glob("*.txt"))
+    places = [_place(id) for one in lists for id in one.read_text(encoding="utf-8").splitlines()]
+    kinds = ["SegmentationClass", *(["JPEGImages"] if with_pictures else [])]
+    is_whole = all((folder / kind / f"{place}.png").is_file() for kind in kinds for place in places)
+    return bool(lists) and is_whole and (not coco or any((folder / "annotations").glob("instances_*.json")))
 
 
 def what_is_written(sample: Sample, with_pictures: bool) -> Sample:
@@ -157,7 +193,7 @@ def writing_mask_set(
         (lists / f"{split}.txt").write_text("".join(f"{one}\n" for one in writer.ids), encoding="utf-8")
         names = ["background", *classes.names] if classes.has_background else list(classes.names)
         (temporary / "classes.txt").write_text("".join(f"{one}\n" for one in names), encoding="utf-8")
-        (temporary / "masks.json").write_text(json.dumps(dict(about), indent=2, ensure_ascii=False), encoding="utf-8")
+        (temporary / RECORD_FILE).write_text(json.dumps(dict(about), indent=2, ensure_ascii=False), encoding="utf-8")
         if coco is not None:
             masks = MaskSet(temporary, classes)
             file_names = {id: f"{_place(id)}.png" for id in writer.ids} if with_pictures else coco

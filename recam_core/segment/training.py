@@ -17,6 +17,7 @@ from recam_core import ranks
 from recam_core.atomic_write import write_json
 from recam_core.checkpoint.run_folder import read_info
 from recam_core.checkpoint.tensor_file import load_tensors, write_tensors
+from recam_core.data.digest import dataset_digest
 from recam_core.data.sample import VOID, ClassList, Dataset
 from recam_core.errors import UserError
 from recam_core.guest import refuse_training
@@ -24,7 +25,7 @@ from recam_core.progress import ProgressFn, silent
 from recam_core.records import opened_record
 from recam_core.segment.networks import SegmentationNetwork, load_start, network_kind, start_run
 from recam_core.segment.recipe import SegmentRecipe, check_recipe
-from recam_core.train.epochs import Epochs, refuse_another, train_epochs
+from recam_core.train.epochs import Epochs, finished_before, refuse_another, train_epochs
 from recam_core.train.recipe import Recipe
 from recam_core.train.state import STATE_FILE
 from recam_core.train.views import augment
@@ -78,6 +79,7 @@ def train_segmentation(
     device: torch.device,
     workers: int | None = None,
     progress: ProgressFn = silent,
+    made_by: str = "",
 ) -> dict[str, Any]:
     """Train a network and leave a folder; the same call after a kill goes on with the epoch that was cut off.
 
@@ -90,6 +92,7 @@ def train_segmentation(
         device: where to train.
         workers: loader processes; none on a CPU, else up to 8, unless given.
         progress: called after each batch; may raise Cancelled.
+        made_by: of :func:`network_made_by`, for the record, by which :func:`trained_before` finds it.
 
     Returns:
         The record as written.
@@ -158,6 +161,7 @@ def train_segmentation(
         "from_imagenet": knows_imagenet,
         "epochs": epochs,
         "history": history,
+        "made_by": made_by,
     }
 
     def finish() -> dict[str, Any]:
@@ -167,6 +171,28 @@ def train_segmentation(
         return record
 
     return ranks.on_first(finish)
+
+
+def network_made_by(recipe: SegmentRecipe, dataset: Dataset, masks: str, made_from: str = "") -> str:
+    """Stands for all that decides what network is trained.
+
+    Args:
+        recipe, dataset, masks: as for :func:`train_segmentation`.
+        made_from: stands for what the masks hold.
+    """
+    parts = [repr(recipe), masks, made_from, dataset_digest(dataset)]
+    if (run := start_run(recipe.weights)) is not None:
+        parts.append(read_info(run).weights_sha256)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def trained_before(out: Path, made_by: str) -> dict[str, Any] | None:
+    """The record of a folder that holds the very network that is asked for; None where it holds none.
+
+    Raises:
+        UserError: it holds another.
+    """
+    return finished_before(out, out / RECORD_FILE, made_by, "weights", out / WEIGHTS_FILE, "weights_sha256")
 
 
 def pixel_loss(scores: Tensor, truth: Tensor, has_background: bool) -> Tensor:
