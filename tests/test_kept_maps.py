@@ -155,7 +155,8 @@ def test_attributions_are_kept_and_read_as_all_maps_are(place, tmp_path, capsys,
 
     monkeypatch.setattr("recam_core.attribution.attributed_set.attribution_maps", never)
     capsys.readouterr()
-    base = ("--rule", REGION, "--maps", out, *OPTIONS, "--data", data)
+    # Scales and mirror images are the method's own, whatever is asked of extraction rules.
+    base = ("--rule", REGION, "--maps", out, "--scales", 2, "--device", "cpu", "--data", data)
     scored = tmp_path / "region.json"
     assert run("evaluate", folder, *base, "--keep-threshold", "--keep-scores", "--json", scored) == 0
     assert "Maps of 8 of 8 pictures" in capsys.readouterr().out
