@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from app.catalogue import Catalogue, Family
+from app.catalogue import Catalogue, Entry, Family
 from app.datasets import dataset
-from app.links import keep, kept
-from app.shared_state import CHOSEN_FAMILY, CHOSEN_THRESHOLD, OWN_THRESHOLD, Shared, threshold_scope
+from app.links import as_list, from_list, keep, kept
+from app.shared_state import CHOSEN_FAMILY, CHOSEN_RUNS, CHOSEN_THRESHOLD, OWN_THRESHOLD, Shared, threshold_scope
 from recam_core.data.match_classes import ClassMatch, match_classes
 from recam_core.data.sample import ClassList, Dataset
 from recam_core.data.spec import KINDS
@@ -146,6 +146,38 @@ def choose_family(catalogue: Catalogue, key: str, help: str | None = None) -> Fa
     settled(CHOSEN_FAMILY, "", key, chosen, named=named == chosen)
     keep("family", chosen, next(iter(families)))
     return families[chosen]
+
+
+def choose_runs(family: Family, label: str, key: str, most: int, help: str) -> list[Entry]:
+    """A list of runs side by side; another page has chosen them, or the address names them, or the family begins so.
+
+    Args:
+        family: whose runs.
+        label: above the list.
+        key: of the widget, but for the family that is put behind it.
+        most: how many at the most.
+        help: its help text.
+    """
+    by_key = {entry.key: entry for entry in family.entries}
+    usual = [entry.key for entry in family.first_choice]
+    named = [one for one in from_list(kept("runs")) if one in by_key]
+    elsewhere = [one for one in taken_over(CHOSEN_RUNS, family.key, key, bool(named)) or () if one in by_key]
+    widget = f"{key}_{family.key}"
+    wanted = elsewhere or st.session_state.get(widget, named or usual)
+    # A run that was deleted meanwhile is none any more.
+    st.session_state[widget] = [one for one in wanted if one in by_key][:most]
+    chosen = st.multiselect(
+        label,
+        list(by_key),
+        format_func=lambda one: by_key[one].title,
+        key=widget,
+        persist_state="session",
+        max_selections=most,
+        help=help,
+    )
+    settled(CHOSEN_RUNS, family.key, key, tuple(chosen), bool(named))
+    keep("runs", as_list(chosen), as_list(usual))
+    return [by_key[one] for one in chosen]
 
 
 def can_be_shown(family: Family, spec: str) -> bool:

@@ -9,6 +9,7 @@ from recam_core.method.extraction import RULES
 from recam_core.method.fc2_settings import RULE
 from recam_core.retrain.head_recipe import HeadRecipe
 from recam_core.setting import SettingKind, settings
+from recam_core.train.recipe import PRESETS
 
 _ROW_HELP = (
     "FC2 tells the classes of a picture apart, and nothing tells it what the background looks like. With β above 0 it "
@@ -34,6 +35,26 @@ def background_fields(place: st.delta_generator.DeltaGenerator, usual: float, ke
     weight = weight_field(place, usual, f"{key}_background")
     power = power_field(place, f"{key}_background_power") if weight > 0 else HeadRecipe.background_power
     return weight, power
+
+
+def preset_field(place: st.delta_generator.DeltaGenerator, key: str, help: str) -> str:
+    """Which of :data:`recam_core.train.recipe.PRESETS` the other settings come from; the small one to begin with.
+
+    Args:
+        place: where it is drawn.
+        key: of the widget.
+        help: its help text.
+    """
+    return place.segmented_control(
+        "Preset",
+        list(PRESETS)[::-1],
+        default="small",
+        required=True,
+        format_func={"small": "small (no GPU)", "paper": "as published"}.__getitem__,
+        key=key,
+        persist_state="session",
+        help=help,
+    )
 
 
 def number_field(

@@ -42,11 +42,11 @@ def drop_oldest(entries: Iterable[Path], keep: Path, most: int | None = None) ->
     found = []
     for entry in entries:
         try:
-            found.append((entry.stat().st_mtime, entry, _size(entry)))
+            found.append((entry.stat().st_mtime, entry, bytes_of(entry)))
         except OSError:
             continue  # deleted by another process meanwhile
     kind, _, _ = keep.name.partition("-")
-    total = sum(_size(entry) for entry in keep.parent.glob(f".{kind}-*.tmp"))
+    total = sum(bytes_of(entry) for entry in keep.parent.glob(f".{kind}-*.tmp"))
     for _, entry, size in sorted(found, reverse=True):
         total += size
         if total > most and entry != keep:
@@ -57,10 +57,10 @@ def drop_oldest(entries: Iterable[Path], keep: Path, most: int | None = None) ->
                     entry.unlink()
 
 
-def _size(entry: Path) -> int:
+def bytes_of(entry: Path) -> int:
     """Bytes of a file, or of all in a folder; what is gone meanwhile has none."""
     size = 0
     for file in entry.rglob("*") if entry.is_dir() else [entry]:
         with suppress(OSError):
-            size += file.stat().st_size if file.is_file() else 0
+            size += file.lstat().st_size if file.is_file() else 0
     return size

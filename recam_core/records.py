@@ -135,11 +135,6 @@ def read_rows(file: str | Path, largest: int = LARGEST) -> list[dict[str, float 
         return values
 
 
-def is_time(value: Any) -> bool:
-    """Whether a value is a time in seconds since 1970; 0 stands for none."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= LATEST
-
-
 def is_finite(value: Any) -> bool:
     """Whether a value is a number that can be drawn."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and -_MOST < value < _MOST

@@ -8,14 +8,14 @@ import numpy as np
 import streamlit as st
 
 from app.analysed import analyse_panel, analysed_of, can_be_scored
-from app.carried import choose_family, settled, taken_over
-from app.catalogue import Catalogue, Entry, Family
+from app.carried import choose_family, choose_runs, settled, taken_over
+from app.catalogue import Catalogue, Family
 from app.confusions.band import band_choice, within
 from app.confusions.comparison import Comparison, index_of, single_class, table_of
-from app.links import as_list, from_list, keep, kept
+from app.links import keep, kept
 from app.plain_words import plain
 from app.recorded_pictures import Recorded, recorded, say_missing
-from app.shared_state import CHOSEN_DATA, CHOSEN_RUNS, CHOSEN_THRESHOLD, OWN_THRESHOLD, threshold_scope
+from app.shared_state import CHOSEN_DATA, CHOSEN_THRESHOLD, OWN_THRESHOLD, threshold_scope
 from recam_core.analysis.analysed import Analysed
 from recam_core.analysis.picture_filter import PictureFilter, filter_words
 from recam_core.data.spec import KINDS
@@ -46,7 +46,8 @@ def choose(catalogue: Catalogue) -> Comparison | None:
             found = _recorded(family)
             spec = _spec(family, found)
         with methods_column:
-            entries = _entries(family)
+            help = "The first one is what the others are compared with."
+            entries = choose_runs(family, "Methods", "confusions_methods", MOST_METHODS, help)
         if spec in (family.pictures, found.spec):
             say_missing(found)
         if not found.is_here and spec == found.spec:
@@ -116,31 +117,6 @@ def _splits(spec: str) -> list[str]:
     """The other usual split of the same data set."""
     base, at, split = spec.rpartition("@")
     return [f"{base}@{other}" for other in ("val", "train") if other != split] if at else []
-
-
-def _entries(family: Family) -> list[Entry]:
-    by_key = {entry.key: entry for entry in family.entries}
-    named = [key for key in from_list(kept("runs")) if key in by_key]
-    usual = [entry.key for entry in family.first_choice]
-    key = f"confusions_methods_{family.key}"
-    elsewhere = [
-        one for one in taken_over(CHOSEN_RUNS, family.key, "confusions_methods", bool(named)) or () if one in by_key
-    ]
-    wanted = elsewhere or st.session_state.get(key, named or usual)
-    # A run that was deleted meanwhile is none any more.
-    st.session_state[key] = [one for one in wanted if one in by_key][:MOST_METHODS]
-    chosen = st.multiselect(
-        "Methods",
-        list(by_key),
-        format_func=lambda key: by_key[key].title,
-        key=key,
-        persist_state="session",
-        max_selections=MOST_METHODS,
-        help="The first one is what the others are compared with.",
-    )
-    settled(CHOSEN_RUNS, family.key, "confusions_methods", tuple(chosen), bool(named))
-    keep("runs", as_list(chosen), as_list(usual))
-    return [by_key[key] for key in chosen]
 
 
 def _same_pictures(ready: list[Analysed]) -> list[Analysed]:

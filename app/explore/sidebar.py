@@ -1,16 +1,16 @@
 """The sidebar of Explore, below the picture: which panes there are, and how their maps are made."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import streamlit as st
 
 from app.attributions import HEADS, methods_help
-from app.carried import settled, taken_over
+from app.carried import choose_runs
 from app.catalogue import Entry, Family
 from app.links import as_list, from_list, keep, kept
 from app.map_cache import Inference
 from app.recipe_fields import rule_name, rules_help
-from app.shared_state import CHOSEN_RUNS
 from recam_core.attribution.table import METHODS
 from recam_core.checkpoint.run_folder import rules_of_run
 from recam_core.maps.inference import PAPER_SCALES, QUICK_SCALES
@@ -72,26 +72,11 @@ def choose_methods(family: Family) -> WantedPanes:
 
 def _runs_and_maps(family: Family) -> tuple[list[Entry], str | None, Inference]:
     """Which runs are shown, and how their maps are made."""
-    by_key, rules = {entry.key: entry for entry in family.entries}, _rules(family)
-    _add_kept_run(family, by_key)
-    panes = f"explore_panes_{family.key}"
-    usual = [entry.key for entry in family.first_choice]
-    named = any(key in by_key for key in from_list(kept("runs")))
-    elsewhere = taken_over(CHOSEN_RUNS, family.key, "explore_panes", named) or ()
-    if known := [key for key in elsewhere if key in by_key]:
-        st.session_state[panes] = known[:MOST_PANES]
-    # A run that was deleted meanwhile is no pane any more.
-    st.session_state[panes] = [key for key in st.session_state.get(panes, usual) if key in by_key]
+    rules = _rules(family)
+    _add_kept_run(family, {entry.key for entry in family.entries})
     with st.expander("Methods and maps"):
-        chosen = st.multiselect(
-            "Panes",
-            list(by_key),
-            format_func=lambda key: by_key[key].title,
-            key=panes,
-            persist_state="session",
-            max_selections=MOST_PANES,
-            help="The shipped methods, and runs of yours that know the same classes.",
-        )
+        help = "The shipped methods, and runs of yours that know the same classes."
+        chosen = choose_runs(family, "Panes", "explore_panes", MOST_PANES, help)
         rule = st.selectbox(
             "Extraction rule of ReCAM",
             [_AS_TRAINED, *rules],
@@ -115,12 +100,10 @@ def _runs_and_maps(family: Family) -> tuple[list[Entry], str | None, Inference]:
             persist_state="session",
             help="Add the maps of the mirrored picture.",
         )
-    settled(CHOSEN_RUNS, family.key, "explore_panes", tuple(chosen), named)
-    keep("runs", as_list(chosen), as_list(usual))
     keep("rule", rule, _AS_TRAINED)
     keep("scales", scales, next(iter(_SCALES)))
     how = Inference(_SCALES[scales], mirror)
-    return [by_key[key] for key in chosen], None if rule == _AS_TRAINED else rule, how
+    return chosen, None if rule == _AS_TRAINED else rule, how
 
 
 def _attributions(family: Family, entries: list[Entry]) -> list[tuple[Entry, str, str]]:
@@ -172,10 +155,10 @@ def _rules(family: Family) -> list[str]:
     return [rule for rule in RULES if rule in found]
 
 
-def _add_kept_run(family: Family, by_key: dict[str, Entry]) -> None:
+def _add_kept_run(family: Family, known: Collection[str]) -> None:
     """Put a run that was kept a moment ago among the chosen panes."""
     key, added = st.session_state.get("explore_add_pane", ("", ""))
-    if key == family.key and added in by_key:
+    if key == family.key and added in known:
         del st.session_state["explore_add_pane"]
         chosen = st.session_state.get(f"explore_panes_{family.key}", [entry.key for entry in family.first_choice])
         st.session_state[f"explore_panes_{family.key}"] = [*chosen[: MOST_PANES - 1], added]

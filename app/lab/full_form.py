@@ -10,7 +10,7 @@ from app.guard import sentences
 from app.job_progress import duration
 from app.lab.form import axis_choices, axis_values
 from app.lab.setup import Setup
-from app.recipe_fields import number_field, weight_field
+from app.recipe_fields import number_field, preset_field, weight_field
 from app.visitors import visitor, visitor_address
 from recam_core.device import device_names
 from recam_core.errors import UserError
@@ -22,9 +22,8 @@ from recam_core.experiments.grid import FULL_OPTIONS
 from recam_core.method.extraction import rules_of
 from recam_core.queue.start_grid import GridCost, grid_cost, start_grid
 from recam_core.setting import settings
-from recam_core.train.recipe import PRESETS, Recipe, preset
+from recam_core.train.recipe import Recipe, preset
 
-_PRESETS = {"small": "small (no GPU)", "paper": "as published"}
 _MOST_SEEDS = 5
 #: Seconds for which a speed that was measured is believed: what else the machine does changes.
 _BELIEVED = 600
@@ -60,15 +59,8 @@ def _grid(setup: Setup) -> FullGrid:
         for side, name in names.items()
         if name != "rule"
     }
-    chosen = line.segmented_control(
-        "Preset",
-        list(PRESETS)[::-1],
-        default="small",
-        required=True,
-        format_func=_PRESETS.__getitem__,
-        key="lab_full_preset",
-        persist_state="session",
-        help="Where all other settings come from. The backbone is that of the run.",
+    chosen = preset_field(
+        line, "lab_full_preset", "Where all other settings come from. The backbone is that of the run."
     )
     # The paper's FC2 to begin with, whatever the pictures.
     base = preset("recam", chosen)

@@ -9,7 +9,7 @@ from app.catalogue import Catalogue
 from app.datasets import notes_of_set
 from app.guard import sentences
 from app.plain_words import plain
-from app.recipe_fields import background_fields, number_field, rule_field
+from app.recipe_fields import background_fields, number_field, preset_field, rule_field
 from app.settings import METHOD_TITLES
 from app.shared_state import TRAIN_ON
 from app.trainings.starts import Start, starts
@@ -23,14 +23,13 @@ from recam_core.method.masks import MASKS
 from recam_core.queue.start import start_training, training_command
 from recam_core.retrain.named_run import free_run_name
 from recam_core.setting import settings
-from recam_core.train.recipe import METHODS, PRESETS, Recipe, preset
+from recam_core.train.recipe import METHODS, Recipe, preset
 
 _ABOUT = {
     "bce": "Binary cross-entropy, equation 1: the ordinary CAM, and the start of a ReCAM.",
     "sce": "Softmax cross-entropy with the target spread over the present classes.",
     "recam": "Equation 6, L_bce + λ L_sce, from a converged BCE run.",
 }
-_PRESETS = {"small": "small (no GPU)", "paper": "as published"}
 _IMAGENET = "ImageNet weights"
 
 
@@ -49,15 +48,10 @@ def start_form(catalogue: Catalogue) -> str | None:
     st.caption(_ABOUT[method])
     left, middle, right = st.columns(3, gap="medium")
     start = _start_from(left, method, found)
-    chosen = middle.segmented_control(
-        "Preset",
-        list(PRESETS)[::-1],
-        default="small",
-        required=True,
-        format_func=_PRESETS.__getitem__,
-        key="training_preset",
-        persist_state="session",
-        help="Where all other settings come from: the published schedule (ResNet-50, 512-pixel crops), or a small "
+    chosen = preset_field(
+        middle,
+        "training_preset",
+        "Where all other settings come from: the published schedule (ResNet-50, 512-pixel crops), or a small "
         "network that converges in a quarter of an hour on 2 CPU cores. Where the pictures have a background class, "
         "the small one gives FC2 a background row.",
     )

@@ -15,6 +15,7 @@ from recam_core.attribution.map_scores import (
     faithfulness,
     localisation,
     mean_scores,
+    mean_told,
 )
 from recam_core.attribution.maps import attribution_maps
 from recam_core.attribution.subject import AttributionSettings
@@ -313,7 +314,7 @@ def sampled_scores(
     """The mean of each score over pictures, with an interval; a picture's score is the mean over its classes."""
     found = {}
     for name in LOCALISATION:
-        values = np.array([_mean(getattr(one, name)) for one in places])
+        values = np.array([mean_told(getattr(one, name)) for one in places])
         if len(values) and not np.isnan(values).all():
             found[name] = sampled(values, draws)
     for name, values in mean_scores(answers).items() if answers else ():
@@ -333,11 +334,6 @@ def sampled(values: np.ndarray, draws: int = 1000, seed: int = 0) -> Sampled:
     weights = picture_weights(np.random.default_rng(seed), len(told), draws)
     low, high = interval_ends(told @ weights / len(told), mean)
     return Sampled(mean, (float(low), float(high)), len(told))
-
-
-def _mean(values: np.ndarray) -> float:
-    told = values[~np.isnan(values)]
-    return float(told.mean()) if len(told) else float("nan")
 
 
 def compare_table(found: Sequence[MethodScores], has_background: bool) -> list[str]:

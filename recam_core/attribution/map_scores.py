@@ -312,14 +312,15 @@ def mean_scores(found: Sequence[Faithfulness]) -> dict[str, np.ndarray]:
     """One value a picture of each score, N each: the mean over its classes; nan where a picture has none."""
     with np.errstate(invalid="ignore"):
         return {
-            "deletion": np.array([_mean(one.deletion_area) for one in found]),
-            "insertion": np.array([_mean(one.insertion_area) for one in found]),
-            "infidelity": np.array([_mean(one.infidelity) for one in found]),
+            "deletion": np.array([mean_told(one.deletion_area) for one in found]),
+            "insertion": np.array([mean_told(one.insertion_area) for one in found]),
+            "infidelity": np.array([mean_told(one.infidelity) for one in found]),
             "sensitivity": np.array([one.sensitivity for one in found]),
         }
 
 
-def _mean(values: np.ndarray) -> float:
+def mean_told(values: np.ndarray) -> float:
+    """The mean of the values that are numbers; nan where none is."""
     told = values[~np.isnan(values)]
     return float(told.mean()) if len(told) else float("nan")
 

@@ -297,6 +297,7 @@ def _write_store(arguments: argparse.Namespace) -> int:
     import re
 
     from recam_core.attribution.attributed_set import write_attributions
+    from recam_core.cache import bytes_of
     from recam_core.data.spec import open_dataset
     from recam_core.progress import terminal
 
@@ -310,7 +311,7 @@ def _write_store(arguments: argparse.Namespace) -> int:
     path = arguments.store / name
     with terminal(name) as progress:
         count = write_attributions(path, asked, dataset, progress, arguments.limit)
-    size = sum(file.stat().st_size for file in path.iterdir())
+    size = bytes_of(path)
     print(f"{path}: {count} pictures, {megabytes(size)}")
     write_results(
         arguments.json,

@@ -95,6 +95,7 @@ def store_name(info: RunInfo, rule: str) -> str:
 
 
 def _write_stores(group: list[Run], dataset: Dataset, arguments: argparse.Namespace) -> list[dict]:
+    from recam_core.cache import bytes_of
     from recam_core.maps.in_parts import StorePlan, write_stores
     from recam_core.progress import terminal
     from recam_core.refine.seeds import asked_seeds, seed_settings
@@ -115,7 +116,7 @@ def _write_stores(group: list[Run], dataset: Dataset, arguments: argparse.Namesp
             "run": group[place].info.name,
             "rule": rule,
             "pictures": min(arguments.limit or len(dataset), len(dataset)),
-            "bytes": sum(file.stat().st_size for file in store.iterdir()),
+            "bytes": bytes_of(store),
             "settings": asdict(seed_settings(rule, settings)),
             "no_activation": silent[store].words(dataset.classes.names),
         }

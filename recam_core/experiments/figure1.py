@@ -27,7 +27,7 @@ from recam_core.words import listing
 
 LOSSES = ("bce", "sce")
 TITLES = {"bce": "BCE", "sce": "SCE"}
-ALL, GROUP = SCOPES = ("all", "group")
+ALL, GROUP = "all", "group"
 #: What is classified: whole pictures that show one class, or features masked to each present class (equation 3).
 WHAT = {"pictures": "pictures of a single class", "features": "single-label features"}
 #: Learning rates to choose from.

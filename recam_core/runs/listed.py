@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from recam_core.cache import bytes_of
 from recam_core.checkpoint.run_folder import RunInfo
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -124,7 +125,7 @@ def list_runs() -> RunList:
                 starred = key_of(path, shipped) in stars
                 state = record.stat()
                 info = _info(path, state.st_mtime_ns, state.st_size, state.st_ino)
-                runs.append(ListedRun(path, info, shipped, starred, _size(path)))
+                runs.append(ListedRun(path, info, shipped, starred, bytes_of(path)))
             except FileNotFoundError:
                 continue
             except UserError as error:
@@ -151,7 +152,7 @@ def find_run(text: str) -> ListedRun:
         if matches:
             return matches[0]
     if path is not None and (path / INFO_FILE).is_file():
-        return ListedRun(path, read_info(path), _ships(path), False, _size(path))
+        return ListedRun(path, read_info(path), _ships(path), False, bytes_of(path))
     known = ", ".join(run.name for run in runs[:12])
     raise UserError(f"There is no run '{text}'." + (f" There are: {known}." if known else " There are no runs yet."))
 
@@ -180,17 +181,6 @@ def _info(path: Path, changed: int, size: int, place: int) -> RunInfo:
 
 def _ships(path: Path) -> bool:
     return path.resolve().is_relative_to(shipped_folder().resolve())
-
-
-def _size(path: Path) -> int:
-    total = 0
-    for file in path.rglob("*"):
-        try:
-            if file.is_file():
-                total += file.lstat().st_size
-        except OSError:
-            continue  # deleted meanwhile
-    return total
 
 
 def _miou(run: ListedRun) -> float | None:
