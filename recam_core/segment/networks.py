@@ -110,7 +110,7 @@ def _lite0(slim: bool) -> Callable[[int], SegmentationNetwork]:
         from torchvision.ops import Conv2dNormActivation
 
         built, rates = build_backbone(SMALL_BACKBONE, 16), (3, 6, 9)
-        head: nn.Module = DeepLabHead(_SLIM if slim else built.channels, labels, rates)
+        head: nn.Sequential = DeepLabHead(_SLIM if slim else built.channels, labels, rates)
         if slim:
             head = nn.Sequential(Conv2dNormActivation(built.channels, _SLIM, kernel_size=1), *head)
         return SegmentationNetwork(built.module, head, built.mean, built.std)
