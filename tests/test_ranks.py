@@ -86,7 +86,7 @@ def test_what_negatives_receive_is_counted_over_all_pictures(place, told):
 def test_maps_masks_and_scores_are_exactly_those_of_one_process(place, told):
     made = [file for name in FOLDERS for file in (place / "one" / name).rglob("*") if file.is_file()]
     made += [*(place / "one").glob("*.json"), *(place / "one").glob("*.npz")]
-    assert len(made) == 3 + (5 + 5 + 3) + (5 + 3) + 4 + 2
+    assert len(made) == 3 + (5 + 5 + 4) + (5 + 3) + 4 + 2
     for file in made:
         other = place / "two" / file.relative_to(place / "one")
         assert filecmp.cmp(file, other, shallow=False), file

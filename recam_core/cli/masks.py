@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from recam_core.refine.ways import Route
     from recam_core.scores.evaluate import Evaluation, Tally
 
-#: The results of a call, in the folder of its masks.
-SCORES_FILE = "scores.json"
 #: So many pictures with ground truth say whether masks come out worse than seeds; of a larger set it is told then.
 _TELLING = 40
 
@@ -95,6 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
     from recam_core.data.subset import spread
     from recam_core.device import pick_device
     from recam_core.refine.boundaries import load_boundaries
+    from recam_core.refine.known_boundaries import SCORES_FILE
     from recam_core.refine.ways import check_seeds, routes_of
     from recam_core.report.mask_set import check_place
     from recam_core.scores.evaluate import check_classes
@@ -262,6 +261,7 @@ def _made_by(work: _Work, dataset: Dataset) -> str:
 def _made_before(work: _Work) -> dict | None:
     """The results of a call that wrote these very masks, all of which are there; None else."""
     from recam_core.records import RecordError, read_record
+    from recam_core.refine.known_boundaries import SCORES_FILE
     from recam_core.report.mask_set import made_before
 
     arguments = work.arguments
