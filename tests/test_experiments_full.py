@@ -33,7 +33,7 @@ from recam_core.train.loop import train
 from recam_core.train.recipe import Recipe, preset
 from tiny_voc import tiny_voc
 
-SMALL = {"backbone": "timm:resnet10t", "weights": "none", "batch_size": 4, "crop": 48, "resize_long": (40, 56)}
+SMALL = {"backbone": "timm:test_resnet", "weights": "none", "batch_size": 4, "crop": 48, "resize_long": (40, 56)}
 
 
 @pytest.fixture(scope="module")

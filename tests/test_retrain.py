@@ -55,7 +55,7 @@ class TwoShapes(TinyDataset):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Run:
     folder = tmp_path_factory.mktemp("runs") / "bce"
-    recipe = tiny_recipe(epochs=2, batch_size=4)
+    recipe = tiny_recipe(backbone="timm:resnet10t", epochs=2, batch_size=4)
     train(recipe, TwoShapes(), folder)
     return load_run(folder)
 

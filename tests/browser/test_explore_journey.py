@@ -14,7 +14,7 @@ from streamlit_page import no_exception, open_app, wait_until_finished
 
 #: Fewer than the default 800 pictures: the journey is about the way, and their features take time on two cores.
 METHODS = ["BCE-CAM", "ReCAM"]
-TRAINING = "scenes:train=200@train"
+TRAINING = f"scenes:train={200 if os.environ.get('RECAM_SCREENSHOTS') else 40}@train"
 
 
 def pixels_of_first_pane(page: Page) -> str:
