@@ -180,6 +180,40 @@ def test_another_run_in_the_place_of_the_one_it_starts_from_is_another_training(
     assert "another training that was cut off" in capsys.readouterr().err
 
 
+def test_a_prior_divides_by_the_shares_of_the_labels(place, tmp_path, capsys):
+    out = tmp_path / "net"
+    asked = ("--preset", "small", "--weights", "none", "--steps", 1, "--batch-size", 2, "--crop", 64, "--out", out)
+    assert segment("train", place, *asked) == 0
+    network, train = load_segmentation(out, torch.device("cpu")), open_dataset(f"voc:{place / 'squares'}@train")
+    pixels = np.bincount(np.concatenate([train.mask(index).ravel() for index in range(len(train))]), minlength=256)[:4]
+    np.testing.assert_allclose(network.record["label_shares"], pixels / pixels.sum())
+    image = open_dataset(f"voc:{place / 'squares'}@val").load(0).image
+    with torch.inference_mode():
+        x = network.network.preprocess(torch.from_numpy(image.copy())[None])
+        chances = network.network(x).softmax(1)[0].numpy()
+    shares = np.maximum(pixels, pixels[pixels > 0].min()) / pixels.sum()
+    expected = np.empty(image.shape[:2], np.uint8)
+    for y, x in np.ndindex(expected.shape):
+        adjusted = [np.log(chances[label, y, x]) - 0.5 * np.log(shares[label]) for label in range(4)]
+        expected[y, x] = int(np.argmax(adjusted))
+    found = predicted_mask(network, image, [1.0], mirror=False, prior=0.5)
+    assert (found == expected).mean() > 0.999
+    assert (found != predicted_mask(network, image, [1.0], mirror=False)).any()
+    # Scores and written masks take it, too; a network of before shares were kept cannot.
+    masks, test = tmp_path / "masks", ("--scales", 1, "--no-mirror", "--prior", 0.5)
+    assert segment("predict", place, out, *test, "--out", masks, split="val") == 0
+    np.testing.assert_array_equal(
+        MaskSet(masks, train.classes).mask(open_dataset(f"voc:{place / 'squares'}@val").ids[0]), found
+    )
+    assert segment("eval", place, out, *test[:3], "--prior", 2, split="val") == 2
+    assert "from 0 to 1" in capsys.readouterr().err
+    record = json.loads((out / "segment.json").read_text())
+    del record["label_shares"]
+    (out / "segment.json").write_text(json.dumps(record))
+    assert segment("eval", place, out, *test, split="val") == 2
+    assert "train it again" in capsys.readouterr().err
+
+
 def test_what_cannot_be_trained_is_refused(place, tmp_path, capsys):
     out = tmp_path / "net"
     for arguments, sentence in (

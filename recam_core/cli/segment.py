@@ -67,6 +67,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         one.add_argument(
             "--crf", action="store_true", help="let the probabilities pass DeepLab's dense CRF (extra crf)"
         )
+        one.add_argument(
+            "--prior",
+            type=float,
+            default=0.0,
+            metavar="TAU",
+            help="divide each label's probability by its share of the pixels that the network learnt from, to the "
+            "power of TAU, 0 to 1 (logit adjustment); after few steps rare labels need it (default: 0, as published)",
+        )
         one.add_argument("--limit", type=int, metavar="N", help="only the first N pictures")
     for one, run in ((train, _train), (score, _score), (use, _predict)):
         one.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu (default: auto)")
@@ -152,7 +160,7 @@ def _score(arguments: argparse.Namespace) -> int:
     for one in networks:
         with terminal(one.path.name) as progress:
             scales, mirror = arguments.scales, not arguments.no_mirror
-            found.append(scored(one, dataset, scales, mirror, crf, bands, arguments.limit, progress))
+            found.append(scored(one, dataset, scales, mirror, crf, bands, arguments.limit, progress, arguments.prior))
     results = {}
     if not ranks.is_first():
         return 0
@@ -186,6 +194,8 @@ def _predict(arguments: argparse.Namespace) -> int:
         "data": dataset.spec,
         "crf": crf and asdict(crf),
     }
+    if arguments.prior:
+        about["prior"] = arguments.prior
     asked = arguments.scales, arguments.no_mirror, arguments.limit, arguments.with_pictures, arguments.coco
     about["made_by"] = digest_of(about, asked, dataset_digest(dataset))
     parts = arguments.out, str(about["made_by"]), arguments.with_pictures, arguments.coco
@@ -200,7 +210,8 @@ def _predict(arguments: argparse.Namespace) -> int:
                 writing_mask_set(arguments.out, dataset.classes, split, about, arguments.with_pictures, names)
             )
         progress = stack.enter_context(terminal(network.path.name))
-        pictures = predictions(network, dataset, arguments.scales, not arguments.no_mirror, crf, arguments.limit)
+        mirror = not arguments.no_mirror
+        pictures = predictions(network, dataset, arguments.scales, mirror, crf, arguments.limit, arguments.prior)
         found = ((what_is_written(sample, arguments.with_pictures), mask) for sample, mask in pictures)
         for done, (sample, mask) in enumerate(ranks.in_order(found, total), start=1):
             writer.add(sample, mask)

@@ -17,7 +17,7 @@ from recam_core.refine.dense_crf import CrfSettings
 from recam_core.refine.finishes import refined_chances
 from recam_core.scores.evaluate import Evaluation, Tally, check_classes
 from recam_core.segment.recipe import PAPER_SCALES
-from recam_core.segment.training import Segmentation
+from recam_core.segment.training import Segmentation, labels_of
 
 
 @torch.inference_mode()
@@ -27,6 +27,7 @@ def predicted_mask(
     scales: Sequence[float] = PAPER_SCALES,
     mirror: bool = True,
     crf: CrfSettings | None = None,
+    prior: float = 0.0,
 ) -> np.ndarray:
     """The label of each pixel: the largest mean probability over scales and mirror images.
 
@@ -36,14 +37,20 @@ def predicted_mask(
         scales: factors of the picture's size.
         mirror: whether the mirror image is taken as well.
         crf: the dense CRF that these mean probabilities pass, such as DeepLab's; None for none.
+        prior: tau of a logit adjustment (Menon et al., "Long-tail learning via logit adjustment", ICLR 2021): each
+            label's mean probability is divided by its share of the pixels that the network learnt from, to the power
+            of tau, before the largest is taken (and before the CRF). 0 leaves them as they are; after few steps a
+            network gives rare labels too little.
 
     Returns:
         H x W, uint8: 0 background, k + 1 class k.
 
     Raises:
-        UserError: scales out of range, or the CRF's package is missing.
+        UserError: scales or a prior out of range, a network of before shares were kept, or the CRF's package is
+            missing.
     """
     check_scales(scales)
+    divisors = _divisors(segmentation, prior)
     network = segmentation.network
     device = next(network.parameters()).device
     total: torch.Tensor | None = None
@@ -58,12 +65,31 @@ def predicted_mask(
             found = F.interpolate(found[None], size=image.shape[:2], mode="bilinear", align_corners=False)[0]
             total = found if total is None else total + found
     assert total is not None  # there is a scale
+    if divisors is not None:
+        total = total / divisors.to(device)
     if crf is None:
         labels = total.argmax(dim=0).to(torch.uint8).cpu().numpy()
     else:
         chances = (total / total.sum(dim=0)).cpu().numpy()
         labels = refined_chances(image, chances, crf).argmax(axis=0).astype(np.uint8)
     return labels if segmentation.classes.has_background else labels + np.uint8(1)
+
+
+def _divisors(segmentation: Segmentation, prior: float) -> torch.Tensor | None:
+    """L x 1 x 1: what the probability of each label is divided by; None for nothing."""
+    if not 0 <= prior <= 1:
+        raise UserError(f"The prior is a power from 0 to 1, not {prior:g}.")
+    if prior == 0:
+        return None
+    shares = np.array(segmentation.record.get("label_shares", ()), np.float32)
+    if shares.shape != (labels_of(segmentation.classes),) or not shares.max() > 0:
+        raise UserError(
+            f"{segmentation.path} does not say how often its labels were shown to it: train it again, or leave the "
+            "prior at 0."
+        )
+    # A label that no mask shows counts as the rarest one that any does.
+    shares = np.maximum(shares, shares[shares > 0].min())
+    return torch.from_numpy(shares**prior)[:, None, None]
 
 
 def predictions(
@@ -73,6 +99,7 @@ def predictions(
     mirror: bool = True,
     crf: CrfSettings | None = None,
     limit: int | None = None,
+    prior: float = 0.0,
 ) -> Iterator[tuple[Sample, np.ndarray]]:
     """Each picture (under ``torchrun``, of this rank's share) with its predicted mask.
 
@@ -83,7 +110,7 @@ def predictions(
     check_classes(segmentation.classes, dataset.classes, name, f"the data set {dataset.spec}")
     for index in ranks.share(range(len(dataset) if limit is None else min(limit, len(dataset)))):
         sample = dataset.load(index)
-        yield sample, predicted_mask(segmentation, sample.image, scales, mirror, crf)
+        yield sample, predicted_mask(segmentation, sample.image, scales, mirror, crf, prior)
 
 
 def scored(
@@ -95,6 +122,7 @@ def scored(
     bands: Sequence[int | None] = (None,),
     limit: int | None = None,
     progress: ProgressFn = silent,
+    prior: float = 0.0,
 ) -> list[Evaluation]:
     """The scores of a network, by the code that scores seeds: one for each band, of the same masks.
 
@@ -103,7 +131,7 @@ def scored(
     Args:
         segmentation: the network.
         dataset: pictures with ground truth.
-        scales, mirror, crf: see :func:`predicted_mask`.
+        scales, mirror, crf, prior: see :func:`predicted_mask`.
         bands: score only pixels so near to a contour of the ground truth; None scores all.
         limit: only the first so many pictures.
         progress: called after each picture.
@@ -115,7 +143,7 @@ def scored(
         raise UserError(f"{dataset.spec} has no ground-truth masks, so there is nothing to score against.")
 
     def counted() -> Iterator[list[Tally]]:
-        for sample, found in predictions(segmentation, dataset, scales, mirror, crf, limit):
+        for sample, found in predictions(segmentation, dataset, scales, mirror, crf, limit, prior):
             one = [Tally(dataset.classes, band) for band in bands]
             # A label is a class or the background, with nothing in between for a threshold to decide.
             for tally in one:

@@ -104,7 +104,13 @@ def train_segmentation(
     refuse_training()
     check_recipe(recipe)
     out, classes = Path(out), dataset.classes
-    indices = [index for index in range(len(dataset)) if mask_of(index) is not None]
+    indices, pixels = [], np.zeros(VOID + 1, np.int64)
+    for index in range(len(dataset)):
+        if (mask := mask_of(index)) is not None:
+            indices.append(index)
+            pixels += np.bincount(mask.ravel(), minlength=len(pixels))
+    first = 0 if classes.has_background else 1
+    pixels = pixels[first : first + labels_of(classes)]
     if not indices:
         raise UserError(f"{masks} has no mask of any picture of {dataset.spec}.")
     identity = _identity(recipe, dataset, indices, masks)
@@ -161,6 +167,7 @@ def train_segmentation(
         "from_imagenet": knows_imagenet,
         "epochs": epochs,
         "history": history,
+        "label_shares": (pixels / max(int(pixels.sum()), 1)).tolist(),
         "made_by": made_by,
     }
 
