@@ -1,6 +1,7 @@
 """Refinement of maps: PAMR against its equation written out, what it does to scores, and the masks that are written."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -195,7 +196,14 @@ def test_the_same_command_finds_its_masks_and_another_replaces_them(place, tmp_p
     assert (made, scores.read_text()) == ([], first)
     # What is not all there is made again, and so is what another command asks for.
     gone = next((out / "SegmentationClass").glob("*.png"))
-    for change in (gone.unlink, (out / "scores.json").unlink, next((out / "annotations").iterdir()).unlink):
+    listed = out / "ImageSets" / "Segmentation" / "train.txt"
+    for change in (
+        gone.unlink,
+        partial(gone.write_bytes, b""),
+        partial(listed.write_bytes, b"\xff\n"),
+        (out / "scores.json").unlink,
+        next((out / "annotations").iterdir()).unlink,
+    ):
         change()
         assert masks(place, *asked) == 0
         assert len(made) == 2

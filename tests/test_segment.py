@@ -1,6 +1,7 @@
 """Segmentation networks: their forms, the loss, training on masks, scores and the masks that they write."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ from recam_core.cli.main import main
 from recam_core.data.sample import ClassList
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
+from recam_core.report.files import mask_png
 from recam_core.report.mask_set import MaskSet, split_name
-from recam_core.segment.networks import NETWORKS, network_kind
+from recam_core.segment.networks import NETWORKS, network_kind, start_run
 from recam_core.segment.prediction import predicted_mask
 from recam_core.segment.recipe import PRESETS, SegmentRecipe, check_recipe
 from recam_core.segment.training import load_segmentation, pixel_loss
@@ -119,9 +121,12 @@ def test_from_masks_to_a_scored_network_to_masks(place, tmp_path, capsys):
     # Masks that were written train another network.
     again = (*asked[:-1], tmp_path / "second", "--masks", masks)
     assert segment("train", place, *again, split="val") == 0
-    # Masks that other settings made in the same place are not those that it has learnt from.
-    assert segment("predict", place, out, "--scales", 1, "--out", masks, split="val") == 0
     capsys.readouterr()
+    # The same masks elsewhere are those that it has learnt from; what was changed in the same place is not.
+    assert segment("train", place, *again[:-1], shutil.copytree(masks, tmp_path / "elsewhere"), split="val") == 0
+    assert "there already, by the same command" in capsys.readouterr().out
+    changed = next((masks / "SegmentationClass").glob("*.png"))
+    changed.write_bytes(mask_png((written.mask(changed.stem) + 1) % 4, 3))
     assert segment("train", place, *again, split="val") == 2
     assert "made with other settings" in capsys.readouterr().err
 
@@ -157,10 +162,37 @@ def test_a_network_starts_from_the_backbone_of_a_run(place, tmp_path, capsys):
     assert "did not start from ImageNet" not in capsys.readouterr().out
     assert segment("train", place, *asked, "--weights", other, "--out", tmp_path / "no") == 2
     assert "other (timm:resnet10t) is of another architecture" in capsys.readouterr().err
+    assert segment("train", place, *asked, "--weights", tmp_path, "--out", tmp_path / "no") == 2
+    assert "is the folder of no run: it has no run.json" in capsys.readouterr().err
     # A run that had never seen ImageNet hands that on.
     write_run(knowing, backbone="tf_efficientnet_lite0", imagenet="none")
     assert segment("train", place, *asked, "--weights", knowing, "--out", tmp_path / "fresh") == 0
     assert "did not start from ImageNet" in capsys.readouterr().out
+
+
+def test_weights_of_something_else_are_not_replaced(place, tmp_path, capsys):
+    run, asked = tmp_path / "bce", ("--preset", "small", "--weights", "none", "--steps", 1, "--crop", 64)
+    info, data = write_run(run, backbone="tf_efficientnet_lite0"), f"voc:{place / 'squares'}@train"
+    assert segment("train", place, *asked, "--batch-size", 2, "--out", run) == 2
+    assert "bce holds model.safetensors of something else" in capsys.readouterr().err
+    assert load_run(run).info.weights_sha256 == info.weights_sha256
+    (run / "run.json").rename(run / "segment.json")
+    before = (run / "model.safetensors").read_bytes()
+    train = ["--preset", "small", "--backbone", "timm:test_resnet", "--weights", "none", "--epochs", "1"]
+    assert main(["train", "bce", *train, "--data", data, "--device", "cpu", "--out", str(run)]) == 2
+    assert "bce holds model.safetensors of something else" in capsys.readouterr().err
+    assert (run / "model.safetensors").read_bytes() == before
+    # Where there can be no folder, that is told before an epoch is trained.
+    (tmp_path / "file").touch()
+    assert segment("train", place, *asked, "--out", tmp_path / "file") == 2
+    assert "is no folder" in capsys.readouterr().err
+
+
+def test_a_run_that_is_called_like_a_word_is_none(place, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_run(tmp_path / "none", backbone="tf_efficientnet_lite0")
+    assert start_run("none") is None
+    assert start_run("./none") is not None
 
 
 def test_another_run_in_the_place_of_the_one_it_starts_from_is_another_training(place, tmp_path, capsys, monkeypatch):

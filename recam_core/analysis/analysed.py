@@ -18,7 +18,7 @@ from recam_core.atomic_write import replacing_folder
 from recam_core.cache import cache_folder, drop_oldest
 from recam_core.checkpoint.run_folder import Run, RunInfo, check_run_rule
 from recam_core.data.check import refuse_unscorable
-from recam_core.data.digest import dataset_digest
+from recam_core.data.digest import dataset_digest, mask_stamp
 from recam_core.data.sample import Dataset, Sample
 from recam_core.errors import UserError
 from recam_core.folders import shipped_maps_folder
@@ -124,7 +124,7 @@ def find_analysed(
         digest: of the data set, where the caller has it already.
     """
     asked = info, rule, digest or dataset_digest(dataset), seed_settings(rule, settings)
-    for folder, masks in ((shipped_maps_folder(), ""), (cache_folder(is_own(dataset.spec)), _mask_stamp(dataset))):
+    for folder, masks in ((shipped_maps_folder(), ""), (cache_folder(is_own(dataset.spec)), mask_stamp(dataset))):
         found = _read(folder / analysed_name(*asked, masks), info, rule, key or info.name, title or info.name)
         if found is not None:
             return found
@@ -193,7 +193,7 @@ def analyse(
         progress(len(dataset), len(dataset), "maps from the cache")
         return kept
     settings = seed_settings(rule, settings)
-    masks = "" if folder is not None else _mask_stamp(dataset)
+    masks = "" if folder is not None else mask_stamp(dataset)
     target = (folder or cache_folder(is_own(dataset.spec))) / analysed_name(info, rule, digest, settings, masks)
     with replacing_folder(target) as temporary:
         rows = temporary / "rows"
@@ -215,11 +215,6 @@ def analyse(
     if made is None:
         raise UserError(f"The maps that were just written to {target} cannot be read again; is the disk sound?")
     return made
-
-
-def _mask_stamp(dataset: Dataset) -> str:
-    stamp = getattr(dataset, "mask_stamp", None)
-    return "" if stamp is None else stamp()
 
 
 def _pictures(

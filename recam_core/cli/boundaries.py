@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recam_core.cli.cams import add_inference_options, add_kept_maps, maps_kept, seed_rule, settings_for
-from recam_core.cli.options import Opened, check_files, print_notes, write_files, write_results
+from recam_core.cli.options import Opened, check_files, check_out, print_notes, write_files, write_results
 from recam_core.cli.train import worker_count
 from recam_core.errors import UserError
 
@@ -84,6 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     from recam_core.scores.evaluate import check_classes
 
     check_finish(arguments.finish)
+    check_out(arguments.out)
     if arguments.show is not None:
         from recam_core.views.figure_text import FIGURE_KINDS
 

@@ -230,7 +230,7 @@ class _Work:
 
 def _made_by(work: _Work, dataset: Dataset) -> str:
     """Stands for all that decides the masks that are written, and their scores."""
-    from recam_core.data.digest import dataset_digest
+    from recam_core.data.digest import dataset_digest, mask_stamp
     from recam_core.file_reader import file_sha256
     from recam_core.refine.boundaries import HEADS_FILE
     from recam_core.refine.seeds import seed_settings
@@ -240,7 +240,8 @@ def _made_by(work: _Work, dataset: Dataset) -> str:
     heads = "" if arguments.boundaries is None else file_sha256(arguments.boundaries / HEADS_FILE)
     chosen: object = arguments.threshold
     if arguments.select:
-        chosen = dataset_digest(work.opened.open(arguments.select, arguments.limit))
+        part = work.opened.open(arguments.select, arguments.limit)
+        chosen = dataset_digest(part), mask_stamp(part)
     elif arguments.thresholds is not None:
         chosen = file_sha256(arguments.thresholds) if arguments.thresholds.is_file() else None
     elif chosen is None:
@@ -250,7 +251,7 @@ def _made_by(work: _Work, dataset: Dataset) -> str:
         work.rule,
         [route.key for route in work.routes],
         asdict(seed_settings(work.rule, settings_for(arguments, info))),
-        (dataset_digest(dataset), arguments.limit),
+        (dataset_digest(dataset), mask_stamp(dataset), arguments.limit),
         heads,
         work.seeds_at,
         chosen,
@@ -265,7 +266,7 @@ def _made_before(work: _Work) -> dict | None:
     from recam_core.report.mask_set import made_before
 
     arguments = work.arguments
-    if not made_before(arguments.out, work.made_by, arguments.with_pictures, arguments.coco):
+    if not made_before(arguments.out, work.made_by):
         return None
     try:
         return dict(read_record(arguments.out / SCORES_FILE))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recam_core import ranks
-from recam_core.cli.options import Opened, print_notes, write_results
+from recam_core.cli.options import Opened, check_out, print_notes, write_results
 from recam_core.cli.train import worker_count
 from recam_core.errors import UserError
 
@@ -90,6 +90,7 @@ def _train(arguments: argparse.Namespace) -> int:
     from recam_core.segment.recipe import PRESETS
     from recam_core.segment.training import from_imagenet, network_made_by, train_segmentation, trained_before
 
+    check_out(arguments.out)
     device, opened = pick_device(arguments.device), Opened()
     dataset = opened.open(arguments.data)
     recipe = replace(PRESETS[arguments.preset], weights=arguments.weights, seed=arguments.seed)
@@ -97,7 +98,7 @@ def _train(arguments: argparse.Namespace) -> int:
         if getattr(arguments, name) is not None:
             recipe = replace(recipe, **{name: getattr(arguments, name)})
     mask_of, masks, made_from = _masks_of(dataset, arguments.masks)
-    made_by = network_made_by(recipe, dataset, masks, made_from)
+    made_by = network_made_by(recipe, dataset, made_from)
     if (before := trained_before(arguments.out, made_by)) is not None:
         print(f"{arguments.out}: there already, by the same command; nothing was done.")
         write_results(arguments.json, before)
@@ -124,15 +125,17 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _masks_of(dataset: Dataset, folder: Path | None) -> tuple[Callable[[int], np.ndarray | None], str, str]:
-    """The mask of each picture, where they come from, and a digest of what made them."""
+    """The mask of each picture, where they come from, and what stands for all that they hold."""
+    from recam_core.data.digest import mask_stamp
+
     if folder is None:
         if not dataset.has_masks:
             raise UserError(f"{dataset.spec} has no ground truth; name pseudo masks with --masks DIR.")
-        return dataset.mask, "the ground truth", ""
-    from recam_core.report.mask_set import MaskSet, made_by_of
+        return dataset.mask, "the ground truth", mask_stamp(dataset)
+    from recam_core.report.mask_set import MaskSet
 
     found = MaskSet(folder, dataset.classes)
-    return lambda index: found.mask(dataset.ids[index]), str(folder), made_by_of(folder)
+    return lambda index: found.mask(dataset.ids[index]), str(folder), found.digest()
 
 
 def _crf(arguments: argparse.Namespace) -> CrfSettings | None:
@@ -198,8 +201,7 @@ def _predict(arguments: argparse.Namespace) -> int:
         about["prior"] = arguments.prior
     asked = arguments.scales, arguments.no_mirror, arguments.limit, arguments.with_pictures, arguments.coco
     about["made_by"] = digest_of(about, asked, dataset_digest(dataset))
-    parts = arguments.out, str(about["made_by"]), arguments.with_pictures, arguments.coco
-    if ranks.on_first(lambda: made_before(*parts)):
+    if ranks.on_first(lambda: made_before(arguments.out, str(about["made_by"]))):
         print(f"{arguments.out}: there already, by the same command; nothing was done.")
         return opened.status()
     total = min(arguments.limit or len(dataset), len(dataset))

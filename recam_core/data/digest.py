@@ -105,3 +105,9 @@ def dataset_digest(dataset: Dataset, labels: np.ndarray | None = None) -> str:
         for index in np.unique(np.linspace(0, len(dataset) - 1, PROBES).round().astype(int)).tolist():
             digest.update(np.ascontiguousarray(dataset.load(index).image).tobytes())
     return digest.hexdigest()
+
+
+def mask_stamp(dataset: Dataset) -> str:
+    """A text that changes when a mask of the ground truth may have changed; "" where masks are no files."""
+    stamp = getattr(dataset, "mask_stamp", None)
+    return "" if stamp is None else stamp()

@@ -284,7 +284,7 @@ def train_boundaries(
     if made_by and (there := learnt_before(out, made_by)) is not None:
         return there
     identity = _identity(run, dataset, labels, rule, recipe)
-    state = refuse_another(out, out / RECORD_FILE, identity, "boundaries")
+    state = refuse_another(out, out / RECORD_FILE, identity, "boundaries", out / HEADS_FILE)
     torch.manual_seed(recipe.seed)
     heads = BoundaryNetwork(run.network).to(device)
     edge = [*heads.edge.parameters(), *heads.edge_all.parameters()]

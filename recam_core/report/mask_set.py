@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -16,6 +16,7 @@ from recam_core.data.class_file import find_class_list
 from recam_core.data.mask_io import read_mask
 from recam_core.data.sample import VOID, ClassList, Sample
 from recam_core.errors import UserError
+from recam_core.file_reader import file_sha256
 from recam_core.queue.reserved import MARK_FILE
 from recam_core.records import RecordError, opened_record
 from recam_core.report.coco_masks import write_coco
@@ -24,6 +25,8 @@ from recam_core.typed_path import plain_name
 
 #: What made the masks, in their folder.
 RECORD_FILE = "masks.json"
+#: The folders of a set, which hold all of it but the names of the classes and the record.
+_KINDS = ("SegmentationClass", "JPEGImages", "ImageSets", "annotations")
 
 
 def split_name(spec: str) -> str:
@@ -48,6 +51,10 @@ class MaskSet:
         if listed is not None and listed.names != classes.names:
             raise UserError(f"The masks in {folder} are of other classes than the data; make them from this data.")
         self._values = len(classes) + 1
+
+    def digest(self) -> str:
+        """Stands for all masks, whatever else lies beside them."""
+        return files_digest(self._folder.parent, (self._folder.name,))
 
     def mask(self, id: str) -> np.ndarray | None:
         """H x W uint8, or None where there is none of this picture. Raises UserError for a damaged one."""
@@ -100,30 +107,26 @@ def digest_of(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def made_by_of(folder: Path) -> str:
-    """The digest that a set of masks was written with, or of its record where it has none; "" without a record."""
-    try:
-        with opened_record(folder / RECORD_FILE) as values:
-            return str(values.get("made_by") or digest_of(values))
-    except RecordError:
-        return ""
+def files_digest(folder: Path, kinds: Sequence[str] = _KINDS) -> str:
+    """Stands for what all files in these parts of a set of masks are called and hold. Raises UserError for one that
+    cannot be read."""
+    files = sorted(one.relative_to(folder) for kind in kinds for one in (folder / kind).rglob("*") if one.is_file())
+    return digest_of([(file.as_posix(), file_sha256(folder / file)) for file in files])
 
 
-def made_before(folder: Path, made_by: str, with_pictures: bool = False, coco: bool = False) -> bool:
-    """Whether a folder holds the very masks that are asked for, and all that belongs to them.
+def made_before(folder: Path, made_by: str) -> bool:
+    """Whether a folder holds the very masks that are asked for, and all that belongs to them as it was written.
 
     Args:
         folder: where they would be written.
         made_by: the digest in ``about`` of :func:`writing_mask_set`.
-        with_pictures, coco: as there.
     """
-    if not (folder / RECORD_FILE).is_file() or made_by_of(folder) != made_by:
+    try:
+        with opened_record(folder / RECORD_FILE) as values:
+            known = values.get("made_by"), values.get("files")
+    except RecordError:
         return False
-    lists = sorted((folder / "ImageSets" / "Segmentation").glob("*.txt"))
-    places = [_place(id) for one in lists for id in one.read_text(encoding="utf-8").splitlines()]
-    kinds = ["SegmentationClass", *(["JPEGImages"] if with_pictures else [])]
-    is_whole = all((folder / kind / f"{place}.png").is_file() for kind in kinds for place in places)
-    return bool(lists) and is_whole and (not coco or any((folder / "annotations").glob("instances_*.json")))
+    return known == (made_by, files_digest(folder))
 
 
 def what_is_written(sample: Sample, with_pictures: bool) -> Sample:
@@ -193,12 +196,13 @@ def writing_mask_set(
         (lists / f"{split}.txt").write_text("".join(f"{one}\n" for one in writer.ids), encoding="utf-8")
         names = ["background", *classes.names] if classes.has_background else list(classes.names)
         (temporary / "classes.txt").write_text("".join(f"{one}\n" for one in names), encoding="utf-8")
-        (temporary / RECORD_FILE).write_text(json.dumps(dict(about), indent=2, ensure_ascii=False), encoding="utf-8")
         if coco is not None:
             masks = MaskSet(temporary, classes)
             file_names = {id: f"{_place(id)}.png" for id in writer.ids} if with_pictures else coco
             found = ((file_names[id], mask) for id in writer.ids if (mask := masks.mask(id)) is not None)
             write_coco(temporary / "annotations" / f"instances_{split}.json", classes, found)
+        record = json.dumps({**about, "files": files_digest(temporary)}, indent=2, ensure_ascii=False)
+        (temporary / RECORD_FILE).write_text(record, encoding="utf-8")
 
 
 def zip_mask_set(folder: Path, file: Path) -> None:

@@ -24,6 +24,8 @@ from recam_core.model.backbones import (
 from recam_core.model.state_file import read_state
 from recam_core.typed_path import typed_path
 
+#: What a network can start from by a word, whatever lies there under that name.
+_WORDS = ("auto", "packaged", "download", "none")
 #: Channels that the slim network brings the features of its backbone to.
 _SLIM = 256
 
@@ -207,7 +209,7 @@ NETWORKS = {
 
 def start_run(source: str) -> Path | None:
     """The folder of the run that a network starts from; None where it starts from something else."""
-    path = typed_path(source)
+    path = None if source in _WORDS else typed_path(source)
     return path if path is not None and (path / INFO_FILE).is_file() else None
 
 
@@ -230,6 +232,8 @@ def load_start(kind: NetworkKind, backbone: nn.Module, source: str) -> tuple[str
     """
     path = start_run(source)
     if path is None:
+        if source not in _WORDS and (named := typed_path(source)) is not None and named.is_dir():
+            raise UserError(f"{source} is the folder of no run: it has no {INFO_FILE}. `train` makes such a folder.")
         origin = kind.weights(backbone, source)
         return origin, origin != "none"
     run = load_run(path)

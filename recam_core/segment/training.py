@@ -113,8 +113,8 @@ def train_segmentation(
     pixels = pixels[first : first + labels_of(classes)]
     if not indices:
         raise UserError(f"{masks} has no mask of any picture of {dataset.spec}.")
-    identity = _identity(recipe, dataset, indices, masks)
-    state = refuse_another(out, out / RECORD_FILE, identity, "weights")
+    identity = _identity(recipe, dataset, indices, masks, made_by)
+    state = refuse_another(out, out / RECORD_FILE, identity, "weights", out / WEIGHTS_FILE)
     torch.manual_seed(recipe.seed)
     kind = network_kind(recipe.network)
     network = kind.build(labels_of(classes))
@@ -180,16 +180,16 @@ def train_segmentation(
     return ranks.on_first(finish)
 
 
-def network_made_by(recipe: SegmentRecipe, dataset: Dataset, masks: str, made_from: str = "") -> str:
-    """Stands for all that decides what network is trained.
+def network_made_by(recipe: SegmentRecipe, dataset: Dataset, made_from: str) -> str:
+    """Stands for all that decides what network is trained, wherever the run that it starts from and the masks lie.
 
     Args:
-        recipe, dataset, masks: as for :func:`train_segmentation`.
+        recipe, dataset: as for :func:`train_segmentation`.
         made_from: stands for what the masks hold.
     """
-    parts = [repr(recipe), masks, made_from, dataset_digest(dataset)]
     if (run := start_run(recipe.weights)) is not None:
-        parts.append(read_info(run).weights_sha256)
+        recipe = replace(recipe, weights=f"run {read_info(run).weights_sha256}")
+    parts = [repr(recipe), made_from, dataset_digest(dataset)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -251,9 +251,9 @@ def load_segmentation(folder: str | Path, device: torch.device) -> Segmentation:
     return Segmentation(folder, network.eval(), classes, record)
 
 
-def _identity(recipe: SegmentRecipe, dataset: Dataset, indices: list[int], masks: str) -> str:
+def _identity(recipe: SegmentRecipe, dataset: Dataset, indices: list[int], masks: str, made_by: str) -> str:
     ids = "\n".join(dataset.ids[index] for index in indices)
-    parts = [repr(recipe), ids, repr(dataset.classes), masks]
+    parts = [repr(recipe), ids, repr(dataset.classes), masks, made_by]
     if (run := start_run(recipe.weights)) is not None:
         parts.append(read_info(run).weights_sha256)  # another run may lie there by now
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

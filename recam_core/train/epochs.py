@@ -25,7 +25,7 @@ from recam_core.gate import device_gate
 from recam_core.progress import ProgressFn, silent
 from recam_core.records import opened_record
 from recam_core.train.loop import LossReader, lr_factor
-from recam_core.train.state import STATE_FILE, load_state, save_state
+from recam_core.train.state import STATE_FILE, load_state, refuse_foreign_weights, save_state
 from recam_core.train.together import check_batch, together
 from recam_core.train.views import EpochOrder, epoch_seed
 
@@ -75,6 +75,7 @@ def finished_before(
                 if weights.is_file() and file_sha256(weights) == record.get(named):
                     return dict(record)
                 finished.unlink()
+                weights.unlink(missing_ok=True)
                 return None
         raise UserError(
             f"{out} holds trained {what} already, made with other settings, from other data or by an older version; "
@@ -84,7 +85,7 @@ def finished_before(
     return ranks.on_first(there)
 
 
-def refuse_another(out: Path, finished: Path, identity: str, what: str) -> dict[str, Any] | None:
+def refuse_another(out: Path, finished: Path, identity: str, what: str, weights: Path) -> dict[str, Any] | None:
     """The state of a training that was cut off in this folder, or None for a fresh start.
 
     Args:
@@ -92,9 +93,10 @@ def refuse_another(out: Path, finished: Path, identity: str, what: str) -> dict[
         finished: the file that a finished training has there.
         identity: of all that decides the result.
         what: is trained, for people, such as "boundaries".
+        weights: the file that its weights will be written to.
 
     Raises:
-        UserError: there is a finished training, or one of other settings.
+        UserError: there is a finished training, or one of other settings, or the weights of something else.
     """
     ranks.check_same(identity, "training")
 
@@ -107,6 +109,8 @@ def refuse_another(out: Path, finished: Path, identity: str, what: str) -> dict[
                 f"{out} holds another training that was cut off; choose another folder, or delete {out / STATE_FILE} "
                 "to start afresh."
             )
+        if state is None:
+            refuse_foreign_weights(weights)
         return state
 
     return ranks.on_first(cut_off)

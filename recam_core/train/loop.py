@@ -17,7 +17,15 @@ from torch import Tensor
 
 from recam_core import ranks
 from recam_core.atomic_write import write_json
-from recam_core.checkpoint.run_folder import INFO_FILE, METRICS_FILE, Run, RunInfo, command_line, save_run
+from recam_core.checkpoint.run_folder import (
+    INFO_FILE,
+    METRICS_FILE,
+    WEIGHTS_FILE,
+    Run,
+    RunInfo,
+    command_line,
+    save_run,
+)
 from recam_core.data.check import listing_faults, refuse_faults
 from recam_core.data.sample import Dataset
 from recam_core.device import half_type, make_current, repeatable
@@ -33,7 +41,7 @@ from recam_core.model.network import CamNetwork
 from recam_core.progress import SCORED, STEP, Moment, WatchFn, unwatched
 from recam_core.theory.negatives import PARTS, NegativeCounts, watched, write_negatives
 from recam_core.train.recipe import Recipe, check_recipe
-from recam_core.train.state import STATE_FILE, load_state, save_state, write_curves
+from recam_core.train.state import STATE_FILE, load_state, refuse_foreign_weights, save_state, write_curves
 from recam_core.train.together import check_batch, together
 from recam_core.train.validate import validate
 from recam_core.train.views import AugmentedViews, EpochOrder, epoch_seed, loader_of
@@ -276,6 +284,8 @@ def _cut_off(out: Path, known: tuple[str, str]) -> dict[str, Any] | None:
             f"{out} holds a run with other settings, data or start that was cut off; choose another folder, or delete "
             f"{out / STATE_FILE} to start afresh."
         )
+    if resumed is None:
+        refuse_foreign_weights(out / WEIGHTS_FILE)
     return resumed
 
 

@@ -44,6 +44,14 @@ def load_state(run: Path) -> dict[str, Any] | None:
         raise UserError(f"{file} is damaged ({type(error).__name__}); delete it to start this run again.") from error
 
 
+def refuse_foreign_weights(file: Path) -> None:
+    """Raise UserError where a training that begins would in the end replace weights that it did not write."""
+    if file.exists():
+        raise UserError(
+            f"{file.parent} holds {file.name} of something else, which would be replaced; choose another folder."
+        )
+
+
 def write_curves(run: Path, history: list[dict[str, Any]], new: dict[str, Any]) -> None:
     """Write one entry an epoch to ``metrics.json``, and what is ``new`` in the last one to TensorBoard's folder."""
     from torch.utils.tensorboard import SummaryWriter
