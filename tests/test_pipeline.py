@@ -291,6 +291,37 @@ def test_other_settings_do_a_step_and_what_hangs_on_it_again(tmp_path, small_pro
     assert (tmp_path / "two.txt").is_file()
 
 
+def test_other_pictures_under_the_same_name_and_another_run_in_the_same_place_do_steps_again(tmp_path, small_program):
+    out, squares = tmp_path / "out", tiny_voc(tmp_path / "squares", train_pictures=2, val_pictures=1)
+    one = Step("one", ("make", "run.json", "--json", str(tmp_path / "one.txt"), "--out", str(out / "r")), (), out / "r")
+    spec = ("--data", f"voc:{squares}@train")
+    seen, two = replace(step(tmp_path, "seen", "s"), needs=()), step(tmp_path, "two", "b", ("one",))
+    seen, apart = replace(seen, command=(*seen.command, *spec)), step(tmp_path, "apart", "c")
+    out.mkdir()
+
+    def again():
+        said = []
+        run_steps([one, seen, two, apart], out, said.append)
+        return there(said)
+
+    assert again() == [False] * 4
+    assert again() == [True] * 4
+    write_json(out / "r" / "run.json", {"weights_sha256": "other"})
+    assert sorted(again()) == [False, True, True, True]
+    assert again() == [True] * 4
+    first, other = sorted((squares / "JPEGImages").iterdir())[:2]
+    first.write_bytes(other.read_bytes())
+    assert sorted(again()) == [False, True, True, True]
+    # Pictures that cannot be read are for the steps to leave out.
+    first.write_bytes(b"")
+    assert sorted(again()) == [False, True, True, True]
+    assert again() == [True] * 4
+    # Records of before there were inputs in them are taken as they are.
+    for file in (out / "steps").glob("*.json"):
+        write_json(file, {name: value for name, value in json.loads(file.read_text()).items() if name != "inputs"})
+    assert again() == [True] * 4
+
+
 def test_a_step_that_was_killed_goes_on_in_its_folder_and_other_settings_begin_anew(tmp_path, small_program):
     folder, die = tmp_path / "out" / "bce", tmp_path / "out" / "die"
     folder.parent.mkdir()

@@ -12,25 +12,34 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from recam_core.atomic_write import write_json
+from recam_core.checkpoint.run_folder import INFO_FILE
+from recam_core.data.digest import dataset_digest
+from recam_core.data.spec import open_dataset
 from recam_core.errors import LEFT_OUT, UserError
 from recam_core.lock import holding, try_lock
 from recam_core.pipeline.plan import Step
 from recam_core.progress import STEPS, listener
 from recam_core.records import RecordError, opened_record
+from recam_core.refine.boundaries import RECORD_FILE as BOUNDARIES_FILE
+from recam_core.report.mask_set import RECORD_FILE as MASKS_FILE
+from recam_core.segment.training import RECORD_FILE as SEGMENT_FILE
 from recam_core.train.state import STATE_FILE
 
 #: What a step's command is given to.
 PROGRAM = (sys.executable, "-m", "recam_core")
 #: Commands that several processes can share (docs/scaling.md).
 SHARED = frozenset({"train", "cams", "evaluate", "boundaries", "masks", "segment"})
+#: What runs, boundaries, masks and networks keep of themselves, and how check sums of what they hold are called there.
+_RECORDS, _SUMS = (INFO_FILE, BOUNDARIES_FILE, MASKS_FILE, SEGMENT_FILE), ("weights_sha256", "heads_sha256", "files")
 #: Lines of what a step told that are told again when it fails.
 _LAST_LINES = 12
 #: Each of them holds a network of its own.
@@ -105,6 +114,7 @@ class _Work:
         self._free = cores
         self._running: dict[Future[Done], tuple[Step, int]] = {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._data: dict[str, str] = {}
         self._stopping = threading.Event()
         self._tell = listener(STEPS)
 
@@ -150,14 +160,14 @@ class _Work:
         words = list(step.command) + (
             ["--processes", str(min(cores, _MOST_PROCESSES))] if step.shares and cores > 1 else []
         )
-        digest, record = self._digest(step), self._record(step)
+        digest, inputs, record = self._digest(step), self._inputs(step), self._record(step)
         self._say(f"{self._number(step)} {step.name}: python -m recam_core {' '.join(words)}")
-        if step.makes is not None and str(values_of(record).get("digest", "")) != digest:
+        if step.makes is not None and not _is_of(values_of(record), digest, inputs):
             shutil.rmtree(step.makes, ignore_errors=True)  # made with other settings, or from other inputs
-        write_json(record, {"digest": digest, "finished": False})
-        return pool.submit(self._run, step, words, cores, digest)
+        write_json(record, {"digest": digest, "inputs": inputs, "finished": False})
+        return pool.submit(self._run, step, words, cores, digest, inputs)
 
-    def _run(self, step: Step, words: list[str], cores: int, digest: str) -> Done:
+    def _run(self, step: Step, words: list[str], cores: int, digest: str, inputs: str) -> Done:
         begin, log = time.monotonic(), self._record(step).with_suffix(".log")
         program = (*self._launch, *PROGRAM[1:]) if self._launch and words[0] in SHARED else PROGRAM
         environment = dict(os.environ)
@@ -185,7 +195,7 @@ class _Work:
         # Linux counts in kibibytes, a Mac in bytes.
         peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         done = Done(time.monotonic() - begin, peak, usage.ru_utime + usage.ru_stime, digest=digest)
-        values = {"digest": digest, "finished": True, "command": list(step.command)}
+        values = {"digest": digest, "inputs": inputs, "finished": True, "command": list(step.command)}
         costs = {name: getattr(done, name) for name in ("seconds", "processor_seconds", "peak_bytes")}
         write_json(self._record(step), values | costs)
         return done
@@ -207,7 +217,7 @@ class _Work:
         record = self._record(step)
         try:
             with opened_record(record) as values:
-                if values["digest"] != self._digest(step):
+                if not _is_of(values, self._digest(step), self._inputs(step)):
                     return None
                 if values["finished"] is True:
                     costs = float(values["seconds"]), int(values["peak_bytes"]), float(values["processor_seconds"])
@@ -227,6 +237,22 @@ class _Work:
         parts = [json.dumps(step.command), *(self._done[name].digest for name in step.needs)]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
+    def _inputs(self, step: Step) -> str:
+        """Of what a step finds: its pictures, and what those before it made, whoever put that there."""
+        specs = [after for word, after in pairwise(step.command) if word in ("--data", "--select")]
+        made = [_made(one.makes) for one in self._steps if one.name in step.needs]
+        return hashlib.sha256(repr(([self._pictures(spec) for spec in specs], made)).encode()).hexdigest()
+
+    def _pictures(self, spec: str) -> str:
+        if spec not in self._data:
+            dataset = open_dataset(spec)
+            try:
+                self._data[spec] = dataset_digest(dataset)
+            except UserError:
+                # Pictures that cannot be read are left out by each step, which looks at all of them.
+                self._data[spec] = repr(dataset.ids)
+        return self._data[spec]
+
     def _record(self, step: Step) -> Path:
         return self._out / "steps" / f"{step.name}.json"
 
@@ -234,10 +260,21 @@ class _Work:
         return f"{self._steps.index(step) + 1}/{len(self._steps)}"
 
 
+def _is_of(values: Mapping[str, Any], digest: str, inputs: str) -> bool:
+    # Records from before there were inputs in them say nothing of those.
+    return values.get("digest") == digest and values.get("inputs", inputs) == inputs
+
+
+def _made(folder: Path | None) -> list[Any]:
+    """The check sums of what a step made, as the record in its folder has them."""
+    records = [] if folder is None else [values_of(folder / name) for name in _RECORDS]
+    return [record.get(name) for record in records for name in _SUMS]
+
+
 def _is_there(step: Step) -> bool:
     if step.makes is not None and not step.makes.is_dir():
         return False
-    named = [Path(after) for word, after in zip(step.command, step.command[1:], strict=False) if word == "--json"]
+    named = [Path(after) for word, after in pairwise(step.command) if word == "--json"]
     return all(file.is_file() for file in named)
 
 
