@@ -23,5 +23,5 @@ def counted(number: int, thing: str) -> str:
 
 
 def megabytes(size: int) -> str:
-    """Bytes as ``12.3 MB``."""
-    return f"{size / 1e6:,.1f} MB"
+    """Bytes as ``12.3 MB``, few of them as ``12.3 KB``."""
+    return f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size / 1e3:,.1f} KB"

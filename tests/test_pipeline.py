@@ -200,6 +200,17 @@ def test_what_does_not_fit_is_told_before_anything_begins(plan, capsys, tmp_path
     assert not plan.out.exists()
 
 
+def test_few_pictures_that_take_long_are_told_of_as_well(plan, monkeypatch, capsys):
+    monkeypatch.setattr("recam_core.pipeline.work.run_steps", lambda *_: {})
+    monkeypatch.setattr("recam_core.pipeline.cost.seconds_apart", lambda _: {"train-bce": 3600.0})
+    command = ["pipeline", "--data", plan.data, "--select", plan.select, "--preset", "small", "--device", "cpu"]
+    assert main([*command, "--out", str(plan.out)]) == 0
+    assert "All steps together" not in capsys.readouterr().out
+    monkeypatch.setitem(PRESETS, "small", replace(TINY, train_steps=Bounded(1.0, 150, 600)))
+    assert main([*command, "--out", str(plan.out)]) == 0
+    assert "All steps together take some 60 minutes" in capsys.readouterr().out
+
+
 def test_a_process_of_its_own_times_what_was_planned(plan, monkeypatch):
     asked = replace(plan, methods=("recam",), depth="full", finish="none", seed=3)
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from recam_core.data.sample import Dataset
     from recam_core.pipeline.plan import PipelinePlan
 
-#: From so many pictures on it is told what they will take: the trainings of fewer are through before it is known.
+#: From so many pictures on it is told what they will take: the trainings of fewer are through before it is known, but
+#: where a preset gives them as many steps as more would have.
 _TELLING = 64
 
 
@@ -79,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from recam_core.data.spec import open_dataset
     from recam_core.device import pick_device
-    from recam_core.pipeline.plan import METHODS, PipelinePlan, notes_of_plan, steps_of
+    from recam_core.pipeline.plan import METHODS, PRESETS, PipelinePlan, notes_of_plan, steps_of
     from recam_core.pipeline.results import TABLE_FILE, cost_table, miou_table, notes_of, pipeline_rows, write_tables
     from recam_core.pipeline.work import run_steps
     from recam_core.scores.table import aligned
@@ -116,7 +117,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         for step in steps:
             print(f"python -m recam_core {' '.join(step.command)}")
-    if is_cpu and (arguments.dry_run or len(dataset) >= _TELLING):
+    takes_long = len(dataset) >= _TELLING or PRESETS[plan.preset].train_steps is not None
+    if is_cpu and (arguments.dry_run or takes_long):
         _tell_cost(plan, cores, in_full=arguments.dry_run)
     if arguments.dry_run:
         return 0
