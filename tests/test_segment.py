@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from recam_core.checkpoint.run_folder import load_run
 from recam_core.cli.main import main
@@ -283,3 +284,21 @@ def test_a_number_of_loader_processes_below_zero_is_refused(command, tmp_path, c
     with pytest.raises(SystemExit):
         main([*command.split(), "--data", "scenes@train", "--out", str(tmp_path / "out"), "--workers", "-1"])
     assert "'-1' is no number from 0" in capsys.readouterr().err
+
+
+def test_an_edited_ground_truth_is_another_training(tmp_path, capsys):
+    root, out = tmp_path / "own", tmp_path / "net"
+    tiny_voc(root, train_pictures=2, val_pictures=2)
+    asked = ["segment", "train", "--preset", "small", "--weights", "none", "--steps", "1", "--batch-size", "2"]
+    asked += ["--crop", "64", "--data", f"voc:{root}@train", "--device", "cpu", "--out", str(out)]
+    assert main(asked) == 0
+    assert main(asked) == 0
+    assert "there already" in capsys.readouterr().out
+    masks = sorted((root / "SegmentationClass").glob("*.png"))
+    train = open_dataset(f"voc:{root}@train")
+    mask = next(file for file in masks if file.stem == train.ids[0])
+    edited = train.mask(0).copy()
+    edited[:4, :4] = 255
+    Image.fromarray(edited).save(mask)
+    assert main(asked) == 2
+    assert "trained weights already" in capsys.readouterr().err
