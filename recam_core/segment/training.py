@@ -253,7 +253,6 @@ def load_segmentation(folder: str | Path, device: torch.device) -> Segmentation:
 
 def _identity(recipe: SegmentRecipe, dataset: Dataset, indices: list[int], masks: str, made_by: str) -> str:
     ids = "\n".join(dataset.ids[index] for index in indices)
-    parts = [repr(recipe), ids, repr(dataset.classes), masks, made_by]
-    if (run := start_run(recipe.weights)) is not None:
-        parts.append(read_info(run).weights_sha256)  # another run may lie there by now
+    # With the masks' place, as what they hold need not be known here; another run may lie in the place of the first.
+    parts = [network_made_by(recipe, dataset, masks), ids, repr(dataset.classes), made_by]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
