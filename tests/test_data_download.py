@@ -149,7 +149,7 @@ def test_a_connection_that_breaks_is_made_anew(tiny: Source, to: Path, server: S
 
 def test_a_connection_that_keeps_breaking(tiny: Source, to: Path, server: Server) -> None:
     server.break_after, server.breaks = 100, 99
-    with pytest.raises(UserError, match=r"broke off\)\. 0\.0 MB are kept.*goes on where it ended"):
+    with pytest.raises(UserError, match=r"broke off\)\. 0\.5 KB are kept.*goes on where it ended"):
         download(tiny, to)
     assert kept_bytes(tiny, to) == 500
     server.breaks = 0
