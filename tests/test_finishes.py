@@ -13,7 +13,8 @@ from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps, argmax_and_activation, seed_mask, upsampled
 from recam_core.refine import finishes
 from recam_core.refine.dense_crf import DEEPLAB_CRF, IRN_CRF, CrfSettings, crf_chances, label_chances
-from recam_core.refine.finishes import chances_of, check_finish, finished_pixels, refined_labels
+from recam_core.refine.finishes import chances_of, check_finish, finished_chances, finished_pixels, refined_labels
+from recam_core.refine.pamr import pamr
 from run_folders import write_run
 from tiny_voc import tiny_voc
 
@@ -137,6 +138,20 @@ def test_without_a_background_each_pixel_is_a_class_and_a_map_of_nothing_claims_
     assert not any(part.any() for part in finished_pixels(nothing, "fc1", image, "crf", has_background=False))
 
 
+@pytest.mark.parametrize("labels", [2, 5, 21])
+def test_labels_that_cannot_win_are_left_out_of_probabilities_without_a_change(labels):
+    rng = np.random.default_rng(labels)
+    image = rng.integers(0, 255, (20, 24, 3)).astype(np.uint8)
+    chances = rng.dirichlet(np.linspace(0.02, 2, labels), size=(20, 24)).astype(np.float32).transpose(2, 0, 1)
+    chances[0] = np.minimum(chances[0], 0.5 / labels)  # one that is the most probable nowhere
+    chances /= chances.sum(axis=0)
+    found, whole = finished_chances(image, chances, "pamr"), pamr(image, chances)
+    np.testing.assert_array_equal(found.argmax(axis=0), whole.argmax(axis=0))
+    kept = found.any(axis=(1, 2))
+    np.testing.assert_allclose(found[kept], whole[kept])
+    np.testing.assert_array_equal(finished_chances(image, chances, "none"), chances)
+
+
 def test_confident_labels_are_the_masks_of_both_thresholds_after_the_crf(installed, tmp_path, monkeypatch):
     from recam_core.checkpoint.run_folder import load_run
     from recam_core.maps.dataset_maps import MapSettings, maps_of_dataset
@@ -157,7 +172,7 @@ def test_confident_labels_are_the_masks_of_both_thresholds_after_the_crf(install
 
 
 def test_probabilities_of_a_network_pass_the_crf_in_tests(installed, tmp_path, capsys):
-    from recam_core.segment.prediction import predicted_mask
+    from recam_core.segment.prediction import NetworkTest, predicted_mask
     from recam_core.segment.training import load_segmentation
 
     tiny_voc(tmp_path / "squares", train_pictures=2, val_pictures=2)
@@ -165,15 +180,16 @@ def test_probabilities_of_a_network_pass_the_crf_in_tests(installed, tmp_path, c
     out, masks, scores = (str(tmp_path / name) for name in ("net", "masks", "scores.json"))
     asked = ("--preset", "small", "--weights", "none", "--steps", "1", "--batch-size", "2", "--crop", "64")
     assert main(["segment", "train", *asked, "--out", out, *data]) == 0
-    test = ("--scales", "1", "--no-mirror", "--crf")
+    test = ("--scales", "1", "--no-mirror", "--finish", "crf-deeplab")
     assert main(["segment", "predict", out, *test, "--out", masks, *data]) == 0
-    assert json.loads((tmp_path / "masks" / "masks.json").read_text())["crf"]["alike"] == 67
+    assert json.loads((tmp_path / "masks" / "masks.json").read_text())["test"]["finish"] == "crf-deeplab"
     network, image = load_segmentation(out, torch.device("cpu")), open_dataset(data[1]).load(0).image
     x = network.network.preprocess(torch.from_numpy(image.copy())[None])
     with torch.inference_mode():
         chances = network.network(x).softmax(dim=1)[0].numpy()
     theirs = crf_chances(image, chances, DEEPLAB_CRF).argmax(axis=0)
-    np.testing.assert_array_equal(predicted_mask(network, image, [1.0], mirror=False, crf=DEEPLAB_CRF), theirs)
+    as_asked = NetworkTest((1.0,), mirror=False, finish="crf-deeplab")
+    np.testing.assert_array_equal(predicted_mask(network, image, as_asked), theirs)
     assert main(["segment", "eval", out, *test, "--json", scores, *data]) == 0
 
 

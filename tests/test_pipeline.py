@@ -29,7 +29,7 @@ TINY = Preset(
     boundaries=("--preset", "small", "--epochs", "1", "--finish", "none", "--foreground", "0.5", "--background", "0.3"),
     segment=("--preset", "small", "--weights", "none", "--steps", "2", "--batch-size", "2", "--crop", "64"),
     scales=("--scales", "1.0", "--no-mirror"),
-    test_scales=("--scales", "1.0", "--no-mirror"),
+    test=("--scales", "1.0", "--no-mirror", "--finish", "pamr"),
 )
 
 
@@ -159,7 +159,7 @@ def test_attributions_cost_their_passes(plan, monkeypatch):
         dataset = open_dataset(plan.data)
         return cost.step_seconds(plan, dataset, steps_of(plan, dataset))
 
-    unit = cost.UnitCosts(*[1e-6] * 9)
+    unit = cost.UnitCosts(*[1e-6] * 10)
     monkeypatch.setattr(cost, "measured_units", lambda *_: unit)
     usual, by = seconds(plan), seconds(replace(plan, rule="layer_cam-fc2"))
     assert by["maps-train-bce"] == usual["maps-train-bce"]

@@ -13,10 +13,11 @@ from recam_core.cli.main import main
 from recam_core.data.sample import ClassList
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
+from recam_core.refine.pamr import pamr
 from recam_core.report.files import mask_png
 from recam_core.report.mask_set import MaskSet, split_name
-from recam_core.segment.networks import NETWORKS, network_kind, start_run
-from recam_core.segment.prediction import predicted_mask
+from recam_core.segment.networks import NETWORKS, SegmentationNetwork, network_kind, start_run
+from recam_core.segment.prediction import NetworkTest, predicted_mask
 from recam_core.segment.recipe import PRESETS, SegmentRecipe, check_recipe
 from recam_core.segment.training import load_segmentation, pixel_loss
 from run_folders import write_run
@@ -108,7 +109,7 @@ def test_from_masks_to_a_scored_network_to_masks(place, tmp_path, capsys):
     seen = []
     for index, id in enumerate(data.ids):
         sample = data.load(index)
-        mine = predicted_mask(network, sample.image, [1.0], mirror=False)
+        mine = predicted_mask(network, sample.image, NetworkTest((1.0,), mirror=False))
         np.testing.assert_array_equal(written.mask(id), mine)
         assert annotated[index] == {"id": index + 1, "file_name": f"{id}.jpg", "height": 48, "width": 48}
         seen.append((mine, sample.mask))
@@ -145,7 +146,7 @@ def test_a_test_with_the_mirror_image_is_the_mean_of_both(place, tmp_path):
             view = torch.nn.functional.interpolate(x, size=(size, size), mode="bilinear") if size != 48 else x
             both = network.network(view).softmax(1), network.network(view.flip(-1)).softmax(1).flip(-1)
             total = total + torch.nn.functional.interpolate(both[0] + both[1], size=(48, 48), mode="bilinear")
-    np.testing.assert_array_equal(predicted_mask(network, image, [1.0, 1.5]), total[0].argmax(0).numpy())
+    np.testing.assert_array_equal(predicted_mask(network, image, NetworkTest((1.0, 1.5))), total[0].argmax(0).numpy())
 
 
 def test_a_network_starts_from_the_backbone_of_a_run(place, tmp_path, capsys):
@@ -213,7 +214,7 @@ def test_another_run_in_the_place_of_the_one_it_starts_from_is_another_training(
     assert "another training that was cut off" in capsys.readouterr().err
 
 
-def test_a_prior_divides_by_the_shares_of_the_labels(place, tmp_path, capsys):
+def test_a_prior_divides_by_the_shares_of_the_labels(place, tmp_path, capsys, monkeypatch):
     out = tmp_path / "net"
     asked = ("--preset", "small", "--weights", "none", "--steps", 1, "--batch-size", 2, "--crop", 64, "--out", out)
     assert segment("train", place, *asked) == 0
@@ -229,9 +230,18 @@ def test_a_prior_divides_by_the_shares_of_the_labels(place, tmp_path, capsys):
     for y, x in np.ndindex(expected.shape):
         adjusted = [np.log(chances[label, y, x]) - 0.5 * np.log(shares[label]) for label in range(4)]
         expected[y, x] = int(np.argmax(adjusted))
-    found = predicted_mask(network, image, [1.0], mirror=False, prior=0.5)
+    found = predicted_mask(network, image, NetworkTest((1.0,), mirror=False, prior=0.5))
     assert (found == expected).mean() > 0.999
-    assert (found != predicted_mask(network, image, [1.0], mirror=False)).any()
+    assert (found != predicted_mask(network, image, NetworkTest((1.0,), mirror=False))).any()
+    # Then PAMR refines the probability of every label, adjusted as they are; those of no training are too even for it.
+    scores = torch.from_numpy(np.random.default_rng(0).normal(size=(1, 4, *image.shape[:2])).astype(np.float32))
+    monkeypatch.setattr(SegmentationNetwork, "forward", lambda self, x: scores)
+    adjusted = scores.softmax(dim=1)[0].numpy() / shares[:, None, None] ** 0.5
+    refined = pamr(image, (adjusted / adjusted.sum(axis=0)).astype(np.float32)).argmax(axis=0)
+    by_pamr = predicted_mask(network, image, NetworkTest((1.0,), mirror=False, prior=0.5, finish="pamr"))
+    assert (by_pamr == refined).mean() > 0.999
+    assert (by_pamr != predicted_mask(network, image, NetworkTest((1.0,), mirror=False, prior=0.5))).any()
+    monkeypatch.undo()
     # Scores and written masks take it, too; a network of before shares were kept cannot.
     masks, test = tmp_path / "masks", ("--scales", 1, "--no-mirror", "--prior", 0.5)
     assert segment("predict", place, out, *test, "--out", masks, split="val") == 0

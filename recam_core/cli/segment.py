@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     import numpy as np
 
     from recam_core.data.sample import Dataset
-    from recam_core.refine.dense_crf import CrfSettings
+    from recam_core.segment.prediction import NetworkTest
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Register ``segment`` with its sub-commands."""
+    from recam_core.refine.finishes import FINISHES
     from recam_core.segment.networks import NETWORKS
     from recam_core.segment.recipe import PAPER_SCALES, PRESETS
 
@@ -65,8 +66,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         one.add_argument("--scales", nargs="+", type=float, default=list(PAPER_SCALES), metavar="S", help="of the test")
         one.add_argument("--no-mirror", action="store_true", help="leave the mirror images out")
         one.add_argument(
-            "--crf", action="store_true", help="let the probabilities pass DeepLab's dense CRF (extra crf)"
+            "--finish",
+            choices=tuple(FINISHES),
+            default="none",
+            help="what the probabilities pass: pamr, or as published crf-deeplab (extra crf) (default: none)",
         )
+        one.add_argument("--crf", action="store_const", const="crf-deeplab", dest="finish", help=argparse.SUPPRESS)
         one.add_argument(
             "--prior",
             type=float,
@@ -138,13 +143,10 @@ def _masks_of(dataset: Dataset, folder: Path | None) -> tuple[Callable[[int], np
     return lambda index: found.mask(dataset.ids[index]), str(folder), found.digest()
 
 
-def _crf(arguments: argparse.Namespace) -> CrfSettings | None:
-    from recam_core.refine.dense_crf import DEEPLAB_CRF, require_dense_crf
+def _test(arguments: argparse.Namespace) -> NetworkTest:
+    from recam_core.segment.prediction import NetworkTest
 
-    if not arguments.crf:
-        return None
-    require_dense_crf()
-    return DEEPLAB_CRF
+    return NetworkTest(tuple(arguments.scales), not arguments.no_mirror, arguments.prior, arguments.finish)
 
 
 def _score(arguments: argparse.Namespace) -> int:
@@ -155,15 +157,14 @@ def _score(arguments: argparse.Namespace) -> int:
     from recam_core.segment.prediction import scored
     from recam_core.segment.training import from_imagenet, load_segmentation
 
-    crf, device, opened = _crf(arguments), pick_device(arguments.device), Opened()
+    test, device, opened = _test(arguments), pick_device(arguments.device), Opened()
     dataset = opened.open(arguments.data, arguments.limit)
     networks = [load_segmentation(folder, device) for folder in arguments.networks]
     bands = [None] if arguments.band is None else [None, arguments.band]
     found = []
     for one in networks:
         with terminal(one.path.name) as progress:
-            scales, mirror = arguments.scales, not arguments.no_mirror
-            found.append(scored(one, dataset, scales, mirror, crf, bands, arguments.limit, progress, arguments.prior))
+            found.append(scored(one, dataset, test, bands, arguments.limit, progress))
     results = {}
     if not ranks.is_first():
         return 0
@@ -188,18 +189,16 @@ def _predict(arguments: argparse.Namespace) -> int:
     from recam_core.segment.prediction import predictions
     from recam_core.segment.training import load_segmentation
 
-    crf, device, opened = _crf(arguments), pick_device(arguments.device), Opened()
+    test, device, opened = _test(arguments), pick_device(arguments.device), Opened()
     dataset = opened.open(arguments.data, arguments.limit)
     network = load_segmentation(arguments.networks[0], device)
     about = {
         "network": network.path.name,
         "weights_sha256": network.record.get("weights_sha256"),
         "data": dataset.spec,
-        "crf": crf and asdict(crf),
+        "test": asdict(test),
     }
-    if arguments.prior:
-        about["prior"] = arguments.prior
-    asked = arguments.scales, arguments.no_mirror, arguments.limit, arguments.with_pictures, arguments.coco
+    asked = arguments.limit, arguments.with_pictures, arguments.coco
     about["made_by"] = digest_of(about, asked, dataset_digest(dataset))
     if ranks.on_first(lambda: made_before(arguments.out, str(about["made_by"]))):
         print(f"{arguments.out}: there already, by the same command; nothing was done.")
@@ -212,8 +211,7 @@ def _predict(arguments: argparse.Namespace) -> int:
                 writing_mask_set(arguments.out, dataset.classes, split, about, arguments.with_pictures, names)
             )
         progress = stack.enter_context(terminal(network.path.name))
-        mirror = not arguments.no_mirror
-        pictures = predictions(network, dataset, arguments.scales, mirror, crf, arguments.limit, arguments.prior)
+        pictures = predictions(network, dataset, test, arguments.limit)
         found = ((what_is_written(sample, arguments.with_pictures), mask) for sample, mask in pictures)
         for done, (sample, mask) in enumerate(ranks.in_order(found, total), start=1):
             writer.add(sample, mask)

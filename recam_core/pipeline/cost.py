@@ -6,6 +6,8 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +53,7 @@ class UnitCosts:
         boundary_training: of boundaries being learnt, a pixel.
         walk, finish: a pixel, with as many classes as pictures have.
         climb: of AdvCAM, a class and pixel.
+        test_finish: of the network's test, a pixel.
         network_training, network: of the segmentation network, a pixel.
     """
 
@@ -61,6 +64,7 @@ class UnitCosts:
     walk: float
     finish: float
     climb: float
+    test_finish: float
     network_training: float
     network: float
 
@@ -135,7 +139,7 @@ def step_seconds(plan: PipelinePlan, dataset: Dataset, steps: Sequence[Step]) ->
         "masks": lambda _: refined(_of(preset.mask_pictures, len(dataset)) + sizes.get("select", 0)),
         "network": lambda _: pictures_seen * crop**2 * unit.network_training,
         "val": lambda _: refined(sizes["val"]),
-        "score": lambda _: sizes["val"] * pixels * _views(preset.test_scales, TEST_SCALES) * unit.network,
+        "score": lambda _: sizes["val"] * pixels * (_views(preset.test, TEST_SCALES) * unit.network + unit.test_finish),
     }
     kinds = {step.name: step.name.partition("-") for step in steps}
     return {name: costs[kind](rest) for name, (kind, _, rest) in kinds.items()}
@@ -205,14 +209,13 @@ def measured_units(
             value, none = np.ones((shown, *grid), np.float32), np.zeros(grid, np.float32)
             walk = _seconds(lambda: random_walk(value, none, steps=_TIMED_STEPS)) / pixels * STEPS / _TIMED_STEPS
         if way.climbs:
-            scales = [float(word) for word in preset.scales if not word.startswith("--")] or QUICK_SCALES
-            climb = seconds_a_class(network, image, scales) / pixels
-        finish = 0.0
-        if plan.finish != "none":
-            finish = (
-                _seconds(lambda: finished_pixels(maps, "fc1", image, plan.finish, has_background=has_background))
-                / pixels
-            )
+            climb = seconds_a_class(network, image, _scales(preset.scales) or QUICK_SCALES) / pixels
+        finish, test_finish = (
+            _seconds(partial(finished_pixels, maps, "fc1", image, name, has_background=has_background)) / pixels
+            if name not in (None, "none")
+            else 0.0
+            for name in (plan.finish, _option(preset.test, "--finish"))
+        )
         features, training = _seconds(seen) / pixels, _seconds(trained) / crop[:, 0].numel()
         settings = SEGMENT_PRESETS[str(_option(preset.segment, "--preset"))]
         kind = network_kind(_option(preset.segment, "--network") or settings.network)
@@ -233,7 +236,16 @@ def measured_units(
         torch.set_num_threads(threads)
     seen_pixels = truth.numel()
     return UnitCosts(
-        features, training, edges, learnt, walk, finish, climb, there_and_back / seen_pixels, there / seen_pixels
+        features,
+        training,
+        edges,
+        learnt,
+        walk,
+        finish,
+        climb,
+        test_finish,
+        there_and_back / seen_pixels,
+        there / seen_pixels,
     )
 
 
@@ -249,10 +261,14 @@ def _of(bound: Bounded | None, pictures: int) -> int:
     return pictures if bound is None else min(bound.of(pictures), pictures)
 
 
-def _views(scales: Sequence[str], usual: Sequence[float]) -> float:
-    """How many pictures of scale 1 all scales and mirror images are."""
-    numbers = [float(word) for word in scales if not word.startswith("--")] or usual
-    return (1 if "--no-mirror" in scales else 2) * sum(number**2 for number in numbers)
+def _views(words: Sequence[str], usual: Sequence[float]) -> float:
+    """How many pictures of scale 1 all scales and mirror images of these options are."""
+    return (1 if "--no-mirror" in words else 2) * sum(number**2 for number in _scales(words) or usual)
+
+
+def _scales(words: Sequence[str]) -> list[float]:
+    rest = words[words.index("--scales") + 1 :] if "--scales" in words else ()
+    return [float(word) for word in takewhile(lambda word: not word.startswith("--"), rest)]
 
 
 def _option(words: Sequence[str], name: str) -> str | None:

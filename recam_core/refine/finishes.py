@@ -46,7 +46,8 @@ class Finish:
     Attributes:
         title: for people.
         about: what it does, in a sentence.
-        refine: H x W x 3 uint8 and n x H x W float32 in 0..1 to n x H x W float32 in 0..1; None leaves all as it is.
+        refine: H x W x 3 uint8 and n x H x W float32 in 0..1 to n x H x W float32 in 0..1, each plane a weighted mean
+            of itself, with weights that are those of all; None leaves all as it is.
         crf: of a dense CRF its numbers; it takes the place of ``refine``.
     """
 
@@ -174,6 +175,32 @@ def _crf_levels(image: np.ndarray, chances: np.ndarray, settings: CrfSettings, h
 def refined_chances(image: np.ndarray, chances: np.ndarray, settings: CrfSettings) -> np.ndarray:
     """:func:`recam_core.refine.dense_crf.crf_chances` of a picture of any size."""
     return _at_working_size(lambda picture, planes: crf_chances(picture, planes, settings), image, chances)
+
+
+def finished_chances(image: np.ndarray, chances: np.ndarray, finish: str) -> np.ndarray:
+    """What a finish makes of the probabilities of labels, such as those of a segmentation network.
+
+    Args:
+        image: H x W x 3, uint8.
+        chances: L x H x W float32; at each pixel the sum over the labels is 1.
+        finish: of :data:`FINISHES`.
+
+    Returns:
+        L x H x W float32. Of labels that can be the most probable at no pixel it may be 0 everywhere.
+
+    Raises:
+        UserError: no such finish, or its package is missing.
+    """
+    one = FINISHES[check_finish(finish)]
+    if one.crf is not None:
+        return refined_chances(image, chances, one.crf)
+    if one.refine is None:
+        return chances
+    # The sums stay 1 in a mean, so that the most probable label has 1 / L or more, and no plane leaves its range.
+    able = chances.max(axis=(1, 2)) >= np.float32(0.99) / len(chances)
+    found = np.zeros_like(chances)
+    found[able] = _at_working_size(one.refine, image, chances[able])
+    return found
 
 
 def refined_labels(image: np.ndarray, labels: np.ndarray, settings: CrfSettings) -> np.ndarray:

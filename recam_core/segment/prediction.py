@@ -1,6 +1,7 @@
-"""Masks of a segmentation network: several scales and the mirror image, and what they score."""
+"""Masks of a segmentation network: several scales, the mirror image and a finish, and what they score."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,72 +14,82 @@ from recam_core.gate import device_gate
 from recam_core.maps.activation_maps import FULL
 from recam_core.maps.inference import check_scales, scaled_view
 from recam_core.progress import ProgressFn, silent
-from recam_core.refine.dense_crf import CrfSettings
-from recam_core.refine.finishes import refined_chances
+from recam_core.refine.finishes import check_finish, finished_chances
 from recam_core.scores.evaluate import Evaluation, Tally, check_classes
 from recam_core.segment.recipe import PAPER_SCALES
 from recam_core.segment.training import Segmentation, labels_of
 
 
+@dataclass(frozen=True)
+class NetworkTest:
+    """How a network is tested.
+
+    Attributes:
+        scales: factors of the picture's size.
+        mirror: whether the mirror image is taken as well.
+        prior: tau of a logit adjustment (Menon et al., "Long-tail learning via logit adjustment", ICLR 2021): each
+            label's mean probability is divided by its share of the pixels that the network learnt from, to the power
+            of tau, before anything else is made of it. 0 leaves them as they are; after few steps a network gives rare
+            labels too little.
+        finish: of :data:`recam_core.refine.finishes.FINISHES`, which these mean probabilities pass: ``crf-deeplab`` as
+            published, ``pamr``, or ``none``.
+    """
+
+    scales: Sequence[float] = PAPER_SCALES
+    mirror: bool = True
+    prior: float = 0.0
+    finish: str = "none"
+
+    def __post_init__(self) -> None:
+        """Raises UserError: scales, a prior or a finish that there is not, or the finish's package is missing."""
+        check_scales(self.scales)
+        check_finish(self.finish)
+        if not 0 <= self.prior <= 1:
+            raise UserError(f"The prior is a power from 0 to 1, not {self.prior:g}.")
+
+
 @torch.inference_mode()
-def predicted_mask(
-    segmentation: Segmentation,
-    image: np.ndarray,
-    scales: Sequence[float] = PAPER_SCALES,
-    mirror: bool = True,
-    crf: CrfSettings | None = None,
-    prior: float = 0.0,
-) -> np.ndarray:
+def predicted_mask(segmentation: Segmentation, image: np.ndarray, test: NetworkTest = NetworkTest()) -> np.ndarray:
     """The label of each pixel: the largest mean probability over scales and mirror images.
 
     Args:
         segmentation: the network; its device is used.
         image: H x W x 3, uint8.
-        scales: factors of the picture's size.
-        mirror: whether the mirror image is taken as well.
-        crf: the dense CRF that these mean probabilities pass, such as DeepLab's; None for none.
-        prior: tau of a logit adjustment (Menon et al., "Long-tail learning via logit adjustment", ICLR 2021): each
-            label's mean probability is divided by its share of the pixels that the network learnt from, to the power
-            of tau, before the largest is taken (and before the CRF). 0 leaves them as they are; after few steps a
-            network gives rare labels too little.
+        test: scales, mirror image and what is made of the probabilities.
 
     Returns:
         H x W, uint8: 0 background, k + 1 class k.
 
     Raises:
-        UserError: scales or a prior out of range, a network of before shares were kept, or the CRF's package is
-            missing.
+        UserError: a prior for a network of before shares were kept.
     """
-    check_scales(scales)
-    divisors = _divisors(segmentation, prior)
+    divisors = _divisors(segmentation, test.prior)
     network = segmentation.network
     device = next(network.parameters()).device
     total: torch.Tensor | None = None
     with device_gate(device):
         whole = network.preprocess(torch.from_numpy(np.array(image)).to(device)[None])
-        for scale in scales:
+        for scale in test.scales:
             x = scaled_view(whole, scale)
-            if mirror:
+            if test.mirror:
                 x = torch.cat([x, x.flip(-1)])
             chances = network(x).softmax(dim=1)
-            found = chances[0] + chances[1].flip(-1) if mirror else chances[0]
+            found = chances[0] + chances[1].flip(-1) if test.mirror else chances[0]
             found = F.interpolate(found[None], size=image.shape[:2], mode="bilinear", align_corners=False)[0]
             total = found if total is None else total + found
     assert total is not None  # there is a scale
     if divisors is not None:
         total = total / divisors.to(device)
-    if crf is None:
+    if test.finish == "none":
         labels = total.argmax(dim=0).to(torch.uint8).cpu().numpy()
     else:
         chances = (total / total.sum(dim=0)).cpu().numpy()
-        labels = refined_chances(image, chances, crf).argmax(axis=0).astype(np.uint8)
+        labels = finished_chances(image, chances, test.finish).argmax(axis=0).astype(np.uint8)
     return labels if segmentation.classes.has_background else labels + np.uint8(1)
 
 
 def _divisors(segmentation: Segmentation, prior: float) -> torch.Tensor | None:
     """L x 1 x 1: what the probability of each label is divided by; None for nothing."""
-    if not 0 <= prior <= 1:
-        raise UserError(f"The prior is a power from 0 to 1, not {prior:g}.")
     if prior == 0:
         return None
     shares = np.array(segmentation.record.get("label_shares", ()), np.float32)
@@ -95,11 +106,8 @@ def _divisors(segmentation: Segmentation, prior: float) -> torch.Tensor | None:
 def predictions(
     segmentation: Segmentation,
     dataset: Dataset,
-    scales: Sequence[float] = PAPER_SCALES,
-    mirror: bool = True,
-    crf: CrfSettings | None = None,
+    test: NetworkTest = NetworkTest(),
     limit: int | None = None,
-    prior: float = 0.0,
 ) -> Iterator[tuple[Sample, np.ndarray]]:
     """Each picture (under ``torchrun``, of this rank's share) with its predicted mask.
 
@@ -110,19 +118,16 @@ def predictions(
     check_classes(segmentation.classes, dataset.classes, name, f"the data set {dataset.spec}")
     for index in ranks.share(range(len(dataset) if limit is None else min(limit, len(dataset)))):
         sample = dataset.load(index)
-        yield sample, predicted_mask(segmentation, sample.image, scales, mirror, crf, prior)
+        yield sample, predicted_mask(segmentation, sample.image, test)
 
 
 def scored(
     segmentation: Segmentation,
     dataset: Dataset,
-    scales: Sequence[float] = PAPER_SCALES,
-    mirror: bool = True,
-    crf: CrfSettings | None = None,
+    test: NetworkTest = NetworkTest(),
     bands: Sequence[int | None] = (None,),
     limit: int | None = None,
     progress: ProgressFn = silent,
-    prior: float = 0.0,
 ) -> list[Evaluation]:
     """The scores of a network, by the code that scores seeds: one for each band, of the same masks.
 
@@ -131,7 +136,7 @@ def scored(
     Args:
         segmentation: the network.
         dataset: pictures with ground truth.
-        scales, mirror, crf, prior: see :func:`predicted_mask`.
+        test: see :class:`NetworkTest`.
         bands: score only pixels so near to a contour of the ground truth; None scores all.
         limit: only the first so many pictures.
         progress: called after each picture.
@@ -143,7 +148,7 @@ def scored(
         raise UserError(f"{dataset.spec} has no ground-truth masks, so there is nothing to score against.")
 
     def counted() -> Iterator[list[Tally]]:
-        for sample, found in predictions(segmentation, dataset, scales, mirror, crf, limit, prior):
+        for sample, found in predictions(segmentation, dataset, test, limit):
             one = [Tally(dataset.classes, band) for band in bands]
             # A label is a class or the background, with nothing in between for a threshold to decide.
             for tally in one:
