@@ -4,6 +4,7 @@ Some are shared, as those of the library filelock are not. Windows has no such l
 and what needs a lock says so.
 """
 
+import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -84,3 +85,37 @@ def waiting_for(file: Path, look: Callable[[], None], seconds: float = 0.2) -> I
         time.sleep(seconds)
     with holding(handle):
         yield
+
+
+#: Handles of the folders that this process is the only one to write to, by the file of the lock.
+_held: dict[Path, int] = {}
+
+
+def hold_folder(folder: Path, locks: Path) -> None:
+    """Be the only process that writes to a folder, until :func:`let_go` or the end of the process.
+
+    Two trainings in one folder would read each other's half-trained state, and the later one would replace what the
+    first one made.
+
+    Args:
+        folder: need not be there yet.
+        locks: where the files of locks lie: beside what they lock they would be part of it.
+
+    Raises:
+        UserError: another process writes to it.
+    """
+    file = locks / f"{hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:32]}.lock"
+    if fcntl is None or file in _held:
+        return
+    handle = try_lock(file)
+    if handle is None:
+        raise UserError(
+            f"Another command is writing to {folder} at this moment: wait until it has ended, or choose another folder."
+        )
+    _held[file] = handle
+
+
+def let_go() -> None:
+    """Give all folders of :func:`hold_folder` back."""
+    while _held:
+        os.close(_held.popitem()[1])

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from recam_core.cli.main import main
 from test_tree import REPO_ROOT, python_files
 
 #: Modules of Python that Windows lacks.
@@ -39,3 +40,38 @@ def test_no_module_of_the_library_needs_what_windows_lacks_to_be_imported() -> N
             names = {alias.name for alias in node.names} if isinstance(node, ast.Import) else set()
             names |= {node.module} if isinstance(node, ast.ImportFrom) else set()
             assert not names & OF_UNIX, f"{file.relative_to(REPO_ROOT)} imports {names & OF_UNIX}"
+
+
+HOLDING = """
+import sys, time
+from pathlib import Path
+from recam_core.lock import hold_folder
+hold_folder(Path(sys.argv[1]), Path(sys.argv[2]))
+print("held", flush=True)
+time.sleep(600)
+"""
+
+
+def test_two_commands_do_not_write_to_one_folder(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("RECAM_CACHE", str(tmp_path / "cache"))
+    out, words = tmp_path / "net", ("segment", "train", "--data", "voc:nowhere@train", "--out")
+
+    def holder() -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", HOLDING, str(out), str(tmp_path / "cache" / "writing")]
+        return subprocess.Popen(command, cwd=REPO_ROOT, stdout=subprocess.PIPE, text=True)
+
+    with holder() as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        assert main([*words, str(out)]) == 2
+        assert "Another command is writing" in capsys.readouterr().err
+        # Another folder is free, and this one is once its holder was killed.
+        assert main([*words, str(tmp_path / "other")]) == 2
+        assert "Another command" not in capsys.readouterr().err
+        other.kill()
+    assert main([*words, str(out)]) == 2
+    assert "Another command" not in capsys.readouterr().err
+    with holder() as other:  # what a command held it gives back at its end, however that was
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        other.kill()

@@ -9,6 +9,7 @@ from pathlib import Path
 import recam_core
 from recam_core import ranks
 from recam_core.errors import UserError
+from recam_core.lock import let_go
 from recam_core.memory import keep_large_blocks, memory_told
 from recam_core.progress import Cancelled, end_with_listener
 
@@ -81,3 +82,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of a pipe (head, say) has seen enough.
         sys.stderr.close()
         return 0
+    finally:
+        let_go()

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from recam_core import ranks
 from recam_core.atomic_write import replacing_file, write_json
+from recam_core.cache import cache_folder
 from recam_core.errors import LEFT_OUT, UserError
+from recam_core.lock import hold_folder
 from recam_core.progress import PIPE
 from recam_core.setting import settings
 
@@ -141,10 +143,11 @@ def add_settings(
 def check_out(out: Path) -> None:
     """Find what is wrong with a folder before anything slow begins.
 
-    The folders of trainings in the queue are left to them, whether they wait, run, or were cut off and may go on.
+    The folders of trainings in the queue are left to them, whether they wait, run, or were cut off and may go on. Until
+    the command ends no other one can have the folder.
 
     Raises:
-        UserError: the folder is one of them, or no folder can be made there.
+        UserError: the folder is one of them, another command writes there, or no folder can be made there.
     """
     from recam_core.queue.listing import writer_of
 
@@ -159,3 +162,4 @@ def check_out(out: Path) -> None:
             f"{out} belongs to a training in the queue ({training.state}): choose another folder, or see "
             f"`trainings resume {training.id}` and `trainings remove {training.id}`."
         )
+    ranks.on_first(lambda: hold_folder(out, cache_folder() / "writing"))
