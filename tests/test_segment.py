@@ -19,7 +19,7 @@ from recam_core.report.mask_set import MaskSet, split_name
 from recam_core.segment.networks import NETWORKS, SegmentationNetwork, network_kind, start_run
 from recam_core.segment.prediction import NetworkTest, predicted_mask
 from recam_core.segment.recipe import PRESETS, SegmentRecipe, check_recipe
-from recam_core.segment.training import load_segmentation, pixel_loss
+from recam_core.segment.training import load_segmentation, pixel_loss, share_powers
 from run_folders import write_run
 from tiny_voc import tiny_voc
 
@@ -44,21 +44,26 @@ def test_deeplab_v2_has_the_published_form():
 
 
 @pytest.mark.parametrize("has_background", [True, False])
-def test_the_loss_is_the_mean_over_the_pixels_with_a_label(has_background):
+@pytest.mark.parametrize("prior", [0, 0.5])
+def test_the_loss_is_the_mean_over_the_pixels_with_a_label(has_background, prior):
     generator = torch.Generator().manual_seed(0)
     labels = 3 if has_background else 2
     scores = torch.randn(2, labels, 4, 5, generator=generator)
     truth = torch.tensor([0, 1, 2, 255])[torch.randint(0, 4, (2, 4, 5), generator=generator)].to(torch.uint8)
-    chances, summed, count = scores.softmax(dim=1), 0.0, 0
+    shares = np.array([0.7, 0.3, 0])[:labels]  # one that no mask shows counts as the rarest
+    priors = share_powers(shares, prior) if prior else None
+    weights = torch.tensor([0.7, 0.3, 0.3])[:labels] ** prior
+    odds = scores.exp() * weights[:, None, None]
+    chances, summed, count = odds / odds.sum(dim=1, keepdim=True), 0.0, 0
     for b, y, x in np.ndindex(2, 4, 5):
         value = int(truth[b, y, x])
         if value == 255 or (value == 0 and not has_background):
             continue
         summed -= float(chances[b, value if has_background else value - 1, y, x].log())
         count += 1
-    assert float(pixel_loss(scores, truth, has_background)) == pytest.approx(summed / count, rel=1e-5)
+    assert float(pixel_loss(scores, truth, has_background, priors)) == pytest.approx(summed / count, rel=1e-5)
     nothing = torch.full_like(truth, 255)
-    assert float(pixel_loss(scores, nothing, has_background)) == 0
+    assert float(pixel_loss(scores, nothing, has_background, priors)) == 0
 
 
 @pytest.fixture(scope="module")
@@ -257,11 +262,23 @@ def test_a_prior_divides_by_the_shares_of_the_labels(place, tmp_path, capsys, mo
     assert "train it again" in capsys.readouterr().err
 
 
+def test_a_training_takes_the_shares_of_the_labels_into_its_loss(place, tmp_path):
+    asked = ("--preset", "small", "--weights", "none", "--steps", 1, "--batch-size", 2, "--crop", 64)
+    losses = {}
+    for name, prior in (("plain", ()), ("none", ("--prior", 0)), ("half", ("--prior", 0.5))):
+        assert segment("train", place, *asked, *prior, "--out", tmp_path / name) == 0
+        network = load_segmentation(tmp_path / name, torch.device("cpu"))
+        losses[name] = network.record["history"][-1]["loss"]
+    assert losses["plain"] == losses["none"]
+    assert losses["half"] != pytest.approx(losses["plain"], abs=1e-3)
+
+
 def test_what_cannot_be_trained_is_refused(place, tmp_path, capsys):
     out = tmp_path / "net"
     for arguments, sentence in (
         (("--preset", "small", "--batch-size", 1, "--out", out), "2 pictures or more"),
         (("--preset", "small", "--weights", tmp_path / "no.pth", "--out", out), "no ImageNet weights"),
+        (("--preset", "small", "--prior", -1, "--out", out), "from 0 to 1"),
         (("--network", "deeplabv3_resnet50", "--weights", "packaged", "--out", out), "packaged"),
         (("--preset", "small", "--masks", tmp_path, "--out", out), "no folder SegmentationClass"),
     ):

@@ -49,6 +49,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     train.add_argument("--steps", type=int, metavar="N", help="steps of the optimizer (default: the preset's)")
     train.add_argument("--batch-size", type=int, metavar="N", help="pictures a batch (default: the preset's)")
     train.add_argument("--crop", type=int, metavar="N", help="side of the crop in pixels (default: the preset's)")
+    train.add_argument(
+        "--prior",
+        type=float,
+        metavar="TAU",
+        help="add the logarithm of each label's share of the pixels, times TAU, 0 to 1, to its score in the loss "
+        "(logit adjustment), so that rare labels need fewer steps (default: 0, as published)",
+    )
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--workers", type=worker_count, help="loader processes")
     score = parts.add_parser("eval", help="score a network against ground truth")
@@ -99,7 +106,7 @@ def _train(arguments: argparse.Namespace) -> int:
     device, opened = pick_device(arguments.device), Opened()
     dataset = opened.open(arguments.data)
     recipe = replace(PRESETS[arguments.preset], weights=arguments.weights, seed=arguments.seed)
-    for name in ("network", "steps", "batch_size", "crop"):
+    for name in ("network", "steps", "batch_size", "crop", "prior"):
         if getattr(arguments, name) is not None:
             recipe = replace(recipe, **{name: getattr(arguments, name)})
     mask_of, masks, made_from = _masks_of(dataset, arguments.masks)

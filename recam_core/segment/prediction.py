@@ -16,8 +16,8 @@ from recam_core.maps.inference import check_scales, scaled_view
 from recam_core.progress import ProgressFn, silent
 from recam_core.refine.finishes import check_finish, finished_chances
 from recam_core.scores.evaluate import Evaluation, Tally, check_classes
-from recam_core.segment.recipe import PAPER_SCALES
-from recam_core.segment.training import Segmentation, labels_of
+from recam_core.segment.recipe import PAPER_SCALES, check_prior
+from recam_core.segment.training import Segmentation, labels_of, share_powers
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,7 @@ class NetworkTest:
         """Raises UserError: scales, a prior or a finish that there is not, or the finish's package is missing."""
         check_scales(self.scales)
         check_finish(self.finish)
-        if not 0 <= self.prior <= 1:
-            raise UserError(f"The prior is a power from 0 to 1, not {self.prior:g}.")
+        check_prior(self.prior)
 
 
 @torch.inference_mode()
@@ -98,9 +97,7 @@ def _divisors(segmentation: Segmentation, prior: float) -> torch.Tensor | None:
             f"{segmentation.path} does not say how often its labels were shown to it: train it again, or leave the "
             "prior at 0."
         )
-    # A label that no mask shows counts as the rarest one that any does.
-    shares = np.maximum(shares, shares[shares > 0].min())
-    return torch.from_numpy(shares**prior)[:, None, None]
+    return share_powers(shares, prior)[:, None, None]
 
 
 def predictions(

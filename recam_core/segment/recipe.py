@@ -23,6 +23,8 @@ class SegmentRecipe:
         optimizer: ``sgd`` or ``adamw``.
         lr: of the backbone; the head has ten times as much, its biases twenty times.
         weight_decay: of all weights.
+        prior: tau of the logit-adjusted loss (Menon et al., "Long-tail learning via logit adjustment", ICLR 2021), see
+            :func:`recam_core.segment.training.pixel_loss`; 0 for the plain cross-entropy, as published.
         seed: of the head, the order and the views.
     """
 
@@ -36,6 +38,7 @@ class SegmentRecipe:
     optimizer: str = "sgd"
     lr: float = 2.5e-4
     weight_decay: float = 5e-4
+    prior: float = 0.0
     seed: int = 0
 
 
@@ -60,5 +63,12 @@ def check_recipe(recipe: SegmentRecipe) -> None:
         raise UserError("A segmentation network takes 1 step or more, and a crop of 64 to 2048 pixels.")
     if recipe.optimizer not in ("sgd", "adamw") or not 0 < recipe.lr < 1:
         raise UserError("The optimizer is sgd or adamw, and the learning rate lies between 0 and 1.")
+    check_prior(recipe.prior)
     if not 0.1 <= recipe.rescale[0] <= recipe.rescale[1] <= 4:
         raise UserError("Pictures are resized by 0.1 to 4.")
+
+
+def check_prior(prior: float) -> None:
+    """Refuse a power of the labels' shares that is none. Raises UserError."""
+    if not 0 <= prior <= 1:
+        raise UserError(f"The prior is a power from 0 to 1, not {prior:g}.")

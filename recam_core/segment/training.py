@@ -111,6 +111,7 @@ def train_segmentation(
             pixels += np.bincount(mask.ravel(), minlength=len(pixels))
     first = 0 if classes.has_background else 1
     pixels = pixels[first : first + labels_of(classes)]
+    shares = pixels / max(int(pixels.sum()), 1)
     if not indices:
         raise UserError(f"{masks} has no mask of any picture of {dataset.spec}.")
     identity = _identity(recipe, dataset, indices, masks, made_by)
@@ -136,8 +137,10 @@ def train_segmentation(
     batches = max(len(views) // recipe.batch_size, 1)
     epochs = max(round(recipe.steps * recipe.accumulated / batches), 1)
 
+    priors = share_powers(shares, recipe.prior).to(device) if recipe.prior and pixels.any() else None
+
     def loss_of(images: Tensor, truth: Tensor) -> Tensor:
-        return pixel_loss(network(network.preprocess(images)), truth, classes.has_background)
+        return pixel_loss(network(network.preprocess(images)), truth, classes.has_background, priors)
 
     history = train_epochs(
         network,
@@ -167,7 +170,7 @@ def train_segmentation(
         "from_imagenet": knows_imagenet,
         "epochs": epochs,
         "history": history,
-        "label_shares": (pixels / max(int(pixels.sum()), 1)).tolist(),
+        "label_shares": shares.tolist(),
         "made_by": made_by,
     }
 
@@ -202,14 +205,28 @@ def trained_before(out: Path, made_by: str) -> dict[str, Any] | None:
     return finished_before(out, out / RECORD_FILE, made_by, "weights", out / WEIGHTS_FILE, "weights_sha256")
 
 
-def pixel_loss(scores: Tensor, truth: Tensor, has_background: bool) -> Tensor:
+def share_powers(shares: np.ndarray, prior: float) -> Tensor:
+    """The shares of labels (L, not all 0) to the power of ``prior``; one that no mask shows counts as the rarest."""
+    return torch.from_numpy((np.maximum(shares, shares[shares > 0].min()) ** prior).astype(np.float32))
+
+
+def pixel_loss(scores: Tensor, truth: Tensor, has_background: bool, priors: Tensor | None = None) -> Tensor:
     """Cross-entropy over the pixels that have a label. Of several ranks, the mean is that of the whole batch.
+
+    With priors, pi^tau of each label, it is the logit-adjusted loss of Menon et al. (ICLR 2021, equation 10),
+
+        -log softmax(s + tau log pi)_y,
+
+    under which a network learns scores that owe less to how often a label comes, so that rare ones need fewer steps.
 
     Args:
         scores: B x L x H x W.
         truth: B x H x W uint8: 0 background, k + 1 class k, 255 void. Without a background 0 is no label either.
         has_background: whether label 0 of the scores is the background, else class 0.
+        priors: L, of :func:`share_powers`; None for the plain cross-entropy.
     """
+    if priors is not None:
+        scores = scores.float() + priors.log()[:, None, None]
     target = truth.long()
     if not has_background:
         target = torch.where((target == 0) | (target == VOID), VOID, target - 1)
