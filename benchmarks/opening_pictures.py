@@ -21,8 +21,6 @@ from recam_core.maps.store import MapStore
 from recam_core.method.extraction import map_weights
 from recam_core.views.viewer_payload import pane_of_maps, viewer_payload
 
-METHODS = ("bce", "sce", "recam")
-
 
 def milliseconds(dataset: Dataset, indices: range, runs: list[Run], stores: list[MapStore] | None) -> list[float]:
     """Of each picture: read it, get its maps (from the stores, or from the networks), pack all for the browser."""
@@ -48,7 +46,7 @@ def _computed(run: Run, image: np.ndarray, classes: np.ndarray) -> ActivationMap
 def main() -> None:
     """Print both medians and their ratio."""
     dataset = open_dataset("scenes@val")
-    runs = [load_run(shipped_folder() / "scenes" / method) for method in METHODS]
+    runs = [load_run(folder) for folder in sorted((shipped_folder() / "scenes").iterdir())]
     stores = [analyse(run, run.info.rule, dataset, settings_of(run.info)).store for run in runs]
     milliseconds(dataset, range(2), runs, None)
     stored = milliseconds(dataset, range(2, 52), runs, stores)

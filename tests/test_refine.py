@@ -60,6 +60,21 @@ def test_pamr_is_its_equation():
     assert found.dtype == np.float32
 
 
+def test_pamr_tells_the_pictures_that_it_refines_in_turn_apart():
+    rng = np.random.default_rng(3)
+    first, second = rng.integers(0, 256, (2, 12, 10, 3)).astype(np.uint8)
+    planes = rng.random((2, 12, 10)).astype(np.float32)
+    alone = pamr(first, planes, iterations=2)
+    other = pamr(second, planes, iterations=2)
+    assert np.abs(alone - other).max() > 0.01
+    np.testing.assert_array_equal(pamr(first, planes, iterations=2), alone)
+    assert np.abs(pamr(first, planes, iterations=2, dilations=(1, 3)) - alone).max() > 0.01
+    changed = first.copy()
+    pamr(changed, planes, iterations=2)
+    changed[:] = second  # the same array, with another picture in it
+    np.testing.assert_array_equal(pamr(changed, planes, iterations=2), other)
+
+
 def test_pamr_keeps_within_a_region_of_one_colour_and_leaves_a_flat_plane_alone():
     image = np.zeros((40, 40, 3), dtype=np.uint8)
     image[:, 20:] = 255

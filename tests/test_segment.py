@@ -273,6 +273,33 @@ def test_a_training_takes_the_shares_of_the_labels_into_its_loss(place, tmp_path
     assert losses["half"] != pytest.approx(losses["plain"], abs=1e-3)
 
 
+def test_the_early_part_of_a_backbone_stays_as_it_is_where_asked(place, tmp_path):
+    kind = network_kind("lite0")
+    fresh = kind.build(4).backbone
+    kind.weights(fresh, "packaged")
+    start = fresh.state_dict()
+    asked = ("--preset", "small", "--weights", "packaged", "--steps", 1, "--batch-size", 2, "--crop", 64)
+    for name, frozen in (("frozen", ("--frozen",)), ("whole", ())):
+        assert segment("train", place, *asked, *frozen, "--out", tmp_path / name) == 0
+        found = load_segmentation(tmp_path / name, torch.device("cpu")).network.backbone.state_dict()
+        weights = [key for key in start if key.endswith(("weight", "bias"))]
+        moved = {key for key in weights if not torch.equal(start[key], found[key])}
+        early = {key for key in weights if key.startswith(("conv_stem", "bn1", "blocks.0", "blocks.1", "blocks.2"))}
+        assert moved == set(weights) - (early if frozen else set())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_early_part_of_a_backbone_ends_at_a_stride_of_eight(name):
+    kind = network_kind(name)
+    backbone = kind.build(3).backbone
+    sizes = []
+    kind.early(backbone)[-1].register_forward_hook(lambda module, inputs, found: sizes.append(found.shape[-1]))
+    with torch.inference_mode():
+        backbone(torch.zeros(1, 3, 64, 64))
+    assert sizes == [8]
+    assert sum(one.numel() for part in kind.early(backbone) for one in part.parameters()) > 0
+
+
 def test_what_cannot_be_trained_is_refused(place, tmp_path, capsys):
     out = tmp_path / "net"
     for arguments, sentence in (

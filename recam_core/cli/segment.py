@@ -56,6 +56,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="add the logarithm of each label's share of the pixels, times TAU, 0 to 1, to its score in the loss "
         "(logit adjustment), so that rare labels need fewer steps (default: 0, as published)",
     )
+    train.add_argument(
+        "--frozen",
+        action="store_true",
+        default=None,
+        help="leave the early part of the backbone, up to a stride of 8, as it is: of a step a quarter of the time",
+    )
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--workers", type=worker_count, help="loader processes")
     score = parts.add_parser("eval", help="score a network against ground truth")
@@ -106,7 +112,7 @@ def _train(arguments: argparse.Namespace) -> int:
     device, opened = pick_device(arguments.device), Opened()
     dataset = opened.open(arguments.data)
     recipe = replace(PRESETS[arguments.preset], weights=arguments.weights, seed=arguments.seed)
-    for name in ("network", "steps", "batch_size", "crop", "prior"):
+    for name in ("network", "steps", "batch_size", "crop", "prior", "frozen"):
         if getattr(arguments, name) is not None:
             recipe = replace(recipe, **{name: getattr(arguments, name)})
     mask_of, masks, made_from = _masks_of(dataset, arguments.masks)

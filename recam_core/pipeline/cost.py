@@ -222,6 +222,9 @@ def measured_units(
         segmenter = kind.build(class_count + has_background)
         segmenter.to(memory_format=torch.channels_last)
         segmenter.freeze_norm()
+        if "--frozen" in preset.segment:
+            for part in kind.early(segmenter.backbone):
+                part.requires_grad_(False)
         views = torch.zeros(2, 3, settings.crop, settings.crop).contiguous(memory_format=torch.channels_last)
         truth = torch.ones(2, settings.crop, settings.crop, dtype=torch.uint8)
 

@@ -3,6 +3,8 @@
 Araslanov and Roth, "Single-Stage Semantic Segmentation from Image Labels", CVPR 2020, section 3.3.
 """
 
+import hashlib
+import threading
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -34,7 +36,7 @@ def pamr(
     Returns:
         n x H x W, float32; no value leaves the range of its plane.
     """
-    weights = _weights(torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1), dilations)
+    weights = _kept.weights_of(image, tuple(dilations))
     current = torch.from_numpy(np.ascontiguousarray(planes, dtype=np.float32))
     for _ in range(iterations):
         mean = torch.zeros_like(current)
@@ -44,19 +46,43 @@ def pamr(
     return current.numpy()
 
 
+class _LastWeights(threading.local):
+    """The weights of the picture that this thread refined last: seeds and what became of them are refined in turn."""
+
+    def __init__(self) -> None:
+        self._named: tuple[bytes, object, object] | None = None
+        self._weights: Tensor | None = None
+
+    def weights_of(self, image: np.ndarray, dilations: tuple[int, ...]) -> Tensor:
+        named = hashlib.blake2b(image.tobytes()).digest(), image.shape, dilations
+        if self._weights is None or self._named != named:
+            self._weights = None  # before the next ones take as much memory
+            # Laid out plane by plane, in a third of the time.
+            planes = np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32)
+            self._weights = _weights(torch.from_numpy(planes), dilations)
+            self._named = named
+        return self._weights
+
+
+_kept = _LastWeights()
+
+
 def _weights(image: Tensor, dilations: Sequence[int]) -> Tensor:
     """8 D x H x W: what each neighbour of each pixel weighs; the sum over the first is 1."""
     count = len(dilations) * (len(_NEIGHBOURS) + 1)
     # Of the differences from the pixel itself, which is in the window of each dilation: they have the same deviation.
-    total, squares = torch.zeros_like(image), torch.zeros_like(image)
+    total, squares, difference = torch.zeros_like(image), torch.zeros_like(image), torch.empty_like(image)
     for shifted in _shifted(image, dilations):
-        difference = shifted - image
+        torch.sub(shifted, image, out=difference)
         total += difference
         squares.addcmul_(difference, difference)
     sigma = ((squares - total.square() / count) / (count - 1)).clamp(min=0).sqrt()
-    scale = 1 / (1e-8 + 0.1 * sigma)
-    alike = [-((shifted - image).abs() * scale).mean(dim=0) for shifted in _shifted(image, dilations)]
-    return torch.stack(alike).softmax(dim=0)
+    scale = -1 / (1e-8 + 0.1 * sigma)
+    alike = image.new_empty(len(dilations) * len(_NEIGHBOURS), *image.shape[1:])
+    for one, shifted in zip(alike, _shifted(image, dilations), strict=True):
+        torch.sub(shifted, image, out=difference)
+        torch.mean(difference.abs_().mul_(scale), dim=0, out=one)
+    return alike.softmax(dim=0)
 
 
 def _shifted(planes: Tensor, dilations: Sequence[int]) -> Iterator[Tensor]:

@@ -3,7 +3,7 @@
 A new one is an entry in :data:`NETWORKS`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,12 +98,23 @@ class NetworkKind:
         about: what it is, in a sentence.
         build: the number of labels to a network without weights.
         weights: loads ImageNet weights into its backbone from a source and says where they came from.
+        early: the parts of its backbone up to a stride of 8, which know edges and textures whatever the classes are.
     """
 
     title: str
     about: str
     build: Callable[[int], SegmentationNetwork]
     weights: Callable[[nn.Module, str], str]
+    early: Callable[[nn.Module], Sequence[nn.Module]]
+
+
+def _early_lite0(backbone: nn.Module) -> Sequence[nn.Module]:
+    parts = dict(backbone.named_children())
+    return [parts["conv_stem"], parts["bn1"], *list(parts["blocks"].children())[:3]]
+
+
+def _early_resnet(backbone: nn.Module) -> Sequence[nn.Module]:
+    return list(backbone.children())[:6]  # the stem, layer1 and layer2
 
 
 def _lite0(slim: bool) -> Callable[[int], SegmentationNetwork]:
@@ -182,27 +193,42 @@ NETWORKS = {
         "torchvision's head on the backbone of the small preset, whose ImageNet weights are in a package.",
         _lite0(slim=False),
         lambda backbone, source: load_imagenet(backbone, SMALL_BACKBONE, source),
+        _early_lite0,
     ),
     "lite0_slim": NetworkKind(
         "DeepLabV3 on 256 channels, EfficientNet-Lite0",
         "The same, with the features brought to 256 channels before the head: a step takes three fifths of the time.",
         _lite0(slim=True),
         lambda backbone, source: load_imagenet(backbone, SMALL_BACKBONE, source),
+        _early_lite0,
     ),
     "deeplabv2_resnet101": NetworkKind(
-        "DeepLabV2, ResNet-101", "The published one.", _resnet("resnet101", 2), _of_torchvision("resnet101")
+        "DeepLabV2, ResNet-101",
+        "The published one.",
+        _resnet("resnet101", 2),
+        _of_torchvision("resnet101"),
+        _early_resnet,
     ),
     "deeplabv3_resnet50": NetworkKind(
-        "DeepLabV3, ResNet-50", "torchvision's.", _resnet("resnet50", 3), _of_torchvision("resnet50")
+        "DeepLabV3, ResNet-50",
+        "torchvision's.",
+        _resnet("resnet50", 3),
+        _of_torchvision("resnet50"),
+        _early_resnet,
     ),
     "deeplabv3_resnet101": NetworkKind(
-        "DeepLabV3, ResNet-101", "torchvision's.", _resnet("resnet101", 3), _of_torchvision("resnet101")
+        "DeepLabV3, ResNet-101",
+        "torchvision's.",
+        _resnet("resnet101", 3),
+        _of_torchvision("resnet101"),
+        _early_resnet,
     ),
     "deeplabv3_mobilenet_v3_large": NetworkKind(
         "DeepLabV3, MobileNetV3",
         "torchvision's, for phones.",
         _mobile,
         _of_torchvision("mobilenet_v3_large", prefix="features."),
+        lambda backbone: list(backbone.children())[:7],
     ),
 }
 

@@ -25,6 +25,8 @@ class SegmentRecipe:
         weight_decay: of all weights.
         prior: tau of the logit-adjusted loss (Menon et al., "Long-tail learning via logit adjustment", ICLR 2021), see
             :func:`recam_core.segment.training.pixel_loss`; 0 for the plain cross-entropy, as published.
+        frozen: whether the early part of the backbone stays as it is, see
+            :class:`recam_core.segment.networks.NetworkKind`: of a step a quarter of the time goes there.
         seed: of the head, the order and the views.
     """
 
@@ -39,6 +41,7 @@ class SegmentRecipe:
     lr: float = 2.5e-4
     weight_decay: float = 5e-4
     prior: float = 0.0
+    frozen: bool = False
     seed: int = 0
 
 

@@ -121,10 +121,13 @@ def train_segmentation(
     network = kind.build(labels_of(classes))
     # What a training goes on from has its weights already; the record says where they came from.
     weights, knows_imagenet = load_start(kind, network.backbone, recipe.weights)
+    if recipe.frozen:
+        for part in kind.early(network.backbone):
+            part.requires_grad_(False)
     network.to(device).to(memory_format=torch.channels_last)
     biases = {id(one) for one in network.head_biases()}
     groups: list[dict[str, Any]] = [
-        {"params": list(network.backbone.parameters()), "lr": recipe.lr},
+        {"params": [one for one in network.backbone.parameters() if one.requires_grad], "lr": recipe.lr},
         {"params": [one for one in network.head.parameters() if id(one) not in biases], "lr": 10 * recipe.lr},
         {"params": list(network.head_biases()), "lr": 20 * recipe.lr, "weight_decay": 0.0},
     ]
