@@ -287,6 +287,10 @@ def test_a_command_line_says_the_same(places: Path, run: Path) -> None:
     whole = pipeline_step(TRAIN, preset="small", select="", val=VAL)
     asked = parser.parse_args([*whole.words, "--out=x"])
     assert (asked.select, asked.val, asked.preset) == (None, VAL, "small")
+    assert (asked.rule, asked.way, asked.finish) == (None, "irn", "pamr")
+    other = pipeline_step(TRAIN, preset="small", select="", val="", rule="softmax", way="direct", finish="none")
+    asked = parser.parse_args([*other.words, "--out=x"])
+    assert (asked.rule, asked.way, asked.finish) == ("softmax", "direct", "none")
     assert "--out data/mine" in masks.command("mine") or f"--out {places}/data/mine" in masks.command("mine")
     # What somebody types as the name of a data set cannot become an option.
     hostile = pipeline_step("--out=/elsewhere", preset="small", select="", val="")
@@ -306,6 +310,7 @@ def test_what_cannot_work_is_refused_and_leaves_nothing(places: Path, run: Path)
         (dataclasses.replace(direct, scored=("gallery",)), "new", "The classes of gallery are not"),
         (dataclasses.replace(direct, needs=(places / "runs" / "edges",)), "new", "nothing in the queue makes it"),
         (pipeline_step(TRAIN, preset="small", select=VAL, val=""), "name", "name-bce"),
+        (pipeline_step(TRAIN, preset="small", select=VAL, val="", rule="no_cam-fc1"), "new", "no extraction rule"),
     ):
         with pytest.raises(UserError, match=match):
             start_step(step, name, device="cpu")

@@ -12,16 +12,19 @@ from app.datasets import dataset
 from app.guard import sentences
 from app.links import TRAINING, keep
 from app.masks.jobs_trial import ToTry, cost_words, selected, trial_of
+from app.recipe_fields import rule_name
 from app.shared_state import MY_TRAININGS
 from app.trainings.details import details
 from app.trainings.queue import queue, send_queue_style
 from app.trainings.starts import Start, starts
 from app.visitors import may_train, visitor, visitor_address
+from recam_core.attribution.table import METHODS as ATTRIBUTIONS
 from recam_core.checkpoint.run_folder import read_info
 from recam_core.device import device_names
 from recam_core.errors import UserError
 from recam_core.folders import data_root
 from recam_core.guest import NO_TRAININGS
+from recam_core.method.extraction import RULES
 from recam_core.pipeline.plan import PRESETS as PIPELINES
 from recam_core.queue.job import KindName
 from recam_core.queue.kinds import BOUNDARIES, MASKS, NETWORK, PIPELINE
@@ -321,12 +324,34 @@ def _pipeline(entry: Entry | None) -> _Asked:
         "Preset", list(PIPELINES), index=list(PIPELINES).index("small"), key="masks_jobs_pipeline_preset",
         persist_state="session", help="\n".join(f"- **{one}**: {PIPELINES[one].about}" for one in PIPELINES),
     )  # fmt: skip
+    way = middle.selectbox(
+        "Way", list(WAYS), index=list(WAYS).index("irn"), format_func=lambda one: WAYS[one].title,
+        key="masks_jobs_pipeline_way", persist_state="session",
+        help="\n".join(f"- **{WAYS[one].title}**: {WAYS[one].about}" for one in WAYS),
+    )  # fmt: skip
+    finish = _finish(right, "pipeline_finish", "What follows upon the scores of the way, and upon the seeds beside it.")
+    attributions = [f"{method}-{head}" for method in ATTRIBUTIONS for head in ("fc1", "fc2")]
+    rule = left.selectbox(
+        "Seeds", ["", *RULES, *attributions], format_func=_seed_words, key="masks_jobs_pipeline_rule",
+        persist_state="session",
+        help="An extraction rule makes the maps of ReCAM; those of BCE-CAM are CAMs of FC1. An attribution method "
+        "makes the seeds of every method that has the head; FC2 is ReCAM's alone.",
+    )  # fmt: skip
     st.caption(
         "Two trainings, then for each thresholds, boundaries, masks and a network. On two cores the preset small takes "
         "minutes for drawn scenes and up to an hour for the VOC animals; the published ones take days on a GPU. Each "
         "step says how long it takes once it has begun."
     )
-    return _Asked(pipeline_step(data, preset=preset, select=select, val=val))
+    return _Asked(pipeline_step(data, preset=preset, select=select, val=val, rule=rule, way=way, finish=finish))
+
+
+def _seed_words(rule: str) -> str:
+    if not rule:
+        return "CAM, as usual for each method"
+    if rule in RULES:
+        return f"CAM, {rule_name(rule)}"
+    method, _, head = rule.partition("-")
+    return f"{ATTRIBUTIONS[method].title}, {head.upper()}"
 
 
 # Starting -------------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from recam_core.device import device_name
 from recam_core.errors import UserError
 from recam_core.folders import data_root, runs_folder
 from recam_core.guest import as_typed_spec, refuse_foreign_run, refuse_training
+from recam_core.pipeline.plan import PipelinePlan, steps_of
 from recam_core.queue.job import KindName, TrainingJob, new_id
 from recam_core.queue.kinds import BOUNDARIES, FOUND_FILE, MASKS, NETWORK, PIPELINE
 from recam_core.queue.listing import Training, trainings_folder, writer_of
@@ -131,11 +132,20 @@ def network_step(data: str, *, masks: Path | None, preset: str, network: str, st
     return Step(NETWORK, tuple(words), data, needs=() if masks is None else (masks,))
 
 
-def pipeline_step(data: str, *, preset: str, select: str, val: str) -> Step:
-    """All of it, from image-level labels; see :class:`recam_core.pipeline.plan.PipelinePlan`."""
+def pipeline_step(
+    data: str, *, preset: str, select: str, val: str, rule: str = "", way: str = "irn", finish: str = "pamr"
+) -> Step:
+    """All of it, from image-level labels; see :class:`recam_core.pipeline.plan.PipelinePlan`.
+
+    Raises:
+        UserError: a finish that there is not, or that is not installed.
+    """
+    check_finish(finish)
     words = ["pipeline", f"--data={data}", f"--preset={preset}"]
     words += [f"--select={select}"] if select else []
     words += [f"--val={val}"] if val else []
+    words += [f"--rule={rule}"] if rule else []
+    words += [f"--way={way}", f"--finish={finish}"]
     return Step(PIPELINE, tuple(words), data, scored=tuple(filter(None, (select, val))))
 
 
@@ -203,7 +213,8 @@ def check_step(step: Step) -> Dataset:
         The data set.
 
     Raises:
-        UserError: data, a run or another result that is not there, classes that differ.
+        UserError: data, a run or another result that is not there, classes that differ, a pipeline of what does not go
+            together.
     """
     dataset = open_dataset(step.data)
     if len(dataset) == 0:
@@ -214,6 +225,10 @@ def check_step(step: Step) -> Dataset:
             raise UserError(f"{spec} has no ground-truth masks.")
         if tuple(other.classes.names) != tuple(dataset.classes.names):
             raise UserError(f"The classes of {spec} are not those of {step.data}.")
+    if step.kind == PIPELINE:
+        named = dict(word.removeprefix("--").split("=", 1) for word in step.words if "=" in word)
+        # Its steps are listed for what is wrong with them alone.
+        steps_of(PipelinePlan(out=data_root(), **named), dataset)  # type: ignore[arg-type]  # all of them are text
     for place in (step.run, *step.needs):
         if place is not None:
             refuse_foreign_run(place.absolute())

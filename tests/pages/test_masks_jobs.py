@@ -116,6 +116,18 @@ def test_boundaries_are_tried_seen_and_started(section: AppTest) -> None:
     keyed(page.segmented_control, "masks_jobs_step").set_value("pipeline").run()
     assert not page.exception
     assert command(page).preset == "small"
+    assert (command(page).rule, command(page).way, command(page).finish) == (None, "irn", "pamr")
+    for field, value in (("rule", "region_cam-fc1"), ("way", "advcam"), ("finish", "none")):
+        keyed(page.selectbox, f"masks_jobs_pipeline_{field}").set_value(value)
+    page.run()
+    assert (command(page).rule, command(page).way, command(page).finish) == ("region_cam-fc1", "advcam", "none")
+    # AdvCAM climbs along weights of classes, which attributions have not: said at once, and nothing is queued.
+    keyed(page.text_input, "masks_jobs_pipeline_data").set_value(DATA)
+    keyed(page.text_input, "masks_jobs_pipeline_select").set_value(DATA)
+    keyed(page.text_input, "masks_jobs_pipeline_val").set_value("")
+    keyed(page.button, "masks_jobs_start").click().run()
+    assert not page.exception
+    assert "climbs along the class weights" in page.error[0].value
 
 
 def test_what_cannot_be_started_is_a_sentence(section: AppTest) -> None:
