@@ -425,7 +425,7 @@ def test_boundaries_are_learnt_kept_and_walked_within(place, tmp_path, capsys):
     with pytest.raises(UserError, match="fit no other backbone than its own"):
         load_boundaries(out, load_run(place / "other"))
     (out / "boundaries.safetensors").write_bytes(b"torn")
-    with pytest.raises(UserError, match="Train the boundaries again"):
+    with pytest.raises(UserError, match="Make it anew with `boundaries`"):
         load_boundaries(out, load_run(place / "run"))
 
 

@@ -93,7 +93,7 @@ def test_from_masks_to_a_scored_network_to_masks(place, tmp_path, capsys):
     assert json.loads((tmp_path / "again.json").read_text()) == record
     assert (out / "model.safetensors").stat().st_mtime_ns == before
     assert segment("train", place, *asked, "--seed", 1) == 2
-    assert "trained weights already, made with other settings" in capsys.readouterr().err
+    assert "a segmentation network already, made with other settings" in capsys.readouterr().err
     (out / "model.safetensors").unlink()
     assert segment("train", place, *asked) == 0
     assert json.loads((out / "segment.json").read_text()) == record
@@ -211,7 +211,7 @@ def test_another_run_in_the_place_of_the_one_it_starts_from_is_another_training(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("recam_core.segment.training.write_json", cut_off)
+        patched.setattr("recam_core.train.trained_folder.write_json", cut_off)
         segment("train", place, *asked)
     assert (out / "state").exists()
     write_run(knowing, backbone="tf_efficientnet_lite0", seed=1)
@@ -355,4 +355,4 @@ def test_an_edited_ground_truth_is_another_training(tmp_path, capsys):
     edited[:4, :4] = 255
     Image.fromarray(edited).save(mask)
     assert main(asked) == 2
-    assert "trained weights already" in capsys.readouterr().err
+    assert "a segmentation network already" in capsys.readouterr().err

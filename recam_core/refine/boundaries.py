@@ -1,7 +1,6 @@
 """Learning boundaries from seeds: confident labels, the training of IRN's heads, and the folder that keeps them."""
 
 import hashlib
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from io import BytesIO
@@ -15,9 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
 from recam_core import ranks
-from recam_core.atomic_write import write_json
 from recam_core.checkpoint.run_folder import Run
-from recam_core.checkpoint.tensor_file import load_tensors, write_tensors
 from recam_core.data.digest import dataset_digest
 from recam_core.data.sample import VOID, Dataset
 from recam_core.errors import UserError
@@ -25,18 +22,17 @@ from recam_core.guest import refuse_training
 from recam_core.maps.activation_maps import GRID_STRIDE, ActivationMaps, seed_mask, threshold_level
 from recam_core.maps.dataset_maps import MapSettings
 from recam_core.progress import ProgressFn, silent
-from recam_core.records import opened_record
 from recam_core.refine.boundary_network import BoundaryNetwork
 from recam_core.refine.finishes import FINISHES, check_finish, finished_pixels, refined_labels
 from recam_core.refine.pairs import PairSums, pair_sums
 from recam_core.refine.seeds import seeds_of_dataset
-from recam_core.train.epochs import Epochs, finished_before, refuse_another, train_epochs
+from recam_core.train.epochs import Epochs, train_epochs
 from recam_core.train.recipe import Recipe
-from recam_core.train.state import STATE_FILE
+from recam_core.train.trained_folder import TrainedFolder
 from recam_core.train.views import EpochOrder, augment
 
 HEADS_FILE, RECORD_FILE = "boundaries.safetensors", "boundaries.json"
-FORMAT, FORMAT_VERSION = "recam-boundaries", 1
+FOLDER = TrainedFolder("boundaries", "recam-boundaries", 1, RECORD_FILE, HEADS_FILE, "heads_sha256", "boundaries")
 #: From the seed threshold to the two thresholds of confident labels: a rule of thumb of those who use IRN.
 ABOVE, BELOW = 0.12, 0.10
 
@@ -284,7 +280,7 @@ def train_boundaries(
     if made_by and (there := learnt_before(out, made_by)) is not None:
         return there
     identity = _identity(run, dataset, labels, rule, recipe)
-    state = refuse_another(out, out / RECORD_FILE, identity, "boundaries", out / HEADS_FILE)
+    state = FOLDER.cut_off(out, identity)
     torch.manual_seed(recipe.seed)
     heads = BoundaryNetwork(run.network).to(device)
     edge = [*heads.edge.parameters(), *heads.edge_all.parameters()]
@@ -317,8 +313,6 @@ def train_boundaries(
     )
     _subtract_mean(heads, run, views, recipe)
     record = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
         "run": run.info.name,
         "weights_sha256": run.info.weights_sha256,
         "rule": rule,
@@ -333,13 +327,7 @@ def train_boundaries(
         "made_by": made_by,
     }
 
-    def finish() -> dict[str, Any]:
-        record["heads_sha256"] = write_tensors(out / HEADS_FILE, heads.state_dict())
-        write_json(out / RECORD_FILE, record)
-        shutil.rmtree((out / STATE_FILE).parent, ignore_errors=True)
-        return record
-
-    return ranks.on_first(finish)
+    return FOLDER.finish(out, record, heads.state_dict())
 
 
 def boundaries_made_by(run: Run, dataset: Dataset, rule: str, settings: MapSettings, recipe: BoundaryRecipe) -> str:
@@ -354,7 +342,7 @@ def learnt_before(out: Path, made_by: str) -> dict[str, Any] | None:
     Raises:
         UserError: it holds others.
     """
-    return finished_before(out, out / RECORD_FILE, made_by, "boundaries", out / HEADS_FILE, "heads_sha256")
+    return FOLDER.finished(out, made_by)
 
 
 def load_boundaries(folder: str | Path, run: Run) -> BoundaryNetwork:
@@ -364,11 +352,7 @@ def load_boundaries(folder: str | Path, run: Run) -> BoundaryNetwork:
         UserError: nothing there, damaged files, or the boundaries of another network.
     """
     folder = Path(folder)
-    if not (folder / RECORD_FILE).is_file():
-        raise UserError(f"{folder} holds no boundaries: it has no {RECORD_FILE}. `boundaries` makes such a folder.")
-    with opened_record(folder / RECORD_FILE) as values:
-        if values["format"] != FORMAT or int(values["format_version"]) > FORMAT_VERSION:
-            raise UserError(f"{folder / RECORD_FILE} was written by another version of this program.")
+    with FOLDER.opened(folder) as values:
         sha, name = str(values["weights_sha256"]), str(values["run"])
     if sha != run.info.weights_sha256:
         raise UserError(
@@ -376,7 +360,7 @@ def load_boundaries(folder: str | Path, run: Run) -> BoundaryNetwork:
             f"backbone than its own; learn those of {run.path}."
         )
     heads = BoundaryNetwork(run.network)
-    load_tensors(heads, folder / HEADS_FILE, "Train the boundaries again.")
+    FOLDER.load(folder, heads)
     return heads.to(run.network.device).eval()
 
 

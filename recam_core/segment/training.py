@@ -1,7 +1,6 @@
 """Training a segmentation network on masks, and the folder that keeps it."""
 
 import hashlib
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,24 +13,23 @@ from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
 from recam_core import ranks
-from recam_core.atomic_write import write_json
 from recam_core.checkpoint.run_folder import read_info
-from recam_core.checkpoint.tensor_file import load_tensors, write_tensors
 from recam_core.data.digest import dataset_digest
 from recam_core.data.sample import VOID, ClassList, Dataset
 from recam_core.errors import UserError
 from recam_core.guest import refuse_training
 from recam_core.progress import ProgressFn, silent
-from recam_core.records import opened_record
 from recam_core.segment.networks import SegmentationNetwork, load_start, network_kind, start_run
 from recam_core.segment.recipe import SegmentRecipe, check_recipe
-from recam_core.train.epochs import Epochs, finished_before, refuse_another, train_epochs
+from recam_core.train.epochs import Epochs, train_epochs
 from recam_core.train.recipe import Recipe
-from recam_core.train.state import STATE_FILE
+from recam_core.train.trained_folder import TrainedFolder
 from recam_core.train.views import augment
 
 WEIGHTS_FILE, RECORD_FILE = "model.safetensors", "segment.json"
-FORMAT, FORMAT_VERSION = "recam-segmentation", 1
+FOLDER = TrainedFolder(
+    "a segmentation network", "recam-segmentation", 1, RECORD_FILE, WEIGHTS_FILE, "weights_sha256", "segment train"
+)
 
 #: H x W uint8 of a picture's index: 0 background, k + 1 class k, 255 not to be learnt from; None where there is none.
 MaskOf = Callable[[int], np.ndarray | None]
@@ -115,7 +113,7 @@ def train_segmentation(
     if not indices:
         raise UserError(f"{masks} has no mask of any picture of {dataset.spec}.")
     identity = _identity(recipe, dataset, indices, masks, made_by)
-    state = refuse_another(out, out / RECORD_FILE, identity, "weights", out / WEIGHTS_FILE)
+    state = FOLDER.cut_off(out, identity)
     torch.manual_seed(recipe.seed)
     kind = network_kind(recipe.network)
     network = kind.build(labels_of(classes))
@@ -161,8 +159,6 @@ def train_segmentation(
         progress=progress,
     )
     record = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
         "classes": list(classes.names),
         "has_background": classes.has_background,
         "data": dataset.spec,
@@ -177,13 +173,7 @@ def train_segmentation(
         "made_by": made_by,
     }
 
-    def finish() -> dict[str, Any]:
-        record["weights_sha256"] = write_tensors(out / WEIGHTS_FILE, network.state_dict())
-        write_json(out / RECORD_FILE, record)
-        shutil.rmtree((out / STATE_FILE).parent, ignore_errors=True)
-        return record
-
-    return ranks.on_first(finish)
+    return FOLDER.finish(out, record, network.state_dict())
 
 
 def network_made_by(recipe: SegmentRecipe, dataset: Dataset, made_from: str) -> str:
@@ -205,7 +195,7 @@ def trained_before(out: Path, made_by: str) -> dict[str, Any] | None:
     Raises:
         UserError: it holds another.
     """
-    return finished_before(out, out / RECORD_FILE, made_by, "weights", out / WEIGHTS_FILE, "weights_sha256")
+    return FOLDER.finished(out, made_by)
 
 
 def share_powers(shares: np.ndarray, prior: float) -> Tensor:
@@ -258,15 +248,11 @@ def from_imagenet(record: Mapping[str, Any]) -> bool:
 def load_segmentation(folder: str | Path, device: torch.device) -> Segmentation:
     """The network of a folder. Raises UserError where there is none, or the files are damaged."""
     folder = Path(folder)
-    if not (folder / RECORD_FILE).is_file():
-        raise UserError(f"{folder} holds no segmentation network: it has no {RECORD_FILE}.")
-    with opened_record(folder / RECORD_FILE) as values:
-        if values["format"] != FORMAT or int(values["format_version"]) > FORMAT_VERSION:
-            raise UserError(f"{folder / RECORD_FILE} was written by another version of this program.")
-        classes = ClassList(tuple(map(str, values["classes"])), bool(values["has_background"]))
-        kind, record = network_kind(str(values["recipe"]["network"])), dict(values)
+    with FOLDER.opened(folder) as record:
+        classes = ClassList(tuple(map(str, record["classes"])), bool(record["has_background"]))
+        kind = network_kind(str(record["recipe"]["network"]))
     network = kind.build(labels_of(classes))
-    load_tensors(network, folder / WEIGHTS_FILE, "Train it again.")
+    FOLDER.load(folder, network)
     network.to(device).to(memory_format=torch.channels_last)
     return Segmentation(folder, network.eval(), classes, record)
 

@@ -20,12 +20,10 @@ from torch.utils.data import Dataset as TorchDataset
 from recam_core import ranks
 from recam_core.device import half_type, make_current, repeatable
 from recam_core.errors import UserError
-from recam_core.file_reader import file_sha256
 from recam_core.gate import device_gate
 from recam_core.progress import ProgressFn, silent
-from recam_core.records import opened_record
 from recam_core.train.loop import LossReader, lr_factor
-from recam_core.train.state import STATE_FILE, load_state, refuse_foreign_weights, save_state
+from recam_core.train.state import save_state
 from recam_core.train.together import check_batch, together
 from recam_core.train.views import EpochOrder, epoch_seed
 
@@ -46,74 +44,6 @@ class Epochs:
     seed: int
     warmup: float = 0.0
     accumulated: int = 1
-
-
-def finished_before(
-    out: Path, finished: Path, made_by: str, what: str, weights: Path, named: str
-) -> dict[str, Any] | None:
-    """The record of a finished training in this folder that is the very one asked for; None where none is finished.
-
-    One whose weights are gone or damaged is let go of, and made anew.
-
-    Args:
-        out: the folder.
-        finished: the record that a finished training has there, whose ``made_by`` tells it from others.
-        made_by: of all that decides the result.
-        what: is trained, for people, such as "boundaries".
-        weights: the file of the weights, and
-        named: how the record calls its check sum.
-
-    Raises:
-        UserError: there is a finished training of something else.
-    """
-
-    def there() -> dict[str, Any] | None:
-        if load_state(out) is not None or not finished.exists():
-            return None
-        with opened_record(finished) as record:
-            if record.get("made_by") == made_by:
-                if weights.is_file() and file_sha256(weights) == record.get(named):
-                    return dict(record)
-                finished.unlink()
-                weights.unlink(missing_ok=True)
-                return None
-        raise UserError(
-            f"{out} holds trained {what} already, made with other settings, from other data or by an older version; "
-            "choose another folder or delete it."
-        )
-
-    return ranks.on_first(there)
-
-
-def refuse_another(out: Path, finished: Path, identity: str, what: str, weights: Path) -> dict[str, Any] | None:
-    """The state of a training that was cut off in this folder, or None for a fresh start.
-
-    Args:
-        out: the folder.
-        finished: the file that a finished training has there.
-        identity: of all that decides the result.
-        what: is trained, for people, such as "boundaries".
-        weights: the file that its weights will be written to.
-
-    Raises:
-        UserError: there is a finished training, or one of other settings, or the weights of something else.
-    """
-    ranks.check_same(identity, "training")
-
-    def cut_off() -> dict[str, Any] | None:
-        state = load_state(out)
-        if state is None and finished.exists():
-            raise UserError(f"{out} holds trained {what} already; choose another folder or delete it.")
-        if state is not None and state.get("identity") != identity:
-            raise UserError(
-                f"{out} holds another training that was cut off; choose another folder, or delete {out / STATE_FILE} "
-                "to start afresh."
-            )
-        if state is None:
-            refuse_foreign_weights(weights)
-        return state
-
-    return ranks.on_first(cut_off)
 
 
 def train_epochs(
@@ -143,7 +73,7 @@ def train_epochs(
         optimizer: over these groups.
         plan: how long, and in which order.
         out: the folder of the state.
-        identity: see :func:`refuse_another`.
+        identity: see :meth:`recam_core.train.trained_folder.TrainedFolder.cut_off`.
         state: what that gave.
         device: where to train.
         workers: loader processes; none on a CPU, else up to 8, unless given.
