@@ -11,7 +11,7 @@ import time
 import numpy as np
 
 from recam_core.analysis.analysed import analyse, settings_of
-from recam_core.checkpoint.run_folder import Run, load_run
+from recam_core.checkpoint.run_folder import INFO_FILE, Run, load_run
 from recam_core.data.sample import Dataset
 from recam_core.data.spec import open_dataset
 from recam_core.folders import shipped_folder
@@ -46,7 +46,7 @@ def _computed(run: Run, image: np.ndarray, classes: np.ndarray) -> ActivationMap
 def main() -> None:
     """Print both medians and their ratio."""
     dataset = open_dataset("scenes@val")
-    runs = [load_run(folder) for folder in sorted((shipped_folder() / "scenes").iterdir())]
+    runs = [load_run(file.parent) for file in sorted((shipped_folder() / "scenes").glob(f"*/{INFO_FILE}"))]
     stores = [analyse(run, run.info.rule, dataset, settings_of(run.info)).store for run in runs]
     milliseconds(dataset, range(2), runs, None)
     stored = milliseconds(dataset, range(2, 52), runs, stores)

@@ -87,6 +87,8 @@ def waiting_for(file: Path, look: Callable[[], None], seconds: float = 0.2) -> I
         yield
 
 
+#: Seconds that a killed command's own processes, loaders among them, may take to end.
+_LAST_BREATH = 8.0
 #: Handles of the folders that this process is the only one to write to, by the file of the lock.
 _held: dict[Path, int] = {}
 
@@ -95,19 +97,24 @@ def hold_folder(folder: Path, locks: Path) -> None:
     """Be the only process that writes to a folder, until :func:`let_go` or the end of the process.
 
     Two trainings in one folder would read each other's half-trained state, and the later one would replace what the
-    first one made.
+    first one made. Where nothing can be locked (Windows, a cache that cannot be written to) there is no such promise.
 
     Args:
         folder: need not be there yet.
         locks: where the files of locks lie: beside what they lock they would be part of it.
 
     Raises:
-        UserError: another process writes to it.
+        UserError: another process writes to it, and does not end within seconds.
     """
     file = locks / f"{hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:32]}.lock"
     if fcntl is None or file in _held:
         return
-    handle = try_lock(file)
+    ends = time.monotonic() + _LAST_BREATH
+    try:
+        while (handle := try_lock(file)) is None and time.monotonic() < ends:
+            time.sleep(0.1)
+    except UserError:
+        return
     if handle is None:
         raise UserError(
             f"Another command is writing to {folder} at this moment: wait until it has ended, or choose another folder."
@@ -118,4 +125,4 @@ def hold_folder(folder: Path, locks: Path) -> None:
 def let_go() -> None:
     """Give all folders of :func:`hold_folder` back."""
     while _held:
-        os.close(_held.popitem()[1])
+        unlock(_held.popitem()[1])  # at once, though a loader that was forked may have it still

@@ -148,6 +148,7 @@ def test_labels_that_cannot_win_are_left_out_of_probabilities_without_a_change(l
     found, whole = finished_chances(image, chances, "pamr"), pamr(image, chances)
     np.testing.assert_array_equal(found.argmax(axis=0), whole.argmax(axis=0))
     kept = found.any(axis=(1, 2))
+    assert not kept[0]
     np.testing.assert_allclose(found[kept], whole[kept])
     np.testing.assert_array_equal(finished_chances(image, chances, "none"), chances)
 

@@ -54,6 +54,7 @@ time.sleep(600)
 
 def test_two_commands_do_not_write_to_one_folder(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.setenv("RECAM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("recam_core.lock._LAST_BREATH", 0.5)
     out, words = tmp_path / "net", ("segment", "train", "--data", "voc:nowhere@train", "--out")
 
     def holder() -> subprocess.Popen[str]:
@@ -65,6 +66,13 @@ def test_two_commands_do_not_write_to_one_folder(tmp_path: Path, monkeypatch, ca
         assert other.stdout.readline() == "held\n"
         assert main([*words, str(out)]) == 2
         assert "Another command is writing" in capsys.readouterr().err
+        # A dry run writes nothing, and masks are written by one command at a time, too.
+        dry = ("pipeline", "--preset", "small", "--data", "voc:nowhere@train", "--dry-run", "--out", str(out))
+        assert main(dry) == 2
+        assert "Another command" not in capsys.readouterr().err
+        for command in (("masks", "run"), ("segment", "predict", "net")):
+            assert main([*command, "--data", "voc:nowhere@train", "--out", str(out)]) == 2
+            assert "Another command is writing" in capsys.readouterr().err
         # Another folder is free, and this one is once its holder was killed.
         assert main([*words, str(tmp_path / "other")]) == 2
         assert "Another command" not in capsys.readouterr().err
@@ -75,3 +83,10 @@ def test_two_commands_do_not_write_to_one_folder(tmp_path: Path, monkeypatch, ca
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
         other.kill()
+
+
+def test_a_cache_that_cannot_be_written_to_stops_no_command(tmp_path: Path, monkeypatch, capsys) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("RECAM_CACHE", str(tmp_path / "file" / "cache"))
+    assert main(["segment", "train", "--data", "voc:nowhere@train", "--out", str(tmp_path / "net")]) == 2
+    assert "cache" not in capsys.readouterr().err

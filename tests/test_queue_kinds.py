@@ -351,7 +351,15 @@ def test_the_command_line_puts_a_step_into_the_queue(places: Path, run: Path, ca
             ([*words[:4], "--json", "x", "--out", "b"], "--json"),
             ([*words[:4]], "--out NAME"),
             ([*words[:4], "--out", str(places / "elsewhere" / "b")], "The queue writes these to"),
+            (["pipeline", "--data", "scenes:stuff=1@val", "--rule", "no_cam-fc1", "--out", "b"], "no extraction rule"),
+            (["pipeline", "--data", "scenes:stuff=1@val", "--seed", "-1", "--out", "b"], "The seed is 0 or more"),
         ):
             assert main([*start, *more]) == 2
             assert match in capsys.readouterr().err
+        # What is asked for may hold the sign between an option and its value, or be a number.
+        whole = ["pipeline", "--preset", "small", "--data", "scenes:stuff=1@val", "--seed=3", "--out", "whole"]
+        assert main([*start, *whole, "--device", "cpu"]) == 0
+        (whole_one,) = [one for one in list_trainings() if one.job.kind == "pipeline"]
+        assert "--seed=3" in whole_one.job.words or "3" in whole_one.job.words
+        cancel_training(whole_one.id)
         cancel_training(made.id)

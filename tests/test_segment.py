@@ -256,6 +256,9 @@ def test_a_prior_divides_by_the_shares_of_the_labels(place, tmp_path, capsys, mo
     assert segment("eval", place, out, *test[:3], "--prior", 2, split="val") == 2
     assert "from 0 to 1" in capsys.readouterr().err
     record = json.loads((out / "segment.json").read_text())
+    (out / "segment.json").write_text(json.dumps(record | {"label_shares": ["many", {}]}))
+    assert segment("eval", place, out, *test, split="val") == 2
+    assert "train it again" in capsys.readouterr().err
     del record["label_shares"]
     (out / "segment.json").write_text(json.dumps(record))
     assert segment("eval", place, out, *test, split="val") == 2
@@ -306,6 +309,7 @@ def test_what_cannot_be_trained_is_refused(place, tmp_path, capsys):
         (("--preset", "small", "--batch-size", 1, "--out", out), "2 pictures or more"),
         (("--preset", "small", "--weights", tmp_path / "no.pth", "--out", out), "no ImageNet weights"),
         (("--preset", "small", "--prior", -1, "--out", out), "from 0 to 1"),
+        (("--preset", "small", "--frozen", "--weights", "none", "--out", out), "its early layers know nothing"),
         (("--network", "deeplabv3_resnet50", "--weights", "packaged", "--out", out), "packaged"),
         (("--preset", "small", "--masks", tmp_path, "--out", out), "no folder SegmentationClass"),
     ):
@@ -313,7 +317,7 @@ def test_what_cannot_be_trained_is_refused(place, tmp_path, capsys):
         assert sentence in capsys.readouterr().err
     assert not (out / "segment.json").exists()
     assert segment("eval", place, tmp_path) == 2
-    assert "no segmentation network" in capsys.readouterr().err
+    assert "does not hold a segmentation network" in capsys.readouterr().err
     with pytest.raises(UserError, match="there are lite0"):
         network_kind("unet")
     with pytest.raises(UserError, match="1 step or more"):

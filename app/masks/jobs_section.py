@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from app.datasets import dataset
 from app.guard import sentences
 from app.links import TRAINING, keep
 from app.masks.jobs_trial import ToTry, cost_words, selected, trial_of
+from app.plain_words import plain
 from app.recipe_fields import rule_name
 from app.shared_state import MY_TRAININGS
 from app.trainings.details import details
@@ -26,6 +28,7 @@ from recam_core.folders import data_root
 from recam_core.guest import NO_TRAININGS
 from recam_core.method.extraction import RULES
 from recam_core.pipeline.plan import PRESETS as PIPELINES
+from recam_core.pipeline.plan import notes_of_plan
 from recam_core.queue.job import KindName
 from recam_core.queue.kinds import BOUNDARIES, MASKS, NETWORK, PIPELINE
 from recam_core.queue.listing import Training, list_trainings
@@ -305,10 +308,11 @@ def _made_of(record: Path) -> str:
 
 
 def _pipeline(entry: Entry | None) -> _Asked:
-    left, middle, right = st.columns(3, gap="medium")
     usual = entry.info.data if entry is not None and entry.info.data else "scenes@train"
     stem, at, split = usual.rpartition("@")
     of_train = at and split.startswith("train")
+    # A row of fields after the other, in the order in which a narrow window stacks them.
+    left, middle, right = st.columns(3, gap="medium")
     with left:
         data = _data("Training pictures", usual, f"pipeline_data_{usual}")
     with middle:
@@ -320,29 +324,43 @@ def _pipeline(entry: Entry | None) -> _Asked:
         val = _data(
             "Scored on", f"{stem}@val" if of_train else "", f"pipeline_val_{usual}", "Others with ground truth."
         )
+    left, right = st.columns(2, gap="medium")
     preset = left.selectbox(
         "Preset", list(PIPELINES), index=list(PIPELINES).index("small"), key="masks_jobs_pipeline_preset",
         persist_state="session", help="\n".join(f"- **{one}**: {PIPELINES[one].about}" for one in PIPELINES),
     )  # fmt: skip
-    way = middle.selectbox(
-        "Way", list(WAYS), index=list(WAYS).index("irn"), format_func=lambda one: WAYS[one].title,
-        key="masks_jobs_pipeline_way", persist_state="session",
-        help="\n".join(f"- **{WAYS[one].title}**: {WAYS[one].about}" for one in WAYS),
-    )  # fmt: skip
-    finish = _finish(right, "pipeline_finish", "What follows upon the scores of the way, and upon the seeds beside it.")
     attributions = [f"{method}-{head}" for method in ATTRIBUTIONS for head in ("fc1", "fc2")]
-    rule = left.selectbox(
+    rule = right.selectbox(
         "Seeds", ["", *RULES, *attributions], format_func=_seed_words, key="masks_jobs_pipeline_rule",
         persist_state="session",
         help="An extraction rule makes the maps of ReCAM; those of BCE-CAM are CAMs of FC1. An attribution method "
         "makes the seeds of every method that has the head; FC2 is ReCAM's alone.",
     )  # fmt: skip
+    left, right = st.columns(2, gap="medium")
+    way = left.selectbox(
+        "Way", list(WAYS), index=list(WAYS).index("irn"), format_func=lambda one: WAYS[one].title,
+        key="masks_jobs_pipeline_way", persist_state="session",
+        help="\n".join(f"- **{WAYS[one].title}**: {WAYS[one].about}" for one in WAYS),
+    )  # fmt: skip
+    finish = _finish(right, "pipeline_finish", "What follows upon the scores of the way, and upon the seeds beside it.")
+    edges = "boundaries, " if WAYS[way].walks else ""
+    if WAYS[way].climbs or rule in attributions:
+        takes = "AdvCAM and attributions take many passes a picture: the command below, with --dry-run, tells how long."
+    else:
+        takes = (
+            "On two cores the preset small takes minutes for drawn scenes and up to an hour for the VOC animals; the "
+            "published ones take days on a GPU."
+        )
     st.caption(
-        "Two trainings, then for each thresholds, boundaries, masks and a network. On two cores the preset small takes "
-        "minutes for drawn scenes and up to an hour for the VOC animals; the published ones take days on a GPU. Each "
-        "step says how long it takes once it has begun."
+        f"Two trainings, then for each thresholds, {edges}masks and a network. {takes} Each step says how long it "
+        "takes once it has begun."
     )
-    return _Asked(pipeline_step(data, preset=preset, select=select, val=val, rule=rule, way=way, finish=finish))
+    step = pipeline_step(data, preset=preset, select=select, val=val, rule=rule, way=way, finish=finish)
+    if step.plan is not None and rule in attributions:
+        with suppress(UserError):  # a name that is still being typed; starting says what is wrong with it
+            for note in notes_of_plan(step.plan, dataset(data)):
+                st.warning(plain(note))
+    return _Asked(step)
 
 
 def _seed_words(rule: str) -> str:

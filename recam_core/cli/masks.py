@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from recam_core import ranks
 from recam_core.atomic_write import write_json
 from recam_core.cli.cams import add_inference_options, add_kept_maps, maps_kept, seed_rule, settings_for
-from recam_core.cli.options import Opened, print_notes, write_results
+from recam_core.cli.options import Opened, hold_out, print_notes, write_results
 from recam_core.errors import UserError
 from recam_core.words import counted
 
@@ -104,6 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.coco and arguments.out is None:
         raise UserError("--coco writes annotations beside the masks: name a folder for both with --out.")
     if arguments.out is not None:
+        hold_out(arguments.out)
         check_place(arguments.out, arguments.with_pictures)
     if arguments.seed_threshold is not None and not 0.01 <= arguments.seed_threshold <= 0.99:
         raise UserError("--seed-threshold lies between 0.01 and 0.99.")

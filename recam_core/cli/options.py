@@ -140,11 +140,14 @@ def add_settings(
             )
 
 
-def check_out(out: Path) -> None:
+def check_out(out: Path, hold: bool = True) -> None:
     """Find what is wrong with a folder before anything slow begins.
 
-    The folders of trainings in the queue are left to them, whether they wait, run, or were cut off and may go on. Until
-    the command ends no other one can have the folder.
+    The folders of trainings in the queue are left to them, whether they wait, run, or were cut off and may go on.
+
+    Args:
+        out: need not be there yet.
+        hold: whether it is this command's until it ends, see :func:`hold_out`.
 
     Raises:
         UserError: the folder is one of them, another command writes there, or no folder can be made there.
@@ -162,4 +165,10 @@ def check_out(out: Path) -> None:
             f"{out} belongs to a training in the queue ({training.state}): choose another folder, or see "
             f"`trainings resume {training.id}` and `trainings remove {training.id}`."
         )
+    if hold:
+        hold_out(out)
+
+
+def hold_out(out: Path) -> None:
+    """Be the only command that writes to a folder, until it ends. Raises UserError where another one is."""
     ranks.on_first(lambda: hold_folder(out, cache_folder() / "writing"))

@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from recam_core.data.spec import open_dataset
     from recam_core.device import pick_device
-    from recam_core.pipeline.plan import METHODS, PRESETS, PipelinePlan, notes_of_plan, steps_of
+    from recam_core.pipeline.plan import PRESETS, notes_of_plan, steps_of
     from recam_core.pipeline.results import TABLE_FILE, cost_table, miou_table, notes_of, pipeline_rows, write_tables
     from recam_core.pipeline.work import run_steps
     from recam_core.scores.table import aligned
@@ -94,23 +94,10 @@ def run(arguments: argparse.Namespace) -> int:
     is_cpu = pick_device(arguments.device).type == "cpu"
     # A GPU takes one step after the other, and so do processes that share each.
     cores = (arguments.cores or torch.get_num_threads()) if is_cpu and not arguments.launch else 1
-    check_out(arguments.out)
+    check_out(arguments.out, hold=not arguments.dry_run)
     dataset = open_dataset(arguments.data)
     _check_scored(dataset, arguments)
-    plan = PipelinePlan(
-        arguments.data,
-        arguments.out,
-        arguments.preset,
-        arguments.select,
-        arguments.val,
-        tuple(method for method in METHODS if method in (arguments.method or ("bce", "recam"))),
-        arguments.depth,
-        arguments.rule,
-        arguments.way,
-        arguments.finish,
-        arguments.seed,
-        arguments.device,
-    )
+    plan = plan_of(arguments)
     steps = steps_of(plan, dataset)
     for note in notes_of_plan(plan, dataset):
         print(note, file=sys.stderr)
@@ -135,6 +122,26 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"\nThe tables are in {plan.out / TABLE_FILE}.json, .csv and .md.")
     write_results(arguments.json, results)
     return 0
+
+
+def plan_of(arguments: argparse.Namespace) -> PipelinePlan:
+    """What the arguments ask for."""
+    from recam_core.pipeline.plan import METHODS, PipelinePlan
+
+    return PipelinePlan(
+        arguments.data,
+        arguments.out,
+        arguments.preset,
+        arguments.select,
+        arguments.val,
+        tuple(method for method in METHODS if method in (arguments.method or ("bce", "recam"))),
+        arguments.depth,
+        arguments.rule,
+        arguments.way,
+        arguments.finish,
+        arguments.seed,
+        arguments.device,
+    )
 
 
 def _check_scored(dataset: Dataset, arguments: argparse.Namespace) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recam_core import ranks
-from recam_core.cli.options import Opened, check_out, print_notes, write_results
+from recam_core.cli.options import Opened, check_out, hold_out, print_notes, write_results
 from recam_core.cli.train import worker_count
 from recam_core.errors import UserError
 
@@ -105,7 +105,7 @@ def _train(arguments: argparse.Namespace) -> int:
     from recam_core.device import describe_device, pick_device
     from recam_core.progress import terminal
     from recam_core.segment.networks import NETWORKS
-    from recam_core.segment.recipe import PRESETS
+    from recam_core.segment.recipe import PRESETS, check_recipe
     from recam_core.segment.training import from_imagenet, network_made_by, train_segmentation, trained_before
 
     check_out(arguments.out)
@@ -115,6 +115,7 @@ def _train(arguments: argparse.Namespace) -> int:
     for name in ("network", "steps", "batch_size", "crop", "prior", "frozen"):
         if getattr(arguments, name) is not None:
             recipe = replace(recipe, **{name: getattr(arguments, name)})
+    check_recipe(recipe)
     mask_of, masks, made_from = _masks_of(dataset, arguments.masks)
     made_by = network_made_by(recipe, dataset, made_from)
     if (before := trained_before(arguments.out, made_by)) is not None:
@@ -167,12 +168,14 @@ def _score(arguments: argparse.Namespace) -> int:
     from recam_core.progress import terminal
     from recam_core.scores.band import band_words
     from recam_core.scores.table import summary_table
-    from recam_core.segment.prediction import scored
+    from recam_core.segment.prediction import check_test, scored
     from recam_core.segment.training import from_imagenet, load_segmentation
 
     test, device, opened = _test(arguments), pick_device(arguments.device), Opened()
     dataset = opened.open(arguments.data, arguments.limit)
     networks = [load_segmentation(folder, device) for folder in arguments.networks]
+    for one in networks:
+        check_test(one, test)
     bands = [None] if arguments.band is None else [None, arguments.band]
     found = []
     for one in networks:
@@ -199,12 +202,14 @@ def _predict(arguments: argparse.Namespace) -> int:
     from recam_core.progress import terminal
     from recam_core.report.coco_masks import picture_names
     from recam_core.report.mask_set import digest_of, made_before, split_name, what_is_written, writing_mask_set
-    from recam_core.segment.prediction import predictions
+    from recam_core.segment.prediction import check_test, predictions
     from recam_core.segment.training import load_segmentation
 
+    hold_out(arguments.out)
     test, device, opened = _test(arguments), pick_device(arguments.device), Opened()
     dataset = opened.open(arguments.data, arguments.limit)
     network = load_segmentation(arguments.networks[0], device)
+    check_test(network, test)
     about = {
         "network": network.path.name,
         "weights_sha256": network.record.get("weights_sha256"),

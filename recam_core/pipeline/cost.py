@@ -26,6 +26,7 @@ from recam_core.refine.boundaries import SMALL, BoundaryRecipe
 from recam_core.refine.boundary_network import BoundaryNetwork
 from recam_core.refine.finishes import finished_pixels
 from recam_core.refine.pairs import pair_sums
+from recam_core.refine.pamr import forget_weights
 from recam_core.refine.random_walk import STEPS, random_walk
 from recam_core.refine.ways import WAYS
 from recam_core.segment.networks import network_kind
@@ -210,10 +211,13 @@ def measured_units(
             walk = _seconds(lambda: random_walk(value, none, steps=_TIMED_STEPS)) / pixels * STEPS / _TIMED_STEPS
         if way.climbs:
             climb = seconds_a_class(network, image, _scales(preset.scales) or QUICK_SCALES) / pixels
+
+        def finished(name: str) -> None:
+            forget_weights()  # each picture comes once
+            finished_pixels(maps, "fc1", image, name, has_background=has_background)
+
         finish, test_finish = (
-            _seconds(partial(finished_pixels, maps, "fc1", image, name, has_background=has_background)) / pixels
-            if name not in (None, "none")
-            else 0.0
+            _seconds(partial(finished, name)) / pixels if name not in (None, "none") else 0.0
             for name in (plan.finish, _option(preset.test, "--finish"))
         )
         features, training = _seconds(seen) / pixels, _seconds(trained) / crop[:, 0].numel()
@@ -222,9 +226,6 @@ def measured_units(
         segmenter = kind.build(class_count + has_background)
         segmenter.to(memory_format=torch.channels_last)
         segmenter.freeze_norm()
-        if "--frozen" in preset.segment:
-            for part in kind.early(segmenter.backbone):
-                part.requires_grad_(False)
         views = torch.zeros(2, 3, settings.crop, settings.crop).contiguous(memory_format=torch.channels_last)
         truth = torch.ones(2, settings.crop, settings.crop, dtype=torch.uint8)
 

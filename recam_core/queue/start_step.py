@@ -43,6 +43,7 @@ class Step:
         run: that it starts from.
         needs: folders of other results that it reads.
         scored: specifications of pictures with ground truth that are of the same classes.
+        plan: of a pipeline, what its words ask for.
     """
 
     kind: KindName
@@ -51,6 +52,7 @@ class Step:
     run: Path | None = None
     needs: tuple[Path, ...] = ()
     scored: tuple[str, ...] = ()
+    plan: PipelinePlan | None = None
 
     @property
     def place(self) -> Path:
@@ -146,7 +148,10 @@ def pipeline_step(
     words += [f"--val={val}"] if val else []
     words += [f"--rule={rule}"] if rule else []
     words += [f"--way={way}", f"--finish={finish}"]
-    return Step(PIPELINE, tuple(words), data, scored=tuple(filter(None, (select, val))))
+    plan = PipelinePlan(
+        data, data_root(), preset, select or None, val or None, rule=rule or None, way=way, finish=finish
+    )
+    return Step(PIPELINE, tuple(words), data, scored=tuple(filter(None, (select, val))), plan=plan)
 
 
 # Starting it ----------------------------------------------------------------------------------------------------------
@@ -225,10 +230,8 @@ def check_step(step: Step) -> Dataset:
             raise UserError(f"{spec} has no ground-truth masks.")
         if tuple(other.classes.names) != tuple(dataset.classes.names):
             raise UserError(f"The classes of {spec} are not those of {step.data}.")
-    if step.kind == PIPELINE:
-        named = dict(word.removeprefix("--").split("=", 1) for word in step.words if "=" in word)
-        # Its steps are listed for what is wrong with them alone.
-        steps_of(PipelinePlan(out=data_root(), **named), dataset)  # type: ignore[arg-type]  # all of them are text
+    if step.plan is not None:
+        steps_of(step.plan, dataset)  # listed for what is wrong with them alone
     for place in (step.run, *step.needs):
         if place is not None:
             refuse_foreign_run(place.absolute())

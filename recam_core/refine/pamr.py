@@ -53,6 +53,9 @@ class _LastWeights(threading.local):
         self._named: tuple[bytes, object, object] | None = None
         self._weights: Tensor | None = None
 
+    def forget(self) -> None:
+        self._named = self._weights = None
+
     def weights_of(self, image: np.ndarray, dilations: tuple[int, ...]) -> Tensor:
         named = hashlib.blake2b(image.tobytes()).digest(), image.shape, dilations
         if self._weights is None or self._named != named:
@@ -65,6 +68,11 @@ class _LastWeights(threading.local):
 
 
 _kept = _LastWeights()
+
+
+def forget_weights() -> None:
+    """Let go of the weights that this thread kept; before PAMR of a fresh picture is timed, for example."""
+    _kept.forget()
 
 
 def _weights(image: Tensor, dilations: Sequence[int]) -> Tensor:

@@ -79,8 +79,8 @@ def try_pictures(
         UserError: a broken picture, or settings that cannot work.
     """
     places = np.unique(np.linspace(0, len(dataset) - 1, COUNT).round().astype(int)).tolist()
-    # Once more the first: it comes twice, and is timed the second time.
-    tried = Subset(dataset, [places[0], *places], dataset.spec)
+    # One more before them, which is not timed: the first one of all takes longer.
+    tried = Subset(dataset, [places[-1], *places], dataset.spec)
     found, gone = [], []
     began = time.monotonic()
     for sample, pixels in refined_of_dataset(run.network, tried, rule, [route], settings, boundaries):

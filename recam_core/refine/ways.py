@@ -139,7 +139,7 @@ def check_seeds(rule: str, routes: Sequence[Route]) -> None:
     if climbing and (rule not in RULES or not RULES[rule].makes_weights):
         raise UserError(
             f"The way '{climbing[0]}' climbs along the class weights of an extraction rule, and '{rule}' has none; "
-            "take the ways direct and irn, or another --rule."
+            "take the ways direct and irn, or the seeds of another rule."
         )
 
 

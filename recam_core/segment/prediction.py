@@ -87,11 +87,19 @@ def predicted_mask(segmentation: Segmentation, image: np.ndarray, test: NetworkT
     return labels if segmentation.classes.has_background else labels + np.uint8(1)
 
 
+def check_test(segmentation: Segmentation, test: NetworkTest) -> None:
+    """Raise UserError where a network cannot be tested so, before any picture is."""
+    _divisors(segmentation, test.prior)
+
+
 def _divisors(segmentation: Segmentation, prior: float) -> torch.Tensor | None:
     """L x 1 x 1: what the probability of each label is divided by; None for nothing."""
     if prior == 0:
         return None
-    shares = np.array(segmentation.record.get("label_shares", ()), np.float32)
+    try:
+        shares = np.array(segmentation.record.get("label_shares", ()), np.float32)
+    except (TypeError, ValueError):  # a damaged record
+        shares = np.empty(0, np.float32)
     if shares.shape != (labels_of(segmentation.classes),) or not shares.max() > 0:
         raise UserError(
             f"{segmentation.path} does not say how often its labels were shown to it: train it again, or leave the "

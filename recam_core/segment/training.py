@@ -120,6 +120,11 @@ def train_segmentation(
     # What a training goes on from has its weights already; the record says where they came from.
     weights, knows_imagenet = load_start(kind, network.backbone, recipe.weights)
     if recipe.frozen:
+        if weights == "none":
+            raise UserError(
+                "What is frozen stays as it began, and with --weights none its early layers know nothing: leave out "
+                "--frozen, or start from weights."
+            )
         for part in kind.early(network.backbone):
             part.requires_grad_(False)
     network.to(device).to(memory_format=torch.channels_last)

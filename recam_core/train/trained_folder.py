@@ -91,8 +91,8 @@ class TrainedFolder:
                 raise UserError(f"{out} holds {self.what} already; choose another folder or delete it.")
             if state is not None and state.get("identity") != identity:
                 raise UserError(
-                    f"{out} holds another training that was cut off; choose another folder, or delete "
-                    f"{out / STATE_FILE} to start afresh."
+                    f"{out} holds another training that was cut off, of other settings, data or an older version; "
+                    f"choose another folder, or delete {out / STATE_FILE} to start afresh."
                 )
             if state is None:
                 refuse_foreign_weights(out / self.weights)
