@@ -15,6 +15,7 @@ import pytest
 
 from recam_core.checkpoint.run_folder import read_info
 from recam_core.cli.options import check_out
+from recam_core.data.sample import Dataset
 from recam_core.data.spec import open_dataset
 from recam_core.errors import UserError
 from recam_core.guest import NO_TRAININGS, NOT_SHOWN, Guest, serving
@@ -297,6 +298,10 @@ def test_a_command_line_says_the_same(places: Path, run: Path) -> None:
     assert parser.parse_args([*hostile.words, "--out=x"]).out == Path("x")
 
 
+def refuse(data: Dataset) -> None:
+    raise UserError("not with these data")
+
+
 def test_what_cannot_work_is_refused_and_leaves_nothing(places: Path, run: Path) -> None:
     direct = masks_step(run, TRAIN, way="direct", finish="none", threshold=0.4)
     (places / "data" / "taken").mkdir(parents=True)
@@ -310,7 +315,7 @@ def test_what_cannot_work_is_refused_and_leaves_nothing(places: Path, run: Path)
         (dataclasses.replace(direct, scored=("gallery",)), "new", "The classes of gallery are not"),
         (dataclasses.replace(direct, needs=(places / "runs" / "edges",)), "new", "nothing in the queue makes it"),
         (pipeline_step(TRAIN, preset="small", select=VAL, val=""), "name", "name-bce"),
-        (pipeline_step(TRAIN, preset="small", select=VAL, val="", rule="no_cam-fc1"), "new", "no extraction rule"),
+        (dataclasses.replace(direct, check=refuse), "new", "not with these data"),
     ):
         with pytest.raises(UserError, match=match):
             start_step(step, name, device="cpu")

@@ -410,7 +410,7 @@ def test_boundaries_are_learnt_kept_and_walked_within(place, tmp_path, capsys):
     assert json.loads((tmp_path / "again.json").read_text()) == record
     for other in (("--seed", 1), ("--scales", 2), ("--limit", 2)):
         assert boundaries(place, out, *asked, *other) == 2
-        assert "trained boundaries already, made with other settings" in capsys.readouterr().err
+        assert "boundaries already, made with other settings" in capsys.readouterr().err
     assert boundaries(place, out, *asked, "--show", drawn) == 0
     assert drawn.is_file()
     (out / "boundaries.safetensors").unlink()

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
@@ -28,7 +29,7 @@ from recam_core.folders import data_root
 from recam_core.guest import NO_TRAININGS
 from recam_core.method.extraction import RULES
 from recam_core.pipeline.plan import PRESETS as PIPELINES
-from recam_core.pipeline.plan import notes_of_plan
+from recam_core.pipeline.plan import PipelinePlan, notes_of_plan, steps_of
 from recam_core.queue.job import KindName
 from recam_core.queue.kinds import BOUNDARIES, MASKS, NETWORK, PIPELINE
 from recam_core.queue.listing import Training, list_trainings
@@ -355,11 +356,16 @@ def _pipeline(entry: Entry | None) -> _Asked:
         f"Two trainings, then for each thresholds, {edges}masks and a network. {takes} Each step says how long it "
         "takes once it has begun."
     )
-    step = pipeline_step(data, preset=preset, select=select, val=val, rule=rule, way=way, finish=finish)
-    if step.plan is not None and rule in attributions:
+    plan = PipelinePlan(
+        data, data_root(), preset, select or None, val or None, rule=rule or None, way=way, finish=finish
+    )
+    if rule in attributions:
         with suppress(UserError):  # a name that is still being typed; starting says what is wrong with it
-            for note in notes_of_plan(step.plan, dataset(data)):
+            for note in notes_of_plan(plan, dataset(data)):
                 st.warning(plain(note))
+    step = pipeline_step(
+        data, preset=preset, select=select, val=val, rule=rule, way=way, finish=finish, check=partial(steps_of, plan)
+    )
     return _Asked(step)
 
 

@@ -7,6 +7,7 @@ import argparse
 import importlib
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -150,6 +151,7 @@ _COMMANDS: dict[str, KindName] = {"boundaries": BOUNDARIES, "masks": MASKS, "seg
 
 def _start_step(command: str, *words: str) -> int:
     from recam_core.cli.pipeline import plan_of
+    from recam_core.pipeline.plan import steps_of
     from recam_core.queue.start_step import Step, start_step
 
     parser = argparse.ArgumentParser(prog="python -m recam_core trainings start")
@@ -174,7 +176,7 @@ def _start_step(command: str, *words: str) -> int:
         getattr(asked, "run_folder", None),
         tuple(filter(None, (getattr(asked, name, None) for name in ("boundaries", "masks")))),
         tuple(filter(None, (getattr(asked, name, None) for name in ("select", "val")))),
-        plan_of(asked) if command == "pipeline" else None,
+        partial(steps_of, plan_of(asked)) if command == "pipeline" else None,
     )
     if asked.out.parent != Path() and asked.out.absolute().parent.resolve() != step.place.resolve():
         raise UserError(f"The queue writes these to {step.place}: give --out as a name, or in there.")

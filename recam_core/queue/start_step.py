@@ -3,7 +3,7 @@ it."""
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,6 @@ from recam_core.device import device_name
 from recam_core.errors import UserError
 from recam_core.folders import data_root, runs_folder
 from recam_core.guest import as_typed_spec, refuse_foreign_run, refuse_training
-from recam_core.pipeline.plan import PipelinePlan, steps_of
 from recam_core.queue.job import KindName, TrainingJob, new_id
 from recam_core.queue.kinds import BOUNDARIES, FOUND_FILE, MASKS, NETWORK, PIPELINE
 from recam_core.queue.listing import Training, trainings_folder, writer_of
@@ -43,7 +42,7 @@ class Step:
         run: that it starts from.
         needs: folders of other results that it reads.
         scored: specifications of pictures with ground truth that are of the same classes.
-        plan: of a pipeline, what its words ask for.
+        check: looks at what else could be wrong with these data, and raises UserError.
     """
 
     kind: KindName
@@ -52,7 +51,7 @@ class Step:
     run: Path | None = None
     needs: tuple[Path, ...] = ()
     scored: tuple[str, ...] = ()
-    plan: PipelinePlan | None = None
+    check: Callable[[Dataset], object] | None = None
 
     @property
     def place(self) -> Path:
@@ -135,9 +134,17 @@ def network_step(data: str, *, masks: Path | None, preset: str, network: str, st
 
 
 def pipeline_step(
-    data: str, *, preset: str, select: str, val: str, rule: str = "", way: str = "irn", finish: str = "pamr"
+    data: str,
+    *,
+    preset: str,
+    select: str,
+    val: str,
+    rule: str = "",
+    way: str = "irn",
+    finish: str = "pamr",
+    check: Callable[[Dataset], object] | None = None,
 ) -> Step:
-    """All of it, from image-level labels; see :class:`recam_core.pipeline.plan.PipelinePlan`.
+    """All of it, from image-level labels; see :class:`recam_core.pipeline.plan.PipelinePlan`, and :class:`Step`.
 
     Raises:
         UserError: a finish that there is not, or that is not installed.
@@ -148,10 +155,7 @@ def pipeline_step(
     words += [f"--val={val}"] if val else []
     words += [f"--rule={rule}"] if rule else []
     words += [f"--way={way}", f"--finish={finish}"]
-    plan = PipelinePlan(
-        data, data_root(), preset, select or None, val or None, rule=rule or None, way=way, finish=finish
-    )
-    return Step(PIPELINE, tuple(words), data, scored=tuple(filter(None, (select, val))), plan=plan)
+    return Step(PIPELINE, tuple(words), data, scored=tuple(filter(None, (select, val))), check=check)
 
 
 # Starting it ----------------------------------------------------------------------------------------------------------
@@ -230,8 +234,8 @@ def check_step(step: Step) -> Dataset:
             raise UserError(f"{spec} has no ground-truth masks.")
         if tuple(other.classes.names) != tuple(dataset.classes.names):
             raise UserError(f"The classes of {spec} are not those of {step.data}.")
-    if step.plan is not None:
-        steps_of(step.plan, dataset)  # listed for what is wrong with them alone
+    if step.check is not None:
+        step.check(dataset)
     for place in (step.run, *step.needs):
         if place is not None:
             refuse_foreign_run(place.absolute())
