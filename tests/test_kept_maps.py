@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -281,6 +282,28 @@ def test_the_threshold_of_a_run_is_chosen_on_kept_maps(place, stores, tmp_path, 
     assert "name one --rule" in capsys.readouterr().err
 
 
+def test_pictures_are_spread_evenly_and_the_fewer_are_among_the_more():
+    dataset = open_dataset("scenes@train")
+    chosen = {count: spread(dataset, count).indices for count in (1, 7, 200, 300, 799)}
+    assert [len(places) for places in chosen.values()] == list(chosen)
+    for few, more in pairwise(chosen.values()):
+        assert set(few) <= set(more)
+    gaps = np.diff([*chosen[200], chosen[200][0] + len(dataset)])
+    assert set(gaps.tolist()) <= {2, 3, 5}
+    # In step with no period: of each remainder about as many.
+    for period in range(2, 16):
+        counts = np.bincount(np.array(chosen[200]) % period, minlength=period)
+        assert np.ptp(counts) <= 0.35 * counts.mean() + 2
+
+
+def test_maps_of_some_pictures_serve_what_takes_fewer(place, tmp_path, capsys):
+    data = f"voc:{place / 'squares'}@train"
+    assert run("cams", place / "bce", "--data", data, *OPTIONS, "--pictures", 4, "--out", tmp_path / "some") == 0
+    assert ": 4 pictures" in capsys.readouterr().out
+    assert run("masks", place / "bce", "--data", data, *OPTIONS, "--maps", tmp_path / "some", "--pictures", 3) == 0
+    assert "Maps of 3 of 3 pictures" in capsys.readouterr().out
+
+
 def test_boundaries_are_learnt_from_pictures_spread_over_the_data(place, stores, tmp_path, capsys):
     data = f"voc:{place / 'squares'}@train"
     words = ("--foreground", 0.5, "--background", 0.3, "--finish", "none", "--epochs", 1, "--preset", "small")
@@ -288,7 +311,9 @@ def test_boundaries_are_learnt_from_pictures_spread_over_the_data(place, stores,
     assert run(*command, 4, "--out", tmp_path / "edges") == 0
     assert "Maps of 4 of 4 pictures" in capsys.readouterr().out
     dataset = open_dataset(data)
-    assert spread(dataset, 4).ids == [dataset.ids[index] for index in (0, 2, 4, 6)]
+    few = spread(dataset, 4).ids
+    assert len(set(few)) == 4
+    assert few == [id for id in dataset.ids if id in few]
     assert spread(dataset, 9) is dataset
     assert run(*command, 0, "--out", tmp_path / "none") == 2
     assert "take 1 or more" in capsys.readouterr().err

@@ -167,6 +167,37 @@ def test_attributions_cost_their_passes(plan, monkeypatch):
     assert by["maps-train-recam"] == pytest.approx(10 * usual["maps-train-recam"])
 
 
+def test_maps_are_made_of_what_is_looked_at(plan, monkeypatch):
+    some = replace(TINY, boundary_pictures=Bounded(1 / 4, 2, 2), mask_pictures=Bounded(1 / 2, 3, 5))
+    monkeypatch.setitem(PRESETS, "small", some)
+    for asked, pictures in ((plan, 4), (replace(plan, way="direct"), 4)):
+        commands = commands_of(asked)
+        for name in ("maps-train-bce", "masks-bce"):
+            assert f"--pictures {pictures}" in commands[name]
+        # The pictures of thresholds are others then, although they are training pictures.
+        assert f"--maps {plan.out}/maps/bce-select" in commands["threshold-bce"]
+        assert "--pictures" not in commands["maps-select-bce"] + commands["maps-val-bce"]
+    assert "--pictures 2" in commands_of(plan)["boundaries-bce"]
+    monkeypatch.setitem(PRESETS, "small", replace(some, mask_pictures=None))
+    assert "--pictures" not in commands_of(plan)["maps-train-bce"]
+    assert "maps-select-bce" not in commands_of(plan)
+
+
+def test_only_what_the_plan_asks_for_is_timed(plan, monkeypatch):
+    image = open_dataset(plan.data).load(0).image
+
+    def units(plan):
+        return cost.measured_units(plan, image, 2, 1.0, True)
+
+    usual = units(plan)
+    assert min(usual.features, usual.training, usual.edges, usual.walk, usual.finish, usual.test_finish) > 0
+    assert usual.climb == 0
+    monkeypatch.setitem(PRESETS, "small", replace(TINY, test=("--finish", "none")))
+    bare = units(replace(plan, way="direct", finish="none"))
+    assert [bare.edges, bare.boundary_training, bare.walk, bare.finish, bare.test_finish] == [0.0] * 5
+    assert bare.network > 0
+
+
 def test_the_small_preset_is_bounded_whatever_the_data():
     bound = Bounded(1 / 4, 10, 50)
     assert [bound.of(pictures) for pictures in (4, 100, 10_000)] == [10, 25, 50]
@@ -373,6 +404,18 @@ def test_steps_that_processes_can_share_are_launched(tmp_path, small_program):
     assert told[0] == "--nproc-per-node"
     assert told[-3:] == ["train", "bce", "--json"]
     assert (tmp_path / "alone.txt").read_text() == "b"
+
+
+def test_a_training_that_has_two_cores_is_that_of_two_processes(tmp_path, small_program, monkeypatch):
+    write = "import os, sys, pathlib; pathlib.Path(sys.argv[-1]).write_text(os.environ['OMP_NUM_THREADS'])"
+    monkeypatch.setattr(work, "TOGETHER", (sys.executable, "-I", "-S", "-c", write))
+    bce = step(tmp_path, "bce", "bce", does="train")
+    other, alone = step(tmp_path, "other", "b", ("bce",)), step(tmp_path, "alone", "sce", ("bce",), does="train")
+    run_steps([bce, other, alone], tmp_path / "out", lambda words: None, cores=2)
+    assert (tmp_path / "bce.txt").read_text() == "1"
+    # The other two have a core each.
+    assert (tmp_path / "other.txt").read_text() == "b"
+    assert (tmp_path / "alone.txt").read_text() == "sce"
 
 
 def test_steps_that_need_nothing_of_each_other_run_side_by_side(tmp_path, small_program):

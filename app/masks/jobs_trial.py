@@ -19,9 +19,8 @@ from recam_core.maps.dataset_maps import MapSettings
 from recam_core.refine.boundaries import BoundaryRecipe, load_boundaries
 from recam_core.refine.trial import COUNT, Trial, learning_seconds, shares, try_pictures
 from recam_core.refine.ways import Route
-from recam_core.segment.cost import training_seconds
 from recam_core.segment.recipe import SegmentRecipe
-from recam_core.segment.training import labels_of
+from recam_core.segment.training import labels_of, training_seconds
 from recam_core.views.colours import blend, class_colours, muted
 from recam_core.views.pictures import thumbnail
 

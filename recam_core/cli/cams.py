@@ -41,6 +41,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         metavar="N",
         help="share the pictures and the cores of a CPU among N processes: faster than one of as many threads",
     )
+    parser.add_argument(
+        "--pictures", type=int, metavar="N", help="of N pictures, spread evenly over the data (default: all)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was made to FILE")
     add_inference_options(parser)
     parser.set_defaults(run=run, by_ranks=True)
@@ -49,6 +52,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the stores, each whole or not at all."""
     from recam_core.checkpoint.run_folder import load_run, read_info
+    from recam_core.data.subset import spread
     from recam_core.device import describe_device, pick_device
     from recam_core.maps.in_parts import on_one_backbone
     from recam_core.scores.evaluate import check_classes
@@ -61,6 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
     opened = Opened()
     dataset = opened.open(arguments.data, arguments.limit)
+    if arguments.pictures is not None:
+        dataset = spread(dataset, arguments.pictures)
     ranks.check_same("\n".join(dataset.ids), f"pictures of {dataset.spec}")
     # Everything that can be wrong is looked for before the first of what may be hours of inference.
     targets: dict[Path, Path] = {}

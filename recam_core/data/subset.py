@@ -13,6 +13,7 @@ from recam_core.progress import ProgressFn, silent
 PARTS = ("fit", "select")
 #: One picture in so many belongs to ``select``.
 SELECT_ONE_IN = 5
+_GOLDEN = (1 + 5**0.5) / 2
 
 
 class Subset:
@@ -145,6 +146,10 @@ def take_part(dataset: Dataset, part: str, spec: str) -> Subset:
 def spread(dataset: Dataset, count: int) -> Dataset:
     """So many pictures of a data set, evenly spread over it; all where there are no more.
 
+    Those of a smaller number are among those of a larger one, so that maps of the larger serve both: the pictures
+    whose place has the least fractional part once it is multiplied by the golden ratio. By the theorem of three gaps
+    these lie evenly, and in step with no period of the data.
+
     Raises:
         UserError: fewer than 1.
     """
@@ -152,4 +157,5 @@ def spread(dataset: Dataset, count: int) -> Dataset:
         raise UserError(f"{count} is no number of pictures; take 1 or more.")
     if count >= len(dataset):
         return dataset
-    return Subset(dataset, [place * len(dataset) // count for place in range(count)], dataset.spec)
+    order = np.argsort(np.arange(len(dataset)) * _GOLDEN % 1, kind="stable")
+    return Subset(dataset, np.sort(order[:count]).tolist(), dataset.spec)

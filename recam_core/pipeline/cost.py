@@ -20,7 +20,7 @@ from recam_core.errors import UserError
 from recam_core.maps.activation_maps import ActivationMaps, grid_size
 from recam_core.maps.inference import QUICK_SCALES
 from recam_core.model.network import CamNetwork
-from recam_core.pipeline.plan import BATCH, PRESETS, Bounded, PipelinePlan, Step, steps_of
+from recam_core.pipeline.plan import BATCH, PRESETS, PipelinePlan, Step, bounded, mapped_pictures, steps_of
 from recam_core.refine.advcam import seconds_a_class
 from recam_core.refine.boundaries import SMALL, BoundaryRecipe
 from recam_core.refine.boundary_network import BoundaryNetwork
@@ -101,6 +101,7 @@ def step_seconds(plan: PipelinePlan, dataset: Dataset, steps: Sequence[Step]) ->
     unit = measured_units(plan, samples[0].image, len(dataset.classes), classes, dataset.classes.has_background)
     sizes = {"train": len(dataset)}
     sizes |= {name: len(open_dataset(spec)) for name, spec in (("val", plan.val), ("select", plan.select)) if spec}
+    mapped = sizes | {"train": mapped_pictures(plan, len(dataset))}
     views = _views(preset.scales, QUICK_SCALES)
     way, finishes = WAYS[plan.way], sum(route.finish != "none" for route in plan.routes)
 
@@ -114,10 +115,10 @@ def step_seconds(plan: PipelinePlan, dataset: Dataset, steps: Sequence[Step]) ->
         of, _, methods = name.partition("-")
         named = plan.attribution(methods)  # which share no pass, so that the step is of one method
         passes = views if named is None else _attribution_passes(named, classes, image_size)
-        return sizes[of] * pixels * passes * unit.features
+        return mapped[of] * pixels * passes * unit.features
 
     def learnt() -> float:
-        count = _of(preset.boundary_pictures, len(dataset))
+        count = bounded(preset.boundary_pictures, len(dataset))
         crop = SMALL[1] if _option(preset.boundaries, "--preset") == "small" else BoundaryRecipe(0, 0).crop
         epochs = int(_option(preset.boundaries, "--epochs") or BoundaryRecipe(0, 0).epochs)
         views_of_crops = count * crop**2
@@ -137,7 +138,7 @@ def step_seconds(plan: PipelinePlan, dataset: Dataset, steps: Sequence[Step]) ->
         "maps": maps,
         "threshold": lambda _: 0.0,
         "boundaries": lambda _: learnt(),
-        "masks": lambda _: refined(_of(preset.mask_pictures, len(dataset)) + sizes.get("select", 0)),
+        "masks": lambda _: refined(bounded(preset.mask_pictures, len(dataset)) + sizes.get("select", 0)),
         "network": lambda _: pictures_seen * crop**2 * unit.network_training,
         "val": lambda _: refined(sizes["val"]),
         "score": lambda _: sizes["val"] * pixels * (_views(preset.test, TEST_SCALES) * unit.network + unit.test_finish),
@@ -259,10 +260,6 @@ def _seconds(work: Callable[[], object]) -> float:
     begin = time.process_time()
     work()
     return time.process_time() - begin
-
-
-def _of(bound: Bounded | None, pictures: int) -> int:
-    return pictures if bound is None else min(bound.of(pictures), pictures)
 
 
 def _views(words: Sequence[str], usual: Sequence[float]) -> float:

@@ -225,7 +225,9 @@ def steps_of(plan: PipelinePlan, dataset: Dataset) -> list[Step]:
     out, scales = plan.out, PRESETS[plan.preset].scales
     chosen = ("--select", plan.select) if has_background and plan.select else ()
     sets = {"train": plan.data} | ({"val": plan.val} if plan.val else {})
-    if chosen and not _holds(dataset, open_dataset(chosen[1])):
+    some = _pictures(mapped_pictures(plan, len(dataset)), len(dataset))
+    # Else their maps lie in the store of the training pictures.
+    if chosen and (some or not _holds(dataset, open_dataset(chosen[1]))):
         sets["select"] = chosen[1]
 
     def step(name: str, needs: Sequence[str], command: Sequence[object], makes: Path | None = None) -> Step:
@@ -238,6 +240,7 @@ def steps_of(plan: PipelinePlan, dataset: Dataset) -> list[Step]:
     for group in plan.networks():
         for name, spec in sets.items():
             words = ("cams", *(out / method for method in group), "--data", spec, *scales, *_seeds(plan, group[0]))
+            words = (*words, *some) if name == "train" else words
             folder = out / "maps" / f"{'-'.join(group)}-{name}"
             steps.append(step(f"maps-{name}-{'-'.join(group)}", [f"train-{method}" for method in group], words, folder))
     for group in plan.networks():
@@ -357,7 +360,7 @@ def _refined(
     within: tuple[object, ...] = ()
     if WAYS[plan.way].walks:
         sure = () if chosen else ("--foreground", "0.5", "--background", "0.1")
-        some = _pictures(preset.boundary_pictures, pictures)
+        some = _pictures(bounded(preset.boundary_pictures, pictures), pictures)
         words = ("boundaries", run, "--data", plan.data, *kept["train"], *preset.boundaries, *some, *sure)
         steps.append(step(f"boundaries-{method}", before, (*words, "--seed", plan.seed), edges))
         within, before = ("--boundaries", edges), [*before, f"boundaries-{method}"]
@@ -365,7 +368,7 @@ def _refined(
     ways += [word for one in dict.fromkeys(route.finish for route in plan.routes) for word in ("--finish", one)]
     scored = plan.scores(f"masks-{method}")
     words = ("masks", run, "--data", plan.data, *kept["train"], *within, *ways, *chosen, "--json", scored)
-    words = (*words, *_pictures(preset.mask_pictures, pictures))
+    words = (*words, *_pictures(bounded(preset.mask_pictures, pictures), pictures))
     if selected == "select":
         words = (*words, "--maps", folders["select"])
         before = [*before, made["select"]]
@@ -386,5 +389,17 @@ def _refined(
     return steps
 
 
-def _pictures(bound: Bounded | None, pictures: int) -> tuple[object, ...]:
-    return () if bound is None or bound.of(pictures) >= pictures else ("--pictures", bound.of(pictures))
+def mapped_pictures(plan: PipelinePlan, pictures: int) -> int:
+    """Of how many of the training pictures maps are made: those of the fewer are among those of the more."""
+    preset, walks = PRESETS[plan.preset], WAYS[plan.way].walks
+    bounds = (preset.mask_pictures, *((preset.boundary_pictures,) if walks else ()))
+    return max(bounded(bound, pictures) for bound in bounds)
+
+
+def bounded(bound: Bounded | None, pictures: int) -> int:
+    """How many of so many pictures a step takes."""
+    return pictures if bound is None else min(bound.of(pictures), pictures)
+
+
+def _pictures(count: int, pictures: int) -> tuple[object, ...]:
+    return () if count >= pictures else ("--pictures", count)

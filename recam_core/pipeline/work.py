@@ -38,6 +38,9 @@ from recam_core.train.state import STATE_FILE
 PROGRAM = (sys.executable, "-m", "recam_core")
 #: Commands that several processes can share (docs/scaling.md).
 SHARED = frozenset({"train", "cams", "evaluate", "boundaries", "masks", "segment"})
+#: What starts the training of a classifier on several cores: two processes leave less of them idle than two threads,
+#: and lose nothing, see :mod:`recam_core.ranks`.
+TOGETHER, _TOGETHER = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"), 2
 #: What runs, boundaries, masks and networks keep of themselves, and how check sums of what they hold are called there.
 _RECORDS, _SUMS = (INFO_FILE, BOUNDARIES_FILE, MASKS_FILE, SEGMENT_FILE), ("weights_sha256", "heads_sha256", "files")
 #: Lines of what a step told that are told again when it fails.
@@ -169,11 +172,18 @@ class _Work:
 
     def _run(self, step: Step, words: list[str], cores: int, digest: str, inputs: str) -> Done:
         begin, log = time.monotonic(), self._record(step).with_suffix(".log")
-        program = (*self._launch, *PROGRAM[1:]) if self._launch and words[0] in SHARED else PROGRAM
         environment = dict(os.environ)
         if self._cores > 1:
             # Threads that wait for each other must not spin while other steps want the core.
             environment |= {"OMP_NUM_THREADS": str(cores), "OMP_WAIT_POLICY": "PASSIVE"}
+        launch = self._launch if words[0] in SHARED else ()
+        if words[0] == "train" and cores > 1 and not launch:
+            launch = TOGETHER
+            environment["OMP_NUM_THREADS"] = str(cores // _TOGETHER)
+            if sys.platform == "linux":
+                # They need no network, and there may be none.
+                environment.setdefault("GLOO_SOCKET_IFNAME", "lo")
+        program = (*launch, *PROGRAM[1:]) if launch else PROGRAM
         with open(log, "wb") if self._cores > 1 else nullcontext() as told:
             # It holds the lock as long as it runs, whatever becomes of this process.
             process = subprocess.Popen(

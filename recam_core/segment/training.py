@@ -19,7 +19,8 @@ from recam_core.data.sample import VOID, ClassList, Dataset
 from recam_core.errors import UserError
 from recam_core.guest import refuse_training
 from recam_core.progress import ProgressFn, silent
-from recam_core.segment.networks import SegmentationNetwork, load_start, network_kind, start_run
+from recam_core.refine.trial import timed
+from recam_core.segment.networks import NetworkKind, SegmentationNetwork, load_start, network_kind, start_run
 from recam_core.segment.recipe import SegmentRecipe, check_recipe
 from recam_core.train.epochs import Epochs, train_epochs
 from recam_core.train.recipe import Recipe
@@ -125,8 +126,7 @@ def train_segmentation(
                 "What is frozen stays as it began, and with --weights none its early layers know nothing: leave out "
                 "--frozen, or start from weights."
             )
-        for part in kind.early(network.backbone):
-            part.requires_grad_(False)
+        _freeze(kind, network)
     network.to(device).to(memory_format=torch.channels_last)
     biases = {id(one) for one in network.head_biases()}
     groups: list[dict[str, Any]] = [
@@ -181,6 +181,11 @@ def train_segmentation(
     return FOLDER.finish(out, record, network.state_dict())
 
 
+def _freeze(kind: NetworkKind, network: SegmentationNetwork) -> None:
+    for part in kind.early(network.backbone):
+        part.requires_grad_(False)
+
+
 def network_made_by(recipe: SegmentRecipe, dataset: Dataset, made_from: str) -> str:
     """Stands for all that decides what network is trained, wherever the run that it starts from and the masks lie.
 
@@ -232,6 +237,37 @@ def pixel_loss(scores: Tensor, truth: Tensor, has_background: bool, priors: Tens
     summed = F.cross_entropy(scores.float(), target, ignore_index=VOID, reduction="sum")
     # Not torch's own mean: of a batch without a label it is no number.
     return summed * ranks.world() / known.clamp(min=1)
+
+
+#: Pictures in the step that :func:`training_seconds` times: as few as batch norm takes.
+_TIMED_BATCH = 2
+
+
+def training_seconds(recipe: SegmentRecipe, labels: int, device: torch.device) -> float:
+    """How long a training will take on this machine: a step of few pictures is timed, there and back, and counted up.
+
+    Args:
+        recipe: of the training.
+        labels: that the network tells apart.
+        device: where it will be trained.
+
+    Raises:
+        UserError: settings that cannot work.
+    """
+    check_recipe(recipe)
+    kind = network_kind(recipe.network)
+    network = kind.build(labels)
+    if recipe.frozen:
+        _freeze(kind, network)
+    network.to(device).to(memory_format=torch.channels_last).train()
+    network.freeze_norm()
+    images = torch.zeros(_TIMED_BATCH, recipe.crop, recipe.crop, 3, dtype=torch.uint8, device=device)
+    truth = torch.zeros(_TIMED_BATCH, recipe.crop, recipe.crop, dtype=torch.uint8, device=device)
+
+    def step() -> None:
+        pixel_loss(network(network.preprocess(images)), truth, True).backward()
+
+    return timed(step, device) / _TIMED_BATCH * recipe.steps * recipe.batch_size * recipe.accumulated
 
 
 @dataclass(frozen=True)
