@@ -50,12 +50,11 @@ def flat_place(scale: float, x: float = 0.5, y: float = 0.5) -> Place:
 # Repeatable
 
 
-def test_two_processes_draw_the_same_bytes():
+def test_two_processes_draw_the_same_bytes(tmp_path):
+    environments = [{"PYTHONHASHSEED": seed, "RECAM_CACHE": str(tmp_path / seed)} for seed in ("1", "2")]
     runs = [
-        subprocess.run(
-            [sys.executable, "-c", DIGEST], cwd=ROOT, env={"PYTHONHASHSEED": seed}, capture_output=True, text=True
-        )
-        for seed in ("1", "2")
+        subprocess.run([sys.executable, "-c", DIGEST], cwd=ROOT, env=one, capture_output=True, text=True)
+        for one in environments
     ]
     assert [run.stderr for run in runs] == ["", ""]
     assert runs[0].stdout == runs[1].stdout
@@ -63,11 +62,11 @@ def test_two_processes_draw_the_same_bytes():
 
 
 def test_a_picture_does_not_depend_on_order_threads_or_the_length_of_the_set():
-    forward, backward = open_scenes("size=96"), open_scenes("size=96,train=12")
+    forward, backward = ScenesDataset(size=96), ScenesDataset(size=96, train=12)
     indices = range(12)
     first = [digest(forward.load(i)) for i in indices]
     again = {i: digest(backward.load(i)) for i in reversed(indices)}
-    shared = open_scenes("size=96")
+    shared = ScenesDataset(size=96)
     with ThreadPoolExecutor(4) as pool:
         threaded = list(pool.map(lambda i: digest(shared.load(i)), indices))
     assert first == [again[i] for i in indices] == threaded

@@ -13,6 +13,7 @@ from recam_core.scenes.backdrop import draw_hills, draw_sky
 from recam_core.scenes.composition import OBJECTS_ALONE, WITH_STUFF, Composition, compose
 from recam_core.scenes.contexts import CONTEXTS, SKY, STUFF
 from recam_core.scenes.families import KINDS
+from recam_core.scenes.kept import KeptScene, KeptScenes
 from recam_core.scenes.options import SPLITS, SceneOptions, canonical_spec, check_split, parse_options
 from recam_core.scenes.stage import Stage
 
@@ -50,6 +51,7 @@ class ScenesDataset:
     Args:
         seed, context, shared_parts, size, train, val: see :class:`SceneOptions`.
         split: ``train`` or ``val``.
+        keeps: whether what is drawn is kept on disk and read from there, see :mod:`recam_core.scenes.kept`.
     Raises:
         UserError: an unknown split or a value out of range.
     """
@@ -66,6 +68,8 @@ class ScenesDataset:
         train: int = SceneOptions.train,
         val: int = SceneOptions.val,
         stuff: int = SceneOptions.stuff,
+        *,
+        keeps: bool = False,
     ):
         self.options = SceneOptions(
             stuff=int(stuff),
@@ -84,6 +88,7 @@ class ScenesDataset:
         self.ids: Sequence[str] = tuple(f"{split}_{number:05d}" for number in range(getattr(self.options, split)))
         self._attempts: dict[int, int] = {}
         self._labels = np.zeros((len(self.ids), len(self.classes)), dtype=bool)
+        self._kept = KeptScenes(self.options, self.split, len(self.classes)) if keeps else None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -102,9 +107,8 @@ class ScenesDataset:
         """The first composition of this index in which every class shows enough of itself."""
         if not 0 <= index < len(self):
             raise IndexError(f"picture {index} of {len(self)}")
-        known = self._attempts.get(index)
-        if known is not None:
-            return self._compose(index, known)
+        if index in self._attempts or self._kept_scene(index) is not None:
+            return self._compose(index, self._attempts[index])
         for attempt in range(ATTEMPTS):
             composition = self._compose(index, attempt)
             _, mask = self._draw(composition, photo=False)
@@ -116,21 +120,37 @@ class ScenesDataset:
                 return composition
         raise UserError(f"{self.spec}: picture {self.ids[index]} could not be composed; choose another seed.")
 
+    def _kept_scene(self, index: int) -> KeptScene | None:
+        """A picture that was drawn before; what is known of it is known from here on."""
+        if self._kept is None or not 0 <= index < len(self):
+            return None
+        kept = self._kept.get(index)
+        if kept is not None:
+            self._labels[index] = kept.labels
+            self._attempts[index] = kept.attempt
+        return kept
+
     def labels(self, index: int) -> np.ndarray:
         """K bools: the classes that are visible in the picture."""
-        if index not in self._attempts:
+        if index not in self._attempts and self._kept_scene(index) is None:
             self._composition(index)
         return self._labels[index].copy()
 
     def mask(self, index: int) -> np.ndarray:
         """size x size uint8: k + 1 class k; the rest is background (0), or void (255) where contexts are classes."""
-        return self._draw(self._composition(index), photo=False)[1]
+        kept = self._kept_scene(index)
+        return self._draw(self._composition(index), photo=False)[1] if kept is None else kept.mask
 
     def load(self, index: int) -> Sample:
         """The picture with its labels and its mask."""
-        composition = self._composition(index)
-        stage, mask = self._draw(composition, photo=True)
-        return Sample(self.ids[index], finish(stage, composition), self.labels(index), mask)
+        kept = self._kept_scene(index)
+        if kept is None:
+            composition = self._composition(index)
+            stage, mask = self._draw(composition, photo=True)
+            kept = KeptScene(self._attempts[index], self.labels(index), finish(stage, composition), mask)
+            if self._kept is not None:
+                self._kept.put(index, kept)
+        return Sample(self.ids[index], kept.image, kept.labels, kept.mask)
 
     def describe(self, index: int) -> Description:
         """Which classes were put into which contexts."""
@@ -166,11 +186,14 @@ def without_scant_contexts(mask: np.ndarray) -> np.ndarray:
 def open_scenes(options: str = "", split: str | None = None) -> ScenesDataset:
     """Open the scenes of a specification: ``options`` is what follows ``scenes:``, ``split`` what follows ``@``.
 
+    What is drawn of them is kept on disk.
+
     Raises:
         UserError: an unknown option, a value out of range, an unknown split.
     """
     o = parse_options(options)
-    return ScenesDataset(o.seed, check_split(split), o.size, o.context, o.shared_parts, o.train, o.val, o.stuff)
+    split = check_split(split)
+    return ScenesDataset(o.seed, split, o.size, o.context, o.shared_parts, o.train, o.val, o.stuff, keeps=True)
 
 
 # Drawing --------------------------------------------------------------------------------------------------------------
