@@ -1,6 +1,7 @@
 """Refinement of maps: PAMR against its equation written out, what it does to scores, and the masks that are written."""
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -670,6 +671,29 @@ def test_masks_that_are_worse_than_the_seeds_are_explained_before_all_are_made(p
     # Seeds are not held against themselves.
     assert masks(place, "--finish", "none") == 0
     assert "Worse" not in "".join(capsys.readouterr())
+
+
+def test_maps_of_advcam_that_are_worse_than_the_seeds_say_what_they_gained_and_paid(
+    place, tmp_path, capsys, monkeypatch
+):
+    climbed_maps = ways.climbed_maps
+
+    def everywhere(*arguments, **options):
+        maps = climbed_maps(*arguments, **options)
+        return replace(maps, activations=np.full_like(maps.activations, 255))
+
+    monkeypatch.setenv("RECAM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(ways, "climbed_maps", everywhere)
+    val = f"voc:{place / 'squares'}@val"
+    assert masks(place, "--way", "advcam", "--finish", "none", "--select", val, "--json", tmp_path / "s.json") == 0
+    said = capsys.readouterr().out
+    found = json.loads((tmp_path / "s.json").read_text())["evaluations"]["advcam+none"]["best"]
+    line = next(
+        line for line in said.splitlines() if line.startswith("Worse than the seeds on voc:") and "@train" in line
+    )
+    assert "AdvCAM makes a class larger" in line
+    assert f"{found['lost_to_background']:.1%} after" in line
+    assert f"{found['background_claimed']:.1%} after" in line
 
 
 def test_maps_of_an_attribution_method_are_seeds_like_any_other(place, tmp_path, capsys, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from recam_core.refine.boundary_network import BoundaryNetwork
     from recam_core.refine.ways import Route
     from recam_core.scores.evaluate import Evaluation, Tally
+    from recam_core.scores.scores import Scores
 
 #: So many pictures with ground truth say whether masks come out worse than seeds; of a larger set it is told then.
 _TELLING = 40
@@ -167,20 +169,39 @@ def _worse(work: _Work, tallies: dict[Route, Tally], on: str) -> str:
     from recam_core.refine.finishes import FINISHES
     from recam_core.refine.ways import SEEDS, WAYS
 
-    found = {route: tally.evaluation().best.miou for route, tally in tallies.items()}
-    worse = [route for route in work.routes if found[route] < found[SEEDS]]
+    found = {route: tally.evaluation().best for route, tally in tallies.items()}
+    seeds = found[SEEDS]
+    worse = [route for route in work.routes if found[route].miou < seeds.miou]
     if not worse:
         return ""
-    listed = ", ".join(f"{route.title} {100 * found[route]:.1f}" for route in worse)
-    words = f"Worse than the seeds on {on} (mIoU {100 * found[SEEDS]:.1f}), each at its best threshold: {listed}."
+    listed = ", ".join(f"{route.title} {100 * found[route].miou:.1f}" for route in worse)
+    words = f"Worse than the seeds on {on} (mIoU {100 * seeds.miou:.1f}), each at its best threshold: {listed}."
+    if climbed := [route for route in worse if WAYS[route.way].climbs and not WAYS[route.way].walks]:
+        words += f" {_climb_words(seeds, found[climbed[0]])}"
     if any(WAYS[route.way].walks for route in worse):
         words += f" {_boundary_words(work.arguments.boundaries)}"
     if any(not WAYS[route.way].walks and route.finish != "none" for route in worse):
         words += " A finish takes away what is thinner than its reach; where objects are small, leave it out."
-    seeds_at = tallies[SEEDS].evaluation().best.threshold
-    if seeds_at is not None and any(FINISHES[r.finish].crf and not WAYS[r.way].walks for r in worse):
-        words += f" A dense CRF should know the threshold of the seeds: --seed-threshold {seeds_at:.2f}."
+    if seeds.threshold is not None and any(FINISHES[r.finish].crf and not WAYS[r.way].walks for r in worse):
+        words += f" A dense CRF should know the threshold of the seeds: --seed-threshold {seeds.threshold:.2f}."
     return words
+
+
+def _climb_words(seeds: Scores, climbed: Scores) -> str:
+    """What AdvCAM gained and what it paid."""
+    shares = [
+        f"{what} ({each(seeds):.1%} before, {each(climbed):.1%} after)"
+        for what, each in (
+            ("the pixels that a class loses to the background", lambda one: one.lost_to_background),
+            ("those it loses to another class", lambda one: one.wrong_class),
+            ("the background that goes to a class", lambda one: one.background_claimed),
+        )
+        if not math.isnan(each(seeds))
+    ]
+    return (
+        "AdvCAM makes a class larger, over the object and over whatever else the classifier knows it by: compare "
+        f"{', '.join(shares)}. It helps where seeds are too small and little else speaks for a class."
+    )
 
 
 def _boundary_words(folder: Path) -> str:
