@@ -6,8 +6,10 @@ What is missing, no file, too large or closed to us is told here; what the conte
 import codecs
 import hashlib
 import os
+import tokenize
 import unicodedata
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -21,7 +23,10 @@ OpenFile = str | Path | BinaryIO
 #: Bytes that a list or a table may have: a split of ten million ids would still fit.
 LARGEST_LIST = 256_000_000
 #: What numpy raises for a file of arrays that is missing, damaged or something else.
-DAMAGED_ARRAYS = (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile)
+DAMAGED_ARRAYS = (
+    *(OSError, ValueError, KeyError, EOFError, MemoryError, RuntimeError, SyntaxError),
+    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),
+)
 
 
 class FileError(UserError):

@@ -1,8 +1,8 @@
-"""Several processes that carry out one command together, under ``torchrun``: who is there, what they add up, share out,
-and agree on.
+"""Several processes that carry out one command together, under ``torchrun`` or by :func:`environments`: who is there,
+what they add up, share out, and agree on.
 
-This is the only module that knows torch.distributed; all others ask it. Without ``torchrun`` there is one process,
-rank 0 of 1: everything here then returns at once, and loads nothing.
+This is the only module that knows torch.distributed; all others ask it. Otherwise there is one process, rank 0 of 1:
+everything here then returns at once, and loads nothing.
 
 What is made of many pictures is shared out (:func:`share`) and comes together in order (:func:`in_order`); what a loss
 divides by is added up (:func:`add_up`); what is written, rank 0 writes (:func:`on_first`). An error of one rank becomes
@@ -12,6 +12,8 @@ that of all where they meet (:func:`agreed`), and the first to fail tells it, on
 import itertools
 import os
 import re
+import socket
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -120,6 +122,19 @@ def joined() -> Iterator[None]:
         raise
     finally:
         _here = before
+
+
+def environments(count: int) -> list[dict[str, str]]:
+    """What so many processes of this machine each need in their environment to carry out one command together, without
+    ``torchrun``: that asks for a name that can be looked up, and puts its processes into sessions of their own.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    if loopback := {"linux": "lo", "darwin": "lo0"}.get(sys.platform):
+        shared["GLOO_SOCKET_IFNAME"] = loopback  # there may be no other network
+    return [shared | {"RANK": str(number), "LOCAL_RANK": str(number)} for number in range(count)]
 
 
 def _is_first_to_tell(store: Any) -> bool:

@@ -15,6 +15,7 @@ import pytest
 from recam_core.atomic_write import write_json
 from recam_core.cli.main import main
 from recam_core.data.spec import open_dataset
+from recam_core.data.subset import spread
 from recam_core.errors import UserError
 from recam_core.pipeline import cost, work
 from recam_core.pipeline.plan import METHODS, PRESETS, Bounded, PipelinePlan, Preset, Step, notes_of_plan, steps_of
@@ -406,16 +407,49 @@ def test_steps_that_processes_can_share_are_launched(tmp_path, small_program):
     assert (tmp_path / "alone.txt").read_text() == "b"
 
 
-def test_a_training_that_has_two_cores_is_that_of_two_processes(tmp_path, small_program, monkeypatch):
-    write = "import os, sys, pathlib; pathlib.Path(sys.argv[-1]).write_text(os.environ['OMP_NUM_THREADS'])"
-    monkeypatch.setattr(work, "TOGETHER", (sys.executable, "-I", "-S", "-c", write))
-    bce = step(tmp_path, "bce", "bce", does="train")
-    other, alone = step(tmp_path, "other", "b", ("bce",)), step(tmp_path, "alone", "sce", ("bce",), does="train")
-    run_steps([bce, other, alone], tmp_path / "out", lambda words: None, cores=2)
-    assert (tmp_path / "bce.txt").read_text() == "1"
-    # The other two have a core each.
-    assert (tmp_path / "other.txt").read_text() == "b"
-    assert (tmp_path / "alone.txt").read_text() == "sce"
+#: Each rank writes who it is; or it waits to be ended, and rank 0 fails.
+RANKS = """
+import os, sys, time
+from pathlib import Path
+verb, name, _, file = sys.argv[1:5]
+rank = os.environ.get("RANK", "alone")
+print(f"this is {rank}")
+Path(f"{file}.{rank}").write_text(os.environ["OMP_NUM_THREADS"])
+if verb == "fail":
+    while not Path(f"{file}.1").exists():
+        time.sleep(0.01)
+    if rank == "0":
+        print("a reason"); sys.exit(4)
+    time.sleep(600)
+Path(file).write_text(os.environ.get("WORLD_SIZE", "1"))
+"""
+
+
+def test_a_training_that_has_two_cores_is_that_of_two_processes(tmp_path, monkeypatch):
+    monkeypatch.setattr(work, "PROGRAM", (sys.executable, "-I", "-S", "-c", RANKS))
+    one = replace(step(tmp_path, "one", "x"), ranks=2)
+    others = [replace(step(tmp_path, name, "x", ("one",)), ranks=2) for name in ("other", "alone")]
+    done = run_steps([one, *others], tmp_path / "out", lambda words: None, cores=2)
+    assert [(tmp_path / f"one.txt{end}").read_text() for end in ("", ".0", ".1")] == ["2", "1", "1"]
+    assert (tmp_path / "out" / "steps" / "one.log").read_text() == "this is 0\n"
+    # The other two have a core each; what two held is told together.
+    assert (tmp_path / "other.txt").read_text() == (tmp_path / "alone.txt").read_text() == "1"
+    assert done["one"].peak_bytes > 1.5 * done["alone"].peak_bytes
+
+
+def test_when_one_of_two_processes_fails_the_other_is_ended_and_the_reason_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(work, "PROGRAM", (sys.executable, "-I", "-S", "-c", RANKS))
+    said = []
+    with pytest.raises(UserError, match="step bad failed"):
+        run_steps([replace(step(tmp_path, "bad", "b", does="fail"), ranks=2)], tmp_path / "out", said.append, cores=2)
+    assert "a reason" in said[-1]
+
+
+def test_only_what_has_pictures_for_two_processes_is_shared(plan):
+    steps = {step.name: step.ranks for step in steps_of(plan, open_dataset(plan.data))}
+    assert (steps["train-bce"], steps["maps-train-bce"], steps["network-bce"]) == (2, 1, 1)
+    few = spread(open_dataset(plan.data), 3)
+    assert {step.ranks for step in steps_of(plan, few)} == {1}
 
 
 def test_steps_that_need_nothing_of_each_other_run_side_by_side(tmp_path, small_program):

@@ -1,8 +1,11 @@
 """Drawn scenes are kept on disk: what comes from there is what would be drawn, and nothing else ever comes."""
 
+import os
+
 import numpy as np
 import pytest
 
+from recam_core.cache import bytes_of
 from recam_core.scenes import ScenesDataset, kept, open_scenes
 from recam_core.scenes.options import SceneOptions
 
@@ -64,7 +67,7 @@ def test_other_scenes_are_others(other, cache):
 
 def test_other_code_reads_nothing_that_this_one_kept(cache, monkeypatch):
     open_scenes("size=64").load(0)
-    monkeypatch.setattr(kept, "_drawn_by", lambda: "another version")
+    monkeypatch.setattr(kept, "_DRAWN_BY", "another version")
     no_drawing(monkeypatch)
     with pytest.raises(AssertionError, match="it was drawn"):
         open_scenes("size=64").load(0)
@@ -93,6 +96,36 @@ def test_there_is_an_end_to_the_room(cache, monkeypatch):
     monkeypatch.setattr(kept, "MOST_BYTES", 1)
     open_scenes("size=64,seed=7").load(0)
     assert len({file.parent.parent for file in files(cache)}) == 1
+
+
+def test_what_is_in_use_stays_and_what_is_not_goes(cache, monkeypatch):
+    def folder_of(seed):
+        before = set(cache.glob("scenes-*"))
+        open_scenes(f"size=64,seed={seed}").load(0)
+        (new,) = set(cache.glob("scenes-*")) - before
+        return new
+
+    first, second = folder_of(1), folder_of(2)
+    for time, folder in enumerate((first, second)):
+        os.utime(folder, (time, time))
+    monkeypatch.setattr(kept, "MOST_BYTES", bytes_of(first) * 5 // 2)
+    open_scenes("size=64,seed=1").load(0)
+    third = folder_of(3)
+    assert (first.exists(), second.exists(), third.exists()) == (True, False, True)
+
+
+def test_half_written_files_of_killed_processes_go(cache):
+    open_scenes("size=64").load(0)
+    left = files(cache)[0].parent / ".7.npz.abcdef-999999-abcd1234.tmp"
+    left.write_bytes(b"half")
+    os.utime(left, (1, 1))
+    open_scenes("size=64").load(1)
+    assert not left.exists()
+
+
+def test_a_cache_of_a_user_that_there_is_not_keeps_nothing(monkeypatch):
+    monkeypatch.setenv("RECAM_CACHE", "~nobody-of-this-name/x")
+    assert same(open_scenes("size=64").load(0), open_scenes("size=64").load(0))
 
 
 def test_where_nothing_can_be_kept_pictures_are_drawn(cache):

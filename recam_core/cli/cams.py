@@ -52,7 +52,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the stores, each whole or not at all."""
     from recam_core.checkpoint.run_folder import load_run, read_info
-    from recam_core.data.subset import spread
+    from recam_core.data.subset import Subset, spread
     from recam_core.device import describe_device, pick_device
     from recam_core.maps.in_parts import on_one_backbone
     from recam_core.scores.evaluate import check_classes
@@ -65,6 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
     opened = Opened()
     dataset = opened.open(arguments.data, arguments.limit)
+    if arguments.limit:
+        dataset = Subset(dataset, range(min(arguments.limit, len(dataset))), dataset.spec)
     if arguments.pictures is not None:
         dataset = spread(dataset, arguments.pictures)
     ranks.check_same("\n".join(dataset.ids), f"pictures of {dataset.spec}")

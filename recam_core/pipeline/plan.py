@@ -134,6 +134,7 @@ class Step:
         marker: the file in that folder which its command writes last, so that what a command finished after this
             process was killed is found there; "" where none says so.
         shares: whether its command takes ``--processes``, which changes nothing but its speed.
+        ranks: how many processes carry it out where it has so many cores to itself, see :mod:`recam_core.ranks`.
     """
 
     name: str
@@ -142,6 +143,7 @@ class Step:
     makes: Path | None = None
     marker: str = ""
     shares: bool = False
+    ranks: int = 1
 
 
 #: By command, see :class:`Step`.
@@ -234,7 +236,9 @@ def steps_of(plan: PipelinePlan, dataset: Dataset) -> list[Step]:
         where = () if makes is None else ("--out", str(makes))
         words = (*map(str, command), *where, "--device", plan.device)
         marker = "" if makes is None else _MARKERS.get(words[0], "")
-        return Step(name, words, tuple(needs), makes, marker, shares=words[0] == "cams")
+        # Two processes leave less of two cores idle than two threads, where each has pictures of a batch.
+        together = 2 if words[0] == "train" and len(dataset) >= 4 else 1
+        return Step(name, words, tuple(needs), makes, marker, shares=words[0] == "cams", ranks=together)
 
     steps = _trainings(plan, dataset, step)
     for group in plan.networks():

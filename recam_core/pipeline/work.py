@@ -18,7 +18,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recam_core.atomic_write import write_json
 from recam_core.checkpoint.run_folder import INFO_FILE
@@ -28,19 +28,20 @@ from recam_core.errors import LEFT_OUT, UserError
 from recam_core.lock import holding, try_lock
 from recam_core.pipeline.plan import Step
 from recam_core.progress import STEPS, listener
+from recam_core.ranks import environments
 from recam_core.records import RecordError, opened_record
 from recam_core.refine.boundaries import RECORD_FILE as BOUNDARIES_FILE
 from recam_core.report.mask_set import RECORD_FILE as MASKS_FILE
 from recam_core.segment.training import RECORD_FILE as SEGMENT_FILE
 from recam_core.train.state import STATE_FILE
 
+if TYPE_CHECKING:
+    import resource
+
 #: What a step's command is given to.
 PROGRAM = (sys.executable, "-m", "recam_core")
 #: Commands that several processes can share (docs/scaling.md).
 SHARED = frozenset({"train", "cams", "evaluate", "boundaries", "masks", "segment"})
-#: What starts the training of a classifier on several cores: two processes leave less of them idle than two threads,
-#: and lose nothing, see :mod:`recam_core.ranks`.
-TOGETHER, _TOGETHER = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"), 2
 #: What runs, boundaries, masks and networks keep of themselves, and how check sums of what they hold are called there.
 _RECORDS, _SUMS = (INFO_FILE, BOUNDARIES_FILE, MASKS_FILE, SEGMENT_FILE), ("weights_sha256", "heads_sha256", "files")
 #: Lines of what a step told that are told again when it fails.
@@ -56,7 +57,8 @@ class Done:
     Attributes:
         seconds: that it took.
         processor_seconds: of all cores together.
-        peak_bytes: the most memory that one of its processes held; 0 where it is not known.
+        peak_bytes: the most memory that it held, of processes that share it added up (of a launch, that of the largest
+            one that can be seen); 0 where it is not known.
         skipped: whether it was there already.
     """
 
@@ -116,7 +118,7 @@ class _Work:
         self._done: dict[str, Done] = {}
         self._free = cores
         self._running: dict[Future[Done], tuple[Step, int]] = {}
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._processes: dict[str, list[subprocess.Popen[bytes]]] = {}
         self._data: dict[str, str] = {}
         self._stopping = threading.Event()
         self._tell = listener(STEPS)
@@ -172,39 +174,40 @@ class _Work:
 
     def _run(self, step: Step, words: list[str], cores: int, digest: str, inputs: str) -> Done:
         begin, log = time.monotonic(), self._record(step).with_suffix(".log")
-        environment = dict(os.environ)
+        program = (*self._launch, *PROGRAM[1:]) if self._launch and words[0] in SHARED else PROGRAM
+        environment, together = dict(os.environ), [{}]
         if self._cores > 1:
+            together = environments(step.ranks) if 1 < step.ranks <= cores else together
             # Threads that wait for each other must not spin while other steps want the core.
-            environment |= {"OMP_NUM_THREADS": str(cores), "OMP_WAIT_POLICY": "PASSIVE"}
-        launch = self._launch if words[0] in SHARED else ()
-        if words[0] == "train" and cores > 1 and not launch:
-            launch = TOGETHER
-            environment["OMP_NUM_THREADS"] = str(cores // _TOGETHER)
-            if sys.platform == "linux":
-                # They need no network, and there may be none.
-                environment.setdefault("GLOO_SOCKET_IFNAME", "lo")
-        program = (*launch, *PROGRAM[1:]) if launch else PROGRAM
+            environment |= {"OMP_NUM_THREADS": str(cores // len(together)), "OMP_WAIT_POLICY": "PASSIVE"}
         with open(log, "wb") if self._cores > 1 else nullcontext() as told:
-            # It holds the lock as long as it runs, whatever becomes of this process.
-            process = subprocess.Popen(
-                [*program, *words], env=environment, stdout=told, stderr=told, pass_fds=(self._lock,)
-            )
-            self._processes[step.name] = process
+            processes = self._processes[step.name] = []
+            for one in together:
+                # It holds the lock as long as it runs, whatever becomes of this process. The first speaks for all.
+                out = subprocess.DEVNULL if processes else told
+                process = subprocess.Popen(
+                    [*program, *words], env=environment | one, stdout=out, stderr=out, pass_fds=(self._lock,)
+                )
+                processes.append(process)
             if self._stopping.is_set():
-                process.terminate()
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode not in (0, LEFT_OUT):
+                _end(processes)
+            usages = [_ended(processes[0])]
+            if processes[0].returncode not in (0, LEFT_OUT):
+                _end(processes)
+            usages += [_ended(process) for process in processes[1:]]
+        code = processes[0].returncode
+        if code not in (0, LEFT_OUT):
             if told is not None and not self._stopping.is_set():
                 self._say(_last_words(log))
             raise UserError(
                 f"The step {step.name} failed (see above). What was finished is kept; the same command goes on there."
             )
-        if process.returncode == LEFT_OUT and told is not None:
+        if code == LEFT_OUT and told is not None:
             self._say(f"{step.name}: pictures that cannot be read were left out; {log} names them.")
         # Linux counts in kibibytes, a Mac in bytes.
-        peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        done = Done(time.monotonic() - begin, peak, usage.ru_utime + usage.ru_stime, digest=digest)
+        peak = sum(usage.ru_maxrss for usage in usages) * (1 if sys.platform == "darwin" else 1024)
+        busy = sum(usage.ru_utime + usage.ru_stime for usage in usages)
+        done = Done(time.monotonic() - begin, peak, busy, digest=digest)
         values = {"digest": digest, "inputs": inputs, "finished": True, "command": list(step.command)}
         costs = {name: getattr(done, name) for name in ("seconds", "processor_seconds", "peak_bytes")}
         write_json(self._record(step), values | costs)
@@ -217,9 +220,8 @@ class _Work:
             yield
         except BaseException:
             self._stopping.set()
-            for process in list(self._processes.values()):
-                if process.returncode is None:
-                    process.terminate()
+            for processes in list(self._processes.values()):
+                _end(processes)
             raise
 
     def _kept(self, step: Step) -> Done | None:
@@ -268,6 +270,19 @@ class _Work:
 
     def _number(self, step: Step) -> str:
         return f"{self._steps.index(step) + 1}/{len(self._steps)}"
+
+
+def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        if process.returncode is None:
+            process.terminate()
+
+
+def _ended(process: subprocess.Popen[bytes]) -> "resource.struct_rusage":
+    """What a process has used, once it has ended."""
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return usage
 
 
 def _is_of(values: Mapping[str, Any], digest: str, inputs: str) -> bool:

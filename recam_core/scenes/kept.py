@@ -7,13 +7,12 @@ import hashlib
 import os
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import PIL
 
-from recam_core.atomic_write import replacing_file
+from recam_core.atomic_write import replacing_file, sweep
 from recam_core.cache import cache_folder, drop_oldest
 from recam_core.errors import UserError
 from recam_core.file_reader import DAMAGED_ARRAYS
@@ -54,10 +53,13 @@ class KeptScenes:
             classes: K.
         """
         alike = replace(options, train=1, val=1)
-        named = hashlib.sha256(repr((alike, split, _drawn_by())).encode()).hexdigest()
-        self._folder = cache_folder() / f"scenes-{named[:32]}"
-        self._size, self._classes, self._new = options.size, classes, 0
+        named = hashlib.sha256(repr((alike, split, _DRAWN_BY)).encode()).hexdigest()
+        self._size, self._classes, self._new, self._read = options.size, classes, 0, 0
         self._count = MOST_OF_SPLIT // (options.size**2 * 4)
+        try:
+            self._folder = cache_folder() / f"scenes-{named[:32]}"
+        except RuntimeError:  # the folder of a user that there is not
+            self._folder, self._count = Path(), 0
 
     def get(self, index: int) -> KeptScene | None:
         """A picture; None where it is not kept, or not whole."""
@@ -69,6 +71,10 @@ class KeptScenes:
                 scene = KeptScene(int(kept["attempt"]), kept["labels"], kept["image"], kept["mask"])
         except DAMAGED_ARRAYS:
             return None
+        if self._read % _A_FOLDER == 0:
+            with suppress(OSError):  # so that what is in use is not what goes first
+                os.utime(self._folder)
+        self._read += 1
         shapes = scene.labels.shape, scene.image.shape, scene.mask.shape
         types = scene.labels.dtype, scene.image.dtype, scene.mask.dtype
         if shapes != ((self._classes,), (size, size, 3), (size, size)) or types != (bool, np.uint8, np.uint8):
@@ -86,8 +92,7 @@ class KeptScenes:
         except UserError:
             return
         if self._new % _A_FOLDER == 0:
-            with suppress(OSError):
-                os.utime(self._folder)
+            sweep(self._file(index).parent, own=True)
             drop_oldest(self._folder.parent.glob("scenes-*"), keep=self._folder, most=MOST_BYTES)
         self._new += 1
 
@@ -95,7 +100,6 @@ class KeptScenes:
         return self._folder / str(index // _A_FOLDER) / f"{index}.npz"
 
 
-@cache
 def _drawn_by() -> str:
     """Stands for the code that draws, and for the libraries that it draws with."""
     digest = hashlib.sha256(f"{np.__version__} {PIL.__version__}".encode())
@@ -103,3 +107,7 @@ def _drawn_by() -> str:
     for file in sorted(here.rglob("*.py")):
         digest.update(f"{file.relative_to(here)}\0".encode() + file.read_bytes())
     return digest.hexdigest()
+
+
+#: Of the code as it was loaded: of a process that lives long the files may change.
+_DRAWN_BY = _drawn_by()
