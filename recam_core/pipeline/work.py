@@ -175,7 +175,8 @@ class _Work:
     def _run(self, step: Step, words: list[str], cores: int, digest: str, inputs: str) -> Done:
         begin, log = time.monotonic(), self._record(step).with_suffix(".log")
         program = (*self._launch, *PROGRAM[1:]) if self._launch and words[0] in SHARED else PROGRAM
-        environment, together = dict(os.environ), [{}]
+        environment = dict(os.environ)
+        together: list[dict[str, str]] = [{}]
         if self._cores > 1:
             together = environments(step.ranks) if 1 < step.ranks <= cores else together
             # Threads that wait for each other must not spin while other steps want the core.

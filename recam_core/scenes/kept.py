@@ -76,8 +76,8 @@ class KeptScenes:
                 os.utime(self._folder)
         self._read += 1
         shapes = scene.labels.shape, scene.image.shape, scene.mask.shape
-        types = scene.labels.dtype, scene.image.dtype, scene.mask.dtype
-        if shapes != ((self._classes,), (size, size, 3), (size, size)) or types != (bool, np.uint8, np.uint8):
+        types = [array.dtype.name for array in (scene.labels, scene.image, scene.mask)]
+        if shapes != ((self._classes,), (size, size, 3), (size, size)) or types != ["bool", "uint8", "uint8"]:
             return None
         return scene
 
