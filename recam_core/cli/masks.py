@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -191,12 +190,12 @@ def _climb_words(seeds: Scores, climbed: Scores) -> str:
     """What AdvCAM gained and what it paid."""
     shares = [
         f"{what} ({each(seeds):.1%} before, {each(climbed):.1%} after)"
-        for what, each in (
-            ("the pixels that a class loses to the background", lambda one: one.lost_to_background),
-            ("those it loses to another class", lambda one: one.wrong_class),
-            ("the background that goes to a class", lambda one: one.background_claimed),
+        for of_background, what, each in (
+            (False, "the pixels that a class loses to another one", lambda one: one.wrong_class),
+            (True, "those it loses to the background", lambda one: one.lost_to_background),
+            (True, "the background that goes to a class", lambda one: one.background_claimed),
         )
-        if not math.isnan(each(seeds))
+        if seeds.has_background or not of_background
     ]
     return (
         "AdvCAM makes a class larger, over the object and over whatever else the classifier knows it by: compare "

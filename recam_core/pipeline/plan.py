@@ -116,7 +116,7 @@ PRESETS = {
         # scale and mirror images cost more than half of the test, and 2.9 points; PAMR takes the place of the published
         # dense CRF, which needs a compiler.
         test=("--scales", "0.75", "1.0", "--no-mirror", "--prior", "0.25", "--finish", "pamr"),
-        boundary_pictures=Bounded(1 / 5, 160, 600),
+        boundary_pictures=Bounded(1 / 4, 160, 600),
         mask_pictures=Bounded(3 / 8, 300, 1200),
     ),
 }

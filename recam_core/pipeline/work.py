@@ -46,6 +46,8 @@ SHARED = frozenset({"train", "cams", "evaluate", "boundaries", "masks", "segment
 _RECORDS, _SUMS = (INFO_FILE, BOUNDARIES_FILE, MASKS_FILE, SEGMENT_FILE), ("weights_sha256", "heads_sha256", "files")
 #: Lines of what a step told that are told again when it fails.
 _LAST_LINES = 12
+#: Seconds that processes which share a step have to end after one of them failed.
+_GRACE = 10.0
 #: Each of them holds a network of its own.
 _MOST_PROCESSES = 8
 
@@ -184,19 +186,15 @@ class _Work:
         with open(log, "wb") if self._cores > 1 else nullcontext() as told:
             processes = self._processes[step.name] = []
             for one in together:
-                # It holds the lock as long as it runs, whatever becomes of this process. The first speaks for all.
-                out = subprocess.DEVNULL if processes else told
+                # It holds the lock as long as it runs, whatever becomes of this process.
                 process = subprocess.Popen(
-                    [*program, *words], env=environment | one, stdout=out, stderr=out, pass_fds=(self._lock,)
+                    [*program, *words], env=environment | one, stdout=told, stderr=told, pass_fds=(self._lock,)
                 )
                 processes.append(process)
             if self._stopping.is_set():
                 _end(processes)
-            usages = [_ended(processes[0])]
-            if processes[0].returncode not in (0, LEFT_OUT):
-                _end(processes)
-            usages += [_ended(process) for process in processes[1:]]
-        code = processes[0].returncode
+            usages = _ended(processes)
+        code = next((one.returncode for one in processes if not _is_well(one)), processes[0].returncode)
         if code not in (0, LEFT_OUT):
             if told is not None and not self._stopping.is_set():
                 self._say(_last_words(log))
@@ -279,11 +277,28 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
             process.terminate()
 
 
-def _ended(process: subprocess.Popen[bytes]) -> "resource.struct_rusage":
-    """What a process has used, once it has ended."""
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return usage
+def _is_well(process: subprocess.Popen[bytes]) -> bool:
+    return process.returncode in (0, LEFT_OUT, None)
+
+
+def _ended(processes: Sequence[subprocess.Popen[bytes]]) -> "list[resource.struct_rusage]":
+    """What each of the processes that share a step has used, once all have ended; after one failed, soon."""
+    usages: list[resource.struct_rusage] = []
+    failed = 0.0
+    while len(usages) < len(processes):
+        for process in processes:
+            if process.returncode is None:
+                pid, status, usage = os.wait4(process.pid, 0 if len(processes) == 1 else os.WNOHANG)
+                if pid:
+                    process.returncode = os.waitstatus_to_exitcode(status)
+                    usages.append(usage)
+        # The others notice it by themselves, and may have more to say; but not while they wait for one to come.
+        failed = failed or (0.0 if all(map(_is_well, processes)) else time.monotonic())
+        if failed and time.monotonic() - failed > _GRACE:
+            _end(processes)
+        if len(usages) < len(processes):
+            time.sleep(0.1)
+    return usages
 
 
 def _is_of(values: Mapping[str, Any], digest: str, inputs: str) -> bool:
