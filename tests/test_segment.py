@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from recam_core.report.mask_set import MaskSet, split_name
 from recam_core.segment.networks import NETWORKS, SegmentationNetwork, network_kind, start_run
 from recam_core.segment.prediction import NetworkTest, predicted_mask
 from recam_core.segment.recipe import PRESETS, SegmentRecipe, check_recipe
-from recam_core.segment.training import load_segmentation, pixel_loss, share_powers
+from recam_core.segment.training import load_segmentation, pixel_loss, share_powers, training_seconds
 from run_folders import write_run
 from tiny_voc import tiny_voc
 
@@ -360,3 +361,21 @@ def test_an_edited_ground_truth_is_another_training(tmp_path, capsys):
     Image.fromarray(edited).save(mask)
     assert main(asked) == 2
     assert "a segmentation network already" in capsys.readouterr().err
+
+
+def test_the_time_of_a_training_is_that_of_a_step_counted_up(monkeypatch):
+    steps = []
+
+    def timed(step, device):
+        step()
+        steps.append(step)
+        return 2.0
+
+    monkeypatch.setattr("recam_core.segment.training.timed", timed)
+    recipe = SegmentRecipe("lite0_slim", crop=64, steps=3, batch_size=4, accumulated=2)
+    for frozen in (False, True):
+        # Two pictures are timed; the training sees 3 x 4 x 2.
+        assert training_seconds(replace(recipe, frozen=frozen), 3, torch.device("cpu")) == 24.0
+    assert len(steps) == 2
+    with pytest.raises(UserError):
+        training_seconds(replace(recipe, network="bogus"), 3, torch.device("cpu"))
